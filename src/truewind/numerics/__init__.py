@@ -1,0 +1,1 @@
+"""Shared kernels: the arithmetic that several rooms need, compiled once."""
