@@ -1,0 +1,127 @@
+"""Settings: YAML into frozen typed models. Each model lives beside the thing it sets; this file is what they share.
+
+Unknown keys are errors that name the right spelling. Secrets never stand in a file that is kept with a run:
+they come from the environment or `.env`, as `SecretStr`, and print as stars.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import pydantic
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+from truewind.errors import ConfigError, MissingFileError, suggest
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Settings(BaseModel):
+    """Base of every settings model: frozen, no unknown keys, defaults checked too."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """The mapping in a YAML file. Raises MissingFileError or ConfigError with the line."""
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise MissingFileError(f"No config file {path}", remedy="Check the path", path=path) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}", path=path) from None
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{path}, line {mark.line + 1}" if mark else str(path)
+        raise ConfigError(
+            f"{place}: not valid YAML: {getattr(error, 'problem', error)}", remedy="Mend the line", path=path
+        ) from None
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path} holds no settings", remedy="Start from a file in configs/", path=path)
+    return data
+
+
+def override(data: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
+    """`data` with "a.b=value" assignments applied; values are read as YAML. Raises ConfigError."""
+    changed = _copied(data)
+    for assignment in assignments:
+        dotted, equals, text = assignment.partition("=")
+        if not equals or not dotted.strip():
+            raise ConfigError(f"'{assignment}' is no assignment", remedy="Write key=value, as in account.cash=5000")
+        node = changed
+        *parents, last = dotted.strip().split(".")
+        for name in parents:
+            following = node.setdefault(name, {})
+            if not isinstance(following, dict):
+                raise ConfigError(f"'{name}' in '{dotted}' is a value, not a group of settings")
+            node = following
+        try:
+            node[last] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise ConfigError(f"'{text}' in '{assignment}' is not valid YAML") from None
+    return changed
+
+
+def parse(model: type[M], data: Mapping[str, Any], source: str = "config") -> M:
+    """`data` as `model`. Raises ConfigError that lists every mistake, with the closest known key."""
+    try:
+        return model.model_validate(dict(data))
+    except pydantic.ValidationError as error:
+        problems = [_explain(model, item) for item in error.errors()]
+        remedies = [remedy for _, remedy in problems if remedy]
+        raise ConfigError(
+            f"{source}: " + "; ".join(text for text, _ in problems),
+            remedy=" ".join(dict.fromkeys(remedies)) or None,
+            source=source,
+        ) from None
+
+
+def dump(settings: BaseModel) -> dict[str, Any]:
+    """Settings as plain values, secrets as stars: what is stored with a run and hashed."""
+    return settings.model_dump(mode="json")
+
+
+def to_yaml(settings: BaseModel) -> str:
+    return yaml.safe_dump(dump(settings), sort_keys=False, allow_unicode=True)
+
+
+def _copied(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _copied(value) if isinstance(value, Mapping) else value for key, value in data.items()}
+
+
+def _explain(model: type[BaseModel], item: Any) -> tuple[str, str | None]:
+    place = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        return f"unknown key '{place}'", suggest(str(item["loc"][-1]), _known_keys(model, item["loc"][:-1]))
+    if item["type"] == "missing":
+        return f"'{place}' is missing", f"Add {place}."
+    message = item["msg"].removeprefix("Value error, ")
+    return f"'{place}': {message[:1].lower()}{message[1:]}", None
+
+
+def _known_keys(model: type[BaseModel], location: Sequence[Any]) -> list[str]:
+    current: Any = model
+    for part in location:
+        if not (isinstance(current, type) and issubclass(current, BaseModel)) or part not in current.model_fields:
+            continue
+        current = _model_in(current.model_fields[part].annotation)
+    if isinstance(current, type) and issubclass(current, BaseModel):
+        return list(current.model_fields)
+    return []
+
+
+def _model_in(annotation: Any) -> Any:
+    """The settings model inside an annotation such as `Risk | None` or `list[Leg]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in get_args(annotation):
+        found = _model_in(argument)
+        if found is not None:
+            return found
+    return None

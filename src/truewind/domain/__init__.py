@@ -1,0 +1,1 @@
+"""The words of the field as values, and the ports through which rooms meet. No I/O."""

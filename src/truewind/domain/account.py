@@ -1,0 +1,39 @@
+"""Account: the money, and what limits it."""
+
+import msgspec
+import numpy as np
+
+# Integers are ledger units of the account's currency.
+# cash: wallet balance (deposits + realised − fees + funding). peak: highest equity so far.
+# next_order: the next order id. halted: no order that opens is let through any more.
+ACCOUNT = np.dtype(
+    [
+        ("cash", np.int64),
+        ("initial", np.int64),
+        ("realised", np.int64),
+        ("fees", np.int64),
+        ("funding", np.int64),
+        ("slippage", np.int64),
+        ("next_order", np.int64),
+        ("orders", np.int64),
+        ("fills", np.int64),
+        ("events", np.int64),
+        ("halted", np.int64),
+        ("overflow", np.int64),
+        ("equity", np.float64),
+        ("peak", np.float64),
+        ("unit", np.float64),
+    ],
+    align=True,
+)
+
+
+class Account(msgspec.Struct, frozen=True):
+    """The account at one moment, in its currency (floats, nearest)."""
+
+    currency: str
+    cash: float
+    equity: float
+    realised: float
+    fees: float
+    funding: float

@@ -1,0 +1,61 @@
+"""Fill: an execution that happened. Never edited; ledger, trades and reports are all read off fills."""
+
+import msgspec
+import numpy as np
+
+
+class Fill(msgspec.Struct, frozen=True, gc=False):
+    """One execution as a strategy sees it: price in quote units, quantity in base units (both floats, nearest).
+
+    quantity is positive; side +1 bought, -1 sold. fee in the settlement currency, positive if paid.
+    maker: the order rested. position: signed quantity after this fill.
+    """
+
+    order_id: int
+    symbol: str
+    ts_event: int
+    side: int
+    price: float
+    quantity: float
+    fee: float
+    maker: bool
+    position: float
+    tag: int
+
+
+class FillKind:
+    """`FILL['kind']`: what moved the money."""
+
+    TRADE = 0
+    FUNDING = 1  # lots = 0; `realised` holds the payment, positive if received
+    LIQUIDATION = 2
+
+
+# One fill (or funding payment) as kernels book it. Integers: ticks, lots and ledger units.
+# notional: worth of the fill, always ≥ 0. cost_released: cost basis taken out of the position by this fill
+# (0 while it grows), signed like the position. realised: profit booked. fee: paid if positive.
+# slippage: what the fill cost against the price before slippage, ≥ 0.
+# position: lots after the fill. cost: cost basis after it. cash: wallet after it.
+FILL = np.dtype(
+    [
+        ("ts", np.int64),
+        ("row", np.int64),
+        ("order", np.int64),
+        ("symbol", np.int64),
+        ("kind", np.int64),
+        ("side", np.int64),
+        ("maker", np.int64),
+        ("price", np.int64),
+        ("lots", np.int64),
+        ("notional", np.int64),
+        ("cost_released", np.int64),
+        ("realised", np.int64),
+        ("fee", np.int64),
+        ("slippage", np.int64),
+        ("position", np.int64),
+        ("cost", np.int64),
+        ("cash", np.int64),
+        ("tag", np.int64),
+    ],
+    align=True,
+)

@@ -1,0 +1,43 @@
+"""Position: what is held of one instrument, its cost, and the prices at which something happens to it."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+# lots: signed. cost: ledger units paid for what is held, signed like lots (average entry = cost / lots).
+# realised, fees, funding, slippage: sums since the start. opened_ts: when it last left zero.
+# low_at, high_at: no working order of this symbol can act on a bar that stays strictly inside.
+# wake: a bar must be processed whatever its prices (an order is on its way, a market order waits).
+# next_funding: row of the funding table to be paid next. close: last known price (NaN before the first bar).
+# high_since, stop: extremes since entry are left to strategies; stop is the working protective stop, NaN if none.
+POSITION = np.dtype(
+    [
+        ("lots", np.int64),
+        ("cost", np.int64),
+        ("realised", np.int64),
+        ("fees", np.int64),
+        ("funding", np.int64),
+        ("slippage", np.int64),
+        ("opened_ts", np.int64),
+        ("next_funding", np.int64),
+        ("wake", np.int64),
+        ("low_at", np.float64),
+        ("high_at", np.float64),
+        ("close", np.float64),
+    ],
+    align=True,
+)
+
+
+class Position(NamedTuple):
+    """What a strategy is told of its position in one symbol.
+
+    side: +1 long, -1 short, 0 flat. quantity: signed, in base units. entry: average price, NaN if flat.
+    stop: price of the working protective stop, NaN if none. opened_us: when it was opened, 0 if flat.
+    """
+
+    side: int
+    quantity: float
+    entry: float
+    stop: float
+    opened_us: int
