@@ -25,7 +25,7 @@ _PUBLIC = {
     "run": "truewind.backtest.run:run",
 }
 
-__all__ = ["Lake", "Result", "Strategy", "TruewindError", "__version__", "features", "run"]  # noqa: F822
+__all__ = ["Lake", "Result", "Strategy", "TruewindError", "__version__", "features", "run"]
 
 
 def __getattr__(name: str) -> Any:

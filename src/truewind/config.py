@@ -88,7 +88,7 @@ def dump(settings: BaseModel) -> dict[str, Any]:
 
 
 def to_yaml(settings: BaseModel) -> str:
-    return yaml.safe_dump(dump(settings), sort_keys=False, allow_unicode=True)
+    return str(yaml.safe_dump(dump(settings), sort_keys=False, allow_unicode=True))
 
 
 def _copied(data: Mapping[str, Any]) -> dict[str, Any]:

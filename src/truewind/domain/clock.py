@@ -45,9 +45,7 @@ def parse_ts_us(text: str | int | datetime) -> int:
     try:
         moment = text if isinstance(text, datetime) else datetime.fromisoformat(text)
     except ValueError:
-        raise ConfigError(
-            f"'{text}' is not a date or time", remedy="Write 2024-01-31 or 2024-01-31T12:00:00"
-        ) from None
+        raise ConfigError(f"'{text}' is not a date or time", remedy="Write 2024-01-31 or 2024-01-31T12:00:00") from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     delta = moment - _EPOCH

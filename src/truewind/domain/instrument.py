@@ -101,7 +101,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     def unit_value(self) -> Fraction:
         """Ledger units (of `currency`) per tick and lot: exact, often not whole."""
         scale = 10 ** currency_precision(self.currency)
-        return Fraction(self.tick_size) * Fraction(self.lot_size) * Fraction(self.multiplier) * scale
+        return Fraction(self.tick_size * self.lot_size * self.multiplier) * Fraction(scale)
 
     def min_lots(self) -> int:
         return max(1, self.lots(self.min_quantity, ROUND_CEILING))

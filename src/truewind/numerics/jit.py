@@ -44,13 +44,14 @@ def kernel(function: F) -> F:
         return function
     import numba
 
-    previous = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = _folder_for(Path(function.__code__.co_filename).resolve())
+    config: Any = numba.config
+    previous = config.CACHE_DIR
+    config.CACHE_DIR = _folder_for(Path(function.__code__.co_filename).resolve())
     try:
         # error_model="numpy": a division by zero yields inf or NaN as in arrays, and no branch to raise.
-        return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+        return cast("F", numba.njit(cache=True, nogil=True, error_model="numpy")(function))
     finally:
-        numba.config.CACHE_DIR = previous
+        config.CACHE_DIR = previous
 
 
 def sources_digest(folder: Path) -> str:

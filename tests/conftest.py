@@ -1,0 +1,19 @@
+"""What every test may ask for."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(os.environ.get("TRUEWIND_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Folder of recorded market data; the test is skipped where it is absent, but in CI that is a failure."""
+    if not (SHARED / "market-data").is_dir():
+        message = f"no recorded market data at {SHARED} (set TRUEWIND_SHARED)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    return SHARED / "market-data"
