@@ -1,0 +1,58 @@
+# Everything sets itself up: a fresh machine needs only make and a Python ≥ 3.11.
+#
+#   make demo     a synthetic market, a backtest, a report        (installs the core only)
+#   make test     lint, types, floors, tests, coverage            (what .ci/run calls)
+#   make lint     only the first three
+#   make bench    our speed beside the peers', into docs/performance.md
+#   make clean    remove what the above have built; data, runs and logs stay
+
+MAKEFLAGS += --no-print-directory
+BIN := .venv/bin
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
+	$$python -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
+
+# What must be covered line by line, measured on the kernels' Python faces.
+COVERED := truewind.engine truewind.execution.simulated truewind.portfolio.ledger truewind.storage.lake
+COVERED_TESTS := $(wildcard tests/engine tests/execution tests/portfolio tests/storage)
+
+.PHONY: demo test lint coverage bench clean
+
+demo: .venv/.core
+	$(BIN)/truewind demo
+
+test: lint
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4
+	@$(MAKE) coverage
+
+lint: .venv/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+coverage: .venv/.dev
+	TRUEWIND_KERNELS=python $(BIN)/pytest $(COVERED_TESTS) $(COVERED:%=--cov=%) --cov-report=term --cov-fail-under=90
+
+bench: .venv/.dev
+	$(BIN)/python bench/all.py
+
+clean:
+	rm -rf .venv build dist src/*.egg-info htmlcov .coverage .coverage.* bench/.venvs
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# pip arrives last in a new environment, so one that was left half made is made again.
+$(BIN)/pip:
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer (with its venv module) found; set PYTHON=/path/to/python" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/.core: pyproject.toml constraints.txt | $(BIN)/pip
+	@echo "Installing truewind into .venv (once, about a minute) …"
+	@$(INSTALL) .
+	@touch $@
+
+.venv/.dev: pyproject.toml constraints.txt | $(BIN)/pip
+	@echo "Installing truewind with its test tools into .venv (once, about a minute) …"
+	@$(INSTALL) '.[dev]'
+	@touch $@ .venv/.core
