@@ -1,0 +1,170 @@
+"""Install the pinned peers, run every bench script one after the other, and write docs/performance.md.
+
+usage: python bench/all.py [--quick] [--out PATH]. Nothing else should be running. A peer that cannot be installed or
+does not run is reported as missing, with the reason; a script of ours that fails is reported as failed, and the exit
+code is then 1.
+"""
+
+import argparse
+import ast
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+from harness import BENCH, LOGS, Missing, Row, install_peer, peer_names
+
+SCRIPTS = ("event_lane", "features", "lake", "startup")
+HEADINGS = "work | ours | memory | beside | theirs | memory | ours / theirs | orders: ours, theirs | same work"
+PRINTED = {True: "yes", False: "**no**", None: "–"}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="tiny sizes: shows that all parts run, measures nothing")
+    parser.add_argument("--out", type=Path, default=BENCH.parent / "docs" / "performance.md")
+    chosen = parser.parse_args()
+    for peer in peer_names():
+        print(f"environment of {peer} …", file=sys.stderr, flush=True)
+        try:
+            install_peer(peer)
+        except Missing as missing:
+            print(f"  {missing}", file=sys.stderr, flush=True)
+    busy = os.getloadavg()[0]
+    start = time.perf_counter()
+    sections = []
+    failed = False
+    for name in SCRIPTS:
+        rows, reason = run_script(name, chosen.quick)
+        failed = failed or bool(reason)
+        sections.append(section(BENCH / f"{name}.py", rows, reason))
+    took = time.perf_counter() - start
+    write(chosen.out, "\n".join([heading(busy, took, chosen.quick), *sections]))
+    print(f"wrote {chosen.out} ({took:.0f} s)", file=sys.stderr)
+    return int(failed)
+
+
+def run_script(name: str, quick: bool) -> tuple[list[Row], str]:
+    """The rows that one bench script printed, and why it failed ("" if it did not)."""
+    print(f"{name} …", file=sys.stderr, flush=True)
+    command = [sys.executable, str(BENCH / f"{name}.py"), "--json", *(["--quick"] if quick else [])]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    LOGS.mkdir(exist_ok=True)
+    (LOGS / f"{name}.jsonl").write_text(done.stdout)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1] if done.returncode else ""
+    return rows, reason
+
+
+def heading(busy: float, took: float, quick: bool) -> str:
+    lines = [
+        "# Performance",
+        "",
+        "Written by `make bench`; do not edit by hand. Ours and the peers ran one after the other on one machine in",
+        "the same run, each in a process of its own; figures are medians. Shared machines are noisy: take differences",
+        "below about 1.5× as nothing.",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| date | {datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC, {took / 60:.1f} minutes |",
+        f"| truewind | {version('truewind')}{commit()} |",
+        f"| machine | {cpu()}, {os.cpu_count()} cores, {memory()}, {platform.system()} |",
+        f"| Python | {platform.python_version()} |",
+        f"| libraries | {', '.join(f'{name} {version(name)}' for name in ('numpy', 'numba', 'polars', 'pyarrow'))} |",
+        f"| load before the run | {busy:.1f} of {os.cpu_count()} cores |",
+        "",
+    ]
+    if quick:
+        lines += ["**Tiny sizes (`--quick`): these figures show only that every part runs.**", ""]
+    return "\n".join(lines)
+
+
+def section(script: Path, rows: list[Row], reason: str) -> str:
+    """A script's docstring as heading and text, its rows as a table, and what is missing."""
+    title, _, text = (ast.get_docstring(ast.parse(script.read_text())) or script.stem).partition("\n")
+    lines = [f"## {title}", "", text.strip(), ""]
+    if rows:
+        lines += [f"| {HEADINGS} |", "|---" * (HEADINGS.count("|") + 1) + "|"]
+        lines += [line for row in rows for line in table_lines(row)]
+        lines.append("")
+    lines += [f"- {row['work']}: {row['note']}." for row in rows if row["note"]]
+    notes = {f"{peer['peer']}: {peer['note']}" for row in rows for peer in row["peers"] if peer["note"]}
+    lines += [f"- {note}." for note in sorted(notes)]
+    lines += [f"- Missing: {text}." for text in sorted({text for row in rows for text in row["missing"].values()})]
+    if reason:
+        lines.append(f"- **Failed:** {reason}")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def table_lines(row: Row) -> list[str]:
+    """One line a peer, fastest first; ours stands on the first."""
+    ours = [row["work"], rate(row["ours_per_s"], row["unit"]), megabytes(row["rss_mb"])]
+    if not row["peers"]:
+        return [cells([*ours, "–", "–", "–", "–", str(row["orders_ours"] or "–"), PRINTED[row["same_work"]]])]
+    lines = []
+    for peer in sorted(row["peers"], key=lambda peer: -peer["per_s"]):
+        same = None if row["same_work"] is None else bool(row["same_work"] and peer["same_work"])
+        orders = "–" if row["orders_ours"] is None else f"{row['orders_ours']:,}, {peer['orders']:,}"
+        theirs = [f"{peer['peer']} {peer['version']}", rate(peer["per_s"], row["unit"]), megabytes(peer["rss_mb"])]
+        lines.append(cells([*ours, *theirs, f"**{peer['ratio']:.3g}×**", orders, PRINTED[same]]))
+        ours = ["", "", ""]
+    return lines
+
+
+def cells(texts: list[str]) -> str:
+    return f"| {' | '.join(texts)} |"
+
+
+def rate(per_s: float, unit: str) -> str:
+    """Three significant digits: 3.25 M bars/s. Starts are given as the time of one."""
+    if unit == "starts":
+        return f"{1000 / per_s:,.0f} ms"
+    for scale, letter in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if per_s >= scale:
+            return f"{per_s / scale:.3g}{letter} {unit}/s"
+    return f"{per_s:.3g} {unit}/s"
+
+
+def megabytes(amount: float | None) -> str:
+    return "–" if amount is None else f"{amount:,.0f} MB"
+
+
+def commit() -> str:
+    """The commit, with "+" if files were changed since; nothing outside a checkout."""
+    command = ["git", "-C", str(BENCH), "describe", "--always", "--dirty=+", "--exclude=*"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return f", commit {done.stdout.strip()}" if done.returncode == 0 else ""
+
+
+def cpu() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def memory() -> str:
+    try:
+        return f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.0f} GiB"
+    except (ValueError, OSError):
+        return "memory unknown"
+
+
+def write(path: Path, text: str) -> None:
+    """Whole or not at all: a reader never meets half a table."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    unfinished.write_text(text)
+    unfinished.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

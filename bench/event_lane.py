@@ -1,0 +1,41 @@
+"""Event lane
+
+An EMA 10/30 cross, always in the market with one unit, over synthetic one-minute bars. Ours calls a plain Python
+`on_bar` on every bar with a fresh bar of all fields, and that callback computes both averages in Python. Fees, fills,
+per-bar equity and the ledger are inside the watch; making the data, imports and first-use compilation are not, for
+ours and the peers alike.
+
+Same work means: the same number of signed target changes, the same final position and, to a millionth, the same final
+money as a plain Python reference that shares no code with any engine. backtesting.py and NautilusTrader close and
+open (two orders a flip), backtrader and truewind send one reversing order. Peers run the way that is fastest for
+them: backtesting.py gets its averages precomputed, NautilusTrader uses its own compiled ones, no logging and no
+closing statistics. Beyond the sizes shown a peer would take minutes. Memory is the peak of the whole process with its
+input data.
+"""
+
+import sys
+from collections.abc import Iterator
+
+import workload
+from harness import Row, ask, main, row, run, size_name
+
+# What each peer runs at each size, and how often: a million bars take NautilusTrader more than a minute.
+PEERS: dict[int, dict[str, int]] = {
+    100_000: {"backtesting": 3, "nautilus_trader": 3, "backtrader": 3},
+    1_000_000: {"backtesting": 3, "nautilus_trader": 1},
+    5_000_000: {"backtesting": 1},
+}
+QUICK: dict[int, dict[str, int]] = {2_000: {"backtesting": 1, "nautilus_trader": 1, "backtrader": 1}}
+REPEATS = 5
+
+
+def rows(quick: bool) -> Iterator[Row]:
+    for n, repeats in (QUICK if quick else PEERS).items():
+        reference = workload.reference(workload.bars(n))
+        ours = run(sys.executable, "ours_ema.py", n, REPEATS)
+        peers = {peer: ask(peer, f"peers/{peer}_ema.py", n, times) for peer, times in repeats.items()}
+        yield row(f"event lane {size_name(n)}", "bars", ours, peers, reference)
+
+
+if __name__ == "__main__":
+    main(rows, __doc__)
