@@ -5,7 +5,9 @@ import numpy as np
 
 # Integers are ledger units of the account's currency.
 # cash: wallet balance (deposits + realised − fees + funding). peak: highest equity so far.
-# next_order: the next order id. halted: no order that opens is let through any more.
+# next_order: the next order id. orders, fills, events: rows in use of the working tables. overflow: some amount did not
+# fit 64 bits. settled: bars before this row are in `equity`. horizon: how many bars to look ahead for something to do.
+# halted: the drawdown limit was reached, no order that opens is let through any more.
 ACCOUNT = np.dtype(
     [
         ("cash", np.int64),
@@ -20,9 +22,10 @@ ACCOUNT = np.dtype(
         ("events", np.int64),
         ("halted", np.int64),
         ("overflow", np.int64),
+        ("settled", np.int64),
+        ("horizon", np.int64),
         ("equity", np.float64),
         ("peak", np.float64),
-        ("unit", np.float64),
     ],
     align=True,
 )

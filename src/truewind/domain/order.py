@@ -115,17 +115,15 @@ class Reason(IntEnum):
     DRAWDOWN = 10
     NO_EQUITY = 11
     BAD_PRICE = 12
-    SIBLING_FILLED = 13
-    PARENT_ENDED = 14
-    BY_STRATEGY = 15
-    END_OF_DATA = 16
-    NO_PRICE = 17  # nothing is known of the symbol's price yet
-    LIQUIDATION = 18
+    PARENT_ENDED = 13
+    BY_STRATEGY = 14
+    END_OF_DATA = 15
+    NO_PRICE = 16  # nothing is known of the symbol's price yet
 
 
 # A working order as kernels keep it. Prices in ticks, quantities in lots, times in µs.
-# parent: id of the order whose fill wakes this one (0: none). group: orders of one group cancel each other
-# when one of them is filled in full (0: none). reduce_only: never opens or turns a position.
+# parent: id of the order whose fill wakes this one (0: none). reduce_only: never opens or turns a position, and
+# ends when there is nothing left to reduce. accepted_row: the bar in which it arrived.
 ORDER = np.dtype(
     [
         ("id", np.int64),
@@ -138,9 +136,9 @@ ORDER = np.dtype(
         ("filled", np.int64),
         ("price", np.int64),
         ("parent", np.int64),
-        ("group", np.int64),
         ("ts_sent", np.int64),
         ("ts_arrive", np.int64),
+        ("accepted_row", np.int64),
         ("tag", np.int64),
     ],
     align=True,
@@ -163,7 +161,6 @@ ORDER_EVENT = np.dtype(
         ("price", np.int64),
         ("reduce_only", np.int64),
         ("parent", np.int64),
-        ("group", np.int64),
         ("tag", np.int64),
     ],
     align=True,

@@ -6,10 +6,9 @@ import numpy as np
 
 # lots: signed. cost: ledger units paid for what is held, signed like lots (average entry = cost / lots).
 # realised, fees, funding, slippage: sums since the start. opened_ts: when it last left zero.
-# low_at, high_at: no working order of this symbol can act on a bar that stays strictly inside.
-# wake: a bar must be processed whatever its prices (an order is on its way, a market order waits).
-# next_funding: row of the funding table to be paid next. close: last known price (NaN before the first bar).
-# high_since, stop: extremes since entry are left to strategies; stop is the working protective stop, NaN if none.
+# next_funding, last_funding: rows of the funding table still to be paid. funding_at: time of the next one, if it matters.
+# low_at, high_at: nothing happens to this symbol on a bar that stays strictly between them, unless it must
+# wake: an order is on its way, or the margin is used up. close: last known price, NaN before the first bar.
 POSITION = np.dtype(
     [
         ("lots", np.int64),
@@ -20,6 +19,8 @@ POSITION = np.dtype(
         ("slippage", np.int64),
         ("opened_ts", np.int64),
         ("next_funding", np.int64),
+        ("last_funding", np.int64),
+        ("funding_at", np.int64),
         ("wake", np.int64),
         ("low_at", np.float64),
         ("high_at", np.float64),

@@ -1,0 +1,58 @@
+"""Ports: what one room asks of another without knowing who answers."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from truewind.domain.account import Account
+from truewind.domain.order import Order, OrderType, Side
+from truewind.domain.position import Position
+
+
+class Clock(Protocol):
+    """Who is asked for the time: the system's clock live, a simulated one in backtests."""
+
+    def now_us(self) -> int: ...
+
+
+class Journal(Protocol):
+    """Where decisions and facts are written before anyone acts on them. Append-only."""
+
+    def record(self, kind: str, **facts: Any) -> None: ...
+
+    def rows(self, kind: str, array: np.ndarray) -> None: ...
+
+
+class Desk(Protocol):
+    """What a strategy may do and see; the engine answers, in every mode."""
+
+    @property
+    def symbols(self) -> Sequence[str]: ...
+
+    @property
+    def now_us(self) -> int: ...
+
+    def submit(
+        self,
+        symbol: str,
+        side: Side,
+        quantity: float,
+        type: OrderType = OrderType.MARKET,
+        price: float = 0.0,
+        *,
+        reduce_only: bool = False,
+        parent: int = 0,
+        tag: int = 0,
+    ) -> int:
+        """Send an order; its id, or 0 if the risk gate denied it. quantity in base units is rounded down to lots."""
+
+    def cancel(self, order_id: int) -> bool:
+        """Withdraw a working order; False if it does not work any more."""
+
+    def working(self, symbol: str) -> list[Order]:
+        """The symbol's orders that are on their way, held or resting, oldest first."""
+
+    def position(self, symbol: str) -> Position: ...
+
+    def account(self) -> Account: ...

@@ -1,0 +1,1 @@
+"""The one path: events in, commands and facts out; synchronous, single-threaded, deterministic."""

@@ -1,0 +1,350 @@
+"""The engine: the loop that every mode runs. Bars go in; the strategy's orders, their fates and the money come out.
+
+Read `run` first. For each bar: if something may happen on it at the venue, let it happen (`_step`) and tell the
+strategy of its fills; then hand the bar to the strategy. The compiled `process` says which bar is the next on
+which anything can happen, so that in between Python does nothing but call `on_bar`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from truewind.domain.account import Account
+from truewind.domain.clock import iso
+from truewind.domain.fill import FILL, Fill, FillKind
+from truewind.domain.instrument import Instrument
+from truewind.domain.order import ORDER_EVENT, Event, Order, OrderType, Reason, Side, Status
+from truewind.domain.ports import Journal
+from truewind.domain.position import Position
+from truewind.engine.intake import submit
+from truewind.engine.merge import CHUNK, SYMBOL, TS_EVENT, Timeline
+from truewind.engine.state import ACCOUNT_FIELD, State
+from truewind.errors import LedgerError, StrategyError, TruewindError, suggest
+from truewind.execution.simulated.matching import FLUSH, cancel, process, scan, settle
+from truewind.numerics.exact import to_ticks
+from truewind.portfolio.ledger import prove
+from truewind.strategies.base import Strategy
+
+_FILLS, _ORDERS = ACCOUNT_FIELD["fills"], ACCOUNT_FIELD["orders"]
+_NO_POSITION = Position(0, 0.0, float("nan"), float("nan"), 0)
+Progress = Callable[[int, int], None]
+
+
+class Engine:
+    """One run of one strategy over one timeline on the simulated venue. Implements `ports.Desk`.
+
+    cash in `currency`; costs, limits: COSTS and LIMITS records; funding: FUNDING rows by symbol.
+    After `run`: `events` and `fills` (structured arrays), `equity` (float64, currency, one value a row).
+    """
+
+    def __init__(
+        self,
+        timeline: Timeline,
+        instruments: Sequence[Instrument],
+        strategy: Strategy,
+        *,
+        cash: float,
+        currency: str,
+        costs: np.ndarray,
+        limits: np.ndarray,
+        funding: Mapping[str, np.ndarray] | None = None,
+        journal: Journal | None = None,
+    ) -> None:
+        self.timeline = timeline
+        self.instruments = list(instruments)
+        self.strategy = strategy
+        self.currency = currency
+        self.state = State(instruments, len(timeline), cash, currency, costs, limits, funding or {})
+        self.symbols = [instrument.symbol for instrument in instruments]
+        self._index = {symbol: i for i, symbol in enumerate(self.symbols)}
+        self._journal = journal
+        self._row = -1
+        self._wake = 0
+        self._positions: dict[int, Position] = {}
+        self._seen_fills = 0
+        self._tells_fills = type(strategy).on_fill is not Strategy.on_fill
+        self._parts: list[tuple[np.ndarray, np.ndarray]] = []
+        # tick_num, tick_den, lot_num, lot_den as Python integers, read on every order.
+        self._steps = [tuple(int(row[name]) for name in _STEP_FIELDS) for row in self.state.instruments]
+        strategy.desk = self
+
+    # -- the loop -----------------------------------------------------------------------------------------------
+
+    def run(self, progress: Progress | None = None) -> None:
+        """Run to the end of the timeline. Raises StrategyError naming the bar if the strategy raises."""
+        strategy, total = self.strategy, len(self.timeline)
+        try:
+            self._guard(strategy.on_start)
+            self._wake = scan(0, min(total, CHUNK), self.timeline.times, self.timeline.prices, self.state.positions)
+            for first, bars in self.timeline.chunks():
+                self._guard(self._replay, first, bars, strategy.on_bar)
+                if progress is not None:
+                    progress(min(first + CHUNK, total), total)
+            self._guard(strategy.on_stop)
+            self._finish()
+        finally:
+            self._flush()
+        self._prove()
+
+    def _replay(self, row: int, bars: Any, on_bar: Callable[[Any], None]) -> None:
+        for bar in bars:
+            if row >= self._wake:
+                self._step(row)
+            self._row = row
+            on_bar(bar)
+            row += 1
+
+    def _step(self, row: int) -> None:
+        """Let bar `row` happen at the venue, and tell the strategy of its fills."""
+        state, timeline = self.state, self.timeline
+        while True:
+            wake = process(
+                row, timeline.times, timeline.prices, state.funding, state.instruments, state.positions, state.account,
+                state.orders, state.fills, state.events, state.equity, state.costs,
+            )  # fmt: skip
+            if wake != FLUSH:
+                break
+            self._flush()
+            state.make_room()
+        self._wake = wake
+        filled = state.counters[_FILLS]
+        if filled != self._seen_fills:
+            self._positions.clear()
+            first, self._seen_fills = self._seen_fills, filled
+            if self._tells_fills:
+                self._row = row - 1  # orders sent from on_fill are sent before this bar's close is known
+                for fill in state.fills[first:filled].copy():
+                    if fill["kind"] != FillKind.FUNDING:
+                        self.strategy.on_fill(self._fill(fill))
+
+    def _finish(self) -> None:
+        """Value the last bars and end what still works."""
+        state, timeline = self.state, self.timeline
+        settle(
+            len(timeline), timeline.times, timeline.prices, state.instruments, state.positions, state.account,
+            state.equity,
+        )  # fmt: skip
+        for order in state.orders[: state.counters[_ORDERS]]["id"].tolist():
+            self._cancel(order, Reason.END_OF_DATA, Event.EXPIRE)
+
+    def _guard(self, call: Callable[..., None], *arguments: Any) -> None:
+        """Run the strategy's code; what it raises becomes a StrategyError that names the bar."""
+        try:
+            call(*arguments)
+        except TruewindError:
+            raise
+        except Exception as error:
+            at = f"bar {self._row}" if self._row >= 0 else "start"
+            symbol = ""
+            if self._row >= 0:
+                symbol = self.symbols[int(self.timeline.times[SYMBOL, self._row])]
+                at = f"{symbol} bar {self._row}, known at {iso(self.now_us)}"
+            name = type(self.strategy).__name__
+            raise StrategyError(
+                f"{name} raised {type(error).__name__} on {at}: {error}",
+                remedy="The traceback is in the system log; the journal holds everything up to this bar",
+                strategy=name,
+                row=self._row,
+                symbol=symbol,
+            ) from error
+
+    # -- the desk -----------------------------------------------------------------------------------------------
+
+    @property
+    def now_us(self) -> int:
+        """Time of the last bar handed to the strategy, µs UTC; before the first bar, its open."""
+        times = self.timeline.times
+        return int(times[TS_EVENT, self._row]) if self._row >= 0 else int(times[0, 0])
+
+    def submit(
+        self,
+        symbol: str,
+        side: Side,
+        quantity: float,
+        type: OrderType = OrderType.MARKET,
+        price: float = 0.0,
+        *,
+        reduce_only: bool = False,
+        parent: int = 0,
+        tag: int = 0,
+    ) -> int:
+        """See `ports.Desk.submit`. Raises StrategyError for a quantity or price that is no number."""
+        index = self.index_of(symbol)
+        tick_num, tick_den, lot_num, lot_den = self._steps[index]
+        lots = quantity * lot_den / lot_num + 1e-6
+        if not 0.0 <= lots < 9e18:
+            raise self._refuse(symbol, f"quantity {quantity} is not a number ≥ 0")
+        ticks = 0
+        if type != OrderType.MARKET:
+            if not 0.0 < price < 1e15:
+                raise self._refuse(symbol, f"price {price} is not a number > 0")
+            # A limit is rounded away from the market, a stop's trigger too: never better for us than was asked.
+            ticks = to_ticks(price, tick_num, tick_den, -side if type == OrderType.LIMIT else side)
+        state, timeline, row = self.state, self.timeline, self._row
+        while True:
+            order = submit(
+                row, index, int(side), int(type), int(lots), ticks, int(reduce_only), parent, tag, self.now_us,
+                timeline.times, timeline.prices, state.instruments, state.positions, state.account, state.orders,
+                state.events, state.equity, state.costs, state.limits,
+            )  # fmt: skip
+            if order != FLUSH:
+                break
+            if state.counters[_ORDERS] + 1 > len(state.orders):
+                state.grow_orders()
+            self._flush()
+        if order and not parent:
+            self._wake = row + 1
+        return int(order)
+
+    def cancel(self, order_id: int) -> bool:
+        """See `ports.Desk.cancel`."""
+        return self._cancel(order_id, Reason.BY_STRATEGY, Event.CANCEL)
+
+    def working(self, symbol: str) -> list[Order]:
+        """See `ports.Desk.working`."""
+        count = self.state.counters[_ORDERS]
+        if not count:
+            return []
+        index, orders = self.index_of(symbol), self.state.orders[:count]
+        return [
+            Order(
+                id=int(order["id"]),
+                symbol=symbol,
+                side=int(order["side"]),
+                type=int(order["type"]),
+                status=int(order["status"]),
+                lots=int(order["lots"]),
+                filled=int(order["filled"]),
+                price_ticks=int(order["price"]),
+                reduce_only=bool(order["reduce_only"]),
+                tag=int(order["tag"]),
+            )
+            for order in orders
+            if order["symbol"] == index
+        ]
+
+    def position(self, symbol: str) -> Position:
+        """See `ports.Desk.position`. The same object until a fill or an order changes it."""
+        index = self.index_of(symbol)
+        found = self._positions.get(index)
+        if found is None:
+            found = self._positions[index] = self._position(index)
+        return found
+
+    def account_equity(self) -> float:
+        """Equity at the last bar, in the account's currency."""
+        state, timeline = self.state, self.timeline
+        settle(
+            self._row + 1, timeline.times, timeline.prices, state.instruments, state.positions, state.account,
+            state.equity,
+        )  # fmt: skip
+        return float(state.account[0]["equity"]) / state.scale
+
+    def account(self) -> Account:
+        """See `ports.Desk.account`."""
+        equity = self.account_equity()
+        money, scale = self.state.account[0], self.state.scale
+        amounts = {name: float(money[name]) / scale for name in ("cash", "realised", "fees", "funding")}
+        return Account(currency=self.currency, equity=equity, **amounts)
+
+    def index_of(self, symbol: str) -> int:
+        """Index of `symbol`. Raises StrategyError with the closest name."""
+        try:
+            return self._index[symbol]
+        except KeyError:
+            raise StrategyError(f"The run has no symbol '{symbol}'", remedy=suggest(str(symbol), self._index)) from None
+
+    # -- what is left after a run -------------------------------------------------------------------------------
+
+    @property
+    def events(self) -> np.ndarray:
+        """All ORDER_EVENT rows so far."""
+        return np.concatenate([np.zeros(0, ORDER_EVENT), *(events for events, _ in self._parts)])
+
+    @property
+    def fills(self) -> np.ndarray:
+        """All FILL rows so far."""
+        return np.concatenate([np.zeros(0, FILL), *(fills for _, fills in self._parts)])
+
+    @property
+    def equity(self) -> np.ndarray:
+        """Equity after each row of the timeline, in the account's currency (a bar's row counts at its ts_event)."""
+        return self.state.equity / self.state.scale
+
+    # -- inner matters ------------------------------------------------------------------------------------------
+
+    def _cancel(self, order_id: int, reason: Reason, event: Event) -> bool:
+        state = self.state
+        while True:
+            done = cancel(
+                order_id, self._row, self.now_us, int(reason), int(event), state.account, state.orders, state.events
+            )
+            if done != FLUSH:
+                break
+            self._flush()
+            state.make_room()
+        if done:
+            self._positions.clear()
+        return bool(done)
+
+    def _flush(self) -> None:
+        """Empty the kernels' buffers into the journal and our own record."""
+        events, fills = self.state.drain()
+        self._seen_fills = 0
+        if len(events) or len(fills):
+            self._parts.append((events, fills))
+            if self._journal is not None:
+                self._journal.rows("order", events)
+                self._journal.rows("fill", fills)
+
+    def _prove(self) -> None:
+        state = self.state
+        if state.account[0]["overflow"] == 2:
+            raise LedgerError("An order left its life cycle: a bug in the matching kernels")
+        prove(self.fills, state.positions, state.account)
+
+    def _refuse(self, symbol: str, what: str) -> StrategyError:
+        return StrategyError(
+            f"{symbol} at {iso(self.now_us)}: {what}", remedy="Check the strategy's arithmetic for NaN", symbol=symbol
+        )
+
+    def _position(self, index: int) -> Position:
+        held = self.state.positions[index]
+        lots = int(held["lots"])
+        if lots == 0:
+            return _NO_POSITION
+        _, _, lot_num, lot_den = self._steps[index]
+        row = self.state.instruments[index]
+        worth = float(row["unit_num"]) / float(row["unit_den"]) * (float(row["tick_den"]) / float(row["tick_num"]))
+        orders = self.state.orders[: self.state.counters[_ORDERS]]
+        stops = orders[(orders["symbol"] == index) & (orders["type"] == OrderType.STOP) & (orders["reduce_only"] == 1)]
+        stops = stops[stops["status"] == Status.ACCEPTED]
+        tick_num, tick_den = self._steps[index][:2]
+        stop = int(stops[0]["price"]) * tick_num / tick_den if len(stops) else float("nan")
+        return Position(
+            side=1 if lots > 0 else -1,
+            quantity=lots * lot_num / lot_den,
+            entry=int(held["cost"]) / lots / worth,
+            stop=stop,
+            opened_us=int(held["opened_ts"]),
+        )
+
+    def _fill(self, fill: np.void) -> Fill:
+        index = int(fill["symbol"])
+        tick_num, tick_den, lot_num, lot_den = self._steps[index]
+        return Fill(
+            order_id=int(fill["order"]),
+            symbol=self.symbols[index],
+            ts_event=int(fill["ts"]),
+            side=int(fill["side"]),
+            price=int(fill["price"]) * tick_num / tick_den,
+            quantity=int(fill["lots"]) * lot_num / lot_den,
+            fee=int(fill["fee"]) / self.state.scale,
+            maker=bool(fill["maker"]),
+            position=int(fill["position"]) * lot_num / lot_den,
+            tag=int(fill["tag"]),
+        )
+
+
+_STEP_FIELDS = ("tick_num", "tick_den", "lot_num", "lot_den")

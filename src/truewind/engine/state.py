@@ -1,0 +1,81 @@
+"""The engine's state: structured arrays that kernels change in place, and copies of them for people."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from truewind.domain.account import ACCOUNT
+from truewind.domain.fill import FILL
+from truewind.domain.instrument import Instrument, currency_precision, instrument_row
+from truewind.domain.order import ORDER, ORDER_EVENT
+from truewind.domain.position import POSITION
+from truewind.errors import ConfigError
+from truewind.execution.simulated.matching import FUNDING, NEVER
+
+_FIRST_ORDERS = 64
+_BUFFER_ROWS = 16_384
+# Index of each int64 field in the account record, for reads through a memoryview (25 ns instead of 130).
+ACCOUNT_FIELD = {name: ACCOUNT.fields[name][1] // 8 for name in ACCOUNT.names or ()} if ACCOUNT.fields else {}
+
+
+class State:
+    """Everything that changes during a run. One account, one currency; indices are those of `instruments`."""
+
+    def __init__(
+        self,
+        instruments: Sequence[Instrument],
+        rows: int,
+        cash: float,
+        currency: str,
+        costs: np.ndarray,
+        limits: np.ndarray,
+        funding: Mapping[str, np.ndarray],
+    ) -> None:
+        for instrument in instruments:
+            if instrument.currency != currency:
+                raise ConfigError(
+                    f"{instrument.id} is settled in {instrument.currency}, the account is in {currency}",
+                    remedy="Trade instruments of one settlement currency, or change account.currency",
+                )
+        self.scale = 10 ** currency_precision(currency)
+        self.instruments = np.concatenate([instrument_row(instrument) for instrument in instruments])
+        self.positions = np.zeros(len(instruments), POSITION)
+        self.positions["low_at"], self.positions["high_at"] = -np.inf, np.inf
+        self.positions["close"], self.positions["funding_at"] = np.nan, NEVER
+        tables = [funding.get(instrument.symbol, np.zeros(0, FUNDING)) for instrument in instruments]
+        ends = np.cumsum([len(table) for table in tables])
+        self.funding = np.concatenate([*tables, np.zeros(0, FUNDING)])
+        self.positions["last_funding"] = ends
+        self.positions["next_funding"] = ends - [len(table) for table in tables]
+        self.account = np.zeros(1, ACCOUNT)
+        units = round(cash * self.scale)
+        for name in ("cash", "initial", "equity", "peak"):
+            self.account[name] = units
+        self.account["horizon"] = _FIRST_ORDERS
+        self.orders = np.zeros(_FIRST_ORDERS, ORDER)
+        self.fills = np.zeros(_BUFFER_ROWS, FILL)
+        self.events = np.zeros(_BUFFER_ROWS, ORDER_EVENT)
+        self.equity = np.full(rows, float(units))
+        self.costs, self.limits = costs, limits
+        self.counters = memoryview(self.account.view(np.int64))
+
+    def grow_orders(self) -> None:
+        """Double the table of working orders."""
+        more = np.zeros(2 * len(self.orders), ORDER)
+        more[: len(self.orders)] = self.orders
+        self.orders = more
+
+    def drain(self) -> tuple[np.ndarray, np.ndarray]:
+        """Copies of the buffered order events and fills; the buffers are empty afterwards."""
+        money = self.account[0]
+        events = self.events[: money["events"]].copy()
+        fills = self.fills[: money["fills"]].copy()
+        money["events"] = money["fills"] = 0
+        return events, fills
+
+    def make_room(self) -> None:
+        """Grow the buffers so that even a full table of orders can act on one bar."""
+        need = 8 * len(self.orders) + len(self.funding) + 64
+        if len(self.fills) < need:
+            self.fills = np.zeros(need, FILL)
+            self.events = np.zeros(need, ORDER_EVENT)

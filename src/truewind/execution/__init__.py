@@ -1,0 +1,1 @@
+"""Acting: orders and the venues that fill them."""

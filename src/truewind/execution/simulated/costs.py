@@ -1,0 +1,75 @@
+"""What trading costs: fees, slippage, latency, margin. Settings for people, one COSTS record for kernels."""
+
+import numpy as np
+from pydantic import Field
+
+from truewind.config import Settings
+from truewind.portfolio.ledger import RATE_SCALE
+
+# Rates are integers of 1e-8. latency_us: from decision to venue. touch: a resting limit order fills when the
+# price touches it (1), or only when it trades through (0).
+COSTS = np.dtype(
+    [
+        ("maker", np.int64),
+        ("taker", np.int64),
+        ("half_spread", np.int64),
+        ("latency_us", np.int64),
+        ("touch", np.int64),
+        ("maintenance", np.int64),
+        ("liquidation_fee", np.int64),
+        ("leverage", np.float64),
+    ],
+    align=True,
+)
+
+
+class CostSettings(Settings):
+    """Costs of the simulated venue. Defaults: Binance USD-M perpetuals without discounts (DESIGN §6).
+
+    maker_fee, taker_fee: fraction of notional (0.0005 is 0.05 %); a negative maker fee is a rebate.
+    half_spread_bps: what a market or stop order pays beyond the bar's price, in basis points.
+    latency_ms: from decision to arrival at the venue. limit_fill: "through" fills a resting limit order only
+    when the price trades beyond it, "touch" already when it is reached (optimistic: you were first in the queue).
+    maintenance_rate: fraction of notional below which equity may not fall (perpetuals and futures).
+    liquidation_fee: fraction of the liquidated notional.
+    """
+
+    maker_fee: float = Field(default=0.0002, ge=-0.01, le=0.05)
+    taker_fee: float = Field(default=0.0005, ge=0.0, le=0.05)
+    half_spread_bps: float = Field(default=1.0, ge=0.0, le=500.0)
+    latency_ms: float = Field(default=8.0, ge=0.0, le=86_400_000.0)
+    limit_fill: str = Field(default="through", pattern="^(through|touch)$")
+    maintenance_rate: float = Field(default=0.005, ge=0.0, lt=1.0)
+    liquidation_fee: float = Field(default=0.0125, ge=0.0, le=0.1)
+
+    def record(self, leverage: float) -> np.ndarray:
+        """These costs as one COSTS record."""
+        row = np.zeros(1, COSTS)
+        row[0] = (
+            round(self.maker_fee * RATE_SCALE),
+            round(self.taker_fee * RATE_SCALE),
+            round(self.half_spread_bps * 1e-4 * RATE_SCALE),
+            round(self.latency_ms * 1000),
+            int(self.limit_fill == "touch"),
+            round(self.maintenance_rate * RATE_SCALE),
+            round(self.liquidation_fee * RATE_SCALE),
+            leverage,
+        )
+        return row
+
+    def assumptions(self) -> list[str]:
+        """What these settings take for granted, in words, for the report."""
+        through = "trades through it" if self.limit_fill == "through" else "touches it"
+        return [
+            "An order is matched from the first bar that opens at or after the decision and closes after its arrival "
+            f"({self.latency_ms:g} ms later); a market order gets that bar's open and pays half the spread, "
+            f"{self.half_spread_bps:g} bps.",
+            f"A resting limit order fills at its own price, as maker ({self.maker_fee:.4%}), when the price {through}; "
+            "if the bar opens beyond it, at the open.",
+            f"A stop becomes a market order at its trigger, or at the open if the bar opens beyond it; taker fee "
+            f"{self.taker_fee:.4%}.",
+            "If a stop and a target lie in one bar, the stop comes first. After a fill inside a bar only the bar's "
+            "adverse side counts for the new position.",
+            f"Liquidation when equity at the bar's adverse extreme falls below {self.maintenance_rate:.2%} of notional, "
+            f"fee {self.liquidation_fee:.2%}; fees are charged in the account's currency.",
+        ]

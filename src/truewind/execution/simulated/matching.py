@@ -1,0 +1,494 @@
+"""Matching on bars: the venue's rules, compiled. The event lane and the compiled lane both run on these kernels.
+
+Most bars are quiet: no order can act on them, no funding falls due, no margin is in danger. `scan` finds the next
+bar that is not; only there `process` runs. Quiet bars merely move the valuation, which `settle` fills in afterwards.
+
+Arrays: `times` is int64 (3, rows): open time, event time, symbol index; `prices` is float64 (4, rows): open, high,
+low, close. Rows are all symbols' bars merged in event order. The rest are structured arrays of `domain`.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from truewind.domain.fill import FillKind
+from truewind.domain.order import TRANSITIONS, Event, OrderType, Reason, Status
+from truewind.numerics.exact import to_price, to_ticks
+from truewind.numerics.jit import kernel
+from truewind.portfolio.ledger import RATE_SCALE, book_fill, book_funding, worth_per_lot
+
+FLUSH = -1  # the buffers are too full for what may happen: empty them and call again
+NEVER = np.iinfo(np.int64).max
+
+# A funding settlement. rate in 1e-8; mark in ticks, 0 if the source has none.
+FUNDING = np.dtype([("ts", np.int64), ("rate", np.int64), ("mark", np.int64)], align=True)
+
+_MARKET, _LIMIT, _STOP = int(OrderType.MARKET), int(OrderType.LIMIT), int(OrderType.STOP)
+_HELD, _SUBMITTED, _ACCEPTED = int(Status.HELD), int(Status.SUBMITTED), int(Status.ACCEPTED)
+_SUBMIT, _REJECT, _ACCEPT = int(Event.SUBMIT), int(Event.REJECT), int(Event.ACCEPT)
+_PARTIAL_FILL, _FILL = int(Event.PARTIAL_FILL), int(Event.FILL)
+_CANCEL, _EXPIRE = int(Event.CANCEL), int(Event.EXPIRE)
+_TRADE, _LIQUIDATION = FillKind.TRADE, FillKind.LIQUIDATION
+_NONE = int(Reason.NONE)
+_NO_SHORT, _INSUFFICIENT = int(Reason.NO_SHORT), int(Reason.INSUFFICIENT_BALANCE)
+_NOTHING_TO_REDUCE, _PARENT_ENDED = int(Reason.NOTHING_TO_REDUCE), int(Reason.PARENT_ENDED)
+_SHORTEST_HORIZON, _LONGEST_HORIZON = 64, 65_536
+
+
+@kernel
+def scan(first: int, last: int, times: Any, prices: Any, positions: Any) -> int:
+    """First row in [first, last) on which something may happen to its symbol; `last` if none."""
+    for k in range(first, last):
+        position = positions[times[2, k]]
+        if (
+            position["wake"]
+            or prices[2, k] <= position["low_at"]
+            or prices[1, k] >= position["high_at"]
+            or times[1, k] > position["funding_at"]
+        ):
+            return k
+    return last
+
+
+@kernel
+def settle(upto: int, times: Any, prices: Any, instruments: Any, positions: Any, account: Any, equity: Any) -> None:
+    """Value the account at the close of every row before `upto` that is not valued yet."""
+    money = account[0]
+    first = money["settled"]
+    if first >= upto:
+        return
+    worth, peak = money["equity"], money["peak"]
+    for k in range(first, upto):
+        symbol = times[2, k]
+        position = positions[symbol]
+        if position["lots"] != 0:
+            change = prices[3, k] - position["close"]
+            worth += position["lots"] * worth_per_lot(instruments[symbol]) * change
+            if worth > peak:
+                peak = worth
+        position["close"] = prices[3, k]
+        equity[k] = worth
+    money["equity"], money["peak"], money["settled"] = worth, peak, upto
+
+
+@kernel
+def equity_now(instruments: Any, positions: Any, account: Any) -> float:
+    """Equity in ledger units at the last known prices, summed afresh."""
+    worth = float(account[0]["cash"])
+    for symbol in range(len(positions)):
+        position = positions[symbol]
+        if position["lots"] != 0:
+            worth += position["lots"] * worth_per_lot(instruments[symbol]) * position["close"] - position["cost"]
+    return worth
+
+
+@kernel
+def change_order(
+    orders: Any, j: int, events: Any, account: Any, ts: int, row: int, event: int, reason: int, lots: int
+) -> None:
+    """Move order `j` along its life cycle and report it. An illegal step is a bug: it raises the account's flag."""
+    order, money = orders[j], account[0]
+    following = TRANSITIONS[order["status"], event]
+    if following < 0:
+        money["overflow"] = 2
+        return
+    order["status"] = following
+    report = events[money["events"]]
+    report["ts"] = ts
+    report["row"] = row
+    report["order"] = order["id"]
+    report["symbol"] = order["symbol"]
+    report["event"] = event
+    report["status"] = following
+    report["reason"] = reason
+    report["side"] = order["side"]
+    report["type"] = order["type"]
+    report["lots"] = lots
+    report["price"] = order["price"]
+    report["reduce_only"] = order["reduce_only"]
+    report["parent"] = order["parent"]
+    report["tag"] = order["tag"]
+    money["events"] += 1
+
+
+@kernel
+def end_children(orders: Any, parent: int, events: Any, account: Any, ts: int, row: int) -> None:
+    """Cancel the held children of an order that ended without a fill."""
+    for j in range(account[0]["orders"]):
+        if orders[j]["parent"] == parent and orders[j]["status"] == _HELD:
+            change_order(orders, j, events, account, ts, row, _CANCEL, _PARENT_ENDED, orders[j]["lots"])
+
+
+@kernel
+def wake_children(orders: Any, parent: int, filled: int, events: Any, account: Any, ts: int, row: int) -> None:
+    """Put a filled order's stops and targets to work: they reach the venue with the fill."""
+    for j in range(account[0]["orders"]):
+        order = orders[j]
+        if order["parent"] == parent and order["status"] == _HELD:
+            order["lots"] = min(order["lots"], filled)
+            order["ts_sent"] = ts
+            order["ts_arrive"] = ts
+            order["accepted_row"] = row
+            change_order(orders, j, events, account, ts, row, _SUBMIT, _NONE, order["lots"])
+            change_order(orders, j, events, account, ts, row, _ACCEPT, _NONE, order["lots"])
+
+
+@kernel
+def can_afford(symbol: int, lots: int, price: float, instruments: Any, positions: Any, account: Any, costs: Any) -> bool:
+    """Whether equity covers the initial margin of all positions if `symbol` held `lots` at `price`."""
+    required = 0.0
+    for other in range(len(positions)):
+        held, at = positions[other]["lots"], positions[other]["close"]
+        if other == symbol:
+            held, at = lots, price
+        if held != 0:
+            required += abs(held) * worth_per_lot(instruments[other]) * at
+    return required <= costs[0]["leverage"] * equity_now(instruments, positions, account)
+
+
+@kernel
+def execute(
+    j: int,
+    reference: int,
+    worst: int,
+    maker: int,
+    ts: int,
+    row: int,
+    instruments: Any,
+    positions: Any,
+    account: Any,
+    orders: Any,
+    fills: Any,
+    events: Any,
+    costs: Any,
+) -> int:
+    """Fill order `j` at `reference` ticks (plus slippage for a taker, no worse than `worst` if that is not 0).
+
+    Returns the number of lots by which the position was opened or added to; 0 if it shrank or the order ended.
+    """
+    order = orders[j]
+    symbol, side = order["symbol"], order["side"]
+    position, instrument, cost = positions[symbol], instruments[symbol], costs[0]
+    held = int(position["lots"])
+    reducible = abs(held) if held * side < 0 else 0
+    wanted = int(order["lots"])
+    lots = min(wanted, reducible) if order["reduce_only"] else wanted
+    if lots == 0:
+        change_order(orders, j, events, account, ts, row, _EXPIRE, _NOTHING_TO_REDUCE, wanted)
+        end_children(orders, order["id"], events, account, ts, row)
+        return 0
+    price = reference
+    if not maker:
+        price += side * ((reference * cost["half_spread"] + RATE_SCALE - 1) // RATE_SCALE)
+        if worst != 0 and (price - worst) * side > 0:
+            price = worst
+        price = max(price, 1)
+    opening = lots - min(lots, reducible)
+    if opening > 0:
+        refusal = _NONE
+        if not instrument["can_short"] and held + side * lots < 0:
+            refusal = _NO_SHORT
+        else:
+            at = to_price(price, instrument["tick_num"], instrument["tick_den"])
+            if not can_afford(symbol, held + side * lots, at, instruments, positions, account, costs):
+                refusal = _INSUFFICIENT
+        if refusal != _NONE:
+            change_order(orders, j, events, account, ts, row, _REJECT, refusal, lots)
+            end_children(orders, order["id"], events, account, ts, row)
+            return 0
+    fee_rate = cost["maker"] if maker else cost["taker"]
+    booked = book_fill(
+        fills, positions, account, instruments, ts, row, order["id"], symbol, _TRADE, side, maker, price, lots,
+        reference, fee_rate, order["tag"],
+    )  # fmt: skip
+    if not booked:
+        return 0
+    order["filled"] = lots
+    if lots < wanted:
+        change_order(orders, j, events, account, ts, row, _PARTIAL_FILL, _NONE, lots)
+        change_order(orders, j, events, account, ts, row, _EXPIRE, _NOTHING_TO_REDUCE, wanted - lots)
+    else:
+        change_order(orders, j, events, account, ts, row, _FILL, _NONE, lots)
+    wake_children(orders, order["id"], lots, events, account, ts, row)
+    return opening
+
+
+@kernel
+def pay_funding(
+    until: int, row: int, open_ticks: int, symbol: int, funding: Any, instruments: Any, positions: Any, account: Any,
+    fills: Any,
+) -> None:  # fmt: skip
+    """Settle all funding of `symbol` due at or before `until`, at its mark price or, lacking one, the bar's open."""
+    position = positions[symbol]
+    while position["next_funding"] < position["last_funding"] and funding[position["next_funding"]]["ts"] <= until:
+        due = funding[position["next_funding"]]
+        if position["lots"] != 0 and due["rate"] != 0:
+            mark = due["mark"] if due["mark"] > 0 else open_ticks
+            if not book_funding(fills, positions, account, instruments, due["ts"], row, symbol, mark, due["rate"]):
+                return
+        position["next_funding"] += 1
+
+
+@kernel
+def liquidation_price(symbol: int, instruments: Any, positions: Any, account: Any, costs: Any) -> float:
+    """Price of `symbol` at which equity equals the maintenance margin, other prices standing still; NaN if none.
+
+    equity(x) = equity + lots·w·(x − close); maintenance(x) = others + |lots|·w·x·rate; solved for x.
+    """
+    position, instrument = positions[symbol], instruments[symbol]
+    if position["lots"] == 0 or not instrument["can_short"]:
+        return np.nan
+    rate = costs[0]["maintenance"] / RATE_SCALE
+    others = 0.0
+    for other in range(len(positions)):
+        if other != symbol and positions[other]["lots"] != 0:
+            held = positions[other]
+            others += abs(held["lots"]) * worth_per_lot(instruments[other]) * held["close"] * rate
+    exposure = position["lots"] * worth_per_lot(instrument)
+    slack = equity_now(instruments, positions, account) - others
+    at = (exposure * position["close"] - slack) / (exposure - abs(exposure) * rate)
+    return at if at > 0.0 else np.nan
+
+
+@kernel
+def liquidate(
+    symbol: int, reference: int, ts: int, row: int, instruments: Any, positions: Any, account: Any, fills: Any, costs: Any
+) -> None:  # fmt: skip
+    """Take the whole position away at `reference` ticks, with slippage and the liquidation fee."""
+    position, cost = positions[symbol], costs[0]
+    side = -1 if position["lots"] > 0 else 1
+    price = max(1, reference + side * ((reference * cost["half_spread"] + RATE_SCALE - 1) // RATE_SCALE))
+    book_fill(
+        fills, positions, account, instruments, ts, row, 0, symbol, _LIQUIDATION, side, 0, price, abs(position["lots"]),
+        reference, cost["liquidation_fee"], 0,
+    )  # fmt: skip
+
+
+@kernel
+def match_open(
+    k: int, times: Any, prices: Any, instruments: Any, positions: Any, account: Any, orders: Any, fills: Any,
+    events: Any, costs: Any,
+) -> None:  # fmt: skip
+    """At the bar's open: orders that have arrived are accepted, and those that the open satisfies are filled."""
+    opened, symbol = times[0, k], times[2, k]
+    instrument, at = instruments[symbol], prices[0, k]
+    j = 0
+    while j < account[0]["orders"]:
+        order = orders[j]
+        if order["symbol"] == symbol:
+            if order["status"] == _SUBMITTED and order["ts_sent"] <= opened and order["ts_arrive"] < times[1, k]:
+                order["accepted_row"] = k
+                change_order(orders, j, events, account, order["ts_arrive"], k, _ACCEPT, _NONE, order["lots"])
+            if order["status"] == _ACCEPTED:
+                side = order["side"]
+                ticks = to_ticks(at, instrument["tick_num"], instrument["tick_den"], side)
+                limit = to_price(order["price"], instrument["tick_num"], instrument["tick_den"])
+                ts = max(opened, order["ts_arrive"])
+                if order["type"] == _MARKET or (order["type"] == _STOP and (at - limit) * side >= 0.0):
+                    execute(j, ticks, 0, 0, ts, k, instruments, positions, account, orders, fills, events, costs)
+                elif order["type"] == _LIMIT and ((limit - at) * side > 0.0 or (limit == at and costs[0]["touch"])):
+                    maker = 0 if order["accepted_row"] == k else 1
+                    worst = order["price"]
+                    execute(
+                        j, ticks, worst, maker, ts, k, instruments, positions, account, orders, fills, events, costs
+                    )  # fmt: skip
+        j += 1
+
+
+@kernel
+def nearest(
+    kind: int, k: int, only_opening: bool, times: Any, prices: Any, instruments: Any, positions: Any, account: Any,
+    orders: Any, costs: Any,
+) -> int:  # fmt: skip
+    """The working order of `kind` that the bar's range reaches first, going out from its open; -1 if none."""
+    symbol = times[2, k]
+    instrument = instruments[symbol]
+    found = -1
+    shortest = np.inf
+    for j in range(account[0]["orders"]):
+        order = orders[j]
+        if order["symbol"] != symbol or order["status"] != _ACCEPTED or order["type"] != kind:
+            continue
+        at = to_price(order["price"], instrument["tick_num"], instrument["tick_den"])
+        up = (order["side"] > 0) == (kind == _STOP)
+        if kind == _STOP or costs[0]["touch"]:
+            reached = prices[1, k] >= at if up else prices[2, k] <= at
+        else:
+            reached = prices[1, k] > at if up else prices[2, k] < at
+        if not reached or (only_opening and positions[symbol]["lots"] * order["side"] < 0):
+            continue
+        distance = abs(at - prices[0, k])
+        if distance < shortest:
+            found, shortest = j, distance
+    return found
+
+
+@kernel
+def match_range(
+    k: int, times: Any, prices: Any, instruments: Any, positions: Any, account: Any, orders: Any, fills: Any,
+    events: Any, costs: Any,
+) -> None:  # fmt: skip
+    """Inside the bar: stops and liquidation first, nearest to the open first, then limits.
+
+    The order of prices inside a bar is unknown, so the worse is assumed: a stop beats a target, and once a
+    position was opened or added to inside the bar, no order that takes it off at a profit fills any more.
+    """
+    symbol, ts = times[2, k], times[1, k]
+    instrument = instruments[symbol]
+    added = False
+    while account[0]["overflow"] == 0:
+        j = nearest(_STOP, k, False, times, prices, instruments, positions, account, orders, costs)
+        danger = liquidation_price(symbol, instruments, positions, account, costs)
+        if danger == danger:
+            short = positions[symbol]["lots"] < 0
+            reached = prices[1, k] >= danger if short else prices[2, k] <= danger
+            if reached:
+                beyond = prices[0, k] >= danger if short else prices[0, k] <= danger
+                at = prices[0, k] if beyond else danger
+                stop = np.inf
+                if j >= 0:
+                    stop = abs(
+                        to_price(orders[j]["price"], instrument["tick_num"], instrument["tick_den"]) - prices[0, k]
+                    )  # fmt: skip
+                if abs(at - prices[0, k]) <= stop:
+                    ticks = to_ticks(at, instrument["tick_num"], instrument["tick_den"], 1 if short else -1)
+                    liquidate(symbol, max(1, ticks), ts, k, instruments, positions, account, fills, costs)
+                    continue
+        if j < 0:
+            j = nearest(_LIMIT, k, added, times, prices, instruments, positions, account, orders, costs)
+            if j < 0:
+                return
+        maker = 1 if orders[j]["type"] == _LIMIT else 0
+        opening = execute(
+            j, orders[j]["price"], 0, maker, ts, k, instruments, positions, account, orders, fills, events, costs
+        )  # fmt: skip
+        added = added or opening > 0
+
+
+@kernel
+def drop_ended(account: Any, orders: Any) -> None:
+    """Take ended orders out of the working table; the rest keep their order, which is their priority."""
+    kept = 0
+    for j in range(account[0]["orders"]):
+        status = orders[j]["status"]
+        if status == _HELD or status == _SUBMITTED or status == _ACCEPTED:
+            if kept != j:
+                orders[kept] = orders[j]
+            kept += 1
+    account[0]["orders"] = kept
+
+
+@kernel
+def tidy(symbol: int, ts: int, row: int, positions: Any, account: Any, orders: Any, events: Any) -> None:
+    """End the symbol's reduce-only orders if there is nothing left to reduce, then drop what has ended."""
+    held = positions[symbol]["lots"]
+    for j in range(account[0]["orders"]):
+        order = orders[j]
+        idle = order["symbol"] == symbol and order["reduce_only"] and order["status"] == _ACCEPTED
+        if idle and held * order["side"] >= 0:
+            change_order(orders, j, events, account, ts, row, _EXPIRE, _NOTHING_TO_REDUCE, order["lots"])
+    drop_ended(account, orders)
+
+
+@kernel
+def set_bounds(funding: Any, instruments: Any, positions: Any, account: Any, orders: Any, costs: Any) -> None:
+    """For each symbol: the prices and the time before which nothing can happen to it.
+
+    Margin: each position may use up an equal share of what equity exceeds the maintenance margin by. While all
+    stay within their shares nobody can be liquidated, whichever way the prices combine.
+    """
+    rate = costs[0]["maintenance"] / RATE_SCALE
+    slack = account[0]["equity"]
+    held = 0
+    for symbol in range(len(positions)):
+        position = positions[symbol]
+        position["wake"] = 0
+        position["low_at"] = -np.inf
+        position["high_at"] = np.inf
+        position["funding_at"] = NEVER
+        if position["lots"] != 0:
+            if position["next_funding"] < position["last_funding"]:
+                position["funding_at"] = funding[position["next_funding"]]["ts"]
+            if instruments[symbol]["can_short"]:
+                held += 1
+                slack -= abs(position["lots"]) * worth_per_lot(instruments[symbol]) * position["close"] * rate
+    for j in range(account[0]["orders"]):
+        order = orders[j]
+        position, instrument = positions[order["symbol"]], instruments[order["symbol"]]
+        if order["status"] == _SUBMITTED:
+            position["wake"] = 1
+        elif order["status"] == _ACCEPTED:
+            at = to_price(order["price"], instrument["tick_num"], instrument["tick_den"])
+            if (order["side"] > 0) == (order["type"] == _STOP):
+                position["high_at"] = min(position["high_at"], at)
+            else:
+                position["low_at"] = max(position["low_at"], at)
+    for symbol in range(len(positions)):
+        position = positions[symbol]
+        if position["lots"] != 0 and instruments[symbol]["can_short"]:
+            if slack <= 0.0:
+                position["wake"] = 1
+                continue
+            exposure = abs(position["lots"]) * worth_per_lot(instruments[symbol])
+            reach = slack / held / (exposure * (1.0 + rate))
+            if position["lots"] > 0:
+                position["low_at"] = max(position["low_at"], position["close"] - reach)
+            else:
+                position["high_at"] = min(position["high_at"], position["close"] + reach)
+
+
+@kernel
+def process(
+    k: int, times: Any, prices: Any, funding: Any, instruments: Any, positions: Any, account: Any, orders: Any,
+    fills: Any, events: Any, equity: Any, costs: Any,
+) -> int:  # fmt: skip
+    """Let row `k` happen at the venue. Returns the next row that needs processing, or FLUSH (nothing was done)."""
+    money, symbol = account[0], times[2, k]
+    position = positions[symbol]
+    working = money["orders"]
+    dues = position["next_funding"]
+    while dues < position["last_funding"] and funding[dues]["ts"] < times[1, k]:
+        dues += 1
+    dues -= position["next_funding"]
+    if money["events"] + 5 * working + 8 > len(events) or money["fills"] + 2 * working + dues + 8 > len(fills):
+        return FLUSH
+    settle(k, times, prices, instruments, positions, account, equity)
+    quiet = scan(k, k + 1, times, prices, positions) > k
+    if not quiet:
+        instrument = instruments[symbol]
+        ticks = to_ticks(prices[0, k], instrument["tick_num"], instrument["tick_den"], 1)
+        if position["lots"] == 0:
+            position["close"] = prices[0, k]
+        pay_funding(times[0, k], k, ticks, symbol, funding, instruments, positions, account, fills)
+        if working > 0:
+            match_open(k, times, prices, instruments, positions, account, orders, fills, events, costs)
+        pay_funding(times[1, k] - 1, k, ticks, symbol, funding, instruments, positions, account, fills)
+        match_range(k, times, prices, instruments, positions, account, orders, fills, events, costs)
+        tidy(symbol, times[1, k], k, positions, account, orders, events)
+        money["horizon"] = _SHORTEST_HORIZON
+    else:
+        money["horizon"] = min(4 * money["horizon"], _LONGEST_HORIZON)
+    position["close"] = prices[3, k]
+    money["equity"] = equity_now(instruments, positions, account)
+    money["peak"] = max(money["peak"], money["equity"])
+    money["settled"] = k + 1
+    equity[k] = money["equity"]
+    set_bounds(funding, instruments, positions, account, orders, costs)
+    return scan(k + 1, min(times.shape[1], k + 1 + money["horizon"]), times, prices, positions)
+
+
+@kernel
+def cancel(order_id: int, k: int, now: int, reason: int, event: int, account: Any, orders: Any, events: Any) -> int:
+    """End a working order (by CANCEL or EXPIRE). Returns 1, 0 if no such order works any more, or FLUSH.
+
+    A cancel takes effect before the next bar: bars cannot show what happened in the milliseconds of its flight.
+    """
+    if account[0]["events"] + account[0]["orders"] + 4 > len(events):
+        return FLUSH
+    for j in range(account[0]["orders"]):
+        if orders[j]["id"] == order_id:
+            change_order(orders, j, events, account, now, k, event, reason, orders[j]["lots"])
+            end_children(orders, order_id, events, account, now, k)
+            drop_ended(account, orders)
+            return 1
+    return 0

@@ -1,0 +1,1 @@
+"""What the account owns and owes."""

@@ -1,0 +1,1 @@
+"""Limiting: every new order passes the gate."""

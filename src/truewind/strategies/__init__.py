@@ -1,0 +1,1 @@
+"""Deciding: strategies, their sizing, entries and exits."""

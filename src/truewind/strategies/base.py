@@ -1,0 +1,283 @@
+"""What every strategy is: an object with callbacks, or a pure `decide(row, position, params)`.
+
+Both run unchanged in backtest, paper and live: they see bars and fills, and act through the desk that the
+engine gives them. Nothing here knows which mode it is in.
+"""
+
+import importlib
+import importlib.util
+import inspect
+import math
+import sys
+from collections import namedtuple
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from truewind.config import Settings, parse
+from truewind.domain.account import Account
+from truewind.domain.clock import iso
+from truewind.domain.fill import Fill
+from truewind.domain.market import Bar
+from truewind.domain.order import Order, OrderType, Side
+from truewind.domain.ports import Desk
+from truewind.domain.position import Position
+from truewind.domain.signal import Signal, Want
+from truewind.errors import ConfigError, StrategyError, suggest
+from truewind.strategies.sizing import SizingSettings
+
+Decide = Callable[[Any, Position, Any], Signal]
+
+
+class Strategy:
+    """Base of strategies that work with callbacks.
+
+    Declare parameters as a `Params` settings class and the features to read in `features()`; each feature is then
+    a field of the bar. Orders take quantities in base units (rounded down to lots) and return the order's id, or 0
+    if the risk gate denied them. Bars are known at their close; the earliest fill is on the next bar.
+    """
+
+    class Params(Settings):
+        """No parameters."""
+
+    def __init__(self, **params: Any) -> None:
+        self.params: Any = parse(self.Params, params, f"parameters of {type(self).__name__}")
+        self.sizing = SizingSettings()
+        self.desk: Desk
+
+    def features(self) -> Mapping[str, str] | Sequence[str]:
+        """Features to compute on every bar: specs, or field name → spec. {"fast": "ema(10)"} gives `bar.fast`."""
+        return ()
+
+    def on_start(self) -> None:
+        """Before the first bar."""
+
+    def on_bar(self, bar: Any) -> None:
+        """A bar has closed."""
+
+    def on_fill(self, fill: Fill) -> None:
+        """An order of ours was filled; comes before the `on_bar` of the bar in which it happened."""
+
+    def on_stop(self) -> None:
+        """After the last bar."""
+
+    def buy(self, quantity: float, **how: Any) -> int:
+        """Buy `quantity`; see `order`."""
+        return self.order(Side.BUY, quantity, **how)
+
+    def sell(self, quantity: float, **how: Any) -> int:
+        """Sell `quantity`; see `order`."""
+        return self.order(Side.SELL, quantity, **how)
+
+    def order(
+        self,
+        side: Side,
+        quantity: float,
+        *,
+        symbol: str | None = None,
+        limit: float | None = None,
+        stop: float | None = None,
+        stop_loss: float | None = None,
+        take_profit: float | None = None,
+        reduce_only: bool = False,
+        tag: int = 0,
+    ) -> int:
+        """Send a market order, or a limit order at `limit`, or a stop order at trigger `stop`.
+
+        symbol: may be left out if the run has only one. stop_loss, take_profit: prices of protective orders that
+        are sent when this one fills. tag: the strategy's own number, kept with order and fills.
+        """
+        desk = self.desk
+        if symbol is None:
+            symbol = self._only_symbol()
+        if limit is not None and stop is not None:
+            raise StrategyError(f"{symbol}: an order has a limit or a stop, not both", symbol=symbol)
+        if limit is not None:
+            order_id = desk.submit(symbol, side, quantity, OrderType.LIMIT, limit, reduce_only=reduce_only, tag=tag)
+        elif stop is not None:
+            order_id = desk.submit(symbol, side, quantity, OrderType.STOP, stop, reduce_only=reduce_only, tag=tag)
+        else:
+            order_id = desk.submit(symbol, side, quantity, reduce_only=reduce_only, tag=tag)
+        if order_id and (stop_loss is not None or take_profit is not None):
+            exits = [(OrderType.STOP, stop_loss), (OrderType.LIMIT, take_profit)]
+            self._protect(symbol, side, quantity, order_id, exits, tag)
+        return order_id
+
+    def close(self, symbol: str | None = None, *, tag: int = 0) -> int:
+        """Close the position at market; 0 if there is none."""
+        symbol = symbol or self._only_symbol()
+        quantity = self.desk.position(symbol).quantity
+        if quantity == 0.0:
+            return 0
+        side = Side.SELL if quantity > 0.0 else Side.BUY
+        return self.desk.submit(symbol, side, abs(quantity), reduce_only=True, tag=tag)
+
+    def cancel(self, order_id: int) -> bool:
+        """Withdraw an order; False if it does not work any more."""
+        return self.desk.cancel(order_id)
+
+    def cancel_all(self, symbol: str | None = None) -> None:
+        """Withdraw all working orders of `symbol`."""
+        for order in self.desk.working(symbol or self._only_symbol()):
+            self.desk.cancel(order.id)
+
+    def working(self, symbol: str | None = None) -> list[Order]:
+        """Orders that are on their way, held or resting."""
+        return self.desk.working(symbol or self._only_symbol())
+
+    def position(self, symbol: str | None = None) -> Position:
+        """The position as of now."""
+        return self.desk.position(symbol or self._only_symbol())
+
+    @property
+    def account(self) -> Account:
+        """The account as of now."""
+        return self.desk.account()
+
+    def _only_symbol(self) -> str:
+        symbols = self.desk.symbols
+        if len(symbols) > 1:
+            raise StrategyError(f"Name a symbol: the run has {', '.join(symbols)}", remedy="Pass symbol=bar.symbol")
+        return symbols[0]
+
+    def _protect(
+        self,
+        symbol: str,
+        side: Side,
+        quantity: float,
+        parent: int,
+        exits: Sequence[tuple[OrderType, float | None]],
+        tag: int,
+    ) -> None:
+        for kind, price in exits:
+            if price is not None:
+                away = Side(-side)
+                self.desk.submit(symbol, away, quantity, kind, price, reduce_only=True, parent=parent, tag=tag)
+
+
+class SignalStrategy(Strategy):
+    """A strategy given as a pure `decide(row, position, params) -> Signal`; this class turns signals into orders.
+
+    A signal says which position is wanted. It acts when it changes: a side that is repeated bar after bar enters
+    once, and is not entered again after its stop until the signal has been something else in between.
+    """
+
+    decide: ClassVar[Decide]
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        fields = {name: getattr(self.params, name) for name in type(self.params).model_fields}
+        # A plain tuple of numbers: what compiled code takes too.
+        self.values: Any = namedtuple("Params", fields)(**fields)  # type: ignore[misc]
+        self._last: dict[str, int] = {}
+        self._entry: dict[str, int] = {}
+        self._expiry: dict[str, int] = {}
+
+    def on_bar(self, bar: Any) -> None:
+        position = self.desk.position(bar.symbol)
+        signal = self.decide(bar, position, self.values)
+        side = signal[0]
+        if self._expiry and self._expired(bar, position):
+            side = Want.FLAT
+            signal = Signal(Want.FLAT)
+        if side == self._last.get(bar.symbol, Want.HOLD):
+            return
+        self._last[bar.symbol] = side
+        if side != Want.HOLD and (side != position.side or side == Want.FLAT):
+            self._act(bar, position, signal)
+
+    def _act(self, bar: Any, position: Position, signal: Signal) -> None:
+        symbol = bar.symbol
+        self.cancel_all(symbol)
+        self._expiry.pop(symbol, None)
+        if signal.side == Want.FLAT:
+            self.close(symbol, tag=signal.reason)
+            return
+        side = Side(signal.side)
+        at_market = math.isnan(signal.entry)
+        price = bar.close if at_market else signal.entry
+        self._check_exits(bar, side, price, signal)
+        quantity = self.sizing.quantity(self.desk.account().equity, price, signal.stop)
+        turning = abs(position.quantity) if position.side == -side else 0.0
+        if turning and not at_market:
+            self.close(symbol, tag=signal.reason)
+            turning = 0.0
+        kind = OrderType.MARKET if at_market else OrderType.LIMIT
+        limit = 0.0 if at_market else signal.entry
+        parent = self.desk.submit(symbol, side, quantity + turning, kind, limit, tag=signal.reason)
+        if not parent:
+            return
+        if signal.horizon_us > 0:
+            self._expiry[symbol] = bar.ts_event + signal.horizon_us
+        targets = [price for price in signal[4:8] if not math.isnan(price)]
+        stop = None if math.isnan(signal.stop) else signal.stop
+        self._protect(symbol, side, quantity, parent, [(OrderType.STOP, stop)], signal.reason)
+        for target in targets:
+            exits = [(OrderType.LIMIT, target)]
+            self._protect(symbol, side, quantity / len(targets), parent, exits, signal.reason)
+
+    def _expired(self, bar: Any, position: Position) -> bool:
+        due = self._expiry.get(bar.symbol)
+        if due is None or bar.ts_event < due:
+            return False
+        del self._expiry[bar.symbol]
+        return position.side != Want.FLAT
+
+    def _check_exits(self, bar: Any, side: int, price: float, signal: Signal) -> None:
+        exits = [("stop", signal.stop, -side), *(("target", target, side) for target in signal[4:8])]
+        for name, at, direction in exits:
+            if not math.isnan(at) and (at - price) * direction <= 0.0:
+                where = "below" if direction < 0 else "above"
+                raise StrategyError(
+                    f"{bar.symbol} at {iso(bar.ts_event)}: the {name} {at} of a {'long' if side > 0 else 'short'} "
+                    f"entered at {price} must lie {where} it",
+                    remedy="Mend the signal's prices, or return HOLD",
+                    symbol=bar.symbol,
+                    ts=bar.ts_event,
+                )
+
+
+def load(path: str, params: Mapping[str, Any]) -> Strategy:
+    """The strategy at `path` ("package.module:Name" or "folder/file.py:Name"), built with `params`.
+
+    Name is a Strategy class, or a function `decide(row, position, params)`; the function's own attribute `features`
+    (names or name → spec) is what it reads. Raises ConfigError if there is no such thing.
+    """
+    module_name, colon, name = path.rpartition(":")
+    if not colon:
+        raise ConfigError(f"'{path}' names no strategy", remedy="Write package.module:Name or file.py:Name")
+    module = _import(module_name)
+    found = getattr(module, name, None)
+    if found is None:
+        known = [key for key, value in vars(module).items() if inspect.isclass(value) or inspect.isfunction(value)]
+        raise ConfigError(f"{module_name} has no '{name}'", remedy=suggest(name, known))
+    if inspect.isclass(found) and issubclass(found, Strategy):
+        return found(**params)
+    if inspect.isfunction(found):
+        return _from_function(found, params)
+    raise ConfigError(f"{path} is neither a Strategy class nor a decide function")
+
+
+def _from_function(decide: Decide, params: Mapping[str, Any]) -> Strategy:
+    reads = getattr(decide, "features", ())
+    fields = {"__annotations__": {key: type(value) for key, value in params.items()}, **params}
+    settings = type("Params", (Settings,), {**fields, "__module__": decide.__module__})
+    members = {"decide": staticmethod(decide), "Params": settings, "features": lambda self: reads}
+    return type(decide.__name__, (SignalStrategy,), members)()  # type: ignore[no-any-return]
+
+
+def _import(module_name: str) -> Any:
+    if module_name.endswith(".py"):
+        file = Path(module_name).resolve()
+        if not file.is_file():
+            raise ConfigError(f"No strategy file {module_name}", remedy="Check the path", path=module_name)
+        spec = importlib.util.spec_from_file_location(file.stem, file)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[file.stem] = module
+        spec.loader.exec_module(module)
+        return module
+    try:
+        return importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"Cannot import '{module_name}': {error}", remedy="Check the strategy's path") from None
