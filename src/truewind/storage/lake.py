@@ -1,0 +1,460 @@
+"""The lake: market data as Parquet files by month, each series with a manifest that changes all at once.
+
+    raw/{kind}/venue=…/symbol=…/[timeframe=…/]_manifest.json
+                                              month=YYYY-MM/{content hash}-{bytes}.parquet
+    quarantine/…    meta/instruments/…    meta/snapshots/…
+
+Writers of one series take turns; readers never wait. Files that a write has replaced stay for GRACE_S, so that readers
+who took the manifest before are not disturbed.
+"""
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from truewind.domain.instrument import Instrument
+from truewind.errors import (
+    ConfigError,
+    CorruptError,
+    EmptyRangeError,
+    MissingFileError,
+    SchemaError,
+    StorageError,
+    UnknownSeriesError,
+    suggest,
+)
+from truewind.storage import manifest as manifests
+from truewind.storage import quarantine
+from truewind.storage.blobs import open_blobs
+from truewind.storage.content import content_hash
+from truewind.storage.manifest import Manifest, Partition, gaps_within, missing_steps
+from truewind.storage.merge import merge
+from truewind.storage.schema import KINDS, LAYERS, TS, SeriesKey, readable, row_key, segment, segment_value, validate
+from truewind.storage.snapshot import SeriesInfo, Snapshot, series_info, snapshot_of
+
+GRACE_S = 900.0
+_INSTRUMENTS, _SNAPSHOTS = "meta/instruments", "meta/snapshots"
+
+
+class Written(msgspec.Struct, frozen=True):
+    """What a write did, in rows: new ones, identical ones that were there, changed ones that took the place of others.
+
+    With mode="overwrite" the rows of the months concerned are `added` and those that stood there `replaced`.
+    partitions: how many months got a new file.
+    """
+
+    added: int = 0
+    duplicates: int = 0
+    replaced: int = 0
+    partitions: int = 0
+
+
+class Lake:
+    """Market data of many venues and symbols below one folder, which the first write makes."""
+
+    def __init__(self, url: str | Path = "data") -> None:
+        self.url = url
+        self._blobs = open_blobs(url)
+
+    def __repr__(self) -> str:
+        return f"Lake({str(self.url)!r})"
+
+    # ── series ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def write(self, key: SeriesKey, table: pl.DataFrame, *, mode: Literal["append", "overwrite"] = "append") -> Written:
+        """Put rows into a series; all of them or, on any error, none.
+
+        append: rows whose key is stored already replace the stored ones where values differ (see `storage.merge`).
+        overwrite: the months that occur in `table` consist of its rows afterwards; other months stay.
+        Raises SchemaError and ValidationError (see `validate`), LockedError if another process keeps writing the same
+        series, StorageError if the disk refuses, CorruptError if a month to be appended to is damaged.
+        """
+        table = validate(key, table)
+        if table.is_empty():
+            return Written()
+        with self._blobs.lock(key.path):
+            stored = self._load(key) or Manifest(key)
+            self._tidy(key, stored, GRACE_S)
+            months = list(_by_month(table))
+            _require_same_key(stored, table, {month for month, _ in months} if mode == "overwrite" else set())
+            return self._write_months(stored, months, mode)
+
+    def scan(
+        self,
+        key: SeriesKey,
+        *,
+        start_us: int | None = None,
+        end_us: int | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pl.LazyFrame:
+        """Rows with start_us ≤ ts < end_us, in time order, to be collected within GRACE_S.
+
+        Only the months concerned are opened, and of them only what is needed. Columns that a month lacks are null.
+        Raises UnknownSeriesError, SchemaError for an unknown column, ConfigError if end ≤ start, EmptyRangeError if the
+        series has nothing there, CorruptError if a file is missing or has another size than it was written with.
+        """
+        return self._scan(self._manifest(key), start_us, end_us, columns)
+
+    def read(
+        self,
+        key: SeriesKey,
+        *,
+        start_us: int | None = None,
+        end_us: int | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pl.DataFrame:
+        """Like `scan`, collected, never empty, each column in one piece of memory.
+
+        Raises EmptyRangeError also if no single row lies between start and end, CorruptError if a file is damaged.
+        """
+        manifest = self._manifest(key)
+        while True:
+            try:
+                table = self._collect(manifest, start_us, end_us, columns)
+                break
+            except CorruptError:
+                latest = self._manifest(key)
+                if latest == manifest:
+                    raise
+                manifest = latest  # its files were replaced and removed while we read
+        if table.is_empty():
+            raise _nothing_there(manifest, start_us, end_us)
+        return table
+
+    def series(
+        self,
+        *,
+        kind: str | None = None,
+        venue: str | None = None,
+        symbol: str | None = None,
+        timeframe: str | None = None,
+    ) -> list[SeriesInfo]:
+        """All series, or those with the given kind, venue, symbol and timeframe, sorted by key."""
+        self._require_lake()
+        wanted = {"kind": kind, "venue": venue, "symbol": symbol, "timeframe": timeframe}
+        keys = sorted(
+            key
+            for key in self._keys()
+            if all(value is None or getattr(key, name) == value for name, value in wanted.items())
+        )
+        return [series_info(manifest) for manifest in map(self._load, keys) if manifest]
+
+    def gaps(self, key: SeriesKey) -> pl.DataFrame:
+        """The gap ledger: ts_from (first missing ts), ts_to (next ts that is there), missing (rows), reason.
+
+        reason is "quarantined" where refused rows of the series lie in the gap, else "missing". Series without a
+        timeframe have no gaps.
+        """
+        gaps = list(self._manifest(key).gaps())
+        refused = self.quarantined(key) if gaps else pl.DataFrame()
+        times = np.array([], np.int64)
+        if refused.schema.get("ts") == TS:
+            times = refused["ts"].drop_nulls().sort().to_physical().to_numpy()
+        counts = [int(np.searchsorted(times, end) - np.searchsorted(times, start)) for start, end in gaps]
+        return pl.DataFrame(
+            {
+                "ts_from": [start for start, _ in gaps],
+                "ts_to": [end for _, end in gaps],
+                "missing": [missing_steps(gap, key.step_us) for gap in gaps],
+                "reason": ["quarantined" if count else "missing" for count in counts],
+            },
+            schema={"ts_from": pl.Int64, "ts_to": pl.Int64, "missing": pl.Int64, "reason": pl.String},
+        ).with_columns(pl.col("ts_from", "ts_to").cast(TS))
+
+    def verify(self, key: SeriesKey) -> SeriesInfo:
+        """Read every file of a series and compare it with the manifest. Raises CorruptError for the first bad file."""
+        manifest = self._manifest(key)
+        for partition in manifest.partitions:
+            table = self._collect(Manifest(key, (partition,)), None, None, partition.columns)
+            found = (table.height, content_hash(table))
+            if found != (partition.rows, partition.content_hash):
+                raise self._corrupt(manifest, partition, "its content is not what was written")
+        return series_info(manifest)
+
+    def vacuum(self) -> int:
+        """Remove files that no series needs any more, without the usual grace for readers; returns how many."""
+        self._require_lake()
+        removed = 0
+        for key in list(self._keys()):
+            with self._blobs.lock(key.path):
+                removed += self._tidy(key, self._load(key) or Manifest(key), 0.0)
+        return removed
+
+    # ── beside the series ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def quarantine(self, key: SeriesKey, rows: pl.DataFrame) -> int:
+        """Keep refused rows of a series, with columns `reason` and `source`; returns how many were not yet kept."""
+        return quarantine.put(self._blobs, key, rows)
+
+    def quarantined(self, key: SeriesKey) -> pl.DataFrame:
+        """The refused rows of a series; empty if there are none."""
+        return quarantine.get(self._blobs, key)
+
+    def put_instrument(self, instrument: Instrument) -> None:
+        """Keep an instrument, in place of the one with its venue and symbol."""
+        data = msgspec.json.format(msgspec.json.encode(instrument), indent=2)
+        self._blobs.write(_instrument_file(instrument.venue, instrument.symbol), data)
+
+    def instrument(self, venue: str, symbol: str) -> Instrument:
+        """The instrument of a venue. Raises UnknownSeriesError with the closest name, CorruptError."""
+        self._require_lake()
+        name = _instrument_file(venue, symbol)
+        data = self._blobs.read(name)
+        if data is None:
+            folders = [entry.name for entry in self._blobs.entries(_INSTRUMENTS)]
+            venues = [value for value in map(segment_value, folders) if value]
+            if venue not in venues:
+                raise UnknownSeriesError(
+                    f"No instruments of venue '{venue}' in {self.url}", remedy=suggest(venue, venues)
+                )
+            files = self._blobs.entries(f"{_INSTRUMENTS}/{segment('venue', venue)}")
+            symbols = [value for value in (segment_value(file.name.removesuffix(".json")) for file in files) if value]
+            raise UnknownSeriesError(
+                f"No instrument '{symbol}' at {venue} in {self.url}", remedy=suggest(symbol, symbols)
+            )
+        try:
+            return msgspec.json.decode(data, type=Instrument)
+        except msgspec.MsgspecError as error:
+            location = self._blobs.location(name)
+            raise CorruptError(f"{location} is no instrument: {error}", remedy="Put it again", path=location) from None
+
+    def snapshot(self, keys: Sequence[SeriesKey] | None = None) -> Snapshot:
+        """The state of the given series, or of all; saved by its id in meta/snapshots/. Raises UnknownSeriesError."""
+        if keys is None:
+            series = self.series()
+            if not series:
+                raise UnknownSeriesError(f"The lake {self.url} is empty", remedy="Import data first")
+        else:
+            series = [series_info(self._manifest(key)) for key in dict.fromkeys(keys)]
+        snapshot = snapshot_of(series)
+        name = f"{_SNAPSHOTS}/{snapshot.id}.json"
+        if self._blobs.size(name) is None:
+            self._blobs.write(name, msgspec.json.format(msgspec.json.encode(snapshot), indent=2))
+        return snapshot
+
+    # ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _load(self, key: SeriesKey) -> Manifest | None:
+        name = f"{key.path}/{manifests.NAME}"
+        data = self._blobs.read(name)
+        return None if data is None else manifests.decode(data, key, self._blobs.location(name))
+
+    def _manifest(self, key: SeriesKey) -> Manifest:
+        manifest = self._load(key)
+        if manifest is None:
+            raise self._unknown(key)
+        return manifest
+
+    def _scan(
+        self, manifest: Manifest, start_us: int | None, end_us: int | None, columns: Sequence[str] | None
+    ) -> pl.LazyFrame:
+        key = manifest.key
+        if start_us is not None and end_us is not None and end_us <= start_us:
+            raise ConfigError(
+                f"The end {readable(end_us)} is not after the start {readable(start_us)}", remedy="Swap or widen them"
+            )
+        present = manifest.columns
+        for name in columns or ():
+            if name not in present:
+                raise SchemaError(f"{key} has no column '{name}'", remedy=suggest(name, present), column=name)
+        partitions = manifest.between(start_us, end_us)
+        if not partitions:
+            raise _nothing_there(manifest, start_us, end_us)
+        for partition in partitions:
+            size = self._blobs.size(f"{key.path}/{partition.file}")
+            if size != partition.bytes:
+                what = "the file is missing" if size is None else f"{size} bytes, {partition.bytes} were written"
+                raise self._corrupt(manifest, partition, what)
+        types = KINDS[key.kind].columns
+        frame = pl.scan_parquet(
+            [self._blobs.location(f"{key.path}/{partition.file}") for partition in partitions],
+            schema={name: types[name] for name in present},
+            missing_columns="insert",
+            hive_partitioning=False,
+            glob=False,
+        )
+        if start_us is not None and start_us > partitions[0].start_us:
+            frame = frame.filter(pl.col("ts") >= pl.lit(start_us, TS))
+        if end_us is not None and end_us <= partitions[-1].end_us:
+            frame = frame.filter(pl.col("ts") < pl.lit(end_us, TS))
+        return frame if columns is None else frame.select(columns)
+
+    def _collect(
+        self, manifest: Manifest, start_us: int | None, end_us: int | None, columns: Sequence[str] | None
+    ) -> pl.DataFrame:
+        frame = self._scan(manifest, start_us, end_us, columns)
+        try:
+            return frame.collect().rechunk()
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+            for partition in manifest.between(start_us, end_us):
+                location = self._blobs.location(f"{manifest.key.path}/{partition.file}")
+                try:
+                    pl.read_parquet(location, hive_partitioning=False, glob=False)
+                except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as reason:
+                    raise self._corrupt(manifest, partition, str(reason)) from None
+            raise StorageError(f"Cannot read {manifest.key}: {error}", remedy="Try again") from error
+
+    def _keys(self) -> Iterator[SeriesKey]:
+        """Keys of all folders that may hold a series."""
+        for layer in LAYERS:
+            for kind in KINDS:
+                for venue, in_venue in self._values(f"{layer}/{kind}"):
+                    for symbol, in_symbol in self._values(in_venue):
+                        if not KINDS[kind].has_timeframe:
+                            yield SeriesKey(kind, venue, symbol, layer=layer)
+                            continue
+                        for timeframe, _ in self._values(in_symbol):
+                            yield SeriesKey(kind, venue, symbol, timeframe, layer)
+
+    def _values(self, folder: str) -> Iterator[tuple[str, str]]:
+        """Values and paths of the hive segments in a folder."""
+        for entry in self._blobs.entries(folder):
+            value = segment_value(entry.name) if entry.is_folder else None
+            if value:
+                yield value, f"{folder}/{entry.name}"
+
+    # ── writing, under the lock of the series ───────────────────────────────────────────────────────────────────────
+
+    def _write_months(self, stored: Manifest, months: list[tuple[str, pl.DataFrame]], mode: str) -> Written:
+        changed: dict[str, Partition] = {}
+        counts = np.zeros(3, np.int64)  # added, duplicates, replaced
+        try:
+            for month, rows in months:
+                old = stored.partition(month)
+                if old is None or mode == "overwrite":
+                    counts += (rows.height, 0, old.rows if old else 0)
+                    changed[month] = self._put_partition(stored.key, month, rows)
+                else:
+                    before = self._collect(Manifest(stored.key, (old,)), None, None, None)
+                    merged = merge(KINDS[stored.key.kind], before, rows)
+                    counts += (merged.added, merged.duplicates, merged.replaced)
+                    if merged.added or merged.replaced:
+                        changed[month] = self._put_partition(stored.key, month, merged.table)
+            if changed:
+                self._swap(stored, stored.replacing(changed))
+        except BaseException:  # also a keyboard interrupt: give the space back, unless the swap was already done
+            self._forget(stored.key, changed.values(), self._load(stored.key) or Manifest(stored.key))
+            raise
+        added, duplicates, replaced = counts.tolist()
+        return Written(added, duplicates, replaced, len(changed))
+
+    def _swap(self, stored: Manifest, now: Manifest) -> None:
+        """Make `now` the state that readers see; the grace of the files that only `stored` has begins."""
+        for file in stored.files - now.files:
+            self._blobs.touch(f"{stored.key.path}/{file}")
+        self._blobs.write(f"{now.key.path}/{manifests.NAME}", manifests.encode(now))
+
+    def _forget(self, key: SeriesKey, partitions: Iterable[Partition], current: Manifest) -> None:
+        for partition in partitions:
+            if partition.file not in current.files:
+                self._blobs.remove(f"{key.path}/{partition.file}")
+
+    def _put_partition(self, key: SeriesKey, month: str, rows: pl.DataFrame) -> Partition:
+        buffer = io.BytesIO()
+        rows.write_parquet(buffer, compression="snappy")
+        ts = rows["ts"].to_physical()
+        partition = Partition(
+            month=month,
+            rows=rows.height,
+            start_us=ts[0],
+            end_us=ts[-1],
+            bytes=buffer.getbuffer().nbytes,
+            content_hash=content_hash(rows),
+            columns=tuple(rows.columns),
+            gaps=gaps_within(ts, key.step_us) if key.step_us else (),
+        )
+        self._blobs.write(f"{key.path}/{partition.file}", buffer.getvalue())
+        return partition
+
+    def _tidy(self, key: SeriesKey, manifest: Manifest, grace_s: float) -> int:
+        """Remove temporaries, and files that are not in `manifest` and older than the grace."""
+        removed, needed = 0, manifest.files
+        self._blobs.sweep(key.path)
+        for month in self._blobs.entries(key.path):
+            if month.is_folder:
+                self._blobs.sweep(f"{key.path}/{month.name}")
+                for file in self._blobs.entries(f"{key.path}/{month.name}"):
+                    if f"{month.name}/{file.name}" not in needed and file.age_s >= grace_s:
+                        self._blobs.remove(f"{key.path}/{month.name}/{file.name}")
+                        removed += 1
+        return removed
+
+    # ── errors ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _require_lake(self) -> None:
+        if not self._blobs.exists():
+            raise MissingFileError(
+                f"No lake at {self.url}", remedy="Import data first, or check the path", path=self.url
+            )
+
+    def _unknown(self, key: SeriesKey) -> UnknownSeriesError | MissingFileError:
+        """The error for a series that is not there: it says which part of the key is unknown and what there is."""
+        self._require_lake()
+        there = [info.key for info in self.series()]
+        if not there:
+            return UnknownSeriesError(f"The lake {self.url} is empty", remedy="Import data first")
+        for part in ("venue", "symbol", "kind", "timeframe", "layer"):
+            known = {getattr(other, part) for other in there}
+            wanted = getattr(key, part)
+            if wanted not in known:
+                return UnknownSeriesError(
+                    f"No {part} '{wanted}' in the lake {self.url}: {key} was asked for",
+                    remedy=suggest(wanted, known),
+                    series=str(key),
+                    known=", ".join(sorted(known)),
+                )
+            there = [other for other in there if getattr(other, part) == wanted]
+        return UnknownSeriesError(f"{key} was not in the lake {self.url}", remedy="It is by now: try again")
+
+    def _corrupt(self, manifest: Manifest, partition: Partition, what: str) -> CorruptError:
+        location = self._blobs.location(f"{manifest.key.path}/{partition.file}")
+        return CorruptError(
+            f"{location} is damaged: {what}",
+            remedy=f"Import {partition.month} of {manifest.key} again with mode 'overwrite'",
+            path=location,
+            series=str(manifest.key),
+            month=partition.month,
+        )
+
+
+def _by_month(table: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    """A sorted table cut at the months of `ts`, UTC, each piece with its name such as "2024-01"."""
+    times = table["ts"].to_physical().to_numpy()
+    first, last = times[[0, -1]].astype("M8[us]").astype("M8[M]")
+    months = np.arange(first, last + 1)
+    edges = np.searchsorted(times, np.append(months, last + 1).astype("M8[us]").astype(np.int64))
+    for month, start, end in zip(months, edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        if end > start:
+            yield str(month), table[start:end]
+
+
+def _require_same_key(stored: Manifest, table: pl.DataFrame, leaving: set[str]) -> None:
+    """Rows that are named by an id and rows that are not cannot be told apart in one series."""
+    staying = Manifest(stored.key, tuple(part for part in stored.partitions if part.month not in leaving))
+    given = row_key(KINDS[stored.key.kind], table.columns)
+    if staying.partitions and staying.row_key != given:
+        raise SchemaError(
+            f"{stored.key} is stored by {' and '.join(staying.row_key)}, the new rows have {' and '.join(given)}",
+            remedy="Bring the missing column, or keep the two sources apart by venue name",
+        )
+
+
+def _nothing_there(manifest: Manifest, start_us: int | None, end_us: int | None) -> EmptyRangeError:
+    start = "the beginning" if start_us is None else readable(start_us)
+    end = "the end" if end_us is None else readable(end_us)
+    return EmptyRangeError(
+        f"{manifest.key} has no rows from {start} to {end}",
+        remedy=f"It has rows from {readable(manifest.start_us)} to {readable(manifest.end_us)}",
+        series=str(manifest.key),
+        start_us=manifest.start_us,
+        end_us=manifest.end_us,
+    )
+
+
+def _instrument_file(venue: str, symbol: str) -> str:
+    return f"{_INSTRUMENTS}/{segment('venue', venue)}/{segment('symbol', symbol)}.json"

@@ -1,0 +1,138 @@
+"""Manifest: what a series consists of, in one small file that changes all at once.
+
+Partition files are named by their content and never change. A reader takes one manifest and sees one state, whatever
+is written meanwhile. The gap ledger is part of it: for series with a timeframe, the steps between first and last row
+that are missing, as half-open ranges [from, to) of µs.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from truewind.errors import ConfigError, CorruptError
+from truewind.storage.content import hash_of_hashes
+from truewind.storage.schema import KINDS, SeriesKey, row_key
+
+NAME = "_manifest.json"  # other readers of hive folders pass over names that begin with _
+VERSION = 1
+
+
+class Partition(msgspec.Struct, frozen=True):
+    """One month of a series. start_us, end_us: first and last ts, both inclusive. gaps: those within the month."""
+
+    month: str
+    rows: int
+    start_us: int
+    end_us: int
+    bytes: int
+    content_hash: str
+    columns: tuple[str, ...]
+    gaps: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def file(self) -> str:
+        """The partition's file, relative to its series. Parquet writers differ: one content, several lengths."""
+        return f"month={self.month}/{self.content_hash}-{self.bytes}.parquet"
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """All partitions of a series, in time order."""
+
+    key: SeriesKey
+    partitions: Annotated[tuple[Partition, ...], msgspec.Meta(min_length=1)] = ()
+    version: int = VERSION
+
+    @property
+    def rows(self) -> int:
+        return sum(partition.rows for partition in self.partitions)
+
+    @property
+    def start_us(self) -> int:
+        return self.partitions[0].start_us
+
+    @property
+    def end_us(self) -> int:
+        return self.partitions[-1].end_us
+
+    @property
+    def columns(self) -> list[str]:
+        """Columns that any partition has, in stored order."""
+        present = {name for partition in self.partitions for name in partition.columns}
+        return [name for name in KINDS[self.key.kind].columns if name in present]
+
+    @property
+    def row_key(self) -> tuple[str, ...]:
+        return row_key(KINDS[self.key.kind], self.columns)
+
+    @property
+    def content_hash(self) -> str:
+        return hash_of_hashes((partition.month, partition.content_hash) for partition in self.partitions)
+
+    @property
+    def files(self) -> frozenset[str]:
+        return frozenset(partition.file for partition in self.partitions)
+
+    def partition(self, month: str) -> Partition | None:
+        return next((partition for partition in self.partitions if partition.month == month), None)
+
+    def between(self, start_us: int | None, end_us: int | None) -> list[Partition]:
+        """Partitions that may hold rows of [start_us, end_us)."""
+        return [
+            partition
+            for partition in self.partitions
+            if (start_us is None or partition.end_us >= start_us) and (end_us is None or partition.start_us < end_us)
+        ]
+
+    def gaps(self) -> Iterator[tuple[int, int]]:
+        """Missing ranges in time order, those across the edges of partitions too."""
+        step, last = self.key.step_us, None
+        for partition in self.partitions:
+            if step and last is not None and partition.start_us - last > step:
+                yield last + step, partition.start_us
+            yield from partition.gaps
+            last = partition.end_us
+
+    def replacing(self, partitions: dict[str, Partition]) -> "Manifest":
+        """This manifest with the given partitions, by month, put in."""
+        months = {partition.month: partition for partition in self.partitions} | partitions
+        return Manifest(self.key, tuple(sorted(months.values(), key=lambda partition: partition.start_us)))
+
+
+def missing_steps(gap: tuple[int, int], step_us: int) -> int:
+    """How many rows a gap lacks; a last step that is cut short counts."""
+    return -((gap[0] - gap[1]) // step_us)
+
+
+def gaps_within(ts: pl.Series, step_us: int) -> tuple[tuple[int, int], ...]:
+    """Gaps between sorted times, at most `step_us` apart where there is none."""
+    times = ts.to_physical().to_numpy()
+    at = np.flatnonzero(np.diff(times) > step_us)
+    return tuple(zip((times[at] + step_us).tolist(), times[at + 1].tolist(), strict=True))
+
+
+def encode(manifest: Manifest) -> bytes:
+    return msgspec.json.encode(manifest)
+
+
+def decode(data: bytes, key: SeriesKey, location: str) -> Manifest:
+    """The manifest of `key` in `data`. Raises CorruptError if it is none, or of another series or version."""
+    remedy = "Remove the folder it lies in and import the series again"
+    try:
+        manifest = _DECODER.decode(data)
+    except (msgspec.MsgspecError, ConfigError) as error:
+        raise CorruptError(f"{location} is no manifest: {error}", remedy=remedy, path=location) from None
+    if manifest.version != VERSION:
+        raise CorruptError(
+            f"{location} has version {manifest.version}, this truewind reads {VERSION}",
+            remedy="Use the truewind that wrote it",
+            path=location,
+        )
+    if manifest.key != key:  # a folder was renamed, or the file system does not tell capitals apart
+        raise CorruptError(f"{location} is the manifest of {manifest.key}, not of {key}", remedy=remedy, path=location)
+    return manifest
+
+
+_DECODER = msgspec.json.Decoder(Manifest)

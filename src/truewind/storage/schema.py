@@ -1,0 +1,225 @@
+"""What a stored series is called, which columns it has, and the check that a table is such a series.
+
+`ts` is when it happened at the venue (a bar's open, for bars), UTC microseconds; `ts_recv` when it was known here.
+Columns that a source does not have are left out or null; NaN in an optional column is stored as null, in a required
+one it is refused.
+"""
+
+from collections.abc import Collection, Iterator
+from types import MappingProxyType
+from urllib.parse import quote, unquote
+
+import msgspec
+import polars as pl
+
+from truewind.domain.clock import iso
+from truewind.domain.timeframe import timeframe_name, timeframe_us
+from truewind.errors import ConfigError, SchemaError, ValidationError, suggest
+
+TS = pl.Datetime("us", "UTC")
+LAYERS = ("raw", "curated")
+EARLIEST_US = -2_208_988_800_000_000  # 1900-01-01
+LATEST_US = 7_258_118_400_000_000  # 2200-01-01
+_LONGEST_SEGMENT = 200  # bytes; file systems end at 255
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """The columns of one kind of series, in stored order.
+
+    key: what names a row. Where the last key column is absent from a table (trades of a source without ids),
+    rows of one `ts` are told apart by their order. has_timeframe: rows are bars of one length.
+    """
+
+    required: tuple[tuple[str, pl.DataType], ...]
+    optional: tuple[tuple[str, pl.DataType], ...] = ()
+    key: tuple[str, ...] = ("ts",)
+    has_timeframe: bool = False
+
+    @property
+    def columns(self) -> dict[str, pl.DataType]:
+        return dict(self.required + self.optional)
+
+
+_F8, _I8, _I1 = pl.Float64(), pl.Int64(), pl.Int8()
+_PRICES = (("ts", TS), ("open", _F8), ("high", _F8), ("low", _F8), ("close", _F8))
+_MARK = Kind(required=_PRICES, optional=(("volume", _F8),), has_timeframe=True)
+
+KINDS = MappingProxyType(
+    {
+        "bars": Kind(
+            required=(*_PRICES, ("volume", _F8)),
+            optional=(("quote_volume", _F8), ("trades", _F8), ("taker_buy_volume", _F8)),
+            has_timeframe=True,
+        ),
+        "mark_bars": _MARK,
+        "index_bars": _MARK,
+        # side: +1 the buyer was the taker, -1 the seller. id: the venue's own number.
+        "trades": Kind(
+            required=(("ts", TS), ("price", _F8), ("quantity", _F8), ("side", _I1)),
+            optional=(("id", _I8), ("ts_recv", TS)),
+            key=("ts", "id"),
+        ),
+        "quotes": Kind(
+            required=(("ts", TS), ("bid", _F8), ("bid_quantity", _F8), ("ask", _F8), ("ask_quantity", _F8)),
+            optional=(("id", _I8), ("ts_recv", TS)),
+            key=("ts", "id"),
+        ),
+        "funding": Kind(
+            required=(("ts", TS), ("rate", _F8)),
+            optional=(("mark_price", _F8), ("ts_recv", TS)),
+        ),
+    }
+)
+
+
+class SeriesKey(msgspec.Struct, frozen=True, order=True):
+    """The name of one series: SeriesKey("bars", "binance", "BTCUSDT", "1h").
+
+    symbol is in the venue's form, any text. timeframe is given for kinds of bars and empty for all others.
+    Raises ConfigError for a name that cannot be.
+    """
+
+    kind: str
+    venue: str
+    symbol: str
+    timeframe: str = ""
+    layer: str = "raw"
+
+    def __post_init__(self) -> None:
+        if self.layer not in LAYERS:
+            raise ConfigError(f"Unknown layer '{self.layer}'", remedy=suggest(self.layer, LAYERS))
+        if self.kind not in KINDS:
+            raise ConfigError(f"Unknown kind of series '{self.kind}'", remedy=suggest(self.kind, KINDS))
+        for what in ("venue", "symbol"):
+            text = getattr(self, what)
+            if not text.strip() or not text.isprintable() or len(segment(what, text)) > _LONGEST_SEGMENT:
+                raise ConfigError(
+                    f"The {what} {text[:40]!r} is empty, too long or not printable", remedy=f"Give the {what}'s name"
+                )
+        if not KINDS[self.kind].has_timeframe:
+            if self.timeframe:
+                raise ConfigError(
+                    f"{self.kind} have no timeframe, '{self.timeframe}' was given", remedy="Leave it empty"
+                )
+            return
+        if not self.timeframe:
+            raise ConfigError(f"{self.kind} of {self.symbol} need a timeframe", remedy="Write one, as in 1h")
+        shortest = timeframe_name(timeframe_us(self.timeframe))
+        if self.timeframe != shortest:  # else one series would have two names
+            raise ConfigError(f"'{self.timeframe}' is the timeframe '{shortest}'", remedy=f"Write {shortest}")
+
+    def __str__(self) -> str:
+        text = f"{self.venue} {self.symbol} {self.kind}"
+        text = f"{text} {self.timeframe}" if self.timeframe else text
+        return text if self.layer == "raw" else f"{self.layer} {text}"
+
+    @property
+    def path(self) -> str:
+        """Where the series lies in the lake. Values are percent-encoded, so no symbol can lead elsewhere."""
+        parts = [self.layer, self.kind, segment("venue", self.venue), segment("symbol", self.symbol)]
+        if self.timeframe:
+            parts.append(segment("timeframe", self.timeframe))
+        return "/".join(parts)
+
+    @property
+    def step_us(self) -> int:
+        """Time between rows that a complete series has, 0 where rows come when they come."""
+        return timeframe_us(self.timeframe) if self.timeframe else 0
+
+
+def segment(name: str, value: str) -> str:
+    """One hive path segment, `name=value`."""
+    return f"{name}={quote(value, safe='')}"
+
+
+def segment_value(text: str) -> str | None:
+    """The value of a hive path segment; None if `text` is not one."""
+    _, equals, value = text.partition("=")
+    return unquote(value) if equals else None
+
+
+def readable(ts_us: int | None) -> str:
+    """A time for an error message, whatever it is."""
+    return iso(ts_us) if ts_us is not None and EARLIEST_US <= ts_us < LATEST_US else f"{ts_us} µs"
+
+
+def row_key(kind: Kind, columns: Collection[str]) -> tuple[str, ...]:
+    """The key columns that a table with `columns` has; `ts` alone is not unique if the last one is absent."""
+    return tuple(name for name in kind.key if name in columns)
+
+
+def validate(key: SeriesKey, table: pl.DataFrame) -> pl.DataFrame:
+    """`table` in stored form: columns in order, optional ones without any value left out.
+
+    Raises SchemaError for a missing or unknown column or a wrong type, and ValidationError for a required value that
+    is null or NaN, for an infinite one, for unsorted rows, duplicate keys, a side other than ±1 and times outside
+    1900 … 2200; each names the column, the first such row and its time.
+    """
+    kind = KINDS[key.kind]
+    _check_columns(key, kind, table)
+    required = [name for name, _ in kind.required]
+    given = [name for name, _ in kind.optional if name in table.columns]
+    table = table.select(
+        *required, *(pl.col(name).fill_nan(None) if kind.columns[name] == _F8 else name for name in given)
+    )
+    table = table.drop(name for name in given if table[name].null_count() == table.height and name not in kind.key)
+    keys = row_key(kind, table.columns)
+    for bad, column, what, remedy in _rules(kind, keys, table):
+        if bad.any():
+            row = bad.arg_max() or 0
+            when = readable(table["ts"].to_physical()[row])
+            raise ValidationError(
+                f"{key}: {what} in row {row} at {when} ({bad.sum()} such rows)",
+                remedy=remedy,
+                series=str(key),
+                column=column,
+                row=row,
+                ts=when,
+            )
+    return table
+
+
+def _check_columns(key: SeriesKey, kind: Kind, table: pl.DataFrame) -> None:
+    known = kind.columns
+    for name in table.columns:
+        if name not in known:
+            raise SchemaError(f"{key}: unknown column '{name}'", remedy=suggest(name, known), column=name)
+    for name, _ in kind.required:
+        if name not in table.columns:
+            raise SchemaError(
+                f"{key}: column '{name}' is missing",
+                remedy=f"{key.kind} need {', '.join(column for column, _ in kind.required)}",
+                column=name,
+            )
+    for name, found in table.schema.items():
+        if found != known[name]:
+            hint = "UTC times in microseconds" if known[name] == TS else f"cast it to {known[name]}"
+            raise SchemaError(
+                f"{key}: column '{name}' is {found}, not {known[name]}", remedy=f"Give {hint}", column=name
+            )
+
+
+def _rules(kind: Kind, keys: tuple[str, ...], table: pl.DataFrame) -> Iterator[tuple[pl.Series, str, str, str]]:
+    """Per rule, in the order in which they are told: the rows that break it, the column, what is wrong, the remedy."""
+    required = {name for name, _ in kind.required}
+    for name, dtype in table.schema.items():
+        column = table[name]
+        if name in required or name in keys:
+            yield column.is_null(), name, f"'{name}' is null", "Leave the row out and quarantine it"
+        if dtype == _F8:
+            yield ~column.is_finite(), name, f"'{name}' is no finite number", "Leave the row out and quarantine it"
+    if "side" in table.columns:
+        yield ~table["side"].is_in([1, -1]), "side", "'side' is neither 1 nor -1", "Write 1 for buys, -1 for sells"
+    ts = table["ts"].to_physical()
+    outside = (ts < EARLIEST_US) | (ts >= LATEST_US)
+    yield outside, "ts", "'ts' is not between 1900 and 2200", "Check the unit of time: it must be microseconds"
+    before = ts.shift(1)
+    back, same = ts < before, ts == before
+    if len(keys) > 1:
+        earlier = table[keys[1]].shift(1)
+        back |= same & (table[keys[1]] < earlier)
+        same &= table[keys[1]] == earlier
+    named = " and ".join(f"'{name}'" for name in keys)
+    yield back.fill_null(False), "ts", f"{named} go back", f"Sort the table by {', '.join(keys)}"
+    if len(keys) == len(kind.key):
+        yield same.fill_null(False), "ts", f"{named} come twice", "Keep one of the rows and quarantine the others"
