@@ -34,7 +34,7 @@ def rows(quick: bool) -> Iterator[Row]:
         reference = workload.reference(workload.bars(n))
         ours = run(sys.executable, "ours_ema.py", n, REPEATS)
         peers = {peer: ask(peer, f"peers/{peer}_ema.py", n, times) for peer, times in repeats.items()}
-        yield row(f"event lane {size_name(n)}", "bars", ours, peers, reference)
+        yield row(f"event lane {size_name(n)}", "bars", ours, peers, reference.met_by)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ BENCH = Path(__file__).resolve().parent
 VENVS = BENCH / ".venvs"
 LOGS = BENCH / "results"
 PINS = BENCH / "peers"
-EQUITY_TOLERANCE = 1e-6  # relative; engines that round money to decimals differ from floats by less
 
 Answer = dict[str, Any]
 Row = dict[str, Any]
@@ -87,14 +86,20 @@ def run(python: Path | str, script: str, *arguments: object, timeout: float = 90
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def row(work: str, unit: str, ours: Answer, peers: dict[str, Answer | Missing], reference: Any = None) -> Row:
+def row(
+    work: str,
+    unit: str,
+    ours: Answer,
+    peers: dict[str, Answer | Missing],
+    same: Callable[[Answer], bool] | None = None,
+) -> Row:
     """One work as one record. `peer` is the fastest peer that did the same work; all stand in `peers`.
 
-    reference: workload.Outcome that ours and peers are held to, or None for a work without orders.
+    same: whether an answer shows that the work was done as asked; None where no answer can show it.
     """
-    found = [_beside(name, answer, ours, reference) for name, answer in peers.items() if isinstance(answer, dict)]
-    same = [entry for entry in found if entry["same_work"] is not False]
-    best: Row = max(same, key=lambda entry: entry["per_s"], default={})
+    found = [_beside(name, answer, ours, same) for name, answer in peers.items() if isinstance(answer, dict)]
+    comparable = [entry for entry in found if entry["same_work"] is not False]
+    best: Row = max(comparable, key=lambda entry: entry["per_s"], default={})
     return {
         "work": work,
         "ours_per_s": ours["per_s"],
@@ -106,36 +111,21 @@ def row(work: str, unit: str, ours: Answer, peers: dict[str, Answer | Missing], 
         "orders_peer": best.get("orders"),
         "rss_mb": ours.get("rss_mb"),
         "unit": unit,
-        "n": ours["n"],
-        "seconds": ours["seconds"],
-        "same_work": _same_work(ours, reference),
-        "changes": getattr(reference, "changes", None),
-        "changes_ours": ours.get("changes"),
+        "same_work": same(ours) if same else None,
+        **{key: ours.get(key) for key in ("n", "seconds", "changes", "position", "equity", "note")},
         "peers": found,
         "missing": {name: str(answer) for name, answer in peers.items() if isinstance(answer, Missing)},
-        "note": ours.get("note"),
     }
 
 
-def _beside(name: str, answer: Answer, ours: Answer, reference: Any) -> Row:
+def _beside(name: str, answer: Answer, ours: Answer, same: Callable[[Answer], bool] | None) -> Row:
+    shown = ("version", "per_s", "orders", "rss_mb", "seconds", "changes", "position", "equity", "note")
     return {
         "peer": name,
-        **{key: answer.get(key) for key in ("version", "per_s", "orders", "changes", "position", "rss_mb", "seconds")},
+        **{key: answer.get(key) for key in shown},
         "ratio": ours["per_s"] / answer["per_s"],
-        "same_work": _same_work(answer, reference),
-        "note": answer.get("note"),
+        "same_work": same(answer) if same else None,
     }
-
-
-def _same_work(answer: Answer, reference: Any) -> bool | None:
-    """Whether target changes, final position and final money are the reference's; None if there is none."""
-    if reference is None:
-        return None
-    return (
-        answer["changes"] == reference.changes
-        and answer["position"] == reference.position
-        and abs(answer["equity"] - reference.equity) <= EQUITY_TOLERANCE * abs(reference.equity)
-    )
 
 
 def ask(peer: str, script: str, *arguments: object, timeout: float = 900.0) -> Answer | Missing:
@@ -165,9 +155,9 @@ def main(rows: Callable[[bool], Iterator[Row]], description: str) -> None:
 
 
 def _rounded(value: Any) -> Any:
-    """Five significant digits: more would be noise."""
+    """Nine significant digits: a line that can be read, and money to the cent."""
     if isinstance(value, float):
-        return float(f"{value:.5g}")
+        return float(f"{value:.9g}")
     if isinstance(value, dict):
         return {key: _rounded(item) for key, item in value.items()}
     if isinstance(value, list):

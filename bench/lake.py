@@ -82,6 +82,7 @@ def rows(quick: bool) -> Iterator[Row]:
 
     try:
         written = works(empty, ours_write, polars_write, pyarrow_write)
+        empty()
         for store in (ours_write, polars_write, pyarrow_write):
             store()
         read = works(nothing, ours_read, polars_read, pyarrow_read)

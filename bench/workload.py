@@ -58,6 +58,14 @@ class Outcome(NamedTuple):
     position: int
     equity: float
 
+    def met_by(self, answer: dict[str, Any]) -> bool:
+        """Whether a runner did this very work: same changes of target, same position, same money to a millionth."""
+        return (
+            answer["changes"] == self.changes
+            and answer["position"] == self.position
+            and abs(answer["equity"] - self.equity) <= 1e-6 * abs(self.equity)
+        )
+
 
 def ema(values: Iterable[float], period: int) -> list[float]:
     """y ← a·x + (1 − a)·y with a = 2 / (period + 1), starting at the first value."""

@@ -80,9 +80,8 @@ def test_one_and_two_orders_a_flip_count_the_same(targets):
 
 def test_a_row_has_the_promised_fields_and_the_fastest_peer():
     """The ratio is taken against the fastest peer that did the same work, with its own orders."""
-    reference = workload.Outcome(2, -1, 1000.0)
     peers = {"slow": answer(10.0), "quick": answer(50.0, orders=3)}
-    found = harness.row("work", "bars", answer(100.0), peers, reference)
+    found = harness.row("work", "bars", answer(100.0), peers, workload.Outcome(2, -1, 1000.0).met_by)
     assert list(found)[: len(FIELDS)] == FIELDS
     assert found["peer"] == "quick"
     assert found["ratio"] == pytest.approx(2.0)
@@ -93,9 +92,8 @@ def test_a_row_has_the_promised_fields_and_the_fastest_peer():
 @pytest.mark.parametrize("wrong", [{"changes": 3}, {"position": 1}, {"equity": 1001.0}])
 def test_a_peer_that_did_other_work_is_never_the_one_compared_with(wrong):
     """Faster at something else is not faster: it stays in the table, marked."""
-    reference = workload.Outcome(2, -1, 1000.0)
     peers = {"honest": answer(10.0), "other": answer(5_000.0, **wrong)}
-    found = harness.row("work", "bars", answer(100.0), peers, reference)
+    found = harness.row("work", "bars", answer(100.0), peers, workload.Outcome(2, -1, 1000.0).met_by)
     assert found["peer"] == "honest"
     assert {entry["peer"]: entry["same_work"] for entry in found["peers"]} == {"honest": True, "other": False}
     assert "**no**" in "\n".join(page.table_lines(found))
