@@ -1,0 +1,107 @@
+"""Figures: what each number of a summary is called, what it means, and how it is written for people."""
+
+from typing import Any
+
+import msgspec
+
+
+class Figure(msgspec.Struct, frozen=True):
+    """One number of a summary. kind: fraction (shown as percent), ratio, money, count, days, hours, times, text."""
+
+    name: str
+    label: str
+    kind: str
+    meaning: str
+
+
+FIGURES = {
+    figure.name: figure
+    for figure in (
+        Figure("net_return", "Net return", "fraction", "Change of equity over the run, after all costs"),
+        Figure("benchmark_return", "Buy and hold", "fraction", "The same money, bought at the start and held"),
+        Figure("cagr", "CAGR", "fraction", "Compound annual growth by calendar time (365.25 days)"),
+        Figure("volatility", "Volatility", "fraction", "Standard deviation of daily returns, annualised"),
+        Figure("sharpe", "Sharpe", "ratio", "Mean over deviation of daily UTC returns, annualised, risk-free rate 0"),
+        Figure("sortino", "Sortino", "ratio", "As Sharpe, over the downside deviation of all days (target 0)"),
+        Figure("calmar", "Calmar", "ratio", "CAGR over the maximum drawdown"),
+        Figure("max_drawdown", "Max drawdown", "fraction", "Deepest fall of equity below its highest so far"),
+        Figure("max_drawdown_days", "Drawdown lasted", "days", "Peak to recovery of that fall, or to the end"),
+        Figure("trades", "Trades", "count", "Closed round trips, from flat to flat"),
+        Figure("open_trades", "Still open", "count", "Round trips open at the end, valued at the last price"),
+        Figure("win_rate", "Win rate", "fraction", "Closed trades that made money after costs"),
+        Figure("profit_factor", "Profit factor", "ratio", "Money won by winners over money lost by losers"),
+        Figure("expectancy", "Expectancy", "money", "Mean result of a closed trade, after costs"),
+        Figure("average_r", "Average R", "ratio", "Mean result over the risk at the first stop"),
+        Figure("average_win", "Average win", "money", "Mean result of the winners"),
+        Figure("average_loss", "Average loss", "money", "Mean result of the losers"),
+        Figure("best_trade", "Best trade", "money", "Largest result of a closed trade"),
+        Figure("worst_trade", "Worst trade", "money", "Smallest result of a closed trade"),
+        Figure("average_holding_hours", "Average holding", "hours", "Mean time from first entry to flat"),
+        Figure("exposure", "Exposure", "fraction", "Share of the time with a position"),
+        Figure("turnover", "Turnover", "times", "Traded notional over mean equity, a year"),
+        Figure("orders", "Orders", "count", "Orders made, refused ones included"),
+        Figure("fills", "Fills", "count", "Executions, liquidations included"),
+        Figure("fees", "Fees", "money", "Commissions paid"),
+        Figure("slippage", "Slippage", "money", "Lost to prices worse than quoted; already in the traded prices"),
+        Figure("funding", "Funding", "money", "Funding received, less paid"),
+        Figure("initial_equity", "Initial equity", "money", "Cash at the start"),
+        Figure("final_equity", "Final equity", "money", "Cash and open positions at the end"),
+        Figure("start", "Start", "text", "First row of equity"),
+        Figure("end", "End", "text", "Last row of equity"),
+        Figure("days", "Days", "days", "Time from first to last row"),
+        Figure("bars", "Bars", "count", "Rows of equity, one an event time"),
+        Figure("days_per_year", "Days a year", "count", "Trading days by which daily figures are annualised"),
+    )
+}
+
+NOT_DEFINED = "–"
+
+
+def show(name: str, value: Any) -> str:
+    """The figure called `name` as text: "-12.34 %", "1,234.50", "3.4 days"; a dash where it is not defined."""
+    return written(FIGURES[name].kind, value)
+
+
+def written(kind: str, value: Any) -> str:
+    """`value` as text of one of the kinds of a Figure; None is a dash."""
+    if value is None:
+        return NOT_DEFINED
+    if kind == "text":
+        return str(value)
+    if kind == "count":
+        return f"{value:,d}"
+    if kind == "fraction":
+        percent = value * 100
+        return f"{_signless(percent, 2)} %" if abs(percent) < 10_000 else f"{percent:,.0f} %"
+    if kind == "money":
+        return money(value)
+    number = _signless(value, 1 if kind in ("days", "hours", "times") else 2)
+    return {"days": f"{number} days", "hours": f"{number} h", "times": f"{number}×"}.get(kind, number)
+
+
+def money(value: float) -> str:
+    """Two decimals, or as many significant digits as a small amount (of a coin, say) needs."""
+    if 0 < abs(value) < 0.01:
+        return f"{value:.4g}"
+    return _signless(value, 2)
+
+
+def price(value: float) -> str:
+    """A price with at least six significant digits: "43,210.50", "0.0731250"."""
+    if value == 0:
+        return "0"
+    decimals = 2
+    while decimals < 12 and abs(value) * 10**decimals < 100_000:
+        decimals += 1
+    return f"{value:,.{decimals}f}"
+
+
+def quantity(value: float) -> str:
+    """Up to eight decimals, none needlessly: "0.125", "1,500"."""
+    text = f"{value:,.8f}"
+    return text.rstrip("0").rstrip(".")
+
+
+def _signless(value: float, decimals: int) -> str:
+    """Rounded, and never "-0.00"."""
+    return f"{round(value, decimals) + 0.0:,.{decimals}f}"
