@@ -1,0 +1,112 @@
+"""EMA cross in truewind's event lane. usage: ours_ema.py BARS REPEATS
+
+The watch covers what a backtest does once the bars are in memory: timeline, engine, the run with its risk gate,
+ledger and per-bar equity, and the journal written and synced to disk.
+"""
+
+import sys
+import tempfile
+import time
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+
+import workload as w
+from truewind import Strategy, __version__
+from truewind.domain.fill import FillKind
+from truewind.domain.instrument import Instrument, Kind
+from truewind.domain.order import Event
+from truewind.engine.engine import Engine
+from truewind.engine.merge import merge
+from truewind.execution.simulated.costs import CostSettings
+from truewind.risk.gate import RiskSettings
+from truewind.storage.journal import JournalWriter
+
+INSTRUMENT = Instrument(
+    symbol="BTCUSDT",
+    venue="synthetic",
+    kind=Kind.PERPETUAL,
+    base="BTC",
+    quote="USDT",
+    tick_size=Decimal("0.01"),
+    lot_size=Decimal("0.001"),
+)
+LEVERAGE = 1.0
+COSTS = CostSettings(maker_fee=w.FEE, taker_fee=w.FEE, half_spread_bps=0.0).record(LEVERAGE)
+# The fees of five million bars cost a third of the account: the halt on drawdown stays on guard, further out.
+LIMITS = RiskSettings(max_drawdown=0.9).record(LEVERAGE)
+
+
+class EmaCross(Strategy):
+    """Plain Python on every bar; one reversing order a flip."""
+
+    def on_start(self) -> None:
+        self.a, self.b = 2.0 / (w.FAST + 1.0), 2.0 / (w.SLOW + 1.0)
+        self.fast = self.slow = 0.0
+        self.side = self.seen = 0
+
+    def on_bar(self, bar) -> None:
+        close = bar.close
+        if self.seen:
+            self.fast = self.a * close + (1.0 - self.a) * self.fast
+            self.slow = self.b * close + (1.0 - self.b) * self.slow
+        else:
+            self.fast = self.slow = close
+        self.seen += 1
+        side = 1 if self.fast >= self.slow else -1
+        if side != self.side and self.seen >= w.SLOW:
+            quantity = 2.0 if self.side else 1.0
+            self.side = side
+            if side > 0:
+                self.buy(quantity)
+            else:
+                self.sell(quantity)
+
+
+def main(n: int, repeats: int) -> None:
+    columns = w.bars(n)
+    backtest(w.bars(1_000))  # compiles what is not in the disk cache yet
+
+    def run() -> tuple[float, Engine]:
+        start = time.perf_counter()
+        engine = backtest(columns)
+        return time.perf_counter() - start, engine
+
+    seconds, engine, rss = w.measure(run, repeats)
+    trades = engine.fills[engine.fills["kind"] == FillKind.TRADE]
+    lot = float(INSTRUMENT.lot_size)
+    changes, position = w.changes_of_target((trades["side"] * trades["lots"] * lot).tolist())
+    w.tell(
+        n,
+        __version__,
+        seconds,
+        rss_mb=rss,
+        calls=engine.strategy.seen,
+        orders=int(np.count_nonzero(engine.events["event"] == Event.SUBMIT)),
+        changes=changes,
+        position=position,
+        equity=float(engine.equity[-1]),
+    )
+
+
+def backtest(columns: w.Bars) -> Engine:
+    with tempfile.TemporaryDirectory(prefix="truewind-bench-") as folder:
+        journal = JournalWriter(Path(folder) / "journal.twj")
+        engine = Engine(
+            merge({INSTRUMENT.symbol: columns}, {INSTRUMENT.symbol: w.MINUTE_US}),
+            [INSTRUMENT],
+            EmaCross(),
+            cash=w.CASH,
+            currency="USDT",
+            costs=COSTS,
+            limits=LIMITS,
+            journal=journal,
+        )
+        engine.run()
+        journal.close()
+    return engine
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))
