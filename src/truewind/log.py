@@ -93,6 +93,12 @@ def get(category: str) -> "structlog.stdlib.BoundLogger":
     return logger
 
 
+def path(category: str) -> Path | None:
+    """The file that records of `category` go to; None before `setup`."""
+    files = [h for h in logging.getLogger(f"{_ROOT}.{category}").handlers if isinstance(h, _CategoryFile)]
+    return Path(files[0].baseFilename) if files else None
+
+
 def redacted(value: Any, _depth: int = 0) -> Any:
     """`value` as plain JSON values with every secret masked.
 

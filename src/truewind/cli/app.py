@@ -1,0 +1,42 @@
+"""The command tree."""
+
+from typing import Annotated
+
+import typer
+
+from truewind.cli import backtest, config, data, demo, doctor, features, report
+
+app = typer.Typer(
+    help="From market data to features, honest backtests and live trading: the same numbers at every stage.",
+    epilog="Start with: truewind demo",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # failures.py decides what is shown
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from truewind import __version__
+
+        print(f"truewind {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version and leave.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    pass
+
+
+demo.register(app)
+app.add_typer(data.app)
+backtest.register(app)
+report.register(app)
+app.add_typer(features.app)
+app.add_typer(config.app)
+doctor.register(app)

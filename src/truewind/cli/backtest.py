@@ -1,0 +1,61 @@
+"""`truewind backtest`: run a configuration."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from truewind.cli.output import Json
+
+if TYPE_CHECKING:
+    from truewind.domain.result import Result
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog="Example: truewind backtest configs/demo.yaml --set account.cash=5000 --json")(backtest)
+
+
+def backtest(
+    config: Annotated[Path, typer.Argument(help="The backtest's YAML.")],
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting for this run. Repeatable.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Run a backtest.
+
+    It leaves a folder under runs/ with configuration, journal, tables, figures and report.
+    """
+    from truewind.cli.progress import progress
+
+    with progress() as step:
+        result = execute(config, assignments or [], step)
+    show(result, json)
+
+
+def execute(config: Any, assignments: list[str], step: Any) -> "Result":
+    """Run `config` with the program's lake and runs folder in force where it names none."""
+    raise NotImplementedError
+
+
+def show(result: "Result", json: bool) -> None:
+    """The result for a machine or a person."""
+    from truewind.cli.output import console, print_json
+
+    if json:
+        print_json(
+            {
+                "run_id": result.run_id,
+                "result_id": result.result_id,
+                "run_dir": result.run_dir,
+                "report": result.report,
+                "data_snapshot": result.data_snapshot,
+                **result.summary,
+            }
+        )
+        return
+    from truewind.analytics.summary import table
+
+    out = console()
+    out.print(table(result.summary))
+    out.print(f"\nreport  {result.report}", markup=False, soft_wrap=True)

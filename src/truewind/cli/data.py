@@ -1,0 +1,274 @@
+"""`truewind data`: bring market data into the lake, look at it, judge it, name its state."""
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from truewind.cli.output import Json
+
+if TYPE_CHECKING:
+    from truewind.market.report import ImportReport
+    from truewind.storage.lake import Lake
+    from truewind.storage.snapshot import SeriesInfo
+
+app = typer.Typer(name="data", help="Market data: import, list, check, snapshot.", no_args_is_help=True)
+_SHOWN_GAPS = 3
+
+
+@app.command("import", epilog="Example: truewind data import downloads/ --venue binance --column ts=Date")
+def import_(
+    paths: Annotated[list[Path], typer.Argument(help="CSV, Parquet, feather or zip files, or folders of them.")],
+    venue: Annotated[str | None, typer.Option(help="Where it was traded: binance, binance_usdm, kraken …")] = None,
+    symbol: Annotated[str | None, typer.Option(help="In the venue's form: BTCUSDT.")] = None,
+    timeframe: Annotated[str | None, typer.Option(help="Length of the bars: 1m, 1h, 1d.")] = None,
+    kind: Annotated[str | None, typer.Option(help="bars, mark_bars, index_bars, trades, quotes or funding.")] = None,
+    column: Annotated[list[str] | None, typer.Option(help="Our column=the file's: ts=Date. Repeatable.")] = None,
+    skip: Annotated[list[str] | None, typer.Option(help="A check to leave out, as in outlier. Repeatable.")] = None,
+    json: Json = False,
+) -> None:
+    """Put files into the lake.
+
+    Formats are recognised; what a file does not say, the options do. Bad rows go to quarantine and are counted.
+    """
+    from truewind import log
+    from truewind.cli import settings
+    from truewind.cli.output import print_json
+    from truewind.cli.progress import progress
+    from truewind.errors import FormatError
+    from truewind.market.importing import import_files
+    from truewind.storage.lake import Lake
+
+    lake = Lake(settings.load().lake)
+    with progress() as step:
+        report = import_files(
+            lake,
+            paths,
+            venue=venue,
+            symbol=symbol,
+            timeframe=timeframe,
+            kind=kind,
+            columns=_columns(column or []),
+            skip=skip or (),
+            progress=lambda _file, done, total: step("importing files", done, total),
+        )
+    log.get("data").info("imported", lake=str(lake.url), **report.totals)
+    for refusal in report.refused:
+        log.get("data").info("file refused", file=refusal.file, reason=refusal.reason)
+    if not report.files:
+        first = report.refused[0] if report.refused else None
+        raise FormatError(
+            f"Nothing was imported: {first.file}: {first.reason}" if first else "Nothing was imported: no files found",
+            remedy=(first.remedy or None) if first else "Name files, or folders that hold some",
+            refused=[f"{refusal.file}: {refusal.reason}" for refusal in report.refused],
+        )
+    if json:
+        print_json({"lake": str(lake.url), **report.as_dict()})
+    else:
+        _print_import(report)
+
+
+def _columns(assignments: list[str]) -> dict[str, str] | None:
+    from truewind.errors import ConfigError
+
+    columns = {}
+    for assignment in assignments:
+        ours, equals, theirs = assignment.partition("=")
+        if not (equals and ours.strip() and theirs.strip()):
+            raise ConfigError(f"'{assignment}' maps no column", remedy="Write ours=theirs, as in ts=Date")
+        columns[ours.strip()] = theirs.strip()
+    return columns or None
+
+
+def _print_import(report: "ImportReport") -> None:
+    from truewind.cli.output import console, print_table
+
+    print_table(
+        ["file", "series", "format", ">rows", ">new", ">already there", ">replaced", ">quarantined"],
+        (
+            (
+                one.file,
+                one.key,
+                one.format,
+                one.read,
+                one.stored,
+                one.duplicates,
+                one.replaced,
+                sum(one.quarantined.values()),
+            )
+            for one in report.files
+        ),
+    )
+    notes = [f"quarantined  {reason}: {count:,}" for reason, count in report.quarantined.items()]
+    notes += [f"noticed      {check}: {count:,}" for check, count in report.warnings.items()]
+    assumed = Counter(text for file in report.files for text in file.assumed)
+    notes += [f"assumed      {text} ({count} files)" for text, count in assumed.items()]
+    notes += [f"instrument   {instrument}" for instrument in report.instruments]
+    notes += [f"note         {note}" for note in report.notes]
+    notes += [f"refused      {refusal.file}: {refusal.reason}. {refusal.remedy}" for refusal in report.refused]
+    for note in notes:
+        console().print(note, markup=False, soft_wrap=True)
+
+
+@app.command("list", epilog="Example: truewind data list --json")
+def list_(json: Json = False) -> None:
+    """List what the lake holds."""
+    from truewind.cli import settings
+    from truewind.cli.output import print_json, print_table
+    from truewind.domain.clock import iso
+    from truewind.storage.lake import Lake
+
+    lake = Lake(settings.load().lake)
+    series = lake.series()
+    if json:
+        print_json({"lake": str(lake.url), "series": [_described(info) for info in series]})
+        return
+    print_table(
+        ["venue", "symbol", "kind", "timeframe", ">rows", "first", "last", ">gaps", ">missing", ">MB"],
+        (
+            (
+                info.key.venue,
+                info.key.symbol,
+                info.key.kind,
+                info.key.timeframe,
+                info.rows,
+                iso(info.start_us),
+                iso(info.end_us),
+                info.gaps,
+                info.missing,
+                f"{info.bytes / 1e6:,.1f}",
+            )
+            for info in series
+        ),
+    )
+
+
+@app.command(epilog="Example: truewind data check binance/BTCUSDT/1h")
+def check(
+    series: Annotated[str | None, typer.Argument(help="Parts of a series' name; without it, all series.")] = None,
+    json: Json = False,
+) -> None:
+    """Read stored series again and say what is wrong with them.
+
+    Checksums, gaps, the named checks, and what is in quarantine. Exit code 4 if a file is damaged.
+    """
+    from truewind.cli import settings
+    from truewind.cli.output import print_json
+    from truewind.cli.progress import progress
+    from truewind.errors import StorageError
+    from truewind.storage.lake import Lake
+
+    lake = Lake(settings.load().lake)
+    chosen = choose(lake.series(), series)
+    results = []
+    with progress() as step:
+        for done, info in enumerate(chosen):
+            step("checking series", done, len(chosen))
+            results.append(_checked(lake, info))
+    damaged = any(result["damage"] for result in results)
+    if json:
+        print_json({"lake": str(lake.url), "ok": not damaged, "series": results})
+    else:
+        _print_checks(results)
+    if damaged:
+        raise typer.Exit(StorageError.exit_code)
+
+
+def choose(series: "list[SeriesInfo]", wanted: str | None) -> "list[SeriesInfo]":
+    """The series whose name has every part of `wanted`: "BTCUSDT", "binance/BTCUSDT/1h". Raises UnknownSeriesError."""
+    from truewind.errors import UnknownSeriesError, suggest
+
+    parts = (wanted or "").replace("/", " ").split()
+    names = [(info.key.venue, info.key.symbol, info.key.kind, info.key.timeframe, info.key.layer) for info in series]
+    found = [info for info, name in zip(series, names, strict=True) if all(part in name for part in parts)]
+    if not found:
+        strangers = [part for part in parts if not any(part in name for name in names)]
+        known = sorted({part for name in names for part in name if part})
+        remedy = suggest(strangers[0], known) if strangers else "truewind data list shows what there is"
+        raise UnknownSeriesError(f"No series '{wanted}' in the lake" if wanted else "The lake is empty", remedy=remedy)
+    return found
+
+
+def _checked(lake: "Lake", info: "SeriesInfo") -> dict[str, Any]:
+    from truewind.errors import CorruptError
+    from truewind.market.report import finding_dict
+    from truewind.market.validate import find
+
+    key = info.key
+    result = _described(info) | {"findings": [], "gaps": [], "quarantined": {}, "damage": None}
+    try:
+        lake.verify(key)
+        result["findings"] = [finding_dict(finding) for finding in find(key, lake.read(key))]
+        result["gaps"] = lake.gaps(key).to_dicts()
+        reasons = lake.quarantined(key)["reason"].value_counts(sort=True)
+        result["quarantined"] = dict(reasons.iter_rows())
+    except CorruptError as error:
+        result["damage"] = str(error)
+    return result
+
+
+def _print_checks(results: list[dict[str, Any]]) -> None:
+    from truewind.cli.output import console
+
+    out = console()
+    for result in results:
+        out.print(f"[bold]{result['series']}[/]  {result['rows']:,} rows, {result['start']} to {result['end']}")
+        lines = [f"damaged: {result['damage']}"] if result["damage"] else []
+        lines += [
+            f"{finding['check']}: {finding['count']:,}, first {finding['first']}, last {finding['last']}"
+            + (f"; {finding['detail']}" if finding["detail"] else "")
+            for finding in result["findings"]
+        ]
+        longest = sorted(result["gaps"], key=lambda gap: -gap["missing"])[:_SHOWN_GAPS]
+        lines += [
+            f"gap of {gap['missing']:,} bars from {gap['ts_from']:%Y-%m-%d %H:%M} ({gap['reason']})" for gap in longest
+        ]
+        if len(result["gaps"]) > _SHOWN_GAPS:
+            lines.append(f"… and {len(result['gaps']) - _SHOWN_GAPS} shorter gaps (--json lists all)")
+        lines += [f"in quarantine, {reason}: {count:,}" for reason, count in result["quarantined"].items()]
+        for line in lines or ["nothing to say"]:
+            out.print(f"  {line}", markup=False, soft_wrap=True)
+
+
+@app.command(epilog="Example: truewind data snapshot --json")
+def snapshot(
+    series: Annotated[str | None, typer.Argument(help="Parts of a series' name; without it, all series.")] = None,
+    json: Json = False,
+) -> None:
+    """Name the state of the data.
+
+    One id, the same wherever the same data lies; it is kept with every result.
+    """
+    from truewind.cli import settings
+    from truewind.cli.output import print_json
+    from truewind.storage.lake import Lake
+
+    lake = Lake(settings.load().lake)
+    taken = lake.snapshot([info.key for info in choose(lake.series(), series)])
+    if json:
+        described = [_described(info) | {"content_hash": info.content_hash} for info in taken.series]
+        print_json({"lake": str(lake.url), "id": taken.id, "series": described})
+    else:
+        print(taken.id)
+
+
+def _described(info: "SeriesInfo") -> dict[str, Any]:
+    from truewind.domain.clock import iso
+
+    key = info.key
+    return {
+        "series": str(key),
+        "kind": key.kind,
+        "venue": key.venue,
+        "symbol": key.symbol,
+        "timeframe": key.timeframe,
+        "layer": key.layer,
+        "rows": info.rows,
+        "start": iso(info.start_us),
+        "end": iso(info.end_us),
+        "gap_count": info.gaps,
+        "missing": info.missing,
+        "bytes": info.bytes,
+        "columns": list(info.columns),
+    }
