@@ -1,0 +1,1 @@
+"""Files as users have them: containers, tables, columns, names and values, each read by content first."""

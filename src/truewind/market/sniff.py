@@ -1,0 +1,239 @@
+"""Sniffing: which format is this table, and which of its columns is what?
+
+Contents decide: the names of the columns or, without a header, their number and what is in them. Names of files only
+break ties that contents leave open (a mark-price bar looks like any bar).
+"""
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+import polars as pl
+
+from truewind.errors import FormatError, SchemaError, suggest
+from truewind.market.files.names import Hints
+from truewind.market.files.table import RawTable
+from truewind.market.files.values import read_flags, read_numbers, read_times
+
+PRICES = ("open", "high", "low", "close")
+_CONSISTENT = 0.9  # share of rows in which a guessed column order must make sense
+_PROBE = 1_000  # rows looked at to tell formats apart; values are always read from all rows
+
+# What we call a column, and what others call it: letters and digits of the name in lower case, the best first.
+SYNONYMS: Mapping[str, tuple[str, ...]] = {
+    "open": ("open", "o", "openprice"),
+    "high": ("high", "h", "highprice"),
+    "low": ("low", "l", "lowprice"),
+    "close": ("close", "c", "closeprice"),
+    "volume": ("volume", "vol", "v", "basevolume", "volumebase"),
+    "quote_volume": ("quotevolume", "quoteassetvolume", "quotevol"),
+    "trades": ("trades", "count", "numberoftrades", "numtrades", "tradecount", "ntrades"),
+    "taker_buy_volume": ("takerbuyvolume", "takerbuybasevolume", "takerbuybaseassetvolume", "takerbuybase"),
+    "close_time": ("closetime",),
+    "symbol": ("symbol", "ticker", "pair", "instrument"),
+    "price": ("price", "p"),
+    "quantity": ("quantity", "qty", "amount", "size", "q"),
+    "side": ("side", "takerside"),
+    "buyer_maker": ("isbuyermaker", "buyermaker", "isbuyermarketmaker", "m"),
+    "id": ("tradeid", "aggtradeid", "id", "a"),
+    "rate": ("fundingrate", "lastfundingrate", "rate"),
+    "mark_price": ("markprice",),
+}
+_TIMES: Mapping[str, tuple[str, ...]] = {
+    "trades": ("transactiontime", "transacttime", "timestamp", "time", "ts", "date", "datetime", "t"),
+    "funding": ("fundingtime", "calctime", "timestamp", "time", "ts", "date", "datetime"),
+    "bars": ("opentime", "timestamp", "timestamputc", "time", "ts", "datetime", "date", "dateutc", "unix", "t", ""),
+}
+_NEEDED: Mapping[str, tuple[str, ...]] = {"bars": PRICES, "trades": ("price", "quantity"), "funding": ("rate",)}
+_OPTIONAL: Mapping[str, tuple[str, ...]] = {
+    "bars": ("volume", "quote_volume", "trades", "taker_buy_volume", "close_time", "symbol"),
+    "trades": ("side", "buyer_maker", "id", "symbol"),
+    "funding": ("mark_price", "symbol"),
+}
+# Columns of things that look like trades or bars and are not.
+_FOREIGN = {
+    "order book changes": {"firstupdateid", "lastupdateid", "finalupdateid", "issnapshot", "isask", "updatetype"},
+    "quotes": {"bid", "ask", "bidprice", "askprice"},
+    "open interest": {"sumopeninterest", "openinterest"},
+}
+BAR_KINDS = ("bars", "mark_bars", "index_bars")
+
+
+class Layout(msgspec.Struct, frozen=True):
+    """What a table is. columns: our name → the file's name for it."""
+
+    format: str
+    kind: str
+    columns: dict[str, str]
+
+
+def sniff(raw: RawTable, hints: Hints, *, kind: str | None = None, columns: Mapping[str, str] | None = None) -> Layout:
+    """The layout of `raw`. `kind` and `columns` (our name → file's name) are the user's word and come first.
+
+    Raises FormatError if the table is not recognised, SchemaError if `columns` does not fit it.
+    """
+    wanted = kind or hints.kind or None
+    if wanted is not None and _family(wanted) is None:
+        raise FormatError(f"{raw.label} holds {wanted}, which is not imported yet", remedy="Leave it out")
+    if columns:
+        return _mapped(raw, wanted, columns)
+    if raw.header:
+        return _by_header(raw, hints, wanted)
+    return _by_content(raw, hints, wanted)
+
+
+def _family(kind: str) -> str | None:
+    """Bars of any price share one layout."""
+    return "bars" if kind in BAR_KINDS else kind if kind in _NEEDED else None
+
+
+def _mapped(raw: RawTable, kind: str | None, columns: Mapping[str, str]) -> Layout:
+    known = {"ts", *SYNONYMS}
+    for ours, theirs in columns.items():
+        if ours not in known:
+            raise SchemaError(f"'{ours}' is no column of ours", remedy=suggest(ours, known), column=ours)
+        if theirs not in raw.columns:
+            raise SchemaError(
+                f"{raw.label} has no column '{theirs}'", remedy=suggest(theirs, raw.columns), column=theirs
+            )
+    chosen = kind or next(
+        (name for name, needed in _NEEDED.items() if {"ts", *needed} <= set(columns)),
+        "bars",
+    )
+    family = _family(chosen) or chosen
+    missing = [name for name in ("ts", *_NEEDED[family]) if name not in columns]
+    if missing:
+        raise SchemaError(
+            f"{raw.label}: no column is given for {', '.join(missing)}",
+            remedy=f"Add {missing[0]}=NAME to the columns; the file has {', '.join(raw.columns)}",
+            column=missing[0],
+        )
+    return Layout(format="mapped", kind=chosen, columns=dict(columns))
+
+
+def _by_header(raw: RawTable, hints: Hints, wanted: str | None) -> Layout:
+    plain: dict[str, str] = {}
+    for name in raw.columns:
+        plain.setdefault("".join(c for c in name.lower() if c.isalnum()), name)
+    if hints.style == "freqtrade" and wanted == "funding" and {"date", "open"} <= set(plain):
+        # freqtrade keeps the funding rate in `open`; the other columns hold nothing.
+        return Layout(format="freqtrade", kind="funding", columns={"ts": plain["date"], "rate": plain["open"]})
+    for thing, telling in _FOREIGN.items():
+        if telling & set(plain):
+            raise FormatError(f"{raw.label} holds {thing}, which is not imported yet", remedy="Leave it out")
+    families = [_family(wanted)] if wanted else list(_NEEDED)
+    for family in families:
+        assert family is not None
+        columns = _find_columns(plain, family)
+        if columns:
+            kind = wanted or family
+            return Layout(format=_format_of(plain, kind, hints), kind=kind, columns=columns)
+    raise FormatError(
+        f"{raw.label} is not recognised as {wanted or 'bars, trades or funding'}: its columns are "
+        f"{', '.join(raw.columns[:12])}",
+        remedy="Say what they are: columns={'ts': …, 'open': …, 'high': …, 'low': …, 'close': …, 'volume': …}",
+    )
+
+
+def _find_columns(plain: Mapping[str, str], family: str) -> dict[str, str] | None:
+    found = {"ts": next((plain[name] for name in _TIMES[family] if name in plain), None)}
+    for ours in (*_NEEDED[family], *_OPTIONAL[family]):
+        found[ours] = next((plain[name] for name in SYNONYMS[ours] if name in plain), None)
+    if any(found[name] is None for name in ("ts", *_NEEDED[family])):
+        return None
+    return {ours: theirs for ours, theirs in found.items() if theirs is not None}
+
+
+def _format_of(plain: Mapping[str, str], kind: str, hints: Hints) -> str:
+    if hints.style == "freqtrade":
+        return "freqtrade"
+    if set(plain) >= {"opentime", "closetime", "takerbuyvolume", "takerbuyquotevolume", "ignore"}:
+        return "binance_klines"
+    if hints.style == "binance":
+        return f"binance_{kind}"
+    return "columns"
+
+
+def _by_content(raw: RawTable, hints: Hints, wanted: str | None) -> Layout:
+    """Formats that are published without a header, each told by its width and by values no other has."""
+    frame = raw.frame.select(raw.columns).head(_PROBE)
+    for form in _HEADERLESS:
+        if len(form.columns) != frame.width or (wanted and _family(wanted) != form.kind):
+            continue
+        named = dict(zip(form.columns, raw.columns, strict=True))
+        probe = frame.rename({theirs: ours for ours, theirs in named.items()})
+        if form.fits(probe, hints):
+            columns = {ours: theirs for ours, theirs in named.items() if not ours.startswith("_")}
+            return Layout(format=form.name, kind=wanted or form.kind, columns=columns)
+    raise FormatError(
+        f"{raw.label} has {frame.width} columns without a header and is none of the known layouts "
+        f"(first row {', '.join(str(value) for value in frame.row(0))})",
+        remedy="Say what they are: columns={'ts': 'column_1', 'open': 'column_2', …}",
+    )
+
+
+class _Headerless(msgspec.Struct, frozen=True):
+    """A layout without header. Columns whose name starts with _ are not kept."""
+
+    name: str
+    kind: str
+    columns: tuple[str, ...]
+    fits: Callable[[pl.DataFrame, Hints], bool]
+
+
+def _are_bars(probe: pl.DataFrame, _: Hints) -> bool:
+    """Times in the first column, and a high and a low that hold open and close in nearly every row."""
+    open_, high, low, close, volume = (read_numbers(probe[name]) for name in (*PRICES, "volume"))
+    if not _are_times(probe["ts"]):
+        return False
+    holds = (high >= open_) & (high >= close) & (low <= open_) & (low <= close) & (low > 0) & (volume >= 0)
+    return int(holds.sum()) >= _CONSISTENT * len(holds)
+
+
+def _are_klines(probe: pl.DataFrame, hints: Hints) -> bool:
+    return _are_times(probe["close_time"]) and _are_bars(probe, hints)
+
+
+def _are_trades(probe: pl.DataFrame, _: Hints) -> bool:
+    flags = read_flags(probe["buyer_maker"])
+    return _are_times(probe["ts"]) and flags.null_count() <= len(flags) * (1 - _CONSISTENT)
+
+
+def _are_times(column: pl.Series) -> bool:
+    times = read_times(column, column.name)
+    return times.null_count() <= len(times) * (1 - _CONSISTENT)
+
+
+_KLINES = (
+    "ts",
+    *PRICES,
+    "volume",
+    "close_time",
+    "quote_volume",
+    "trades",
+    "taker_buy_volume",
+    "_taker_quote",
+    "_ignore",
+)
+_HEADERLESS = (
+    _Headerless("binance_klines", "bars", _KLINES, _are_klines),
+    _Headerless(
+        "binance_trades",
+        "trades",
+        ("id", "price", "quantity", "_quote_quantity", "ts", "buyer_maker", "_best_match"),
+        _are_trades,
+    ),
+    _Headerless(
+        "binance_trades", "trades", ("id", "price", "quantity", "_quote_quantity", "ts", "buyer_maker"), _are_trades
+    ),
+    _Headerless(
+        "binance_agg_trades",
+        "trades",
+        ("id", "price", "quantity", "_first", "_last", "ts", "buyer_maker", "_best_match"),
+        _are_trades,
+    ),
+    _Headerless(
+        "binance_agg_trades", "trades", ("id", "price", "quantity", "_first", "_last", "ts", "buyer_maker"), _are_trades
+    ),
+    _Headerless("kraken_ohlcvt", "bars", ("ts", *PRICES, "volume", "trades"), _are_bars),
+    _Headerless("ohlcv", "bars", ("ts", *PRICES, "volume"), _are_bars),
+)

@@ -1,0 +1,312 @@
+"""Validation: small named checks, each a page that can be read alone, counted in reports and switched off by name.
+
+A refusing check sends its rows to quarantine with its name as the reason; a warning check counts, and changes nothing.
+Checks that guard what the lake can hold at all (times, missing and infinite values, double times) are always on.
+
+Rows are never repaired. Two acts are not refusals: rows out of order are sorted (and counted as `unsorted`), and
+of rows that are equal in every column one is kept (the others are counted as duplicates). Of rows with one time and
+different values the last in the file is kept, since it is what the source said last, and the others are refused.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from truewind.domain.clock import parse_ts_us
+from truewind.domain.timeframe import DAY_US, SECOND_US
+from truewind.errors import ConfigError, suggest
+from truewind.market.files.table import ROW
+from truewind.storage.schema import EARLIEST_US, KINDS, LATEST_US, SeriesKey, row_key
+
+BARS = ("bars", "mark_bars", "index_bars")
+ALL = tuple(KINDS)
+PRICES = ("open", "high", "low", "close")
+MAX_FUNDING_RATE = 0.10  # venues cap a settlement at 4 % or less; beyond this it is another unit or another column
+OUTLIER_SCALES = 25.0
+MONDAY_US = 4 * DAY_US  # 1970-01-05: weekly bars open on Mondays, and 1970-01-01 was a Thursday
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What one check found: how many rows (or gaps), the first and last time, and a figure worth knowing."""
+
+    check: str
+    count: int
+    first_us: int | None = None
+    last_us: int | None = None
+    detail: str = ""
+
+
+class Check(msgspec.Struct, frozen=True):
+    """A named rule. bad: given the series, an expression that is True where a row breaks the rule.
+
+    kinds: the kinds of series it is for. always: the lake depends on it. columns: optional columns that it needs.
+    """
+
+    name: str
+    about: str
+    kinds: tuple[str, ...]
+    refuses: bool
+    always: bool
+    columns: tuple[str, ...]
+    bad: Callable[[SeriesKey], pl.Expr]
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """rows: sorted, unique, in the lake's columns. refused: the rest with `reason`. duplicates: equal rows left out."""
+
+    rows: pl.DataFrame
+    refused: pl.DataFrame
+    duplicates: int
+    findings: list[Finding]
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """Refused rows by reason."""
+        counts = self.refused["reason"].value_counts(sort=True)
+        return dict(zip(counts["reason"], counts["count"], strict=True))
+
+
+CHECKS: dict[str, Check] = {}
+Rule = Callable[[SeriesKey], pl.Expr]
+
+
+def _check(
+    kinds: tuple[str, ...], *, refuses: bool, always: bool = False, columns: tuple[str, ...] = ()
+) -> Callable[[Rule], Rule]:
+    def register(bad: Rule) -> Rule:
+        about = (bad.__doc__ or "").strip().splitlines()[0]
+        CHECKS[bad.__name__] = Check(bad.__name__, about, kinds, refuses, always, columns, bad)
+        return bad
+
+    return register
+
+
+# Refusing checks, in the order in which a row is told its reason.
+
+
+@_check(ALL, refuses=True, always=True)
+def unreadable_time(_: SeriesKey) -> pl.Expr:
+    """The time is missing, is no time, or lies outside 1900 … 2200."""
+    ts = pl.col("ts").to_physical()
+    return (ts.is_null() | (ts < EARLIEST_US) | (ts >= LATEST_US)).fill_null(True)
+
+
+@_check(ALL, refuses=True, always=True)
+def missing_value(key: SeriesKey) -> pl.Expr:
+    """A needed value is missing, NaN, or no number."""
+    return pl.any_horizontal(pl.col(name).is_null() for name, _ in KINDS[key.kind].required if name != "ts")
+
+
+@_check(("trades",), refuses=True, always=True, columns=("id",))
+def missing_id(_: SeriesKey) -> pl.Expr:
+    """A trade without id in a file whose trades have ids."""
+    return pl.col("id").is_null()
+
+
+@_check(ALL, refuses=True, always=True)
+def infinite_value(_: SeriesKey) -> pl.Expr:
+    """A value is infinite."""
+    return pl.any_horizontal(pl.selectors.by_dtype(pl.Float64).is_infinite())
+
+
+@_check(BARS, refuses=True)
+def nonpositive_price(_: SeriesKey) -> pl.Expr:
+    """A price is zero or negative."""
+    return pl.min_horizontal(*PRICES) <= 0
+
+
+@_check(("trades",), refuses=True)
+def nonpositive_trade(_: SeriesKey) -> pl.Expr:
+    """A trade's price or quantity is zero or negative."""
+    return (pl.col("price") <= 0) | (pl.col("quantity") <= 0)
+
+
+@_check(BARS, refuses=True)
+def negative_volume(_: SeriesKey) -> pl.Expr:
+    """A volume or count is negative."""
+    return pl.any_horizontal(pl.col("^(volume|quote_volume|trades|taker_buy_volume)$") < 0)
+
+
+@_check(BARS, refuses=True)
+def high_low(_: SeriesKey) -> pl.Expr:
+    """The high is not the highest or the low not the lowest of the four prices."""
+    return (pl.col("high") < pl.max_horizontal(*PRICES)) | (pl.col("low") > pl.min_horizontal(*PRICES))
+
+
+@_check(BARS, refuses=True)
+def off_grid(key: SeriesKey) -> pl.Expr:
+    """The time is no whole multiple of the timeframe (weeks start on Monday)."""
+    return (pl.col("ts").to_physical() - origin_us(key.step_us)) % key.step_us != 0
+
+
+@_check(("funding",), refuses=True)
+def funding_bounds(_: SeriesKey) -> pl.Expr:
+    """The funding rate is beyond ±10 % for one settlement."""
+    return pl.col("rate").abs() > MAX_FUNDING_RATE
+
+
+@_check(BARS, refuses=True, columns=("close_time",))
+def unfinished_bar(key: SeriesKey) -> pl.Expr:
+    """The last bar's own close time says that it was recorded before it was over."""
+    # Sources write the last moment of the bar: a milli- or microsecond, some a second, before the next one opens.
+    slack = min(SECOND_US, key.step_us // 20)
+    early = pl.col("close_time").to_physical() < pl.col("ts").to_physical() + key.step_us - slack
+    return (pl.col("ts") == pl.col("ts").max()) & early
+
+
+# Warning checks, on the rows that are kept.
+
+
+@_check(BARS, refuses=False)
+def gap(key: SeriesKey) -> pl.Expr:
+    """The bar before is not one timeframe earlier; counted once a gap."""
+    return pl.col("ts").to_physical().diff() > key.step_us
+
+
+@_check(("bars",), refuses=False)
+def zero_volume(_: SeriesKey) -> pl.Expr:
+    """Nothing was traded in the bar."""
+    return pl.col("volume") == 0
+
+
+@_check(("mark_bars", "index_bars"), refuses=False, columns=("volume",))
+def missing_volume(_: SeriesKey) -> pl.Expr:
+    """The source has a volume column with nothing in it; the volume is left out."""
+    return pl.col("volume").is_null()
+
+
+@_check(BARS, refuses=False)
+def outlier(_: SeriesKey) -> pl.Expr:
+    """The close jumps by more than 25 robust scales and comes back in the next bar."""
+    step = pl.col("close").log().diff()
+    following = step.shift(-1)
+    # 1.4826 · median |r| is the standard deviation of a normal r; still minutes (r = 0) would make it vanish.
+    scale = 1.4826 * step.abs().filter(step != 0).median()
+    return (step.abs() > OUTLIER_SCALES * scale) & ((step + following).abs() < step.abs() / 2)
+
+
+UNSORTED = "unsorted"
+CONFLICT = "conflicting_duplicate"
+
+
+def validate(key: SeriesKey, rows: pl.DataFrame, *, skip: Collection[str] = ()) -> Verdict:
+    """Judge `rows` (as `parse` gives them, in file order) as the series `key`, without the checks named in `skip`.
+
+    Raises ConfigError if a name in `skip` is unknown or the check must stay on.
+    """
+    check_skips(skip)
+    kind = KINDS[key.kind]
+    keys = list(row_key(kind, rows.columns))
+    active = [check for check in CHECKS.values() if _applies(check, key, rows) and check.name not in skip]
+    rows = rows.with_columns(_reason(key, [check for check in active if check.refuses]))
+    good = rows.filter(pl.col("reason").is_null())
+    findings = _unsorted(good)
+    good, conflicting, duplicates = _unique(good.sort([*keys, ROW]), keys, whole=tuple(keys) == kind.key)
+    refused = pl.concat([rows.filter(pl.col("reason").is_not_null()), conflicting]).sort(ROW)
+    findings += find(key, good, [check for check in active if not check.refuses])
+    stored = good.select(name for name in kind.columns if name in good.columns)
+    return Verdict(rows=stored, refused=refused, duplicates=duplicates, findings=findings)
+
+
+def find(key: SeriesKey, rows: pl.DataFrame, checks: Sequence[Check] | None = None) -> list[Finding]:
+    """What `checks` (default: all that apply) find in sorted `rows`; those that find nothing are left out."""
+    if checks is None:
+        checks = [check for check in CHECKS.values() if _applies(check, key, rows)]
+    if rows.is_empty() or not checks:
+        return []
+    marks = rows.select(check.bad(key).fill_null(False).alias(check.name) for check in checks)
+    found = []
+    for check in checks:
+        mark = marks[check.name]
+        count = int(mark.sum())
+        if count:
+            times = rows["ts"].filter(mark)
+            detail = _DETAILS[check.name](key, rows, mark) if check.name in _DETAILS else ""
+            found.append(Finding(check.name, count, _us(times.min()), _us(times.max()), detail))
+    return found
+
+
+def is_unfinished(
+    key: SeriesKey, last: Mapping[str, Any], *, written_us: int | None = None, shorter: pl.DataFrame | None = None
+) -> bool:
+    """Whether the bar `last` (a row as a mapping) can be shown not to be over, though it has no close time.
+
+    It is not if the file was last written (`written_us`) after the bar opened and before it ended, or if `shorter` bars
+    from inside it saw a higher high, a lower low or more volume than it did.
+    """
+    begin = parse_ts_us(last["ts"])
+    if written_us is not None and begin <= written_us < begin + key.step_us:
+        return True
+    if shorter is None or shorter.is_empty():
+        return False
+    seen, high, low = (shorter[name] for name in ("volume", "high", "low"))
+    slack = 1e-9 * last["volume"]  # sums of floats
+    return bool(seen.sum() > last["volume"] + slack or high.max() > last["high"] or low.min() < last["low"])
+
+
+def check_skips(skip: Collection[str]) -> None:
+    """Raises ConfigError for a name in `skip` that is no check, or one that the lake depends on."""
+    optional = {name for name, check in CHECKS.items() if not check.always}
+    for name in skip:
+        if name not in optional:
+            what = "cannot be switched off" if name in CHECKS else "is no check"
+            raise ConfigError(f"'{name}' {what}", remedy=suggest(name, optional), check=name)
+
+
+def origin_us(step_us: int) -> int:
+    """A time at which a bar of `step_us` opens: 1970-01-01, or for whole weeks the Monday after it."""
+    return MONDAY_US if step_us % (7 * DAY_US) == 0 else 0
+
+
+def _applies(check: Check, key: SeriesKey, rows: pl.DataFrame) -> bool:
+    return key.kind in check.kinds and all(name in rows.columns for name in check.columns)
+
+
+def _reason(key: SeriesKey, checks: Sequence[Check]) -> pl.Expr:
+    """The name of the first check that a row breaks, null if none."""
+    broken = (pl.when(check.bad(key).fill_null(False)).then(pl.lit(check.name)) for check in checks)
+    return pl.coalesce(*broken, pl.lit(None, pl.String)).alias("reason")
+
+
+def _unsorted(rows: pl.DataFrame) -> list[Finding]:
+    late = rows.filter(pl.col("ts") < pl.col("ts").cum_max())["ts"]
+    return [Finding(UNSORTED, len(late), _us(late.min()), _us(late.max()), "sorted")] if len(late) else []
+
+
+def _unique(rows: pl.DataFrame, keys: list[str], *, whole: bool) -> tuple[pl.DataFrame, pl.DataFrame, int]:
+    """Sorted rows with one for each key, the refused others, and how many were equal in every column.
+
+    Where the source has no whole key (`whole` is False: trades without ids), equal rows may be different trades and
+    all of them stay.
+    """
+    if not whole or not rows.select(keys).is_duplicated().any():
+        return rows, rows.clear(), 0
+    values = [name for name in rows.columns if name != ROW]
+    distinct = rows.unique(values, keep="last", maintain_order=True)
+    last = pl.col(ROW) == pl.col(ROW).max().over(keys)
+    conflicting = distinct.filter(~last).with_columns(pl.lit(CONFLICT).alias("reason"))
+    return distinct.filter(last), conflicting, rows.height - distinct.height
+
+
+def _gap_detail(key: SeriesKey, rows: pl.DataFrame, mark: pl.Series) -> str:
+    steps = rows["ts"].diff().filter(mark)
+    missing = steps.to_physical() // key.step_us - 1
+    return f"{missing.sum()} bars missing, longest step {max(steps.to_list())}"
+
+
+def _run_detail(_: SeriesKey, rows: pl.DataFrame, mark: pl.Series) -> str:
+    runs = mark.rle().struct.unnest().filter(pl.col("value"))["len"]
+    return f"longest run {max(runs.to_list())} bars, {100 * int(mark.sum()) / rows.height:.1f} % of all"
+
+
+_DETAILS: dict[str, Callable[[SeriesKey, pl.DataFrame, pl.Series], str]] = {
+    "gap": _gap_detail,
+    "zero_volume": _run_detail,
+}
+
+
+def _us(ts: object) -> int | None:
+    return parse_ts_us(ts) if isinstance(ts, datetime) else None
