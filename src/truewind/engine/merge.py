@@ -1,5 +1,6 @@
 """Merging: the bars of many symbols become one timeline in the order of `domain.events.sort_key`."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import Any
@@ -40,12 +41,14 @@ class Timeline:
         extra = [name for name in self.columns if name not in _OPTIONAL]
         if not extra:
             return Bar
-        return msgspec.defstruct("Row", [(name, float) for name in extra], bases=(Bar,), frozen=True, gc=False)
+        return msgspec.defstruct(
+            "Row", [(name, float, math.nan) for name in extra], bases=(Bar,), frozen=True, gc=False
+        )
 
     def chunks(self) -> Iterator[tuple[int, Iterator[Bar]]]:
         """(first row, bars) for stretches of the timeline: fresh immutable objects, made just before they are used."""
         row_type = self.row_type()
-        nan = repeat(float("nan"))
+        nan = repeat(math.nan)
         extra = [name for name in self.columns if name not in _OPTIONAL]
         # Trailing fields that no column fills keep their default, unless features follow them.
         filled = [name for name in _OPTIONAL if name in self.columns or extra]

@@ -134,7 +134,9 @@ def wake_children(orders: Any, parent: int, filled: int, events: Any, account: A
 
 
 @kernel
-def can_afford(symbol: int, lots: int, price: float, instruments: Any, positions: Any, account: Any, costs: Any) -> bool:
+def can_afford(
+    symbol: int, lots: int, price: float, instruments: Any, positions: Any, account: Any, costs: Any
+) -> bool:
     """Whether equity covers the initial margin of all positions if `symbol` held `lots` at `price`."""
     required = 0.0
     for other in range(len(positions)):

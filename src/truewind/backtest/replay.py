@@ -1,0 +1,182 @@
+"""Replay: series of the lake as one timeline, with the features that the strategy reads and the funding that falls due."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from pydantic import Field, field_validator
+
+from truewind import features
+from truewind.config import Settings
+from truewind.domain.clock import iso, parse_ts_us
+from truewind.domain.instrument import Instrument, Kind
+from truewind.domain.timeframe import SECOND_US, timeframe_us
+from truewind.engine.merge import Timeline, merge
+from truewind.errors import ConfigError, EmptyRangeError, UnknownSeriesError
+from truewind.execution.simulated.matching import FUNDING
+from truewind.portfolio.ledger import RATE_SCALE
+from truewind.storage.lake import Lake
+from truewind.storage.schema import SeriesKey
+from truewind.storage.snapshot import Snapshot
+
+# Venues stamp funding a few milliseconds after the hour at which it is due (0 to 17 ms seen). It is charged on what was
+# held at the hour, so stamps up to this much late count as punctual.
+FUNDING_JITTER_US = 5 * SECOND_US
+_BAR_COLUMNS = ("ts", "open", "high", "low", "close", "volume")
+_OPTIONAL_COLUMNS = ("quote_volume", "trades", "taker_buy_volume")
+
+
+class DataSettings(Settings):
+    """Which bars to run on. start is inclusive, end exclusive, UTC; left out: all there is.
+
+    Bars before start, as far as they exist, warm the features up; the strategy does not see them.
+    """
+
+    venue: str
+    symbols: tuple[str, ...] = Field(min_length=1)
+    timeframe: str
+    start: str | None = None
+    end: str | None = None
+
+    @field_validator("start", "end", mode="before")
+    @classmethod
+    def _as_text(cls, value: object) -> object:
+        # YAML reads 2024-01-01 as a date; an ISO text survives being written out and read again.
+        return value.isoformat() if isinstance(value, (date, datetime)) else value
+
+    @field_validator("symbols", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    def span_us(self) -> tuple[int | None, int | None]:
+        """Start and end in µs. Raises ConfigError if end does not come after start."""
+        start = None if self.start is None else parse_ts_us(self.start)
+        end = None if self.end is None else parse_ts_us(self.end)
+        if start is not None and end is not None and end <= start:
+            raise ConfigError(
+                f"data.end {self.end} does not come after data.start {self.start}", remedy="Exchange or mend them"
+            )
+        return start, end
+
+
+class Replay(NamedTuple):
+    """What a backtest runs on. funding: FUNDING rows by symbol. warnings: what a reader must know of the data."""
+
+    timeline: Timeline
+    instruments: list[Instrument]
+    funding: dict[str, np.ndarray]
+    snapshot: Snapshot
+    warnings: list[str]
+
+
+def replay(lake: Lake, data: DataSettings, reads: Mapping[str, str]) -> Replay:
+    """Read everything that `data` asks for. reads: field name → feature spec.
+
+    Raises UnknownSeriesError, EmptyRangeError or ConfigError, and FeatureError for a spec that does not exist.
+    """
+    duplicates = {symbol for symbol in data.symbols if data.symbols.count(symbol) > 1}
+    if duplicates:
+        raise ConfigError(f"data.symbols names {', '.join(sorted(duplicates))} twice", remedy="Name each symbol once")
+    length = timeframe_us(data.timeframe)
+    start, end = data.span_us()
+    bars: dict[str, dict[str, np.ndarray]] = {}
+    instruments: list[Instrument] = []
+    funding: dict[str, np.ndarray] = {}
+    keys: list[SeriesKey] = []
+    warnings: list[str] = []
+    for symbol in data.symbols:
+        key = SeriesKey("bars", data.venue, symbol, data.timeframe)
+        bars[symbol] = _bars(lake, key, start, end, length, reads)
+        instrument = lake.instrument(data.venue, symbol)
+        instruments.append(instrument)
+        keys.append(key)
+        if instrument.inferred:
+            warnings.append(
+                f"{symbol}: tick {instrument.tick_size.normalize():f} and lot {instrument.lot_size.normalize():f} were "
+                "inferred from the data; the venue's minimum notional is not known"
+            )
+        warnings += _gaps(bars[symbol]["ts"], length, symbol)
+        if instrument.kind is Kind.PERPETUAL:
+            funding_key = SeriesKey("funding", data.venue, symbol)
+            first, last = int(bars[symbol]["ts"][0]), int(bars[symbol]["ts"][-1]) + length
+            try:
+                funding[symbol] = _funding(lake, funding_key, instrument, first, last)
+                keys.append(funding_key)
+            except (UnknownSeriesError, EmptyRangeError):
+                warnings.append(f"{symbol}: no funding rates for this period in the lake; no funding is charged")
+    timeline = merge(bars, dict.fromkeys(bars, length))
+    return Replay(timeline, instruments, funding, lake.snapshot(keys), warnings)
+
+
+def named(reads: Mapping[str, str] | Sequence[str]) -> dict[str, str]:
+    """A strategy's features as field name → spec; a bare spec gets its column's name ("ema(20)" → ema_20).
+
+    Each output of a feature that has several is a field of its own: name_output.
+    """
+    if isinstance(reads, Mapping):
+        return dict(reads)
+    return {features.parse_spec(spec).columns[0].partition(".")[0]: spec for spec in reads}
+
+
+def _bars(
+    lake: Lake, key: SeriesKey, start: int | None, end: int | None, length: int, reads: Mapping[str, str]
+) -> dict[str, np.ndarray]:
+    known = next((info.columns for info in lake.series(kind=key.kind, venue=key.venue, symbol=key.symbol,
+                                                       timeframe=key.timeframe)), ())  # fmt: skip
+    columns = [*_BAR_COLUMNS, *(name for name in _OPTIONAL_COLUMNS if name in known)]
+    warm = 0 if start is None else features.warmup(list(reads.values())) * length
+    table = lake.read(key, start_us=None if start is None else start - warm, end_us=end, columns=columns)
+    arrays = {name: _numpy(table[name]) for name in columns}
+    if reads:
+        computed = features.columns(list(reads.values()), arrays)
+        for name, spec in reads.items():
+            for column in features.parse_spec(spec).columns:
+                output = column.partition(".")[2]
+                field = f"{name}_{output}" if output else name
+                if field in arrays:
+                    raise ConfigError(f"A feature may not be called '{field}': a bar has that field", spec=spec)
+                arrays[field] = computed[column]
+    if start is not None:
+        first = int(np.searchsorted(arrays["ts"], start))
+        if first == len(arrays["ts"]):
+            raise EmptyRangeError(
+                f"{key.symbol} {key.timeframe} has no bar from {iso(start)} on", remedy="See `truewind data list`"
+            )
+        if first:
+            arrays = {name: values[first:] for name, values in arrays.items()}
+    return arrays
+
+
+def _numpy(column: pl.Series) -> np.ndarray:
+    if column.dtype == pl.Float64:
+        return column.to_numpy() if column.null_count() == 0 else column.fill_null(float("nan")).to_numpy()
+    return column.dt.epoch("us").to_numpy()
+
+
+def _gaps(ts: np.ndarray, length: int, symbol: str) -> list[str]:
+    steps = np.diff(ts)
+    missing = int((steps // length - 1).sum())
+    if not missing:
+        return []
+    longest = int(steps.argmax())
+    return [
+        f"{symbol}: {missing} bars are missing in {int((steps > length).sum())} gaps, the longest after "
+        f"{iso(int(ts[longest]))}"
+    ]
+
+
+def _funding(lake: Lake, key: SeriesKey, instrument: Instrument, first: int, last: int) -> np.ndarray:
+    """FUNDING rows due in (first, last): at the first bar's open nothing is held yet."""
+    table = lake.read(key, start_us=first, end_us=last)
+    ts = table["ts"].dt.epoch("us").to_numpy()
+    late = ts % (60 * SECOND_US)
+    rows = np.zeros(len(ts), FUNDING)
+    rows["ts"] = np.where(late <= FUNDING_JITTER_US, ts - late, ts)
+    rows["rate"] = np.rint(table["rate"].to_numpy() * RATE_SCALE)
+    if "mark_price" in table.columns:
+        mark = table["mark_price"].fill_null(float("nan")).to_numpy()
+        rows["mark"] = np.rint(np.nan_to_num(mark) / float(instrument.tick_size))
+    return rows

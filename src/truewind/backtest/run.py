@@ -1,0 +1,278 @@
+"""A backtest from config to report: `run` is what the CLI and `truewind.run` call.
+
+    config → data (lake) → engine → tables → summary → report, all in runs/<run_id>/
+
+Every file but `run.json` is a pure function of data, config and code: two equal runs leave equal bytes.
+"""
+
+import hashlib
+import io
+import os
+import platform
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import polars as pl
+from pydantic import Field
+
+from truewind import log
+from truewind._version import __version__
+from truewind.analytics import tearsheet
+from truewind.analytics.summary import summarise
+from truewind.analytics.trades import round_trips
+from truewind.backtest import tables
+from truewind.backtest.replay import DataSettings, Replay, named, replay
+from truewind.config import Settings, dump, override, parse, read_yaml, to_yaml
+from truewind.domain.calendar import calendar
+from truewind.domain.clock import WallClock
+from truewind.domain.result import Result
+from truewind.engine.engine import Engine
+from truewind.engine.merge import CLOSE, SYMBOL
+from truewind.errors import MissingFileError, StorageError, TruewindError
+from truewind.execution.simulated.costs import CostSettings
+from truewind.risk.gate import RiskSettings
+from truewind.storage.blobs import open_blobs
+from truewind.storage.journal import JournalWriter
+from truewind.storage.lake import Lake
+from truewind.strategies.base import Strategy, load
+from truewind.strategies.sizing import SizingSettings
+
+Progress = Callable[[str, int, int], None]
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+class StrategySettings(Settings):
+    """path: "package.module:Name" or "file.py:Name", a Strategy class or a decide function. params: its parameters."""
+
+    path: str
+    params: dict[str, Any] = Field(default_factory=dict)
+
+
+class AccountSettings(Settings):
+    """cash: what the account starts with, in `currency`. leverage: initial margin is notional ÷ leverage."""
+
+    cash: float = Field(default=10_000.0, gt=0.0, le=1e12)
+    currency: str = "USDT"
+    leverage: float = Field(default=10.0, ge=1.0, le=20.0)
+
+
+class BacktestSettings(Settings):
+    """A backtest, whole: its result follows from these settings, the data snapshot and the code."""
+
+    name: str
+    data: DataSettings
+    strategy: StrategySettings
+    account: AccountSettings = AccountSettings()
+    sizing: SizingSettings = SizingSettings()
+    costs: CostSettings = CostSettings()
+    risk: RiskSettings = RiskSettings()
+    seed: int = 42
+
+
+def load_config(config: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> BacktestSettings:
+    """Settings from a YAML file or a mapping, with "key=value" overrides. Raises ConfigError, MissingFileError."""
+    source = "config" if isinstance(config, Mapping) else str(config)
+    data = config if isinstance(config, Mapping) else read_yaml(config)
+    return parse(BacktestSettings, override(data, overrides), source)
+
+
+def run(
+    config: str | Path | Mapping[str, Any],
+    *,
+    overrides: Sequence[str] = (),
+    lake: str | Path | Lake = "data",
+    runs: str | Path = "runs",
+    progress: Progress | None = None,
+) -> Result:
+    """Run a backtest and write its folder `runs/<run_id>/`. `progress(stage, done, total)` is called as it goes.
+
+    Raises ConfigError or DataError before anything is written; StrategyError (the folder with the journal stays, its
+    path is in the error's facts) if the strategy raises; StorageError if the disk refuses.
+    """
+    settings = load_config(config, overrides)
+    tell = progress or (lambda stage, done, total: None)
+    strategy = load(settings.strategy.path, settings.strategy.params)
+    strategy.sizing = settings.sizing
+    tell("reading data", 0, 0)
+    source = replay(lake if isinstance(lake, Lake) else Lake(lake), settings.data, named(strategy.features()))
+    started = WallClock().now_us()
+    identity = _identity(settings, source, strategy)
+    run_id = _new_run_id(started)
+    run_dir = _make_folder(Path(runs), run_id)
+    about = _about(settings, source, strategy, identity, run_id, started)
+    _write(run_dir, "config.yaml", to_yaml(settings).encode())
+    _write_json(run_dir / "run.json", about | {"status": "running"})
+    try:
+        with JournalWriter(run_dir / "journal.twj") as journal:
+            journal.record("start", **about["info"], config=dump(settings), warnings=source.warnings)
+            engine = Engine(
+                source.timeline,
+                source.instruments,
+                strategy,
+                cash=settings.account.cash,
+                currency=settings.account.currency,
+                costs=settings.costs.record(settings.account.leverage),
+                limits=settings.risk.record(settings.account.leverage),
+                funding=source.funding,
+                journal=journal,
+            )
+            tell("running", 0, len(source.timeline))
+            try:
+                engine.run(lambda done, total: tell("running", done, total))
+            except TruewindError as error:
+                journal.record("error", **error.as_dict())
+                raise
+            journal.record("stop", fills=len(engine.fills), final_equity=float(engine.equity[-1]))
+        tell("writing the report", 0, 0)
+        summary = _write_results(run_dir, engine, settings)
+        _write_json(run_dir / "run.json", about | {"status": "finished", **_wall(started)})
+        _write(run_dir, "report.html", tearsheet.from_run(run_dir).encode())
+    except BaseException as error:
+        log.get("system").error("run failed", run_id=run_id, traceback=traceback.format_exc())
+        if isinstance(error, TruewindError):
+            error.facts["run_dir"] = run_dir
+        with suppress(StorageError):  # a full disk must not hide what went wrong
+            _write_json(run_dir / "run.json", about | {"status": "failed", "error": str(error), **_wall(started)})
+        raise
+    return Result(
+        run_id=run_id,
+        result_id=identity["result_id"],
+        run_dir=run_dir,
+        data_snapshot=source.snapshot.id,
+        summary=summary,
+    )
+
+
+def code_version() -> str:
+    """The version and a hash of all sources: what ran, whether or not it was committed."""
+    digest = hashlib.sha256()
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        digest.update(path.relative_to(_PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
+    return f"{__version__}+{digest.hexdigest()[:12]}"
+
+
+def _write_results(run_dir: Path, engine: Engine, settings: BacktestSettings) -> dict[str, Any]:
+    units = tables.Units(engine.instruments, engine.state.instruments, engine.state.scale)
+    fill_rows = engine.fills
+    fills, orders = tables.fills_table(fill_rows, units), tables.orders_table(engine.events, units)
+    equity = tables.equity_table(engine, fill_rows, units)
+    timeline = engine.timeline
+    last = {
+        symbol: float(timeline.prices[CLOSE][timeline.times[SYMBOL] == index][-1])
+        for index, symbol in enumerate(timeline.symbols)
+    }
+    multipliers = {i.symbol: float(i.multiplier) for i in engine.instruments if i.multiplier != 1}
+    trades = round_trips(fills, orders, last, multipliers)
+    benchmark = tables.benchmark_table(timeline, settings.account.cash)
+    year = max(calendar(instrument.calendar).days_per_year for instrument in engine.instruments)
+    summary = summarise(
+        equity, trades, fills, orders, initial=settings.account.cash, days_per_year=year, benchmark=benchmark
+    )
+    written = {
+        "equity": equity, "trades": trades, "fills": fills, "orders": orders, "benchmark": benchmark,
+        "candles": tables.candles_table(timeline),
+    }  # fmt: skip
+    for name, table in written.items():
+        _write_table(run_dir / f"{name}.parquet", table)
+    _write_json(run_dir / "summary.json", summary)
+    return summary
+
+
+def _identity(settings: BacktestSettings, source: Replay, strategy: Strategy) -> dict[str, str]:
+    """What a result depends on, and the hash of it all."""
+    parts = {
+        "data_snapshot": source.snapshot.id,
+        "config": hashlib.sha256(orjson.dumps(dump(settings), option=orjson.OPT_SORT_KEYS)).hexdigest()[:16],
+        "code_version": code_version(),
+        "strategy_code": _strategy_digest(strategy),
+    }
+    return parts | {"result_id": hashlib.sha256("\n".join(parts.values()).encode()).hexdigest()[:16]}
+
+
+def _strategy_digest(strategy: Strategy) -> str:
+    """Hash of the file that the strategy comes from."""
+    file = getattr(sys.modules.get(type(strategy).__module__), "__file__", None)
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16] if file else "interactive"
+
+
+def _about(
+    settings: BacktestSettings, source: Replay, strategy: Strategy, identity: dict[str, str], run_id: str, started: int
+) -> dict[str, Any]:
+    info = {
+        "result_id": identity["result_id"],
+        "data_snapshot": identity["data_snapshot"],
+        "code_version": identity["code_version"],
+        "strategy": f"{settings.strategy.path} ({identity['strategy_code']})",
+        "seed": str(settings.seed),
+        "python": platform.python_version(),
+    }
+    return {
+        "run_id": run_id,
+        "name": settings.name,
+        "started": _utc(started),
+        "info": info,
+        "assumptions": settings.costs.assumptions(),
+        "warnings": source.warnings,
+    }
+
+
+def _wall(started: int) -> dict[str, Any]:
+    now = WallClock().now_us()
+    return {"ended": _utc(now), "seconds": round((now - started) / 1e6, 3)}
+
+
+def _utc(ts_us: int) -> str:
+    return datetime.fromtimestamp(ts_us / 1e6, UTC).isoformat(timespec="milliseconds")
+
+
+def _new_run_id(started_us: int) -> str:
+    """Unique, and in the order of time: 20240131T120000-3f9a1c."""
+    return datetime.fromtimestamp(started_us / 1e6, UTC).strftime("%Y%m%dT%H%M%S-") + os.urandom(3).hex()
+
+
+def _make_folder(runs: Path, run_id: str) -> Path:
+    try:
+        folder = runs / run_id
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise StorageError(
+            f"Cannot make {runs / run_id}: {error.strerror}", remedy="Choose another runs folder"
+        ) from error
+    return folder
+
+
+def _write(run_dir: Path, name: str, data: bytes) -> None:
+    """Put a file into the run's folder, whole or not at all."""
+    open_blobs(run_dir).write(name, data)
+
+
+def _write_json(path: Path, data: Mapping[str, Any]) -> None:
+    _write(path.parent, path.name, orjson.dumps(dict(data), option=orjson.OPT_INDENT_2, default=str) + b"\n")
+
+
+def _write_table(path: Path, table: pl.DataFrame) -> None:
+    buffer = io.BytesIO()
+    table.write_parquet(buffer, compression="snappy")
+    _write(path.parent, path.name, buffer.getvalue())
+
+
+def find_run(runs: str | Path, name: str) -> Path:
+    """The folder of a run by path, id, unique beginning of an id, or "latest". Raises MissingFileError."""
+    runs = Path(runs)
+    if (Path(name) / "run.json").is_file():
+        return Path(name)
+    known = sorted(path.parent for path in runs.glob("*/run.json"))
+    found = known[-1:] if name == "latest" else [folder for folder in known if folder.name.startswith(name)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise MissingFileError(
+            f"'{name}' could be any of {', '.join(f.name for f in found[:5])}", remedy="Write more of it"
+        )
+    raise MissingFileError(f"No run '{name}' in {runs}", remedy="See the folders there, or say latest", runs=runs)

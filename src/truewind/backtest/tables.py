@@ -1,0 +1,180 @@
+"""The tables of a run: the kernels' records in units and names that people use."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from truewind.domain.fill import FillKind
+from truewind.domain.instrument import Instrument
+from truewind.domain.order import Event, OrderType, Reason, Status
+from truewind.engine.engine import Engine
+from truewind.engine.merge import CLOSE, SYMBOL, TS, TS_EVENT, Timeline
+
+UTC_US = pl.Datetime("us", "UTC")
+MAX_CANDLES = 5_000
+_FILL_KINDS = {FillKind.TRADE: "trade", FillKind.FUNDING: "funding", FillKind.LIQUIDATION: "liquidation"}
+_FILLED = (int(Event.FILL), int(Event.PARTIAL_FILL))
+_TERMINAL = [
+    int(status) for status in (Status.DENIED, Status.REJECTED, Status.FILLED, Status.CANCELLED, Status.EXPIRED)
+]
+
+
+class Units:
+    """Ticks, lots and ledger units of each symbol as floats."""
+
+    def __init__(self, instruments: Sequence[Instrument], steps: np.ndarray, scale: int) -> None:
+        self.symbols = np.array([instrument.symbol for instrument in instruments], dtype=object)
+        self._steps, self.scale = steps, scale
+
+    def price(self, symbol: np.ndarray, ticks: np.ndarray) -> np.ndarray:
+        return ticks * self._steps["tick_num"][symbol] / self._steps["tick_den"][symbol]
+
+    def quantity(self, symbol: np.ndarray, lots: np.ndarray) -> np.ndarray:
+        return lots * self._steps["lot_num"][symbol] / self._steps["lot_den"][symbol]
+
+    def money(self, units: np.ndarray) -> np.ndarray:
+        return units / self.scale
+
+    def names(self, symbol: np.ndarray) -> pl.Series:
+        return pl.Series(self.symbols[symbol].tolist(), dtype=pl.String)
+
+
+def fills_table(fills: np.ndarray, units: Units) -> pl.DataFrame:
+    """One row a fill, liquidation or funding payment; money in the account's currency."""
+    symbol = fills["symbol"]
+    kind = pl.Series(fills["kind"]).replace_strict(_FILL_KINDS, return_dtype=pl.String)
+    return pl.DataFrame(
+        {
+            "ts": pl.Series(fills["ts"]).cast(UTC_US),
+            "symbol": units.names(symbol),
+            "order_id": fills["order"],
+            "kind": kind,
+            "side": fills["side"].astype(np.int8),
+            "maker": fills["maker"].astype(bool),
+            "price": units.price(symbol, fills["price"]),
+            "quantity": units.quantity(symbol, fills["lots"]),
+            "notional": units.money(fills["notional"]),
+            "fee": units.money(fills["fee"]),
+            "realised": units.money(fills["realised"]),
+            "slippage": units.money(fills["slippage"]),
+            "position": units.quantity(symbol, fills["position"]),
+            "tag": fills["tag"],
+        }
+    )
+
+
+def orders_table(events: np.ndarray, units: Units) -> pl.DataFrame:
+    """One row an order: how it was sent, and how it ended (`ended` is null while it works)."""
+    symbol = events["symbol"]
+    table = pl.DataFrame(
+        {
+            "order_id": events["order"],
+            "ts": pl.Series(events["ts"]).cast(UTC_US),
+            "symbol": units.names(symbol),
+            "event": events["event"],
+            "status": events["status"],
+            "reason": events["reason"],
+            "type": events["type"],
+            "side": events["side"].astype(np.int8),
+            "quantity": units.quantity(symbol, events["lots"]),
+            "price": np.where(events["price"] > 0, units.price(symbol, events["price"]), np.nan),
+            "parent": events["parent"],
+            "reduce_only": events["reduce_only"].astype(bool),
+            "tag": events["tag"],
+        }
+    )
+    filled = pl.col("event").is_in(_FILLED)
+    return (
+        table.group_by("order_id", maintain_order=True)
+        .agg(
+            pl.col("symbol", "type", "side", "quantity", "price", "parent", "reduce_only", "tag").first(),
+            pl.col("ts").first().alias("created"),
+            pl.col("ts").filter(pl.col("status").is_in(_TERMINAL)).last().alias("ended"),
+            pl.col("status").last(),
+            pl.col("quantity").filter(filled).sum().alias("filled"),
+            pl.col("reason").filter(pl.col("reason") != 0).last().fill_null(0),
+        )
+        .with_columns(
+            pl.col("type").replace_strict({int(t): t.name.lower() for t in OrderType}, return_dtype=pl.String),
+            pl.col("status").replace_strict({int(s): s.name.lower() for s in Status}, return_dtype=pl.String),
+            pl.col("reason").replace_strict({int(r): r.name.lower() for r in Reason}, return_dtype=pl.String),
+            pl.col("price").fill_nan(None),
+        )
+        .select(
+            *("order_id", "symbol", "created", "ended", "type", "side", "quantity", "price", "status", "filled"),
+            *("reason", "parent", "reduce_only", "tag"),
+        )
+    )
+
+
+def equity_table(engine: Engine, fills: np.ndarray, units: Units) -> pl.DataFrame:
+    """Equity, cash (wallet) and gross notional held, one row a time at which bars became known."""
+    timeline = engine.timeline
+    last = _last_rows(timeline)
+    cash = np.concatenate([[engine.state.account[0]["initial"]], fills["cash"]])
+    gross = np.zeros(len(last))
+    for index, instrument in enumerate(engine.instruments):
+        own = fills[fills["symbol"] == index]
+        if not len(own):
+            continue
+        lots = np.concatenate([[0], own["position"]])[np.searchsorted(own["row"], last, side="right")]
+        rows = np.flatnonzero(timeline.times[SYMBOL] == index)
+        seen = np.searchsorted(rows, last, side="right") - 1
+        close = np.where(seen >= 0, timeline.prices[CLOSE][rows[np.maximum(seen, 0)]], 0.0)
+        quantity = units.quantity(np.full(len(lots), index), np.abs(lots))
+        gross += quantity * close * float(instrument.multiplier)
+    return pl.DataFrame(
+        {
+            "ts": pl.Series(timeline.times[TS_EVENT][last]).cast(UTC_US),
+            "equity": engine.equity[last],
+            "cash": units.money(cash[np.searchsorted(fills["row"], last, side="right")]),
+            "gross": gross,
+        }
+    )
+
+
+def benchmark_table(timeline: Timeline, cash: float) -> pl.DataFrame:
+    """The same money held: split evenly over the symbols, each bought at its first open, no costs."""
+    last = _last_rows(timeline)
+    total = np.zeros(len(last))
+    share = cash / len(timeline.symbols)
+    for index in range(len(timeline.symbols)):
+        rows = np.flatnonzero(timeline.times[SYMBOL] == index)
+        close = timeline.prices[CLOSE][rows]
+        seen = np.searchsorted(rows, last, side="right") - 1
+        bought = timeline.prices[0][rows[0]]
+        total += np.where(seen >= 0, share * close[np.maximum(seen, 0)] / bought, share)
+    return pl.DataFrame({"ts": pl.Series(timeline.times[TS_EVENT][last]).cast(UTC_US), "equity": total})
+
+
+def candles_table(timeline: Timeline) -> pl.DataFrame:
+    """Candles to draw: at most MAX_CANDLES a symbol, neighbours joined where there are more."""
+    parts = []
+    for index, symbol in enumerate(timeline.symbols):
+        rows = np.flatnonzero(timeline.times[SYMBOL] == index)
+        each = -(-len(rows) // MAX_CANDLES)
+        starts = np.arange(0, len(rows), each)
+        prices: Any = timeline.prices[:, rows]
+        volume = timeline.columns.get("volume")
+        parts.append(
+            pl.DataFrame(
+                {
+                    "symbol": pl.repeat(symbol, len(starts), eager=True),
+                    "ts": pl.Series(timeline.times[TS][rows[starts]]).cast(UTC_US),
+                    "open": prices[0][starts],
+                    "high": np.maximum.reduceat(prices[1], starts),
+                    "low": np.minimum.reduceat(prices[2], starts),
+                    "close": prices[3][np.append(starts[1:], len(rows)) - 1],
+                    "volume": np.add.reduceat(volume[rows], starts) if volume is not None else np.zeros(len(starts)),
+                }
+            )
+        )
+    return pl.concat(parts)
+
+
+def _last_rows(timeline: Timeline) -> np.ndarray:
+    """The last row of each event time: when all that became known at that time is known."""
+    event = timeline.times[TS_EVENT]
+    return np.flatnonzero(np.append(event[1:] != event[:-1], True))
