@@ -1,5 +1,6 @@
 """Plots: what a report draws, reduced to the numbers that are drawn. No markup here; templates and script draw."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from statistics import NormalDist
@@ -24,7 +25,7 @@ def keep_extremes(columns: Sequence[Floats], limit: int) -> Ints:
     stretches = max(1, (limit - 2) // (2 * len(columns)))
     edges = np.linspace(0, rows, stretches + 1).astype(np.int64)
     kept = [0, rows - 1]
-    for start, end in zip(edges[:-1], edges[1:], strict=True):
+    for start, end in itertools.pairwise(edges):
         for column in columns:
             part = column[start:end]
             kept.append(int(start + np.argmin(np.where(np.isnan(part), np.inf, part))))

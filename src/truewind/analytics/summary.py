@@ -73,6 +73,7 @@ def summarise(
         "calmar": performance.calmar(growth, fall.depth),
         "max_drawdown": fall.depth,
         "max_drawdown_days": fall.days if not math.isnan(fall.depth) else math.nan,
+        "max_drawdown_recovered": fall.recovered,
         "trades": len(closed),
         "open_trades": len(trades) - len(closed),
         "win_rate": performance.win_rate(pnl),

@@ -150,11 +150,15 @@ def verdict(summary: Mapping[str, Any]) -> str:
         + (f", while holding {_made(held)}." if held is not None else ".")
     ]
     costs = (summary["fees"] + summary["slippage"] - summary["funding"]) / summary["initial_equity"]
-    sentences.append(f"Costs ate {_percent(costs)} of the money." if costs > 0 else "Costs were not above zero.")
+    sentences.append(
+        f"Costs ate {_percent(costs)} of the starting money." if costs > 0 else "Costs were not above zero."
+    )
     if summary["max_drawdown"]:
         sentences.append(
-            f"The deepest fall was {_percent(summary['max_drawdown'])}; "
-            f"from its peak it lasted {_days(summary['max_drawdown_days'])}."
+            f"The deepest fall was {_percent(summary['max_drawdown'])} and "
+            + ("took" if summary["max_drawdown_recovered"] else "had not recovered after")
+            + f" {_days(summary['max_drawdown_days'])}"
+            + (" from peak to recovery." if summary["max_drawdown_recovered"] else ".")
         )
     return " ".join(sentences)
 
@@ -339,7 +343,7 @@ def _histogram_drawing(source: plots.Histogram | None) -> _Drawing | None:
         for low, high, count in zip(source.edges[:-1], source.edges[1:], source.counts, strict=True)
     ]
     curve = " ".join(f"{x(at)},{y(count)}" for at, count in zip(source.curve_at, source.curve, strict=True))
-    step = _round_step(reach / 3)
+    step = _round_step(reach / 3.5)
     whole = int(reach / step)
     decimals = max(0, -math.floor(math.log10(step * 100)))
     ticks = [(x(i * step), f"{i * step * 100:.{decimals}f} %") for i in range(-whole, whole + 1)]
@@ -347,9 +351,9 @@ def _histogram_drawing(source: plots.Histogram | None) -> _Drawing | None:
 
 
 def _round_step(step: float) -> float:
-    """The nearest of 1, 2, 5 × 10ⁿ below `step`."""
+    """The nearest of 1, 2, 5 × 10ⁿ above `step`."""
     magnitude = 10.0 ** math.floor(math.log10(step))
-    return max(factor * magnitude for factor in (1, 2, 5) if factor * magnitude <= step * 1.0000001)
+    return min(factor * magnitude for factor in (1, 2, 5, 10) if factor * magnitude >= step)
 
 
 def _floats(column: pl.Series) -> performance.Floats:
@@ -363,11 +367,11 @@ def _rounded(values: performance.Floats, digits: int = 7) -> list[float | None]:
 
 def _json(data: Any) -> Markup:
     """JSON that cannot end the script element it stands in."""
-    return Markup(orjson.dumps(data).decode().replace("<", "\\u003c"))  # noqa: S704
+    return Markup(orjson.dumps(data).decode().replace("<", "\\u003c"))
 
 
 def _asset(name: str) -> Markup:
-    return Markup((files("truewind.analytics") / "templates" / name).read_text(encoding="utf-8"))  # noqa: S704
+    return Markup((files("truewind.analytics") / "templates" / name).read_text(encoding="utf-8"))
 
 
 @functools.cache

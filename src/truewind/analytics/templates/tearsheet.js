@@ -7,6 +7,15 @@
   const compact = (value) => Math.abs(value) >= 1e6
     ? new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 2 }).format(value)
     : new Intl.NumberFormat("en", { maximumFractionDigits: Math.abs(value) >= 1000 ? 0 : 2 }).format(value);
+  const [YEAR, MONTH] = [LW.TickMarkType.Year, LW.TickMarkType.Month];
+  const months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
+  // Thinned curves have odd hours at odd places: over more than a few days their axis speaks of days only.
+  const ticks = (hours) => (seconds, type) => {
+    const at = new Date(seconds * 1000), day = `${at.getUTCDate()} ${months[at.getUTCMonth()]}`;
+    if (type === YEAR) return String(at.getUTCFullYear());
+    if (type === MONTH) return months[at.getUTCMonth()];
+    return type === LW.TickMarkType.DayOfMonth || !hours ? day : at.toISOString().slice(11, 16);
+  };
   const moment = (seconds) => new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ");
 
   // Colours live in the style sheet; charts are told them again whenever the scheme changes.
@@ -46,23 +55,28 @@
   function drawEquity() {
     const { time, equity, drawdown, benchmark } = data.curves;
     // Both price scales get one width, so that the two time axes stand beneath each other.
-    const scale = { rightPriceScale: { minimumWidth: 84 } };
+    const scale = {
+      rightPriceScale: { minimumWidth: 84 },
+      timeScale: { minBarSpacing: 0.001, tickMarkFormatter: ticks(time[time.length - 1] - time[0] < 4 * 86400) },
+    };
     const upper = chart("equity-chart", { ...scale, localization: { priceFormatter: compact } }, () => paint());
     const lower = chart("underwater-chart", { ...scale, localization: { priceFormatter: (v) => `${v.toFixed(1).replace("-", "−")} %` } }, () => paint());
     const held = benchmark && upper.addSeries(LW.LineSeries, { lineWidth: 1, priceLineVisible: false, lastValueVisible: true });
     const own = upper.addSeries(LW.LineSeries, { lineWidth: 2, priceLineVisible: false });
-    const below = lower.addSeries(LW.AreaSeries, { lineWidth: 1, priceLineVisible: false, invertFilledArea: true });
+    const below = lower.addSeries(LW.BaselineSeries, { lineWidth: 1, priceLineVisible: false, baseValue: { type: "price", price: 0 } });
     function paint() {
       if (held) held.applyOptions({ color: colour("--held") });
       own.applyOptions({ color: colour("--gain") });
-      below.applyOptions({ lineColor: colour("--loss"), topColor: faint("--loss-rgb", 0.35), bottomColor: faint("--loss-rgb", 0.1) });
+      const line = colour("--loss"), fill = faint("--loss-rgb", 0.25);
+      below.applyOptions({ topLineColor: line, bottomLineColor: line, bottomFillColor1: fill, bottomFillColor2: fill });
     }
     paint();
     if (held) held.setData(points(time, benchmark));
     own.setData(points(time, equity));
     below.setData(points(time, drawdown));
-    upper.timeScale().fitContent();
-    lower.timeScale().fitContent();
+    // A little room on both sides, or the first and last labels would be cut.
+    const room = time.length * 24 / (document.getElementById("equity-chart").clientWidth || 1000);
+    for (const drawn of [upper, lower]) drawn.timeScale().setVisibleLogicalRange({ from: -room, to: time.length + room });
 
     let following = false;
     const follow = (from, to) => from.timeScale().subscribeVisibleLogicalRangeChange((range) => {
@@ -94,7 +108,7 @@
   }
 
   function drawCandles() {
-    const made = chart("candle-chart", { rightPriceScale: { minimumWidth: 84 } }, () => paint());
+    const made = chart("candle-chart", { rightPriceScale: { minimumWidth: 84 }, timeScale: { minBarSpacing: 0.05, tickMarkFormatter: ticks(true) } }, () => paint());
     const series = made.addSeries(LW.CandlestickSeries, { priceLineVisible: false, borderVisible: false });
     const markers = LW.createSeriesMarkers(series, []);
     const choice = document.getElementById("symbol");
