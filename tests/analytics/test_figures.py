@@ -28,7 +28,7 @@ def test_a_figure_is_written_with_its_unit(name, value, text):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(43210.5, "43,210.50"), (0.0731250, "0.0731250"), (1.5, "1.50000"), (0.0, "0"), (-12.5, "-12.5000")],,
+    [(43210.5, "43,210.50"), (0.0731250, "0.0731250"), (1.5, "1.50000"), (0.0, "0"), (-12.5, "-12.5000")],
 )
 def test_a_price_keeps_six_significant_digits(value, text):
     assert figures.price(value) == text

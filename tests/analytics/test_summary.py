@@ -28,9 +28,7 @@ def equity_table(values, *, hours=24, gross=None):
 
 @pytest.fixture
 def summary_of(open_account):
-    def summarised(
-        values, account=None, *, last_prices=None, days_per_year=365, benchmark=None, initial=100.0, **shape
-    ):
+    def summarised(values, account=None, *, last_prices=None, days_per_year=365, benchmark=None, initial=100.0, **rows):
         account = account or open_account()
         trades = round_trips(account.fills, account.orders, last_prices or {})
         return summarise(
