@@ -1,0 +1,30 @@
+"""Features: numbers computed from bars, the same in training, backtest and live.
+
+compute(bars, ["ema(20)", "atr(14)"])       a table from a table
+stream(["ema(20)", "atr(14)"]).update(bar)  a row from a bar
+columns(["ema(20)"], {"close": prices})     arrays from arrays
+"""
+
+from truewind.features import momentum, price, trend, volatility
+from truewind.features.base import Feature, derived, parameter, register, scalars
+from truewind.features.pipeline import Stream, columns, describe, stream
+from truewind.features.spec import parse_spec, parse_specs, warmup
+from truewind.features.table import compute
+
+FAMILIES = (trend, momentum, volatility, price)  # importing them is what registers their features
+
+__all__ = [
+    "Feature",
+    "Stream",
+    "columns",
+    "compute",
+    "derived",
+    "describe",
+    "parameter",
+    "parse_spec",
+    "parse_specs",
+    "register",
+    "scalars",
+    "stream",
+    "warmup",
+]

@@ -1,0 +1,217 @@
+"""Feature: a named column with its formula in one step, declared in one place.
+
+    @register
+    class SMA(Feature):
+        \"""Simple moving average: the mean of the last `length` values.\"""
+
+        name, family, units = "sma", "trend", "of the source"
+        inputs = ("close",)
+        length: int = parameter(20, 1, MAX_LENGTH)
+        state = scalars(cursor=0, full=0, head=0.0)
+        warmup = derived(lambda self: self.length - 1)
+        memory = derived(lambda self: self.length)
+        step = staticmethod(rolling_mean)
+
+That is all: batch, chunk, stream, saved state, column names and the shared suite follow from it. `step` is a kernel
+whose arguments are the inputs, the parameters, the state and, if it keeps a window, its memory, in the order of their
+declaration; it returns the outputs and the new state. A user's feature is the same class in his own file, named by its
+import path: `my.module:MyFeature(20)`.
+
+**Missing data, for every feature**: windows and lags count rows, not time, so a gap is crossed as if the bars at its
+ends were neighbours. A row in which an input is null, NaN, infinite or beyond ±1e100 gives NaN and leaves the state as
+it was. No output is infinite; where a formula divides by nothing the value is NaN.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import cache
+from types import MappingProxyType
+from typing import Any, ClassVar, NamedTuple, TypeVar
+
+from truewind.errors import FeatureError, suggest
+from truewind.numerics.jit import KernelError
+from truewind.numerics.loop import Layout, Loop, make_loop
+
+MAX_LENGTH = 100_000  # TA-Lib's bound
+
+F = TypeVar("F", bound="type[Feature]")
+
+
+class Parameter(NamedTuple):
+    """A number that a feature is given. Both bounds are allowed values; an int default asks for whole numbers."""
+
+    default: float
+    low: float
+    high: float
+
+    @property
+    def kind(self) -> type:
+        return type(self.default)
+
+    def checked(self, value: Any, owner: str, name: str) -> Any:
+        """`value` as this parameter's type. Raises FeatureError naming the bounds."""
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not self.low <= value <= self.high or self.kind(value) != value:
+            what = "a whole number" if self.kind is int else "a number"
+            raise FeatureError(
+                f"{owner}: {name} = {value!r} is not {what} from {self.low:g} to {self.high:g}",
+                remedy=f"Write, for example, {owner}({self.default:g})",
+                feature=owner,
+                parameter=name,
+            )
+        return self.kind(value)
+
+
+def parameter(default: float, low: float, high: float) -> Any:
+    """Declares a parameter in the body of a feature; on an instance its name holds the value."""
+    return Parameter(default, low, high)
+
+
+def scalars(**first: float) -> Mapping[str, float]:
+    """Declares the state of a feature by its first values; an int stays a whole number inside the step."""
+    return MappingProxyType(first)
+
+
+def derived(formula: Callable[[Any], int]) -> Any:
+    """Declares `warmup` or `memory` as a function of the parameters."""
+    return property(formula)
+
+
+class Feature:
+    """Base of all features; an instance is a feature with its parameters, `SMA(20)`, printed as its spec.
+
+    Class attributes that a feature declares:
+
+    name, family: how specs and lists call it; units: of its outputs.
+    inputs: columns read. A feature of one input takes another column as `source`.
+    outputs: () for a single column named after the spec; else names, giving columns `spec.output`.
+    state: the scalars kept between rows with their first values; ints are whole numbers inside the step.
+    step: the kernel. warmup: rows that yield no value at the start. memory: floats of window that the step needs.
+    scale, shift: laws that the shared suite holds it to. Multiplying all prices by k multiplies the outputs by
+    k**scale, adding c to all prices adds c·shift; None where no such law holds.
+    """
+
+    name: ClassVar[str] = ""
+    family: ClassVar[str] = "user"
+    units: ClassVar[str] = ""
+    inputs: ClassVar[tuple[str, ...]] = ("close",)
+    outputs: ClassVar[tuple[str, ...]] = ()
+    state: ClassVar[Mapping[str, float]] = MappingProxyType({})
+    step: ClassVar[Callable[..., Any]]
+    scale: ClassVar[int | None] = None
+    shift: ClassVar[int | None] = None
+    parameters: ClassVar[Mapping[str, Parameter]] = MappingProxyType({})
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        own = {name: value for name, value in vars(cls).items() if isinstance(value, Parameter)}
+        cls.parameters = MappingProxyType({**cls.parameters, **own})
+        cls.name = cls.name or cls.__name__.lower()
+
+    def __init__(self, *values: float | str, source: str | None = None, **named: float) -> None:
+        names = list(self.parameters)
+        if values and isinstance(values[-1], str) and source is None:
+            *values, source = values  # type: ignore[assignment]
+        if len(values) > len(names):
+            takes = f"{len(names)} parameters: {', '.join(names)}" if names else "no parameters"
+            raise FeatureError(f"{self.name} takes {takes}; {len(values)} were given", feature=self.name)
+        given = {**dict(zip(names, values, strict=False)), **named}
+        for name in given:
+            if name not in self.parameters:
+                raise FeatureError(
+                    f"{self.name} has no parameter '{name}'",
+                    remedy=suggest(name, [*names, "source"]),
+                    feature=self.name,
+                )
+        for name, declared in self.parameters.items():
+            setattr(self, name, declared.checked(given.get(name, declared.default), self.name, name))
+        if source is not None and len(self.inputs) != 1:
+            raise FeatureError(f"{self.name} reads {', '.join(self.inputs)} and takes no source", feature=self.name)
+        self.reads: tuple[str, ...] = self.inputs if source is None else (source,)
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """The parameters' values in the order of their declaration."""
+        return tuple(getattr(self, name) for name in self.parameters)
+
+    @property
+    def warmup(self) -> int:
+        """Rows at the start for which there is no value yet."""
+        return 0
+
+    @property
+    def memory(self) -> int:
+        """Floats of window that the step needs."""
+        return 0
+
+    @property
+    def column(self) -> str:
+        """Name of the only column, and what the columns of several outputs begin with: `sma_20`, `sma_20_volume`."""
+        return "_".join([self.name, *self._written()])
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(f"{self.column}.{output}" for output in self.outputs) or (self.column,)
+
+    @classmethod
+    def loop(cls) -> Loop:
+        """The compiled loop around `step`. Raises FeatureError if the step is not as declared or does not compile."""
+        layout = _layout(cls)  # type: ignore[arg-type]  # a class is hashable, whatever its instances are
+        try:
+            return make_loop(cls.step, layout)
+        except KernelError as error:
+            raise FeatureError(f"The step of {cls.name} does not compile: {error}", feature=cls.name) from None
+
+    def __repr__(self) -> str:
+        return f"{self._reference()}({', '.join(self._written())})" if self._written() else self._reference()
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and repr(other) == repr(self)
+
+    def __hash__(self) -> int:
+        return hash(repr(self))
+
+    def _written(self) -> list[str]:
+        """The arguments as text; a source only if it is not the usual one."""
+        numbers = [str(int(value)) if value == int(value) else repr(value) for value in self.values]
+        return numbers + (list(self.reads) if self.reads != self.inputs else [])
+
+    @classmethod
+    def _reference(cls) -> str:
+        return cls.name if REGISTRY.get(cls.name) is cls else f"{cls.__module__}:{cls.__qualname__}"
+
+
+REGISTRY: dict[str, type[Feature]] = {}
+
+
+def register(feature: F) -> F:
+    """Make `feature` known by its name. Raises FeatureError if the name is taken."""
+    if feature.name in REGISTRY:
+        raise FeatureError(f"There is a feature '{feature.name}' already", remedy="Choose another name")
+    REGISTRY[feature.name] = feature
+    return feature
+
+
+@cache
+def _layout(feature: type[Feature]) -> Layout:
+    face = getattr(feature.step, "py_func", None)
+    if face is None:
+        raise FeatureError(
+            f"The step of {feature.name} is no kernel", remedy="Put @kernel from truewind.numerics.jit on it"
+        )
+    declared = [*feature.inputs, *feature.parameters, *feature.state]
+    taken = list(inspect.signature(face).parameters)
+    memory = len(taken) - len(declared)
+    if memory not in (0, 1):
+        raise FeatureError(
+            f"The step of {feature.name} takes ({', '.join(taken)}) but ({', '.join(declared)}) are declared",
+            remedy="Its arguments are the inputs, the parameters, the state and, if it keeps one, the window",
+            feature=feature.name,
+        )
+    return Layout(
+        len(feature.inputs),
+        tuple(declared.kind for declared in feature.parameters.values()),
+        tuple(type(value) for value in feature.state.values()),
+        len(feature.outputs) or 1,
+        memory == 1,
+    )

@@ -1,0 +1,283 @@
+"""The suite that every feature must pass, built in or a user's own.
+
+    result = check_feature("my.module:MyFeature(20)")
+    assert result.ok, result
+
+It asks what DESIGN promises of a feature and reports the first row where the answer differs:
+
+chunks      batch = stream = any cutting of the rows, bit for bit
+saved       a state saved and loaded at any row goes on as if nothing had happened
+python      the Python face gives the same bits as the machine code
+causal      a change of the next bar, or of all later ones, moves nothing up to now
+warm-up     the first full row is the declared one
+missing     a row with a missing input is NaN and otherwise as if it were not there
+extremes    no rows, one row, flat, zero, negative, huge, tiny or no prices: no exception, no infinity
+scale, shift    the declared laws, within 1e-9
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from truewind.features.base import Feature
+from truewind.features.pipeline import Floats, Stream
+from truewind.features.spec import parse_spec
+from truewind.features.table import columns_of
+
+PRICES = ("open", "high", "low", "close")
+Columns = dict[str, Floats]
+
+
+class Finding(NamedTuple):
+    """Where a check failed first. `row` counts from 0; expected and found are the values there."""
+
+    check: str
+    column: str
+    row: int
+    expected: float
+    found: float
+    about: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.check}: {self.column} differs first at row {self.row} ({self.about}): "
+            f"expected {self.expected!r}, found {self.found!r}"
+        )
+
+
+class CheckResult(NamedTuple):
+    """What the suite found. `findings` has the first of each failed check."""
+
+    spec: str
+    checks: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        return not self.findings
+
+    def __str__(self) -> str:
+        if self.ok:
+            return f"{self.spec}: passes {', '.join(self.checks)}"
+        return "\n".join(
+            [f"{self.spec}: fails {len(self.findings)} of {len(self.checks)} checks", *map(str, self.findings)]
+        )
+
+
+def check_feature(spec: str | Feature, bars: pl.DataFrame | Mapping[str, Any] | None = None) -> CheckResult:
+    """Put the feature of `spec` through all checks, on `bars` (a table or arrays) or on a made-up market.
+
+    `bars` should have more rows than the warm-up. Raises FeatureError as `Stream` does; failures are returned.
+    """
+    feature = parse_spec(spec)
+    if bars is None:
+        rows = sample_bars(max(400, 3 * feature.warmup + 100), feature.reads)
+    else:
+        rows = {name: np.array(values, float) for name, values in columns_of(bars, feature.reads).items()}
+    checks = tuple(
+        name for name in CHECKS if getattr(feature, name, 0) is not None
+    )  # a law that is None is not claimed
+    findings = []
+    for name in checks:
+        finding = next(CHECKS[name](feature, rows), None)
+        if finding is not None:
+            findings.append(finding._replace(check=name))
+    return CheckResult(repr(feature), checks, tuple(findings))
+
+
+def sample_bars(rows: int, names: tuple[str, ...] = (*PRICES, "volume"), seed: int = 42) -> Columns:
+    """A made-up market: a random walk with a flat, untraded stretch; names that are no bar's field are noise."""
+    draw = np.random.default_rng(seed)
+    moves = draw.normal(0.0, 0.01, rows)
+    moves[rows // 2 : rows // 2 + rows // 10] = 0.0
+    close = 100.0 * np.exp(np.cumsum(moves))
+    opened = np.concatenate([[100.0], close[:-1]])[:rows]
+    wick = np.where(moves == 0.0, 0.0, draw.exponential(0.004, rows))
+    volume = np.where(moves == 0.0, 0.0, draw.exponential(10.0, rows))
+    market = {
+        "open": opened,
+        "high": np.maximum(opened, close) * (1.0 + wick),
+        "low": np.minimum(opened, close) * (1.0 - wick),
+        "close": close,
+        "volume": volume,
+    }
+    return {name: market.get(name, draw.normal(1.0, 0.1, rows)) for name in names}
+
+
+def first_difference(expected: Mapping[str, Floats], found: Mapping[str, Floats], about: str) -> Finding | None:
+    """The first row in which two sets of columns differ in a bit (any NaN equals any NaN), or None."""
+    earliest: Finding | None = None
+    for column, wanted in expected.items():
+        got = found[column]
+        same = (wanted.view(np.int64) == got.view(np.int64)) | (np.isnan(wanted) & np.isnan(got))
+        rows = np.flatnonzero(~same)
+        if rows.size and (earliest is None or rows[0] < earliest.row):
+            row = int(rows[0])
+            earliest = Finding("", column, row, float(wanted[row]), float(got[row]), about)
+    return earliest
+
+
+def _whole(feature: Feature, rows: Columns, *, compiled: bool = True) -> Columns:
+    return Stream([feature], compiled=compiled).extend(rows)
+
+
+def _cut(rows: Mapping[str, Floats], start: int, end: int | None = None) -> Columns:
+    return {name: values[start:end] for name, values in rows.items()}
+
+
+def _joined(parts: list[Columns]) -> Columns:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _length(rows: Columns) -> int:
+    return len(next(iter(rows.values())))
+
+
+def _some_rows(rows: Columns, feature: Feature, count: int) -> list[int]:
+    """Rows at which to cut: the ends, around the end of the warm-up, and some drawn at random."""
+    length = _length(rows)
+    drawn = np.random.default_rng(7).integers(0, length, count).tolist()
+    wanted = {0, 1, feature.warmup - 1, feature.warmup, feature.warmup + 1, length - 2, *drawn}
+    return sorted(row for row in wanted if 0 <= row < length)
+
+
+def _chunks(feature: Feature, rows: Columns) -> Iterator[Finding]:
+    whole = _whole(feature, rows)
+    stream = Stream([feature])
+    names = list(rows)
+    streamed = [stream.update(dict(zip(names, values, strict=True))) for values in zip(*rows.values(), strict=True)]
+    by_bar = {name: np.array(values) for name, values in zip(stream.columns, zip(*streamed, strict=True), strict=True)}
+    yield from _found(first_difference(whole, by_bar, "bar by bar against the whole"))
+    edges = [0, *_some_rows(rows, feature, 12), _length(rows)]
+    chunked = Stream([feature])
+    parts = [chunked.extend(_cut(rows, start, end)) for start, end in pairwise(edges)]
+    yield from _found(first_difference(whole, _joined(parts), f"in chunks cut at {edges} against the whole"))
+
+
+def _saved(feature: Feature, rows: Columns) -> Iterator[Finding]:
+    whole = _whole(feature, rows)
+    for row in _some_rows(rows, feature, 6):
+        before, after = Stream([feature]), Stream([feature])
+        first = before.extend(_cut(rows, 0, row))
+        after.load(before.save())
+        second = after.extend(_cut(rows, row))
+        yield from _found(first_difference(whole, _joined([first, second]), f"saved and loaded at row {row}"))
+
+
+def _python(feature: Feature, rows: Columns) -> Iterator[Finding]:
+    yield from _found(
+        first_difference(
+            _whole(feature, rows), _whole(feature, rows, compiled=False), "Python face against machine code"
+        )
+    )
+
+
+def _causal(feature: Feature, rows: Columns) -> Iterator[Finding]:
+    whole = _whole(feature, rows)
+    for row in _some_rows(rows, feature, 12):
+        for name, end in (("the next bar", row + 2), ("all later bars", None)):
+            changed = {column: values.copy() for column, values in rows.items()}
+            for values in changed.values():
+                values[row + 1 : end] = values[row + 1 : end] * 1.25 + 1.0
+            past, seen = _cut(whole, 0, row + 1), _cut(_whole(feature, changed), 0, row + 1)
+            yield from _found(first_difference(past, seen, f"{name} after row {row} changed"))
+
+
+def _warm_up(feature: Feature, rows: Columns) -> Iterator[Finding]:
+    present = np.logical_and.reduce([np.isfinite(values) for values in rows.values()])
+    whole = _whole(feature, {name: values[present] for name, values in rows.items()})
+    full = np.flatnonzero(np.logical_and.reduce([np.isfinite(values) for values in whole.values()]))
+    first = int(full[0]) if full.size else -1
+    if first != feature.warmup:
+        column = next(iter(whole))
+        yield Finding(
+            "", column, first, feature.warmup, first, "the first row with all values against the declared warm-up"
+        )
+
+
+def _missing(feature: Feature, rows: Columns) -> Iterator[Finding]:
+    length = _length(rows)
+    for blank in (np.nan, np.inf, -np.inf, 1e101):
+        draw = np.random.default_rng(11)
+        for name in rows:
+            holes = draw.random(length) < 0.15
+            holes[: length // 20] = True
+            blanked = {column: values.copy() for column, values in rows.items()}
+            blanked[name][holes] = blank
+            shorter = _whole(feature, {column: values[~holes] for column, values in rows.items()})
+            expected = {column: np.full(length, np.nan) for column in shorter}
+            for column, values in shorter.items():
+                expected[column][~holes] = values
+            about = f"15 % of {name} is {blank}, against the same rows left out"
+            yield from _found(first_difference(expected, _whole(feature, blanked), about))
+
+
+def _extremes(feature: Feature, rows: Columns) -> Iterator[Finding]:
+    length = _length(rows)
+    signs = np.where(np.arange(length) % 2, 1.0, -1.0)
+    cases: dict[str, Callable[[Floats], Floats]] = {
+        "no rows": lambda values: values[:0],
+        "one row": lambda values: values[:1],
+        "a flat market": lambda values: np.full(length, 7.0),
+        "zeros": lambda values: np.zeros(length),
+        "nothing but NaN": lambda values: np.full(length, np.nan),
+        "negative values": lambda values: -values,
+        "signs that alternate": lambda values: signs * values,
+        "huge and tiny values": lambda values: np.where(signs > 0, 9e99, 1e-300) * np.sign(values),
+        "zero and not": lambda values: np.where(signs > 0, 0.0, values),
+    }
+    for about, change in cases.items():
+        changed = {name: change(values) for name, values in rows.items()}
+        whole = _whole(feature, changed)
+        for column, values in whole.items():
+            for row in np.flatnonzero(np.isinf(values))[:1]:
+                yield Finding("", column, int(row), np.nan, float(values[row]), about)
+        yield from _found(first_difference(whole, _whole(feature, changed, compiled=False), f"{about}, Python face"))
+
+
+def _prices(feature: Feature) -> tuple[str, ...]:
+    return feature.reads if len(feature.reads) == 1 else tuple(name for name in feature.reads if name in PRICES)
+
+
+def _scale(feature: Feature, rows: Columns) -> Iterator[Finding]:
+    factor = 8.0
+    scaled = {name: values * factor if name in _prices(feature) else values for name, values in rows.items()}
+    expected = {name: values * factor ** (feature.scale or 0) for name, values in _whole(feature, rows).items()}
+    yield from _far(expected, _whole(feature, scaled), 0.0, f"prices times {factor:g}")
+
+
+def _shift(feature: Feature, rows: Columns) -> Iterator[Finding]:
+    change = 1000.0
+    moved = {name: values + change if name in _prices(feature) else values for name, values in rows.items()}
+    expected = {name: values + change * (feature.shift or 0) for name, values in _whole(feature, rows).items()}
+    yield from _far(expected, _whole(feature, moved), 1e-9 * change, f"prices plus {change:g}")
+
+
+def _far(expected: Columns, found: Columns, slack: float, about: str) -> Iterator[Finding]:
+    """The first value that misses its expectation by more than 1e-9 of it plus `slack`."""
+    for column, wanted in expected.items():
+        got = found[column]
+        near = np.isclose(got, wanted, rtol=1e-9, atol=slack, equal_nan=True)
+        for row in np.flatnonzero(~near)[:1]:
+            yield Finding("", column, int(row), float(wanted[row]), float(got[row]), about)
+
+
+def _found(finding: Finding | None) -> Iterator[Finding]:
+    if finding is not None:
+        yield finding
+
+
+CHECKS: dict[str, Callable[[Feature, Columns], Iterator[Finding]]] = {
+    "chunks": _chunks,
+    "saved": _saved,
+    "python": _python,
+    "causal": _causal,
+    "warm-up": _warm_up,
+    "missing": _missing,
+    "extremes": _extremes,
+    "scale": _scale,
+    "shift": _shift,
+}

@@ -1,0 +1,146 @@
+"""The loop around a step: the one place where rows are walked, for batch, chunk and stream alike.
+
+A *step* is a kernel for one row: inputs, parameters and state come in as scalars, outputs and the new state go out:
+
+    def step(x, length, count, value) -> output, count, value        # + a last argument `window` if it needs memory
+
+`make_loop` writes the loop that calls it (source in the cache folder, to be read and stepped through). State stays in
+registers while the loop runs and is loaded and saved at its ends, so a stream is the same machine code with one row.
+
+One rule for missing data, for every step: a row in which an input is NaN, infinite or beyond ±LIMIT gives NaN
+and leaves the state as it was, as if the row did not exist. An output that would be infinite is NaN.
+
+Every loop is a C function of one signature, so `drive` runs any mixture of them in one call from Python:
+
+    loop(rows, inputs, parameters, scalars, memory, outputs)
+
+`inputs` and `outputs` hold one pointer a column; `scalars` is the state, `memory` the step's window; all float64.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+from types import FunctionType
+from typing import Any, NamedTuple
+
+from truewind.numerics.jit import COMPILED, compile_entry, generated, kernel
+
+# No price, volume or rate is as large; sums, squares and products of three stay finite below it.
+LIMIT = 1e100
+
+
+class Layout(NamedTuple):
+    """What a step takes and gives, in this order. A type says how a float64 is handed to the step: int or float.
+
+    memory: the step's last argument is its window.
+    """
+
+    inputs: int
+    parameters: tuple[type, ...]
+    state: tuple[type, ...]
+    outputs: int
+    memory: bool
+
+
+class Loop(NamedTuple):
+    """A loop as machine code (`address`; 0 where kernels run as Python) and as its Python face."""
+
+    address: int
+    python: Callable[..., None]
+
+
+@cache
+def make_loop(step: Callable[..., Any], layout: Layout) -> Loop:
+    """The loop around `step`, a kernel: compiled when first asked for, later taken from the disk."""
+    face: Callable[..., Any] = getattr(step, "py_func", step)
+    name = f"{face.__module__}.{face.__qualname__}"
+    module = generated("loop_" + re.sub(r"\W+", "_", name), loop_source(name, layout), {"step": step})
+    python = FunctionType(module.loop.__code__, {**vars(module), "step": face})
+    return Loop(entry_address(module.loop), python)
+
+
+def loop_source(name: str, layout: Layout) -> str:
+    """Python source of the loop around a step of this layout."""
+    inputs = [f"x{i}" for i in range(layout.inputs)]
+    parameters = [f"p{i}" for i in range(len(layout.parameters))]
+    state = [f"s{i}" for i in range(len(layout.state))]
+    outputs = [f"y{i}" for i in range(layout.outputs)]
+    arguments = [*inputs, *parameters, *state, *(["memory"] if layout.memory else [])]
+    known = " and ".join(f"abs({x}) < {LIMIT!r}" for x in inputs) or "True"
+    return "\n".join(
+        [
+            f'"""The loop around {name}: made by truewind.numerics.loop, not to be edited."""',
+            "",
+            "from math import inf, nan",
+            "",
+            "",
+            "def loop(rows, inputs, parameters, scalars, memory, outputs):",
+            *(f"    in_{x} = inputs[{i}]" for i, x in enumerate(inputs)),
+            *(f"    out_{y} = outputs[{i}]" for i, y in enumerate(outputs)),
+            *(
+                f"    {p} = {kind.__name__}(parameters[{i}])"
+                for i, (p, kind) in _numbered(parameters, layout.parameters)
+            ),
+            *(f"    {s} = {kind.__name__}(scalars[{i}])" for i, (s, kind) in _numbered(state, layout.state)),
+            "    for row in range(rows):",
+            *(f"        {x} = in_{x}[row]" for x in inputs),
+            f"        if {known}:",
+            f"            {', '.join([*outputs, *state])} = step({', '.join(arguments)})",
+            *(f"            out_{y}[row] = {y} if abs({y}) < inf else nan" for y in outputs),
+            "        else:",
+            *(f"            out_{y}[row] = nan" for y in outputs),
+            *(f"    scalars[{i}] = {s}" for i, s in enumerate(state)),
+            "",
+        ]
+    )
+
+
+def _numbered(names: Sequence[str], kinds: Sequence[type]) -> enumerate[tuple[str, type]]:
+    return enumerate(zip(names, kinds, strict=True))
+
+
+_entries: list[Any] = []  # compiled loops live as long as the process, since others hold their addresses
+
+
+def entry_address(loop: Callable[..., None]) -> int:
+    """Address of `loop` as machine code, to be run by `drive`; 0 where kernels run as Python."""
+    if not COMPILED:
+        return 0
+    from numba import types
+
+    pointer: Any = types.CPointer
+    column = pointer(types.float64)
+    columns = pointer(column)
+    compiled = compile_entry(loop, types.void(types.int64, columns, column, column, column, columns))
+    _entries.append(compiled)
+    return int(compiled.address)
+
+
+# A task for `drive` is a row of int64: the address of a loop and those of its five arguments after `rows`.
+TASK_WORDS = 6
+
+if COMPILED:
+    from llvmlite import ir
+    from numba import types
+    from numba.extending import intrinsic
+
+    @intrinsic
+    def _run_task(context: Any, task: Any, rows: Any) -> Any:
+        """Call the loop of the task at address `task`."""
+
+        def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            task, rows = arguments
+            word = ir.IntType(64)
+            words = builder.inttoptr(task, word.as_pointer())
+            address, *pointers = (builder.load(builder.gep(words, [word(i)])) for i in range(TASK_WORDS))
+            loop = ir.FunctionType(ir.VoidType(), [word] * TASK_WORDS).as_pointer()
+            builder.call(builder.inttoptr(address, loop), [rows, *pointers])
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64), build
+
+    @kernel
+    def drive(tasks: int, count: int, rows: int) -> None:
+        """Run `count` tasks, which lie one after the other from address `tasks` on, over `rows` rows each."""
+        for number in range(count):
+            _run_task(tasks + number * (8 * TASK_WORDS), rows)  # type: ignore[call-arg]  # numba adds the context
