@@ -1,4 +1,4 @@
-"""Replay: series of the lake as one timeline, with the features that the strategy reads and the funding that falls due."""
+"""Replay: series of the lake as one timeline, with the features that the strategy reads and the funding due."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime

@@ -29,10 +29,10 @@ class Units:
         self._steps, self.scale = steps, scale
 
     def price(self, symbol: np.ndarray, ticks: np.ndarray) -> np.ndarray:
-        return ticks * self._steps["tick_num"][symbol] / self._steps["tick_den"][symbol]
+        return np.asarray(ticks * self._steps["tick_num"][symbol] / self._steps["tick_den"][symbol])
 
     def quantity(self, symbol: np.ndarray, lots: np.ndarray) -> np.ndarray:
-        return lots * self._steps["lot_num"][symbol] / self._steps["lot_den"][symbol]
+        return np.asarray(lots * self._steps["lot_num"][symbol] / self._steps["lot_den"][symbol])
 
     def money(self, units: np.ndarray) -> np.ndarray:
         return units / self.scale

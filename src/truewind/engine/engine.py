@@ -239,7 +239,7 @@ class Engine:
             self._row + 1, timeline.times, timeline.prices, state.instruments, state.positions, state.account,
             state.equity,
         )  # fmt: skip
-        return float(state.account[0]["equity"]) / state.scale
+        return float(state.account[0]["equity"] / state.scale)
 
     def account(self) -> Account:
         """See `ports.Desk.account`."""
@@ -270,7 +270,7 @@ class Engine:
     @property
     def equity(self) -> np.ndarray:
         """Equity after each row of the timeline, in the account's currency (a bar's row counts at its ts_event)."""
-        return self.state.equity / self.state.scale
+        return np.asarray(self.state.equity / self.state.scale)
 
     # -- inner matters ------------------------------------------------------------------------------------------
 

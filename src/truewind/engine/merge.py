@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import repeat
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -41,9 +41,10 @@ class Timeline:
         extra = [name for name in self.columns if name not in _OPTIONAL]
         if not extra:
             return Bar
-        return msgspec.defstruct(
+        row_type: Any = msgspec.defstruct(
             "Row", [(name, float, math.nan) for name in extra], bases=(Bar,), frozen=True, gc=False
         )
+        return cast("type[Bar]", row_type)
 
     def chunks(self) -> Iterator[tuple[int, Iterator[Bar]]]:
         """(first row, bars) for stretches of the timeline: fresh immutable objects, made just before they are used."""

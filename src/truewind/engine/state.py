@@ -57,7 +57,7 @@ class State:
         self.events = np.zeros(_BUFFER_ROWS, ORDER_EVENT)
         self.equity = np.full(rows, float(units))
         self.costs, self.limits = costs, limits
-        self.counters = memoryview(self.account.view(np.int64))
+        self.counters = self.account.view(np.int64).data
 
     def grow_orders(self) -> None:
         """Double the table of working orders."""

@@ -30,7 +30,7 @@ def notional_of(ticks: int, lots: int, instrument: Any) -> int:
 @kernel
 def worth_per_lot(instrument: Any) -> float:
     """Ledger units that one lot is worth per unit of price."""
-    return instrument["unit_num"] / instrument["unit_den"] * (instrument["tick_den"] / instrument["tick_num"])
+    return float(instrument["unit_num"] / instrument["unit_den"] * (instrument["tick_den"] / instrument["tick_num"]))
 
 
 @kernel

@@ -9,16 +9,16 @@ import importlib.util
 import inspect
 import math
 import sys
+from abc import ABC, abstractmethod
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from truewind.config import Settings, parse
 from truewind.domain.account import Account
 from truewind.domain.clock import iso
 from truewind.domain.fill import Fill
-from truewind.domain.market import Bar
 from truewind.domain.order import Order, OrderType, Side
 from truewind.domain.ports import Desk
 from truewind.domain.position import Position
@@ -155,20 +155,23 @@ class Strategy:
                 self.desk.submit(symbol, away, quantity, kind, price, reduce_only=True, parent=parent, tag=tag)
 
 
-class SignalStrategy(Strategy):
+class SignalStrategy(Strategy, ABC):
     """A strategy given as a pure `decide(row, position, params) -> Signal`; this class turns signals into orders.
 
     A signal says which position is wanted. It acts when it changes: a side that is repeated bar after bar enters
     once, and is not entered again after its stop until the signal has been something else in between.
     """
 
-    decide: ClassVar[Decide]
+    @staticmethod
+    @abstractmethod
+    def decide(row: Any, position: Position, params: Any) -> Signal:
+        """The wanted position, from a closed bar with its features, the position held, and the parameters' values."""
 
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         fields = {name: getattr(self.params, name) for name in type(self.params).model_fields}
         # A plain tuple of numbers: what compiled code takes too.
-        self.values: Any = namedtuple("Params", fields)(**fields)  # type: ignore[misc]
+        self.values: Any = namedtuple("Params", fields)(**fields)
         self._last: dict[str, int] = {}
         self._entry: dict[str, int] = {}
         self._expiry: dict[str, int] = {}

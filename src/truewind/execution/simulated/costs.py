@@ -70,6 +70,6 @@ class CostSettings(Settings):
             f"{self.taker_fee:.4%}.",
             "If a stop and a target lie in one bar, the stop comes first. After a fill inside a bar only the bar's "
             "adverse side counts for the new position.",
-            f"Liquidation when equity at the bar's adverse extreme falls below {self.maintenance_rate:.2%} of notional, "
-            f"fee {self.liquidation_fee:.2%}; fees are charged in the account's currency.",
+            f"Liquidation when equity at the bar's adverse extreme falls below {self.maintenance_rate:.2%} of "
+            f"notional, fee {self.liquidation_fee:.2%}; fees are charged in the account's currency.",
         ]

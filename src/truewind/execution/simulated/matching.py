@@ -145,7 +145,7 @@ def can_afford(
             held, at = lots, price
         if held != 0:
             required += abs(held) * worth_per_lot(instruments[other]) * at
-    return required <= costs[0]["leverage"] * equity_now(instruments, positions, account)
+    return bool(required <= costs[0]["leverage"] * equity_now(instruments, positions, account))
 
 
 @kernel
@@ -254,7 +254,8 @@ def liquidation_price(symbol: int, instruments: Any, positions: Any, account: An
 
 @kernel
 def liquidate(
-    symbol: int, reference: int, ts: int, row: int, instruments: Any, positions: Any, account: Any, fills: Any, costs: Any
+    symbol: int, reference: int, ts: int, row: int, instruments: Any, positions: Any, account: Any, fills: Any,
+    costs: Any,
 ) -> None:  # fmt: skip
     """Take the whole position away at `reference` ticks, with slippage and the liquidation fee."""
     position, cost = positions[symbol], costs[0]
@@ -373,7 +374,7 @@ def drop_ended(account: Any, orders: Any) -> None:
     kept = 0
     for j in range(account[0]["orders"]):
         status = orders[j]["status"]
-        if status == _HELD or status == _SUBMITTED or status == _ACCEPTED:
+        if status in (_HELD, _SUBMITTED, _ACCEPTED):
             if kept != j:
                 orders[kept] = orders[j]
             kept += 1
