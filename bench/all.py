@@ -17,11 +17,22 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from harness import BENCH, LOGS, Missing, Row, install_peer, peer_names
+from harness import BENCH, LOGS, Missing, Row, install_peer, peer_names, rate
 
 SCRIPTS = ("event_lane", "features", "lake", "startup")
-HEADINGS = "work | ours | memory | beside | theirs | memory | ours / theirs | orders: ours, theirs | same work"
-PRINTED = {True: "yes", False: "**no**", None: "–"}
+NOTHING = "–"
+HEADINGS = [
+    "work",
+    "ours",
+    "memory",
+    "beside",
+    "theirs",
+    "memory",
+    "ours ÷ theirs",
+    "orders, ours – theirs",
+    "same work",
+]
+PRINTED = {True: "yes", False: "**no**", None: NOTHING}
 
 
 def main() -> int:
@@ -89,9 +100,7 @@ def section(script: Path, rows: list[Row], reason: str) -> str:
     title, _, text = (ast.get_docstring(ast.parse(script.read_text())) or script.stem).partition("\n")
     lines = [f"## {title}", "", text.strip(), ""]
     if rows:
-        lines += [f"| {HEADINGS} |", "|---" * (HEADINGS.count("|") + 1) + "|"]
-        lines += [line for row in rows for line in table_lines(row)]
-        lines.append("")
+        lines += [*table(rows), ""]
     lines += [f"- {row['work']}: {row['note']}." for row in rows if row["note"]]
     notes = {f"{peer['peer']}: {peer['note']}" for row in rows for peer in row["peers"] if peer["note"]}
     lines += [f"- {note}." for note in sorted(notes)]
@@ -101,37 +110,32 @@ def section(script: Path, rows: list[Row], reason: str) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def table_lines(row: Row) -> list[str]:
-    """One line a peer, fastest first; ours stands on the first."""
+def table(rows: list[Row]) -> list[str]:
+    """Markdown; columns in which nothing stands are left out."""
+    filled = [cells for row in rows for cells in table_lines(row)]
+    kept = [i for i in range(len(HEADINGS)) if any(cells[i] not in ("", NOTHING) for cells in filled)]
+    lines = [HEADINGS, ["---"] * len(HEADINGS), *filled]
+    return [f"| {' | '.join(cells[i] for i in kept)} |" for cells in lines]
+
+
+def table_lines(row: Row) -> list[list[str]]:
+    """The cells of one work: a line for each peer, fastest first; ours stands on the first."""
     ours = [row["work"], rate(row["ours_per_s"], row["unit"]), megabytes(row["rss_mb"])]
+    orders = NOTHING if row["orders_ours"] is None else f"{row['orders_ours']:,}"
     if not row["peers"]:
-        return [cells([*ours, "–", "–", "–", "–", str(row["orders_ours"] or "–"), PRINTED[row["same_work"]]])]
+        return [[*ours, NOTHING, NOTHING, NOTHING, NOTHING, orders, PRINTED[row["same_work"]]]]
     lines = []
     for peer in sorted(row["peers"], key=lambda peer: -peer["per_s"]):
         same = None if row["same_work"] is None else bool(row["same_work"] and peer["same_work"])
-        orders = "–" if row["orders_ours"] is None else f"{row['orders_ours']:,}, {peer['orders']:,}"
+        both = NOTHING if row["orders_ours"] is None else f"{orders} – {peer['orders']:,}"
         theirs = [f"{peer['peer']} {peer['version']}", rate(peer["per_s"], row["unit"]), megabytes(peer["rss_mb"])]
-        lines.append(cells([*ours, *theirs, f"**{peer['ratio']:.3g}×**", orders, PRINTED[same]]))
+        lines.append([*ours, *theirs, f"**{peer['ratio']:.3g}×**", both, PRINTED[same]])
         ours = ["", "", ""]
     return lines
 
 
-def cells(texts: list[str]) -> str:
-    return f"| {' | '.join(texts)} |"
-
-
-def rate(per_s: float, unit: str) -> str:
-    """Three significant digits: 3.25 M bars/s. Starts are given as the time of one."""
-    if unit == "starts":
-        return f"{1000 / per_s:,.0f} ms"
-    for scale, letter in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if per_s >= scale:
-            return f"{per_s / scale:.3g}{letter} {unit}/s"
-    return f"{per_s:.3g} {unit}/s"
-
-
 def megabytes(amount: float | None) -> str:
-    return "–" if amount is None else f"{amount:,.0f} MB"
+    return NOTHING if amount is None else f"{amount:,.0f} MB"
 
 
 def commit() -> str:

@@ -1,16 +1,19 @@
 """Event lane
 
 An EMA 10/30 cross, always in the market with one unit, over synthetic one-minute bars. Ours calls a plain Python
-`on_bar` on every bar with a fresh bar of all fields, and that callback computes both averages in Python. Fees, fills,
-per-bar equity and the ledger are inside the watch; making the data, imports and first-use compilation are not, for
-ours and the peers alike.
+`on_bar` on every bar with a fresh bar of all fields, and that callback keeps both averages in Python. Inside our
+watch: laying out the timeline, risk gate, fees, fills, per-bar equity, ledger, and a journal written and synced to
+disk. Outside every watch: making and loading the data, imports and first-use compilation. Memory is the peak of the
+whole process with its input data.
 
 Same work means: the same number of signed target changes, the same final position and, to a millionth, the same final
 money as a plain Python reference that shares no code with any engine. backtesting.py and NautilusTrader close and
-open (two orders a flip), backtrader and truewind send one reversing order. Peers run the way that is fastest for
-them: backtesting.py gets its averages precomputed, NautilusTrader uses its own compiled ones, no logging and no
-closing statistics. Beyond the sizes shown a peer would take minutes. Memory is the peak of the whole process with its
-input data.
+open (two orders a flip), backtrader and truewind send one reversing order. Peers run in the way that is fastest for
+them: backtesting.py gets its averages precomputed, NautilusTrader uses its own compiled ones, without logging,
+journal or closing statistics. At sizes where a peer is not shown it would take minutes.
+
+Not beside us here: vectorbt, which calls no code on a bar, and freqtrade, whose backtest of a spot market cannot be
+short and so does other work.
 """
 
 import sys

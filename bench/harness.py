@@ -141,6 +141,16 @@ def size_name(n: int) -> str:
     return f"{n // 1_000_000}M" if n % 1_000_000 == 0 else f"{n // 1_000}k" if n % 1_000 == 0 else str(n)
 
 
+def rate(per_s: float, unit: str) -> str:
+    """Three significant digits: 3.25 M bars/s. Starts are given as the time of one."""
+    if unit == "starts":
+        return f"{1000 / per_s:,.0f} ms"
+    for scale, letter in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if per_s >= scale:
+            return f"{per_s / scale:.3g}{letter} {unit}/s"
+    return f"{per_s:.3g} {unit}/s"
+
+
 def main(rows: Callable[[bool], Iterator[Row]], description: str) -> None:
     """The command line that every bench script shares."""
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
@@ -166,12 +176,13 @@ def _rounded(value: Any) -> Any:
 
 
 def _line(record: Row) -> str:
-    text = f"{record['work']}: {record['ours_per_s']:,.0f} {record['unit']}/s"
+    text = f"{record['work']}: {rate(record['ours_per_s'], record['unit'])}"
     if record["rss_mb"]:
         text += f", {record['rss_mb']:.0f} MB"
     for peer in record["peers"]:
         differs = "" if peer["same_work"] is not False else " (different work)"
-        text += f"\n    {peer['peer']} {peer['version']}: {peer['per_s']:,.0f}, {peer['ratio']:.2f}×{differs}"
+        theirs = rate(peer["per_s"], record["unit"])
+        text += f"\n    {peer['peer']} {peer['version']}: {theirs}, ours {peer['ratio']:.3g}×{differs}"
     for reason in record["missing"].values():
         text += f"\n    missing: {reason}"
     return text

@@ -14,6 +14,7 @@ import json
 import resource
 import statistics
 import sys
+import time
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -144,3 +145,22 @@ def answer(n: int, version: str, seconds: list[float], **facts: Any) -> dict[str
 def tell(n: int, version: str, seconds: list[float], **facts: Any) -> None:
     """Print the answer as one JSON line."""
     print(json.dumps(answer(n, version, seconds, **facts)), flush=True)
+
+
+def each(works: dict[str, Callable[[], float]], n: int, version: str, repeats: int) -> dict[str, dict[str, Any]]:
+    """An answer for each of several small works, by name. A work goes over n items and returns its last value, `last`.
+
+    Each is run once uncounted: what it compiles or loads on first use is not its speed.
+    """
+    answers = {}
+    for name, work in works.items():
+        work()
+
+        def run(work: Callable[[], float] = work) -> tuple[float, float]:
+            start = time.perf_counter()
+            last = work()
+            return time.perf_counter() - start, last
+
+        seconds, last, rss = measure(run, repeats)
+        answers[name] = answer(n, version, seconds, rss_mb=rss, last=float(last))
+    return answers
