@@ -44,7 +44,10 @@ class Blobs(Protocol):
         ...
 
     def write(self, name: str, data: bytes) -> None:
-        """Put or replace, atomically and durably. Raises StorageError and leaves what was there."""
+        """Put or replace, atomically and durably.
+
+        Raises StorageError; readers then see what was there before, or the new bytes if only their durability failed.
+        """
         ...
 
     def remove(self, name: str) -> None:

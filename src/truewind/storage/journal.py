@@ -138,6 +138,7 @@ class JournalWriter:
         finally:
             os.close(self._handle)
             self._handle = -1
+            self._kinds, self._layouts = {}, {}  # so that whoever still records is told, at no cost to those before
 
     def __enter__(self) -> "JournalWriter":
         return self
@@ -177,9 +178,11 @@ class JournalWriter:
     def _define(self, kind: str, fields: list[tuple[str, str]] | None) -> int:
         if any(name == kind and (layout is None) != (fields is None) for name, layout in self._kinds):
             raise StorageError(f"'{kind}' cannot be both records and rows", remedy="Give one of them another name")
+        if self._handle < 0:
+            raise StorageError(f"The journal {self.path} is closed", remedy="Record before closing it")
         number = len(self._kinds) + 1
+        self._kinds[kind, str(fields) if fields else None] = number  # even if the flush fails: it stays in the buffer
         self._append(_DEFINE, _encode(_Definition(number, kind, fields)))
-        self._kinds[kind, str(fields) if fields else None] = number
         return number
 
     def _append(self, kind: int, payload: bytes | memoryview) -> None:
@@ -295,7 +298,7 @@ def _is_torn(data: bytes, at: int) -> bool:
     end = len(data.rstrip(b"\0"))
     if end <= at:
         return True
-    if data[at : at + len(MAGIC)] != MAGIC[: len(data) - at]:
+    if not MAGIC.startswith(data[at : min(end, at + len(MAGIC))]):
         return False
     if end >= at + _FRAME.size:
         length = _FRAME.unpack_from(data, at)[2]

@@ -327,14 +327,17 @@ class Lake:
             for month, rows in months:
                 old = stored.partition(month)
                 if old is None or mode == "overwrite":
+                    table = rows
                     counts += (rows.height, 0, old.rows if old else 0)
-                    changed[month] = self._put_partition(stored.key, month, rows)
                 else:
                     before = self._collect(Manifest(stored.key, (old,)), None, None, None)
                     merged = merge(KINDS[stored.key.kind], before, rows)
                     counts += (merged.added, merged.duplicates, merged.replaced)
-                    if merged.added or merged.replaced:
-                        changed[month] = self._put_partition(stored.key, month, merged.table)
+                    table = merged.table
+                    if not merged.added and not merged.replaced:
+                        continue
+                changed[month], data = _encoded(stored.key, month, table)
+                self._blobs.write(f"{stored.key.path}/{changed[month].file}", data)
             if changed:
                 self._swap(stored, stored.replacing(changed))
         except BaseException:  # also a keyboard interrupt: give the space back, unless the swap was already done
@@ -353,23 +356,6 @@ class Lake:
         for partition in partitions:
             if partition.file not in current.files:
                 self._blobs.remove(f"{key.path}/{partition.file}")
-
-    def _put_partition(self, key: SeriesKey, month: str, rows: pl.DataFrame) -> Partition:
-        buffer = io.BytesIO()
-        rows.write_parquet(buffer, compression="snappy")
-        ts = rows["ts"].to_physical()
-        partition = Partition(
-            month=month,
-            rows=rows.height,
-            start_us=ts[0],
-            end_us=ts[-1],
-            bytes=buffer.getbuffer().nbytes,
-            content_hash=content_hash(rows),
-            columns=tuple(rows.columns),
-            gaps=gaps_within(ts, key.step_us) if key.step_us else (),
-        )
-        self._blobs.write(f"{key.path}/{partition.file}", buffer.getvalue())
-        return partition
 
     def _tidy(self, key: SeriesKey, manifest: Manifest, grace_s: float) -> int:
         """Remove temporaries, and files that are not in `manifest` and older than the grace."""
@@ -398,17 +384,19 @@ class Lake:
         there = [info.key for info in self.series()]
         if not there:
             return UnknownSeriesError(f"The lake {self.url} is empty", remedy="Import data first")
+        found: list[str] = []
         for part in ("venue", "symbol", "kind", "timeframe", "layer"):
             known = {getattr(other, part) for other in there}
             wanted = getattr(key, part)
             if wanted not in known:
                 return UnknownSeriesError(
-                    f"No {part} '{wanted}' in the lake {self.url}: {key} was asked for",
+                    f"No {part} '{wanted}'{' of ' if found else ''}{' '.join(found)} in the lake {self.url}",
                     remedy=suggest(wanted, known),
                     series=str(key),
                     known=", ".join(sorted(known)),
                 )
             there = [other for other in there if getattr(other, part) == wanted]
+            found.append(wanted)
         return UnknownSeriesError(f"{key} was not in the lake {self.url}", remedy="It is by now: try again")
 
     def _corrupt(self, manifest: Manifest, partition: Partition, what: str) -> CorruptError:
@@ -431,6 +419,25 @@ def _by_month(table: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
     for month, start, end in zip(months, edges[:-1].tolist(), edges[1:].tolist(), strict=True):
         if end > start:
             yield str(month), table[start:end]
+
+
+def _encoded(key: SeriesKey, month: str, rows: pl.DataFrame) -> tuple[Partition, bytes]:
+    """A partition and its Parquet bytes."""
+    buffer = io.BytesIO()
+    rows.write_parquet(buffer, compression="snappy")
+    data = buffer.getvalue()
+    ts = rows["ts"].to_physical()
+    partition = Partition(
+        month=month,
+        rows=rows.height,
+        start_us=ts[0],
+        end_us=ts[-1],
+        bytes=len(data),
+        content_hash=content_hash(rows),
+        columns=tuple(rows.columns),
+        gaps=gaps_within(ts, key.step_us) if key.step_us else (),
+    )
+    return partition, data
 
 
 def _require_same_key(stored: Manifest, table: pl.DataFrame, leaving: set[str]) -> None:
