@@ -159,7 +159,7 @@ def _redact_record(_logger: Any, _method: str, record: Any) -> Any:
     return redacted(record)
 
 
-_FRAME = ("timestamp", "level", "category", "event", "exception")
+_FRAME = ("timestamp", "level", "category", "event", "exception", "traceback")
 
 
 def _as_log_record(_logger: Any, _method: str, record: Any) -> tuple[tuple[str], dict[str, Any]]:

@@ -7,6 +7,8 @@ people go to stderr. Exit codes stand in `failures.py`.
 import sys
 from collections.abc import Sequence
 
+INTERRUPTED = 130
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; `argv` without the program's name, default: the process's own."""
@@ -18,6 +20,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         code = app(arguments, prog_name="truewind", standalone_mode=False)
         sys.stdout.flush()
+        if code == INTERRUPTED:  # typer swallows the interrupt and returns this
+            raise KeyboardInterrupt
     except (Exception, KeyboardInterrupt) as error:
         from truewind.cli.failures import report
 

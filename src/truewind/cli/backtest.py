@@ -1,11 +1,12 @@
 """`truewind backtest`: run a configuration."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from truewind.cli.output import Json
+from truewind.cli.progress import Step, progress
 
 if TYPE_CHECKING:
     from truewind.domain.result import Result
@@ -26,16 +27,18 @@ def backtest(
 
     It leaves a folder under runs/ with configuration, journal, tables, figures and report.
     """
-    from truewind.cli.progress import progress
-
-    with progress() as step:
+    with progress(compiles=True) as step:
         result = execute(config, assignments or [], step)
     show(result, json)
 
 
-def execute(config: Any, assignments: list[str], step: Any) -> "Result":
-    """Run `config` with the program's lake and runs folder in force where it names none."""
-    raise NotImplementedError
+def execute(config: Path, assignments: list[str], step: Step) -> "Result":
+    """Run `config` on the program's lake, into its folder of runs."""
+    from truewind.backtest.run import run
+    from truewind.cli import settings
+
+    program = settings.load()
+    return run(config, overrides=assignments, lake=program.lake, runs=program.runs, progress=step)
 
 
 def show(result: "Result", json: bool) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from truewind.cli.output import Json
+from truewind.cli.progress import progress
 
 if TYPE_CHECKING:
     from truewind.market.report import ImportReport
@@ -35,7 +36,6 @@ def import_(
     from truewind import log
     from truewind.cli import settings
     from truewind.cli.output import print_json
-    from truewind.cli.progress import progress
     from truewind.errors import FormatError
     from truewind.market.importing import import_files
     from truewind.storage.lake import Lake
@@ -155,7 +155,6 @@ def check(
     """
     from truewind.cli import settings
     from truewind.cli.output import print_json
-    from truewind.cli.progress import progress
     from truewind.errors import StorageError
     from truewind.storage.lake import Lake
 

@@ -1,8 +1,13 @@
 """`truewind demo`: the whole path with no download."""
 
+from pathlib import Path
+
 import typer
 
 from truewind.cli.output import Json
+from truewind.cli.progress import progress
+
+CONFIG = Path(__file__).with_name("demo.yaml")
 
 
 def register(app: typer.Typer) -> None:
@@ -14,12 +19,14 @@ def demo(json: Json = False) -> None:
 
     Needs no download. The market goes into the lake as venue `synthetic`; the report lies in the run's folder.
     """
+    from truewind.backtest.run import load_config
     from truewind.cli import backtest, settings
-    from truewind.cli.progress import progress
-    from truewind.market.synthetic import SyntheticMarket
+    from truewind.market.synthetic import SyntheticConfig, SyntheticMarket
     from truewind.storage.lake import Lake
 
-    with progress() as step:
-        SyntheticMarket().write(Lake(settings.load().lake), step)
-        result = backtest.execute("configs/demo.yaml", [], step)
+    wanted = load_config(CONFIG).data
+    market = SyntheticMarket(SyntheticConfig(symbols=wanted.symbols, timeframe=wanted.timeframe))
+    with progress(compiles=True) as step:
+        market.write(Lake(settings.load().lake), step)
+        result = backtest.execute(CONFIG, [], step)
     backtest.show(result, json)

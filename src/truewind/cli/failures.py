@@ -18,12 +18,13 @@ from typing import Any
 import typer
 
 from truewind import log
+from truewind.cli import INTERRUPTED
 from truewind.errors import TruewindError
 
 # typer carries its own copy of click from 0.29 on; the base of its errors is found through one that it exports.
 _CommandLineError: Any = typer.BadParameter.__mro__[2]
 
-UNEXPECTED, BAD_USE, STORAGE, INTERRUPTED = 1, 2, 4, 130
+UNEXPECTED, BAD_USE, STORAGE = 1, 2, 4
 _DISK_SAYS_NO = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 
 

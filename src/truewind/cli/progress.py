@@ -3,24 +3,32 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+_COMPILING = "compiling kernels (first use, cached afterwards)"
 
 
 class Step(Protocol):
     """Called now and then by long work: what it is doing, how much is done, and of how much (0: unknown)."""
 
-    def __call__(self, stage: str, done: int = 0, total: int = 0) -> None: ...
-
-
-def _silent(stage: str, done: int = 0, total: int = 0) -> None:
-    pass
+    def __call__(self, stage: str, done: int, total: int, /) -> None: ...
 
 
 @contextmanager
-def progress() -> Iterator[Step]:
-    """A `Step` to hand to long work; every new stage starts a new bar, finished ones vanish."""
+def progress(*, compiles: bool = False) -> Iterator[Step]:
+    """A `Step` to hand to long work; every new stage takes the place of the one before.
+
+    compiles: the work runs the engine's kernels, whose first use on a machine takes a while and is announced.
+    """
+    cold = compiles and not _kernels_are_cached()
     if not sys.stderr.isatty():
-        yield _silent
+        if cold:
+            print(f"{_COMPILING} …", file=sys.stderr)
+        yield lambda stage, done, total, /: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
@@ -33,13 +41,33 @@ def progress() -> Iterator[Step]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        tasks: dict[str, int] = {}
+        yield _Bars(bars, cold)
 
-        def step(stage: str, done: int = 0, total: int = 0) -> None:
-            if stage not in tasks:
-                for task in tasks.values():
-                    bars.update(task, visible=False)  # type: ignore[arg-type]
-                tasks[stage] = bars.add_task(stage, total=total or None)
-            bars.update(tasks[stage], completed=done, total=total or None)  # type: ignore[arg-type]
 
-        yield step
+class _Bars:
+    def __init__(self, bars: "Progress", cold: bool) -> None:
+        self.bars, self.cold = bars, cold
+        self.stage = ""
+        self.task: TaskID | None = None
+
+    def __call__(self, stage: str, done: int, total: int, /) -> None:
+        if stage != self.stage:
+            if self.task is not None:
+                self.bars.remove_task(self.task)
+            self.stage, self.task = stage, self.bars.add_task(stage, total=None)
+        if self.task is None:
+            return
+        label = f"{stage}, {_COMPILING}" if self.cold and not done else stage
+        self.bars.update(self.task, description=label, completed=done, total=total or None)
+
+
+def _kernels_are_cached() -> bool:
+    """Whether machine code of the matching kernels, as they are now, lies in the cache (or none is used)."""
+    from truewind.execution.simulated import matching
+    from truewind.numerics import jit
+
+    if not jit.COMPILED:
+        return True
+    kernel: Any = matching.process
+    folder = kernel.stats.cache_path
+    return bool(folder) and any(Path(folder).glob("*.nbi"))

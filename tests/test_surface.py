@@ -1,0 +1,106 @@
+"""The surface: what is public is listed, documented and light."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+import truewind
+from truewind.cli.app import app
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+HEAVY = ["numba", "llvmlite", "polars", "pyarrow", "pandas", "numpy", "pydantic", "plotly", "jinja2", "structlog"]
+
+
+def commands(group: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
+    """Every command of the program by its words."""
+    found: dict[tuple[str, ...], Any] = {}
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            found |= commands(command, (*path, name))
+        else:
+            found[(*path, name)] = command
+    return found
+
+
+COMMANDS = commands(typer.main.get_command(app))
+
+
+def loaded_after(program: str) -> list[str]:
+    """Heavy modules that are loaded once `program` has run in a fresh interpreter."""
+    names = [*HEAVY, "typer", "rich"]
+    program += f"\nimport json, sys; print(json.dumps([name for name in {names} if name in sys.modules]))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert isinstance(found, list)
+    return found
+
+
+def test_the_public_list_is_what_can_be_imported() -> None:
+    """Each name in `truewind.__all__` exists, and `dir` shows it."""
+    for name in truewind.__all__:
+        assert getattr(truewind, name) is not None
+        assert name in dir(truewind)
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = truewind.nonsense
+
+
+def test_the_public_list_is_what_is_documented() -> None:
+    """The table in docs/index.md names exactly what is public."""
+    page = (REPOSITORY / "docs" / "index.md").read_text()
+    table = page.partition("## The public surface")[2].partition("\n## ")[0]
+    documented = re.findall(r"^\| `truewind\.(\w+)", table, re.MULTILINE)
+    assert sorted(documented) == sorted(truewind.__all__)
+
+
+def test_links_of_the_documentation_lead_somewhere() -> None:
+    """Every relative link in README, CONTRIBUTING and docs/ names a file that is there."""
+    pages = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *(REPOSITORY / "docs").glob("*.md")]
+    dead = [
+        f"{page.name}: {link}"
+        for page in pages
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+        if not (page.parent / link).exists()
+    ]
+    assert dead == []
+
+
+@pytest.mark.parametrize(
+    "module", ["truewind", "truewind.errors", "truewind.log", "truewind.cli", "truewind.domain.clock"]
+)
+def test_importing_is_light(module: str) -> None:
+    """These modules load no library that takes long: it is loaded by the work that needs it."""
+    assert loaded_after(f"import {module}") == []
+
+
+def test_help_is_light() -> None:
+    """`truewind --help` and the help of every command load none of the heavy libraries."""
+    calls = [["--help"], *([*words, "--help"] for words in COMMANDS)]
+    program = f"from truewind.cli import main\nfor words in {calls!r}: assert main(words) == 0, words"
+    assert set(loaded_after(program)) <= {"typer", "rich", "pydantic"}  # typer loads pydantic where it is installed
+
+
+def test_the_readme_lists_every_command() -> None:
+    """The README's tour names each command, and no other."""
+    page = (REPOSITORY / "README.md").read_text()
+    groups = {words[0] for words in COMMANDS if len(words) > 1}
+    named = set()
+    for text in re.findall(r"^\| `truewind ([^`]*)`", page, re.MULTILINE):
+        words = text.split()
+        named.add(tuple(words[:2]) if words[0] in groups else (words[0],))
+    assert named == set(COMMANDS)
+
+
+@pytest.mark.parametrize("words", list(COMMANDS), ids=" ".join)
+def test_every_command_explains_itself(words: tuple[str, ...]) -> None:
+    """A sentence, an example that begins with the command's own words, --json, and a help for every option."""
+    command = COMMANDS[words]
+    assert command.help
+    assert command.epilog.startswith(f"Example: truewind {' '.join(words)}")
+    assert "--json" in {option for parameter in command.params for option in parameter.opts}
+    assert all(parameter.help for parameter in command.params), words
