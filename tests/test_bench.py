@@ -96,7 +96,7 @@ def test_a_peer_that_did_other_work_is_never_the_one_compared_with(wrong):
     found = harness.row("work", "bars", answer(100.0), peers, workload.Outcome(2, -1, 1000.0).met_by)
     assert found["peer"] == "honest"
     assert {entry["peer"]: entry["same_work"] for entry in found["peers"]} == {"honest": True, "other": False}
-    assert ["**no**", "yes"] == [cells[-1] for cells in page.table_lines(found)]
+    assert [cells[-1] for cells in page.table_lines(found)] == ["**no**", "yes"]
 
 
 def test_a_missing_peer_is_reported_as_missing():
