@@ -14,23 +14,26 @@ from truewind.numerics.performance import Floats, Ints
 
 
 def keep_extremes(columns: Sequence[Floats], limit: int) -> Ints:
-    """Row numbers, ascending, of at most `limit` rows that keep the look of each column: first, last, and from each
-    of equally long stretches the rows where a column is lowest and highest. All rows if they are few enough.
+    """Row numbers, ascending, of at most `limit` rows that keep the look of each column; all if they are few enough.
 
-    NaN never counts as an extreme.
+    The rows are cut into stretches of one length, and from each the rows are kept where a column is lowest or highest,
+    and others evenly spaced until every stretch gives as many: charts that space points evenly then show time evenly.
+    The first and last row are kept. NaN never counts as an extreme.
     """
-    rows = len(columns[0])
+    rows, each = len(columns[0]), 2 * len(columns)
     if rows <= limit:
         return np.arange(rows)
-    stretches = max(1, (limit - 2) // (2 * len(columns)))
-    edges = np.linspace(0, rows, stretches + 1).astype(np.int64)
-    kept = [0, rows - 1]
-    for start, end in itertools.pairwise(edges):
-        for column in columns:
-            part = column[start:end]
-            kept.append(int(start + np.argmin(np.where(np.isnan(part), np.inf, part))))
-            kept.append(int(start + np.argmax(np.where(np.isnan(part), -np.inf, part))))
-    return np.unique(np.array(kept, np.int64))
+    edges = np.linspace(0, rows, max(1, (limit - 2) // each) + 1).astype(np.int64)
+    kept = {0, rows - 1}
+    for start, end in itertools.pairwise(edges.tolist()):
+        part = {start + int(np.argmin(np.where(np.isnan(c), np.inf, c))) for c in (c[start:end] for c in columns)}
+        part |= {start + int(np.argmax(np.where(np.isnan(c), -np.inf, c))) for c in (c[start:end] for c in columns)}
+        for row in np.linspace(start, end - 1, each).astype(np.int64).tolist():
+            if len(part) >= each:
+                break
+            part.add(row)
+        kept |= part
+    return np.array(sorted(kept), np.int64)
 
 
 class Year(msgspec.Struct, frozen=True):

@@ -79,7 +79,7 @@ def render(report: Report) -> str:
         figures=figures.FIGURES,
         tiles=_TILES,
         details=_DETAILS,
-        currency=report.info.get("Currency", ""),
+        currency=report.info.get("currency", ""),
         months=months,
         month_scale=max((abs(m) for year in months for m in year.months if m is not None), default=0.0) or 1.0,
         histogram=_histogram_drawing(plots.histogram(returns)),
@@ -226,16 +226,19 @@ def _candles(candles: Mapping[str, pl.DataFrame]) -> dict[str, dict[str, Any]]:
 
 
 def _markers(trades: pl.DataFrame, candles: Mapping[str, Mapping[str, Any]]) -> dict[str, list[list[Any]]]:
-    """Per symbol [candle of entry, candle of exit or None, side, won] of the latest trades; candles by number."""
+    """Per symbol [candle of entry, candle of exit or None, side, won] of the latest trades; candles by number.
+
+    A fill stamped at the end of a bar happened inside it, so it is shown on the candle that ends there.
+    """
     result = {}
     for symbol, columns in candles.items():
         mine = trades.filter(pl.col("symbol") == symbol).tail(MAX_MARKED)
-        times = np.array(columns["time"])
+        opens = np.array(columns["time"], np.int64) * 1_000_000
 
-        def candle(moments: pl.Series, times: performance.Ints = times) -> list[int | None]:
+        def candle(moments: pl.Series, opens: performance.Ints = opens) -> list[int | None]:
             return [
-                None if second is None else max(0, int(np.searchsorted(times, second, side="right")) - 1)
-                for second in moments.dt.epoch("s").to_list()
+                None if moment is None else max(0, int(np.searchsorted(opens, moment)) - 1)
+                for moment in moments.dt.epoch("us").to_list()
             ]
 
         result[symbol] = [
@@ -289,24 +292,28 @@ def _costs(summary: Mapping[str, Any], fills: pl.DataFrame) -> list[dict[str, An
     """From the result before costs to the net result, each step in money, against the start and the trading."""
     executed = fills.filter(pl.col("kind") != "funding")
     maker, taker = (float(executed.filter(pl.col("maker") == rested)["fee"].sum()) for rested in (True, False))
-    net = (summary["final_equity"] or math.nan) - summary["initial_equity"]
-    before = net + summary["slippage"] + summary["fees"] - summary["funding"]
+    final = math.nan if summary["final_equity"] is None else summary["final_equity"]
+    net = final - summary["initial_equity"]
     steps = [
-        ("Result before costs", before, "sum"),
+        ("Result before costs", net + summary["slippage"] + summary["fees"] - summary["funding"], "sum"),
         ("Slippage", -summary["slippage"], ""),
         ("Taker fees", -taker, ""),
         ("Maker fees", -maker, ""),
         ("Funding", summary["funding"], ""),
         ("Net result", net, "sum"),
     ]
-    notional, trades = float(executed["notional"].sum()), summary["trades"] + summary["open_trades"]
+    trades = summary["trades"] + summary["open_trades"]
+
+    def over(money: float, divisor: float) -> float | None:
+        return money / divisor if divisor > 0 and math.isfinite(money) else None
+
     return [
         {
             "name": name,
-            "money": money,
-            "of_start": money / summary["initial_equity"] if summary["initial_equity"] > 0 else None,
-            "per_trade": money / trades if trades else None,
-            "bps": 10_000 * money / notional if notional > 0 else None,
+            "money": over(money, 1),
+            "of_start": over(money, summary["initial_equity"]),
+            "per_trade": over(money, trades),
+            "bps": over(10_000 * money, float(executed["notional"].sum())),
             "kind": kind,
         }
         for name, money, kind in steps
@@ -385,6 +392,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters["moment"] = lambda moment: moment.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M")
     environment.filters["figure"] = lambda value, name: _typeset(figures.show(name, value))
+    environment.filters["month"] = lambda value: _typeset(f"{round(value * 100, 1) + 0.0:,.1f}")
     for kind in ("fraction", "money", "ratio"):
         environment.filters[kind] = functools.partial(lambda kind, value: _typeset(figures.written(kind, value)), kind)
     environment.filters["price"] = lambda value: _typeset(figures.price(value))

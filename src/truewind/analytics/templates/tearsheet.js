@@ -133,8 +133,10 @@
       series.setData(candles.time.map((time, i) => ({ time, open: candles.open[i], high: candles.high[i], low: candles.low[i], close: candles.close[i] })));
       paint();
     }
+    // All candles, or so many around the latest trades (the latest candles if nothing was traded).
     function span(count) {
-      const last = candles.time.length;
+      const traded = data.markers[symbol].map(([entry, exit]) => (exit === null ? candles.time.length : exit) + count / 5);
+      const last = count && traded.length ? Math.min(candles.time.length, Math.max(...traded)) : candles.time.length;
       made.timeScale().setVisibleLogicalRange({ from: count ? Math.max(-1, last - count) : -1, to: last + 2 });
     }
     show(symbol);
