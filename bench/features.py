@@ -13,6 +13,8 @@ from collections.abc import Iterator
 
 from harness import Answer, Missing, Row, ask, main, row, run, size_name
 
+UNITS = {"batch": "values", "stream": "updates"}
+
 
 def rows(quick: bool) -> Iterator[Row]:
     yield from beside("batch", "ta_lib", *((2_000, 1) if quick else (1_000_000, 9)))
@@ -25,7 +27,7 @@ def beside(mode: str, peer: str, n: int, repeats: int) -> Iterator[Row]:
     theirs = ask(peer, f"peers/{peer}_features.py", n, repeats)
     for name, answer in ours.items():
         found = theirs if isinstance(theirs, Missing) else theirs.get(name, Missing(f"{peer} has no {name}"))
-        yield row(f"{mode} {name}, {size_name(n)} bars", "values", answer, {peer: found}, agrees_with(answer))
+        yield row(f"{mode} {name}, {size_name(n)} bars", UNITS[mode], answer, {peer: found}, agrees_with(answer))
 
 
 def agrees_with(ours: Answer):

@@ -110,6 +110,20 @@ def test_a_missing_peer_is_reported_as_missing():
     assert "Missing: no_such_peer" in text
 
 
+def test_a_peer_that_cannot_be_installed_is_missing(tmp_path, monkeypatch):
+    """pip finds nothing: the reason names the peer and the log, and no half-made environment passes for the peer."""
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    for name in ("PINS", "VENVS", "LOGS"):
+        monkeypatch.setattr(harness, name, tmp_path / name.lower())
+        (tmp_path / name.lower()).mkdir()
+    (tmp_path / "pins" / "gone.txt").write_text("truewind-has-no-such-peer==1.0\n")
+    with pytest.raises(harness.Missing, match=r"gone could not be installed .* install_gone\.log"):
+        harness.install_peer("gone")
+    with pytest.raises(harness.Missing, match="not installed"):
+        harness.peer_python("gone")
+
+
 def test_pins_are_exact_and_nothing_else():
     """Every line of bench/peers/*.txt is name==version: no ranges, no addresses."""
     files = list((BENCH / "peers").glob("*.txt"))
