@@ -202,7 +202,7 @@ actions = st.tuples(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(actions, max_size=40), st.fixed_dictionaries({s: st.integers(1, 2000) for s in "ABC"}))
 def test_the_net_results_add_up_to_the_change_of_equity(open_account, steps, last_ticks):
     """Whatever is bought, sold, turned, paid in fees or as funding: nothing is lost and nothing counted twice."""
