@@ -142,6 +142,17 @@ def test_torn_anywhere_in_the_last_frame(sample):
             assert journal.truncated_at == (last if cut > last or tail else None)
 
 
+def test_a_torn_frame_that_speaks_of_frames_is_still_torn(path):
+    """The magic bytes inside a payload are not taken for a frame that follows."""
+    with JournalWriter(path) as journal:
+        journal.record("a", text="x")
+        journal.record("a", text="TWJ! and TWJ! again, and some more")
+    path.write_bytes(path.read_bytes()[:-3])
+    journal = read_journal(path)
+    assert [f.facts for f in journal] == [{"text": "x"}]
+    assert journal.truncated_at is not None
+
+
 def test_a_writer_cuts_the_torn_tail_off_and_goes_on(sample):
     """After reopening, new frames follow the last whole one, and kinds keep their numbers."""
     data = sample.read_bytes()

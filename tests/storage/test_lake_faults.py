@@ -140,14 +140,14 @@ def test_kill_at_any_moment_leaves_a_readable_lake(tmp_path, bars, writer):
     lake.write(KEY, version(bars, 0))
     chance = random.Random(42)
     last, moved = 0.0, 0
-    for attempt in range(1, 31):
+    for attempt in range(1, 21):
         assert writer.write(attempt * 1000, 1000, wait=chance.uniform(0.001, 0.15)) == -9
         now = seen(lake.read(KEY))
         assert now == last or now >= attempt * 1000
         assert lake.verify(KEY).rows == DAYS
         moved += now != last
         last = now
-    assert moved > 5
+    assert moved > 3
     lake.write(KEY, version(bars, 1))
     assert list(tmp_path.rglob(".tmp-*")) == []
     lake.vacuum()

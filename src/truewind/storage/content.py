@@ -28,15 +28,17 @@ def content_hash(table: pl.DataFrame) -> str:
     for column in table:
         name, layout = _TYPES[column.dtype]
         digest.update(f"{column.name} {name} {len(column)}\n".encode())
+        values = column.to_physical()
         if column.null_count():
             there = column.is_not_null().to_numpy()
             digest.update(b"\x01" + np.packbits(there, bitorder="little").tobytes())
+            values = values.fill_null(0)
         else:
             digest.update(b"\x00")
-        values = column.to_physical().fill_null(0).to_numpy()
+        array = values.to_numpy()
         if name == "f8":
-            values = values + 0.0  # -0.0 + 0.0 is 0.0
-        digest.update(np.ascontiguousarray(values, dtype=layout).data)
+            array = array + 0.0  # -0.0 + 0.0 is 0.0
+        digest.update(np.ascontiguousarray(array, dtype=layout).data)
     return digest.hexdigest()[:_DIGITS]
 
 
