@@ -40,5 +40,5 @@ def test_features_are_listed(run: Any) -> None:
     found = {one["name"]: one for one in run("features", "list", "--json").json["features"]}
     assert found.keys() >= {"sma", "ema", "atr", "rsi", "highest", "lowest", "returns"}
     assert found["atr"]["inputs"] == ["high", "low", "close"]
-    assert all(one["about"] for one in found.values())
+    assert all(one["summary"] for one in found.values())
     assert "ema(" in run("features", "list").out
