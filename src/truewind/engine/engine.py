@@ -17,11 +17,11 @@ from truewind.domain.instrument import Instrument
 from truewind.domain.order import ORDER_EVENT, Event, Order, OrderType, Reason, Side, Status
 from truewind.domain.ports import Journal
 from truewind.domain.position import Position
-from truewind.engine.intake import submit
+from truewind.engine.entry import process_at, settle_at, submit_at
 from truewind.engine.merge import CHUNK, SYMBOL, TS_EVENT, Timeline
 from truewind.engine.state import ACCOUNT_FIELD, State
 from truewind.errors import LedgerError, StrategyError, TruewindError, suggest
-from truewind.execution.simulated.matching import FLUSH, cancel, process, scan, settle
+from truewind.execution.simulated.matching import FLUSH, cancel, scan
 from truewind.numerics.exact import to_ticks
 from truewind.portfolio.ledger import prove
 from truewind.strategies.base import Strategy
@@ -55,8 +55,9 @@ class Engine:
         self.instruments = list(instruments)
         self.strategy = strategy
         self.currency = currency
-        self.state = State(instruments, len(timeline), cash, currency, costs, limits, funding or {})
+        self.state = State(instruments, timeline, cash, currency, costs, limits, funding or {})
         self.symbols = [instrument.symbol for instrument in instruments]
+        self._handle = self.state.handle
         self._index = {symbol: i for i, symbol in enumerate(self.symbols)}
         self._journal = journal
         self._row = -1
@@ -97,12 +98,9 @@ class Engine:
 
     def _step(self, row: int) -> None:
         """Let bar `row` happen at the venue, and tell the strategy of its fills."""
-        state, timeline = self.state, self.timeline
+        state = self.state
         while True:
-            wake = process(
-                row, timeline.times, timeline.prices, state.funding, state.instruments, state.positions, state.account,
-                state.orders, state.fills, state.events, state.equity, state.costs,
-            )  # fmt: skip
+            wake = process_at(self._handle, row)
             if wake != FLUSH:
                 break
             self._flush()
@@ -120,11 +118,8 @@ class Engine:
 
     def _finish(self) -> None:
         """Value the last bars and end what still works."""
-        state, timeline = self.state, self.timeline
-        settle(
-            len(timeline), timeline.times, timeline.prices, state.instruments, state.positions, state.account,
-            state.equity,
-        )  # fmt: skip
+        state = self.state
+        settle_at(self._handle, len(self.timeline))
         for order in state.orders[: state.counters[_ORDERS]]["id"].tolist():
             self._cancel(order, Reason.END_OF_DATA, Event.EXPIRE)
 
@@ -181,21 +176,20 @@ class Engine:
                 raise self._refuse(symbol, f"price {price} is not a number > 0")
             # A limit is rounded away from the market, a stop's trigger too: never better for us than was asked.
             ticks = to_ticks(price, tick_num, tick_den, -side if type == OrderType.LIMIT else side)
-        state, timeline, row = self.state, self.timeline, self._row
+        row = self._row
         while True:
-            order = submit(
-                row, index, int(side), int(type), int(lots), ticks, int(reduce_only), parent, tag, self.now_us,
-                timeline.times, timeline.prices, state.instruments, state.positions, state.account, state.orders,
-                state.events, state.equity, state.costs, state.limits,
-            )  # fmt: skip
+            order = submit_at(
+                self._handle, row, index, int(side), int(type), int(lots), ticks, int(reduce_only), parent, tag
+            )
             if order != FLUSH:
                 break
+            state = self.state
             if state.counters[_ORDERS] + 1 > len(state.orders):
                 state.grow_orders()
             self._flush()
         if order and not parent:
             self._wake = row + 1
-        return int(order)
+        return order
 
     def cancel(self, order_id: int) -> bool:
         """See `ports.Desk.cancel`."""
@@ -234,12 +228,8 @@ class Engine:
 
     def account_equity(self) -> float:
         """Equity at the last bar, in the account's currency."""
-        state, timeline = self.state, self.timeline
-        settle(
-            self._row + 1, timeline.times, timeline.prices, state.instruments, state.positions, state.account,
-            state.equity,
-        )  # fmt: skip
-        return float(state.account[0]["equity"] / state.scale)
+        settle_at(self._handle, self._row + 1)
+        return float(self.state.account[0]["equity"] / self.state.scale)
 
     def account(self) -> Account:
         """See `ports.Desk.account`."""

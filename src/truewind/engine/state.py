@@ -1,5 +1,6 @@
 """The engine's state: structured arrays that kernels change in place, and copies of them for people."""
 
+import weakref
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -9,8 +10,11 @@ from truewind.domain.fill import FILL
 from truewind.domain.instrument import Instrument, currency_precision, instrument_row
 from truewind.domain.order import ORDER, ORDER_EVENT
 from truewind.domain.position import POSITION
+from truewind.engine import entry
+from truewind.engine.merge import Timeline
 from truewind.errors import ConfigError
 from truewind.execution.simulated.matching import FUNDING, NEVER
+from truewind.numerics.jit import COMPILED
 
 _FIRST_ORDERS = 64
 _BUFFER_ROWS = 16_384
@@ -24,7 +28,7 @@ class State:
     def __init__(
         self,
         instruments: Sequence[Instrument],
-        rows: int,
+        timeline: Timeline,
         cash: float,
         currency: str,
         costs: np.ndarray,
@@ -55,15 +59,35 @@ class State:
         self.orders = np.zeros(_FIRST_ORDERS, ORDER)
         self.fills = np.zeros(_BUFFER_ROWS, FILL)
         self.events = np.zeros(_BUFFER_ROWS, ORDER_EVENT)
-        self.equity = np.full(rows, float(units))
+        self.equity = np.full(len(timeline), float(units))
+        self.times, self.prices = timeline.times, timeline.prices
         self.costs, self.limits = costs, limits
         self.counters = self.account.view(np.int64).data
+        self._words = np.zeros(entry.WORDS, np.int64)
+        self._publish()
+        weakref.finalize(self, entry.OPEN.pop, self.handle, None)
+
+    @property
+    def handle(self) -> int:
+        """What the entry kernels find this state by; valid as long as the state lives."""
+        return int(self._words.ctypes.data)
+
+    def _publish(self) -> None:
+        """Tell the entry kernels where the arrays lie now."""
+        found = [getattr(self, name) for name in entry.ARRAYS]
+        for i, array in enumerate(found):
+            if not array.flags.c_contiguous:
+                raise ValueError(f"{entry.ARRAYS[i]} is not one piece of memory")
+            self._words[2 * i : 2 * i + 2] = array.ctypes.data, array.shape[-1]
+        if not COMPILED:
+            entry.OPEN[self.handle] = tuple(found)
 
     def grow_orders(self) -> None:
         """Double the table of working orders."""
         more = np.zeros(2 * len(self.orders), ORDER)
         more[: len(self.orders)] = self.orders
         self.orders = more
+        self._publish()
 
     def drain(self) -> tuple[np.ndarray, np.ndarray]:
         """Copies of the buffered order events and fills; the buffers are empty afterwards."""
@@ -79,3 +103,4 @@ class State:
         if len(self.fills) < need:
             self.fills = np.zeros(need, FILL)
             self.events = np.zeros(need, ORDER_EVENT)
+            self._publish()
