@@ -1,6 +1,6 @@
 """Price: extremes and returns."""
 
-from math import inf, log, nan
+from math import inf, log1p, nan
 
 from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, register, scalars
 from truewind.numerics.jit import kernel
@@ -47,13 +47,17 @@ def returns(x: float, length: int, cursor: int, full: int, window: Memory) -> tu
     """Simple return since `length` values ago."""
     past, cursor, full = lag(x, length, cursor, full, window)
     if past > 0.0:
-        return x / past - 1.0, cursor, full
+        return (x - past) / past, cursor, full
     return nan, cursor, full
 
 
 @register
 class Returns(Feature):
-    """Simple return since `length` rows ago: x_t / x_{t−length} − 1. NaN where the earlier price is not positive."""
+    """Simple return since `length` rows ago, as a fraction.
+
+    (x_t − x_{t−length}) / x_{t−length}, which keeps its digits when the price has hardly moved; NaN where the earlier
+    price is not positive.
+    """
 
     name, family, units = "returns", "price", "fraction"
     scale = 0
@@ -69,15 +73,19 @@ def log_returns(x: float, length: int, cursor: int, full: int, window: Memory) -
     """Logarithmic return since `length` values ago."""
     past, cursor, full = lag(x, length, cursor, full, window)
     if past > 0.0:
-        ratio = x / past
-        if ratio > 0.0:
-            return log(ratio), cursor, full
+        move = (x - past) / past
+        if move > -1.0:
+            return log1p(move), cursor, full
     return nan, cursor, full
 
 
 @register
 class LogReturns(Feature):
-    """Logarithmic return since `length` rows ago: ln(x_t / x_{t−length}). NaN where a price is not positive."""
+    """Logarithmic return since `length` rows ago.
+
+    ln(x_t / x_{t−length}), computed as ln(1 + simple return), which keeps its digits when the price has hardly moved;
+    NaN where a price is not positive.
+    """
 
     name, family, units = "log_returns", "price", "fraction"
     scale = 0
