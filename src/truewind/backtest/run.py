@@ -152,7 +152,7 @@ def run(
 def code_version() -> str:
     """The version and a hash of all sources: what ran, whether or not it was committed."""
     digest = hashlib.sha256()
-    for path in sorted(_PACKAGE.rglob("*.py")):
+    for path in sorted(p for p in _PACKAGE.rglob("*") if p.is_file() and p.suffix != ".pyc"):
         digest.update(path.relative_to(_PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
     return f"{__version__}+{digest.hexdigest()[:12]}"
 
@@ -205,6 +205,7 @@ def _about(
     settings: BacktestSettings, source: Replay, strategy: Strategy, identity: dict[str, str], run_id: str, started: int
 ) -> dict[str, Any]:
     info = {
+        "currency": settings.account.currency,
         "result_id": identity["result_id"],
         "data_snapshot": identity["data_snapshot"],
         "code_version": identity["code_version"],

@@ -20,7 +20,7 @@ from truewind.domain.position import Position
 from truewind.engine.entry import process_at, settle_at, submit_at
 from truewind.engine.merge import CHUNK, SYMBOL, TS_EVENT, Timeline
 from truewind.engine.state import ACCOUNT_FIELD, State
-from truewind.errors import LedgerError, StrategyError, TruewindError, suggest
+from truewind.errors import ConfigError, LedgerError, StrategyError, TruewindError, suggest
 from truewind.execution.simulated.matching import FLUSH, cancel, scan
 from truewind.numerics.exact import to_ticks
 from truewind.portfolio.ledger import prove
@@ -78,23 +78,39 @@ class Engine:
         try:
             self._guard(strategy.on_start)
             self._wake = scan(0, min(total, CHUNK), self.timeline.times, self.timeline.prices, self.state.positions)
-            for first, bars in self.timeline.chunks():
-                self._guard(self._replay, first, bars, strategy.on_bar)
+            for rows, bars in self.timeline.chunks(self._wanted()):
+                self._guard(self._replay, rows, bars, strategy.on_bar)
                 if progress is not None:
-                    progress(min(first + CHUNK, total), total)
+                    progress(rows[-1] + 1, total)
+            self._catch_up(total - 1)
             self._guard(strategy.on_stop)
             self._finish()
         finally:
             self._flush()
         self._prove()
 
-    def _replay(self, row: int, bars: Any, on_bar: Callable[[Any], None]) -> None:
-        for bar in bars:
+    def _replay(self, rows: Sequence[int], bars: Any, on_bar: Callable[[Any], None]) -> None:
+        for row, bar in zip(rows, bars, strict=False):  # equally long; the check would cost as much as the loop
             if row >= self._wake:
-                self._step(row)
+                self._catch_up(row)
             self._row = row
             on_bar(bar)
-            row += 1
+
+    def _catch_up(self, row: int) -> None:
+        """Let everything happen at the venue up to and including bar `row`."""
+        while self._wake <= row:
+            self._step(self._wake)
+
+    def _wanted(self) -> np.ndarray | None:
+        """The rows that the strategy asked to be called on; None for all."""
+        name = self.strategy.wakes_on
+        if name is None:
+            return None
+        if name not in self.timeline.columns:
+            remedy = suggest(name, self.timeline.columns)
+            raise ConfigError(f"{type(self.strategy).__name__}.wakes_on names no field '{name}'", remedy=remedy)
+        values = self.timeline.columns[name]
+        return np.flatnonzero((values != 0.0) & ~np.isnan(values))
 
     def _step(self, row: int) -> None:
         """Let bar `row` happen at the venue, and tell the strategy of its fills."""
@@ -111,7 +127,7 @@ class Engine:
             self._positions.clear()
             first, self._seen_fills = self._seen_fills, filled
             if self._tells_fills:
-                self._row = row - 1  # orders sent from on_fill are sent before this bar's close is known
+                self._row = row  # by this bar's close at the latest a fill in it is known; orders go out then
                 for fill in state.fills[first:filled].copy():
                     if fill["kind"] != FillKind.FUNDING:
                         self.strategy.on_fill(self._fill(fill))

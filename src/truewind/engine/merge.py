@@ -46,8 +46,11 @@ class Timeline:
         )
         return cast("type[Bar]", row_type)
 
-    def chunks(self) -> Iterator[tuple[int, Iterator[Bar]]]:
-        """(first row, bars) for stretches of the timeline: fresh immutable objects, made just before they are used."""
+    def chunks(self, wanted: np.ndarray | None = None) -> Iterator[tuple[Sequence[int], Iterator[Bar]]]:
+        """(rows, bars) for stretches of the timeline, or of the rows `wanted` (int64, rising).
+
+        Bars are fresh immutable objects, made just before they are used.
+        """
         row_type = self.row_type()
         nan = repeat(math.nan)
         extra = [name for name in self.columns if name not in _OPTIONAL]
@@ -55,8 +58,15 @@ class Timeline:
         filled = [name for name in _OPTIONAL if name in self.columns or extra]
         while filled and filled[-1] not in self.columns and not extra:
             filled.pop()
-        for first in range(0, len(self), CHUNK):
-            part = slice(first, first + CHUNK)
+        for first in range(0, len(self) if wanted is None else len(wanted), CHUNK):
+            rows: Sequence[int]
+            part: Any
+            if wanted is None:
+                rows = range(first, min(first + CHUNK, len(self)))
+                part = slice(first, first + CHUNK)
+            else:
+                part = wanted[first : first + CHUNK]
+                rows = part.tolist()
             ts_event = self.times[TS_EVENT, part].tolist()
             symbols: Any
             if len(self.symbols) == 1:
@@ -67,7 +77,7 @@ class Timeline:
             values += [self.prices[i, part].tolist() for i in range(4)]
             for name in [*filled, *extra]:
                 values.append(self.columns[name][part].tolist() if name in self.columns else nan)
-            yield first, map(row_type, *values)
+            yield rows, map(row_type, *values)
 
 
 def merge(bars: Mapping[str, Mapping[str, np.ndarray]], lengths_us: Mapping[str, int]) -> Timeline:

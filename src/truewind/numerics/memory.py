@@ -10,30 +10,33 @@ from typing import Any
 from truewind.numerics.jit import COMPILED, kernel
 
 if COMPILED:
-    from numba import carray, types
+    import numba
+    from numba import types
     from numba.core import cgutils
     from numba.extending import intrinsic
 
-    @intrinsic
-    def _pointer(context: Any, address: Any) -> Any:
-        """An integer as a pointer."""
+    carray: Any = numba.carray
 
+    def _pointer_to(context: Any, address: Any) -> Any:
         def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             return builder.inttoptr(arguments[0], cgutils.voidptr_t)
 
         return types.voidptr(address), build
 
+    # An integer as a pointer; numba itself passes the context.
+    _pointer: Any = intrinsic(_pointer_to)
+
     @kernel
     def words_at(handle: int, count: int) -> Any:
         """The table at `handle`: `count` int64."""
-        return carray(_pointer(handle), (count,), types.int64)  # type: ignore[call-arg]  # numba adds the context
+        return carray(_pointer(handle), (count,), types.int64)
 
     @kernel
     def array_at(address: int, length: int, dtype: Any) -> Any:
         """The 1-D array of `length` items of `dtype` (a constant) at `address`."""
-        return carray(_pointer(address), (length,), dtype)  # type: ignore[call-arg]
+        return carray(_pointer(address), (length,), dtype)
 
     @kernel
     def table_at(address: int, rows: int, length: int, dtype: Any) -> Any:
         """The 2-D C-ordered array at `address`."""
-        return carray(_pointer(address), (rows, length), dtype)  # type: ignore[call-arg]
+        return carray(_pointer(address), (rows, length), dtype)

@@ -35,7 +35,12 @@ class Strategy:
     Declare parameters as a `Params` settings class and the features to read in `features()`; each feature is then
     a field of the bar. Orders take quantities in base units (rounded down to lots) and return the order's id, or 0
     if the risk gate denied them. Bars are known at their close; the earliest fill is on the next bar.
+
+    wakes_on: name of a field of the bar; `on_bar` is then called only where it is neither 0 nor NaN, and the bars in
+    between pass in compiled code.
     """
+
+    wakes_on: str | None = None
 
     class Params(Settings):
         """No parameters."""
