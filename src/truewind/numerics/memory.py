@@ -15,7 +15,8 @@ if COMPILED:
     from numba.core import cgutils
     from numba.extending import intrinsic
 
-    carray: Any = numba.carray
+    _numba: Any = numba
+    carray = _numba.carray
 
     def _pointer_to(context: Any, address: Any) -> Any:
         def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -5,6 +5,7 @@ engine gives them. Nothing here knows which mode it is in.
 """
 
 import importlib
+import importlib.machinery
 import importlib.util
 import inspect
 import math
@@ -275,17 +276,23 @@ def _from_function(decide: Decide, params: Mapping[str, Any]) -> Strategy:
 
 
 def _import(module_name: str) -> Any:
-    if module_name.endswith(".py"):
-        file = Path(module_name).resolve()
-        if not file.is_file():
-            raise ConfigError(f"No strategy file {module_name}", remedy="Check the path", path=module_name)
-        spec = importlib.util.spec_from_file_location(file.stem, file)
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[file.stem] = module
-        spec.loader.exec_module(module)
-        return module
+    """The module of that name, or the one in that file. Raises ConfigError if it cannot be found or does not run."""
     try:
-        return importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        raise ConfigError(f"Cannot import '{module_name}': {error}", remedy="Check the strategy's path") from None
+        if not module_name.endswith(".py"):
+            return importlib.import_module(module_name)
+        file = Path(module_name).resolve()
+        name = f"truewind_user_{file.stem}"  # of its own, so that a file called random.py shadows nothing
+        loader = importlib.machinery.SourceFileLoader(name, str(file))
+        module = importlib.util.module_from_spec(importlib.machinery.ModuleSpec(name, loader, origin=str(file)))
+        module.__file__ = str(file)
+        sys.modules[name] = module
+        loader.exec_module(module)
+        return module
+    except FileNotFoundError:
+        raise ConfigError(f"No strategy file {module_name}", remedy="Check the path", path=module_name) from None
+    except Exception as error:
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
+        raise ConfigError(
+            f"The strategy's module {module_name} cannot be imported: {type(error).__name__}{line}: {error}",
+            remedy="Check strategy.path, or mend the module",
+        ) from error

@@ -17,10 +17,10 @@ from truewind.strategies.base import SignalStrategy
 
 
 class Breakout(SignalStrategy):
-    """Enter on the highest (lowest) close of `entry` bars; leave on the opposite extreme of `exit` bars or at the stop."""
+    """Enter on the highest (lowest) close of `entry` bars; leave on the opposite one of `exit` bars, or at the stop."""
 
     class Params(Settings):
-        """entry, exit: channel lengths in bars. atr: length of the range. stop: distance in ATRs. short: sell lows too."""
+        """entry, exit: channel lengths in bars. atr: bars of the range. stop: distance in ATRs. short: sell lows."""
 
         entry: int = Field(default=55, ge=2, le=2000)
         exit: int = Field(default=20, ge=2, le=2000)
