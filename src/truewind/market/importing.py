@@ -93,7 +93,7 @@ class _Import:
             self.refused.append(Refusal.of(label, error))
 
     def add_member(self, member: Member) -> None:
-        hints = read_names(member.names)
+        hints = read_names(member.names, member.folders)
         self.check_symbol_option(member, hints)
         raw = read_table(member)
         layout = sniff(raw, hints, kind=self.options.kind, columns=self.options.columns)
@@ -105,7 +105,7 @@ class _Import:
     def check_symbol_option(self, member: Member, hints: Hints) -> None:
         """One symbol for many files would pour different instruments into one series."""
         wanted = self.options.symbol
-        if wanted and hints.symbol and hints.symbol != wanted and not self.alone:
+        if wanted and hints.symbol and hints.symbol != wanted and not (self.alone and member.alone):
             raise FormatError(
                 f"{member.label} is named for {hints.symbol}, but symbol={wanted} was given for all files",
                 remedy="Import it by itself, or leave the symbol out",

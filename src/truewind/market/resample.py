@@ -54,12 +54,10 @@ def resample(bars: pl.DataFrame, source: str, target: str, *, counts: bool = Fal
         )
         .rename({"bucket": "ts"})
     )
-    begins, ends = bars["ts"].min(), bars["ts"].max()
-    cut_first = (pl.col("first") == begins) & (pl.col("first") > pl.col("ts"))
-    cut_last = (pl.col("last") == ends) & (
-        pl.col("last") + pl.duration(microseconds=step) < pl.col("ts") + pl.duration(microseconds=length)
-    )
-    kept = result.filter(~cut_first & ~cut_last)
+    position, ends = pl.int_range(pl.len()), pl.col("last").to_physical() + step
+    begins_inside = (position == 0) & (pl.col("first") > pl.col("ts"))
+    ends_inside = (position == pl.len() - 1) & (ends < pl.col("ts").to_physical() + length)
+    kept = result.filter(~begins_inside & ~ends_inside)
     return kept.drop("first", "last") if counts else kept.drop("first", "last", "bars")
 
 

@@ -67,18 +67,37 @@ class Layout(msgspec.Struct, frozen=True):
 
 
 def sniff(raw: RawTable, hints: Hints, *, kind: str | None = None, columns: Mapping[str, str] | None = None) -> Layout:
-    """The layout of `raw`. `kind` and `columns` (our name → file's name) are the user's word and come first.
+    """The layout of `raw`. `kind` and `columns` (our name → the file's) are the user's word and come first; columns
+    that it leaves open are recognised by their names.
 
     Raises FormatError if the table is not recognised, SchemaError if `columns` does not fit it.
     """
-    wanted = kind or hints.kind or None
-    if wanted is not None and _family(wanted) is None:
-        raise FormatError(f"{raw.label} holds {wanted}, which is not imported yet", remedy="Leave it out")
-    if columns:
-        return _mapped(raw, wanted, columns)
-    if raw.header:
-        return _by_header(raw, hints, wanted)
-    return _by_content(raw, hints, wanted)
+    for said in filter(None, (kind, hints.kind)):
+        if _family(said) is None:
+            raise FormatError(f"{raw.label} holds {said}, which is not imported yet", remedy="Leave it out")
+    given = dict(columns or {})
+    _check_given(raw, given)
+    families = [_family(kind)] if kind else list(_NEEDED)
+    if not raw.header and not given:
+        return _by_content(raw, hints, kind)
+    plain = _plain_names(raw) if raw.header else {}
+    if not given:
+        if hints.style == "freqtrade" and (kind or hints.kind) == "funding" and {"date", "open"} <= set(plain):
+            # freqtrade keeps the funding rate in `open`; the other columns hold nothing.
+            return Layout(format="freqtrade", kind="funding", columns={"ts": plain["date"], "rate": plain["open"]})
+        for thing, telling in _FOREIGN.items():
+            if telling & set(plain):
+                raise FormatError(f"{raw.label} holds {thing}, which is not imported yet", remedy="Leave it out")
+    for family in filter(None, families):
+        found = _find_columns(plain, family, given)
+        if found:
+            named = _kind(kind, hints, family)
+            return Layout(format="mapped" if given else _format_of(plain, named, hints), kind=named, columns=found)
+    raise FormatError(
+        f"{raw.label} is not recognised as {kind or 'bars, trades or funding'}: its columns are "
+        f"{', '.join(raw.columns[:12])}",
+        remedy="Say what they are: columns={'ts': …, 'open': …, 'high': …, 'low': …, 'close': …, 'volume': …}",
+    )
 
 
 def _family(kind: str) -> str | None:
@@ -86,61 +105,41 @@ def _family(kind: str) -> str | None:
     return "bars" if kind in BAR_KINDS else kind if kind in _NEEDED else None
 
 
-def _mapped(raw: RawTable, kind: str | None, columns: Mapping[str, str]) -> Layout:
+def _kind(said: str | None, hints: Hints, family: str) -> str:
+    """The user's word, else the name's where it tells one price from another, else what the columns are."""
+    return said or (hints.kind if _family(hints.kind) == family else family)
+
+
+def _check_given(raw: RawTable, given: Mapping[str, str]) -> None:
     known = {"ts", *SYNONYMS}
-    for ours, theirs in columns.items():
+    for ours, theirs in given.items():
         if ours not in known:
             raise SchemaError(f"'{ours}' is no column of ours", remedy=suggest(ours, known), column=ours)
         if theirs not in raw.columns:
             raise SchemaError(
                 f"{raw.label} has no column '{theirs}'", remedy=suggest(theirs, raw.columns), column=theirs
             )
-    chosen = kind or next(
-        (name for name, needed in _NEEDED.items() if {"ts", *needed} <= set(columns)),
-        "bars",
-    )
-    family = _family(chosen) or chosen
-    missing = [name for name in ("ts", *_NEEDED[family]) if name not in columns]
-    if missing:
-        raise SchemaError(
-            f"{raw.label}: no column is given for {', '.join(missing)}",
-            remedy=f"Add {missing[0]}=NAME to the columns; the file has {', '.join(raw.columns)}",
-            column=missing[0],
-        )
-    return Layout(format="mapped", kind=chosen, columns=dict(columns))
 
 
-def _by_header(raw: RawTable, hints: Hints, wanted: str | None) -> Layout:
+def _plain_names(raw: RawTable) -> dict[str, str]:
+    """Letters and digits of the column names in lower case → the column; of two equal ones the first."""
     plain: dict[str, str] = {}
     for name in raw.columns:
         plain.setdefault("".join(c for c in name.lower() if c.isalnum()), name)
-    if hints.style == "freqtrade" and wanted == "funding" and {"date", "open"} <= set(plain):
-        # freqtrade keeps the funding rate in `open`; the other columns hold nothing.
-        return Layout(format="freqtrade", kind="funding", columns={"ts": plain["date"], "rate": plain["open"]})
-    for thing, telling in _FOREIGN.items():
-        if telling & set(plain):
-            raise FormatError(f"{raw.label} holds {thing}, which is not imported yet", remedy="Leave it out")
-    families = [_family(wanted)] if wanted else list(_NEEDED)
-    for family in families:
-        assert family is not None
-        columns = _find_columns(plain, family)
-        if columns:
-            kind = wanted or family
-            return Layout(format=_format_of(plain, kind, hints), kind=kind, columns=columns)
-    raise FormatError(
-        f"{raw.label} is not recognised as {wanted or 'bars, trades or funding'}: its columns are "
-        f"{', '.join(raw.columns[:12])}",
-        remedy="Say what they are: columns={'ts': …, 'open': …, 'high': …, 'low': …, 'close': …, 'volume': …}",
-    )
+    return plain
 
 
-def _find_columns(plain: Mapping[str, str], family: str) -> dict[str, str] | None:
-    found = {"ts": next((plain[name] for name in _TIMES[family] if name in plain), None)}
-    for ours in (*_NEEDED[family], *_OPTIONAL[family]):
-        found[ours] = next((plain[name] for name in SYNONYMS[ours] if name in plain), None)
-    if any(found[name] is None for name in ("ts", *_NEEDED[family])):
+def _find_columns(plain: Mapping[str, str], family: str, given: Mapping[str, str]) -> dict[str, str] | None:
+    """Our columns of a family → the file's; None if one that is needed is not there, or a given one is not of it."""
+    wanted = {"ts": _TIMES[family]} | {name: SYNONYMS[name] for name in (*_NEEDED[family], *_OPTIONAL[family])}
+    if not set(given) <= set(wanted):
         return None
-    return {ours: theirs for ours, theirs in found.items() if theirs is not None}
+    found = dict(given)
+    for ours, synonyms in wanted.items():
+        theirs = next((plain[name] for name in synonyms if name in plain), None)
+        if theirs is not None and ours not in found and theirs not in given.values():
+            found[ours] = theirs
+    return found if {"ts", *_NEEDED[family]} <= set(found) else None
 
 
 def _format_of(plain: Mapping[str, str], kind: str, hints: Hints) -> str:
@@ -163,7 +162,7 @@ def _by_content(raw: RawTable, hints: Hints, wanted: str | None) -> Layout:
         probe = frame.rename({theirs: ours for ours, theirs in named.items()})
         if form.fits(probe, hints):
             columns = {ours: theirs for ours, theirs in named.items() if not ours.startswith("_")}
-            return Layout(format=form.name, kind=wanted or form.kind, columns=columns)
+            return Layout(format=form.name, kind=_kind(wanted, hints, form.kind), columns=columns)
     raise FormatError(
         f"{raw.label} has {frame.width} columns without a header and is none of the known layouts "
         f"(first row {', '.join(str(value) for value in frame.row(0))})",

@@ -26,6 +26,7 @@ ALL = tuple(KINDS)
 PRICES = ("open", "high", "low", "close")
 MAX_FUNDING_RATE = 0.10  # venues cap a settlement at 4 % or less; beyond this it is another unit or another column
 OUTLIER_SCALES = 25.0
+MOSTLY = 0.9
 MONDAY_US = 4 * DAY_US  # 1970-01-05: weekly bars open on Mondays, and 1970-01-01 was a Thursday
 
 
@@ -124,6 +125,12 @@ def nonpositive_trade(_: SeriesKey) -> pl.Expr:
     return (pl.col("price") <= 0) | (pl.col("quantity") <= 0)
 
 
+@_check(("trades",), refuses=True, columns=("id",))
+def repeated_id(_: SeriesKey) -> pl.Expr:
+    """The id of an earlier trade in the file, at another time."""
+    return ~pl.col("id").is_first_distinct() & pl.struct("ts", "id").is_first_distinct()
+
+
 @_check(BARS, refuses=True)
 def negative_volume(_: SeriesKey) -> pl.Expr:
     """A volume or count is negative."""
@@ -166,6 +173,13 @@ def gap(key: SeriesKey) -> pl.Expr:
     return pl.col("ts").to_physical().diff() > key.step_us
 
 
+@_check(("trades",), refuses=False, columns=("id",))
+def id_gap(_: SeriesKey) -> pl.Expr:
+    """Ids are left out, at a source that otherwise counts its trades one by one."""
+    step = pl.col("id").diff()
+    return (step > 1) & ((step == 1).mean() > MOSTLY)
+
+
 @_check(("bars",), refuses=False)
 def zero_volume(_: SeriesKey) -> pl.Expr:
     """Nothing was traded in the bar."""
@@ -204,7 +218,10 @@ def validate(key: SeriesKey, rows: pl.DataFrame, *, skip: Collection[str] = ()) 
     rows = rows.with_columns(_reason(key, [check for check in active if check.refuses]))
     good = rows.filter(pl.col("reason").is_null())
     findings = _unsorted(good)
-    good, conflicting, duplicates = _unique(good.sort([*keys, ROW]), keys, whole=tuple(keys) == kind.key)
+    ordered = keys == ["ts"] and not findings  # nothing to sort is the usual case
+    good, conflicting, duplicates = _unique(
+        good if ordered else good.sort([*keys, ROW]), keys, whole=tuple(keys) == kind.key
+    )
     refused = pl.concat([rows.filter(pl.col("reason").is_not_null()), conflicting]).sort(ROW)
     findings += find(key, good, [check for check in active if not check.refuses])
     stored = good.select(name for name in kind.columns if name in good.columns)
@@ -272,8 +289,10 @@ def _reason(key: SeriesKey, checks: Sequence[Check]) -> pl.Expr:
 
 
 def _unsorted(rows: pl.DataFrame) -> list[Finding]:
+    if rows["ts"].is_sorted():
+        return []
     late = rows.filter(pl.col("ts") < pl.col("ts").cum_max())["ts"]
-    return [Finding(UNSORTED, len(late), _us(late.min()), _us(late.max()), "sorted")] if len(late) else []
+    return [Finding(UNSORTED, len(late), _us(late.min()), _us(late.max()), "sorted")]
 
 
 def _unique(rows: pl.DataFrame, keys: list[str], *, whole: bool) -> tuple[pl.DataFrame, pl.DataFrame, int]:
@@ -282,7 +301,8 @@ def _unique(rows: pl.DataFrame, keys: list[str], *, whole: bool) -> tuple[pl.Dat
     Where the source has no whole key (`whole` is False: trades without ids), equal rows may be different trades and
     all of them stay.
     """
-    if not whole or not rows.select(keys).is_duplicated().any():
+    same = rows.select(pl.all_horizontal(pl.col(name) == pl.col(name).shift(1) for name in keys)).to_series()
+    if not whole or not same.any():
         return rows, rows.clear(), 0
     values = [name for name in rows.columns if name != ROW]
     distinct = rows.unique(values, keep="last", maintain_order=True)
@@ -297,6 +317,10 @@ def _gap_detail(key: SeriesKey, rows: pl.DataFrame, mark: pl.Series) -> str:
     return f"{missing.sum()} bars missing, longest step {max(steps.to_list())}"
 
 
+def _id_detail(_: SeriesKey, rows: pl.DataFrame, mark: pl.Series) -> str:
+    return f"{(rows['id'].diff().filter(mark) - 1).sum()} ids missing"
+
+
 def _run_detail(_: SeriesKey, rows: pl.DataFrame, mark: pl.Series) -> str:
     runs = mark.rle().struct.unnest().filter(pl.col("value"))["len"]
     return f"longest run {max(runs.to_list())} bars, {100 * int(mark.sum()) / rows.height:.1f} % of all"
@@ -304,6 +328,7 @@ def _run_detail(_: SeriesKey, rows: pl.DataFrame, mark: pl.Series) -> str:
 
 _DETAILS: dict[str, Callable[[SeriesKey, pl.DataFrame, pl.Series], str]] = {
     "gap": _gap_detail,
+    "id_gap": _id_detail,
     "zero_volume": _run_detail,
 }
 

@@ -26,8 +26,8 @@ class Encoding(StrEnum):
 class Member(msgspec.Struct, frozen=True):
     """One file's bytes after unpacking.
 
-    path: the file on disk; name: the file inside it ("" if it is no archive);
-    folders: names of the enclosing folders, nearest last; written_us: when the file on disk was last written.
+    path: the file on disk. name: the file inside it, "" if it is no archive. written_us: when the file on disk was
+    last written. alone: no other file is beside it in the archive.
     """
 
     path: Path
@@ -35,6 +35,7 @@ class Member(msgspec.Struct, frozen=True):
     data: bytes
     encoding: Encoding
     written_us: int
+    alone: bool = True
 
     @property
     def label(self) -> str:
@@ -43,10 +44,14 @@ class Member(msgspec.Struct, frozen=True):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every name that may say what the file holds, the most telling first: member, file, folders."""
+        """The names given to the file, the most telling first: inside the archive from the innermost, then on disk."""
         inside = tuple(reversed(self.name.split("/"))) if self.name else ()
-        folders = tuple(parent.name for parent in self.path.resolve().parents)
-        return (*inside, self.path.name, *folders)
+        return (*inside, self.path.name)
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Names of the folders around the file on disk, the nearest first."""
+        return tuple(parent.name for parent in self.path.resolve().parents)
 
 
 def find_files(paths: list[Path]) -> list[Path]:
@@ -76,8 +81,8 @@ def members(path: Path) -> Iterator[Member]:
             f"{path} cannot be read: {error.strerror}", remedy="Check its permissions", path=path
         ) from None
     if data.startswith(b"PK"):
-        for name, inside in _unzip(path):
-            yield _member(path, name, inside, written_us)
+        for name, inside, alone in _unzip(path):
+            yield _member(path, name, inside, written_us, alone)
     else:
         yield _member(path, "", data, written_us)
 
@@ -86,22 +91,22 @@ def _is_aside(relative: Path) -> bool:
     return any(part.startswith(".") for part in relative.parts) or relative.name.endswith(".CHECKSUM")
 
 
-def _member(path: Path, name: str, data: bytes, written_us: int) -> Member:
+def _member(path: Path, name: str, data: bytes, written_us: int, alone: bool = True) -> Member:
     label = f"{path.name}/{name}" if name else path.name
     if data.startswith(b"\x1f\x8b"):
         data = _gunzip(data, label)
     if not data.strip():
         raise FormatError(f"{label} is empty", remedy="Fetch it again, or leave it out", path=path)
-    return Member(path=path, name=name, data=data, encoding=_encoding(data, label), written_us=written_us)
+    return Member(path, name, data, _encoding(data, label), written_us, alone)
 
 
-def _unzip(path: Path) -> Iterator[tuple[str, bytes]]:
+def _unzip(path: Path) -> Iterator[tuple[str, bytes, bool]]:
     try:
         with zipfile.ZipFile(path) as archive:
             infos = [info for info in archive.infolist() if not info.is_dir()]
             for info in infos:
                 # The CRC of each member is checked as it is read.
-                yield info.filename, archive.read(info)
+                yield info.filename, archive.read(info), len(infos) == 1
     except (zipfile.BadZipFile, EOFError, zlib.error, RuntimeError, NotImplementedError) as error:
         raise FormatError(
             f"{path.name} is a damaged or truncated zip: {error}", remedy="Fetch it again", path=path

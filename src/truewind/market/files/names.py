@@ -6,7 +6,6 @@ the data refuses the file.
 
 import re
 from itertools import pairwise
-from pathlib import PurePosixPath
 
 import msgspec
 
@@ -94,16 +93,15 @@ def venue_symbol(text: str) -> str:
     return text.strip().upper().partition(":")[0].replace("/", "")
 
 
-def read_names(names: tuple[str, ...]) -> Hints:
-    """Hints from `names`, the most telling first: file inside the archive, file, folders from the nearest."""
-    folders = [PurePosixPath(name).name for name in names]
-    files = [_SUFFIXES.sub("", name) for name in folders if _SUFFIXES.search(name)]
+def read_names(names: tuple[str, ...], folders: tuple[str, ...] = ()) -> Hints:
+    """Hints from the names of a file, the most telling first, and of the folders around it, the nearest first."""
+    stems = [_SUFFIXES.sub("", name) for name in names]
     archive = _archive_hints(folders)
-    for name in files:
-        hints = _freqtrade(name) or _binance_archive(name, archive)
+    for stem in stems:
+        hints = _freqtrade(stem) or _binance_archive(stem, archive)
         if hints:
             return hints
-    return _tokens(files)
+    return _tokens(stems)
 
 
 def _freqtrade(name: str) -> Hints | None:
@@ -142,7 +140,7 @@ def _binance_archive(name: str, folders: Hints) -> Hints | None:
     )
 
 
-def _archive_hints(folders: list[str]) -> Hints:
+def _archive_hints(folders: tuple[str, ...]) -> Hints:
     """The archive's own tree, data/{spot,futures/um,futures/cm}/monthly/klines/…, says market and kind."""
     kind = next((_ARCHIVE_FOLDERS[name] for name in folders if name in _ARCHIVE_FOLDERS), "")
     venue = ""
@@ -156,19 +154,13 @@ def _archive_hints(folders: list[str]) -> Hints:
     return Hints(venue=venue, kind=kind)
 
 
-def _tokens(files: list[str]) -> Hints:
+def _tokens(stems: list[str]) -> Hints:
     """Words of the file names that are a known venue, a timeframe or a symbol in a known quote currency."""
-    tokens = [token for name in files for token in re.split(r"[_\-. ]+", name) if token]
+    tokens = [token for stem in stems for token in re.split(r"[_\-. ]+", stem) if token]
     venue = next((token.lower() for token in tokens if token.lower() in VENUES), "")
     timeframe = next((token for token in tokens if _TIMEFRAME.fullmatch(token)), "")
     symbol = next((token.upper() for token in tokens if _is_symbol(token)), "")
-    words = {token.lower() for token in tokens}
-    return Hints(
-        venue=venue,
-        symbol=symbol,
-        timeframe=timeframe,
-        kind="trades" if "trades" in words else "funding" if "funding" in words else "",
-    )
+    return Hints(venue=venue, symbol=symbol, timeframe=timeframe)
 
 
 def _is_symbol(token: str) -> bool:

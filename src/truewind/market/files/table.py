@@ -68,6 +68,8 @@ def _read_text(member: Member) -> tuple[pl.DataFrame, bool]:
         comment_prefix="#",
         infer_schema=False,  # all strings
     )
+    if not header:
+        frame.columns = [f"column_{i}" for i in range(1, frame.width + 1)]
     return frame, header
 
 

@@ -97,7 +97,7 @@ def _from_text(text: pl.Series, label: str) -> pl.Series:
         if whole.null_count():
             times = times.zip_with(whole.is_not_null(), _from_numbers(text.cast(pl.Float64, strict=False)))
         return times
-    plain = text.str.replace("T", " ", literal=True).str.replace(r"( ?UTC|Z|\+00:?00)$", "")
+    plain = text.str.replace(r"( ?UTC|Z|\+00:?00)$", "").str.replace("T", " ", literal=True)
     return _from_formats(plain, ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S%.f%z"))
 
 
