@@ -106,7 +106,8 @@ class Feature:
         super().__init_subclass__()
         own = {name: value for name, value in vars(cls).items() if isinstance(value, Parameter)}
         cls.parameters = MappingProxyType({**cls.parameters, **own})
-        cls.name = cls.name or cls.__name__.lower()
+        if "name" not in vars(cls):
+            cls.name = cls.__name__.lower()
 
     def __init__(self, *values: float | str, source: str | None = None, **named: float) -> None:
         names = list(self.parameters)
@@ -115,7 +116,11 @@ class Feature:
         if len(values) > len(names):
             takes = f"{len(names)} parameters: {', '.join(names)}" if names else "no parameters"
             raise FeatureError(f"{self.name} takes {takes}; {len(values)} were given", feature=self.name)
-        given = {**dict(zip(names, values, strict=False)), **named}
+        given = dict(zip(names, values, strict=False))
+        for name, value in named.items():
+            if name in given:
+                raise FeatureError(f"{self.name}: {name} is given twice", feature=self.name)
+            given[name] = value
         for name in given:
             if name not in self.parameters:
                 raise FeatureError(
@@ -127,6 +132,8 @@ class Feature:
             setattr(self, name, declared.checked(given.get(name, declared.default), self.name, name))
         if source is not None and len(self.inputs) != 1:
             raise FeatureError(f"{self.name} reads {', '.join(self.inputs)} and takes no source", feature=self.name)
+        if source is not None and not isinstance(source, str):
+            raise FeatureError(f"{self.name}: source = {source!r} is not the name of a column", feature=self.name)
         self.reads: tuple[str, ...] = self.inputs if source is None else (source,)
 
     @property

@@ -1,0 +1,73 @@
+"""Every registered feature passes the shared suite, and any cutting of any data gives the same bits."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from truewind.features import Stream, columns, describe, parse_spec
+from truewind.features.base import REGISTRY
+from truewind.features.checks import check_feature, first_difference
+
+NAMES = sorted(REGISTRY)
+EVERY = [repr(REGISTRY[name]()) for name in NAMES]
+
+
+def smallest(name: str) -> str:
+    """The feature with every parameter at its lower bound, where loops and blocks are shortest."""
+    return f"{name}({', '.join(f'{declared.low}' for declared in REGISTRY[name].parameters.values())})"
+
+
+@pytest.mark.parametrize("spec", [*EVERY, *map(smallest, NAMES), "sma(7, volume)", "ema(3, high)", "rsi(5, open)"])
+def test_the_feature_passes_the_shared_suite(spec: str) -> None:
+    result = check_feature(spec)
+    assert result.ok, result
+
+
+@pytest.mark.parametrize("spec", EVERY)
+def test_the_feature_passes_the_shared_suite_on_a_window_longer_than_the_data(spec: str) -> None:
+    """Nothing but NaN comes out, in batch and stream alike."""
+    feature = type(parse_spec(spec))(100_000)
+    found = columns([feature], {name: np.linspace(1.0, 2.0, 50) for name in feature.reads})
+    assert all(np.isnan(values).all() for values in found.values())
+
+
+awkward = st.one_of(
+    st.floats(0.5, 200.0), st.floats(), st.sampled_from([math.nan, math.inf, -math.inf, 0.0, -0.0, 1e99, 5e-324, 100.0])
+)
+names = ("open", "high", "low", "close", "volume")
+rows = st.lists(st.tuples(*[awkward] * len(names)), max_size=40)
+
+
+@settings(deadline=None)  # the first call loads all features
+@given(rows, st.lists(st.integers(0, 40), max_size=5))
+def test_any_chunks_of_any_data_give_the_bits_of_the_whole_and_no_infinity(
+    data: list[tuple[float, ...]], cuts: list[int]
+) -> None:
+    """Holds for all features at once, with saved and loaded state between the chunks."""
+    bars = {name: np.array([row[i] for row in data], float) for i, name in enumerate(names)}
+    specs = [f"{name}({max(declared.low for declared in REGISTRY[name].parameters.values()) + 2})" for name in NAMES]
+    whole = columns(specs, bars)
+    parts = []
+    stream = Stream(specs)
+    for start, end in zip([0, *sorted(cuts)], [*sorted(cuts), len(data)], strict=True):
+        parts.append(stream.extend({name: values[start:end] for name, values in bars.items()}))
+        saved = stream.save()
+        stream = Stream(specs)
+        stream.load(saved)
+    joined = {name: np.concatenate([part[name] for part in parts])[: len(data)] for name in whole}
+    assert first_difference(whole, joined, "chunks") is None
+    assert not any(np.isinf(values).any() for values in whole.values())
+
+
+def test_every_feature_says_what_it_is() -> None:
+    """The list that users see has a summary, units and a family for each, and specs that parse to the same feature."""
+    for one in describe():
+        assert one["summary"].endswith(".")
+        assert one["units"]
+        assert one["family"] in ("trend", "momentum", "volatility", "price")
+        assert repr(parse_spec(one["spec"])) == one["spec"]
+        assert one["outputs"] == list(parse_spec(one["name"]).columns)
+    assert len(describe()) == len(REGISTRY)
