@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import logging
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 
+from log_handlers import remove_all
 from truewind import log
 from truewind.errors import ConfigError
 
@@ -50,13 +50,7 @@ class Login:
 def _undo_setup() -> Iterator[None]:
     """Every test leaves Python's logging as it found it."""
     yield
-    for name in ("truewind", *(f"truewind.{category}" for category in log.CATEGORIES)):
-        logger = logging.getLogger(name)
-        for handler in list(logger.handlers):
-            logger.removeHandler(handler)
-            handler.close()
-        logger.propagate = True
-        logger.setLevel(logging.NOTSET)
+    remove_all()
 
 
 def records(path: Path) -> list[dict[str, Any]]:

@@ -7,13 +7,15 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 import yaml
 
-from truewind import cli, log
+from log_handlers import remove_all
+from truewind import cli
 
 
 class Done(NamedTuple):
@@ -54,7 +56,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     yield tmp_path
-    log.setup(tmp_path / "unused")  # handlers of this folder must not outlive it
+    remove_all()
 
 
 @pytest.fixture
@@ -69,18 +71,24 @@ def run(home: Path, capfd: pytest.CaptureFixture[str]) -> Run:
     return execute
 
 
+def run_process(*arguments: str | Path, cwd: Path) -> Done:
+    """Runs a command in a process of its own."""
+    command = [sys.executable, "-m", "truewind.cli", *map(str, arguments)]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
 @pytest.fixture
 def shell(home: Path) -> Run:
-    """Runs a command in a process of its own."""
+    """Runs a command in a process of its own, in the working folder of the test."""
+    return partial(run_process, cwd=home)
 
-    def execute(*arguments: str | Path, **environment: str) -> Done:
-        command = [sys.executable, "-m", "truewind.cli", *map(str, arguments)]
-        done = subprocess.run(
-            command, cwd=home, env=os.environ | environment, capture_output=True, text=True, timeout=300, check=False
-        )
-        return Done(done.returncode, done.stdout, done.stderr)
 
-    return execute
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
+    """`truewind demo --json` from an empty folder, and what it left there."""
+    folder = tmp_path_factory.mktemp("demo")
+    return folder, run_process("demo", "--json", cwd=folder)
 
 
 @pytest.fixture(scope="session")

@@ -23,10 +23,11 @@ def report(
     from truewind.backtest.run import find_run
     from truewind.cli import settings
     from truewind.cli.output import print_json
+    from truewind.storage.blobs import open_blobs
 
     folder = find_run(settings.load().runs, run)
     page = folder / "report.html"
-    page.write_text(from_run(folder), encoding="utf-8")
+    open_blobs(folder).write(page.name, from_run(folder).encode())
     if json:
         print_json({"run_id": folder.name, "run_dir": folder, "report": page})
     else:
