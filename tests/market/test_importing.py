@@ -474,6 +474,8 @@ def test_a_binance_option_puts_contracts_into_the_futures_venue(tmp_path, lake):
         bars.write_ipc(tmp_path / name)
     report = import_files(lake, [tmp_path], venue="binance")
     assert {f.key.venue for f in report.files} == {"binance", "binance_usdm"}
+    path = put(tmp_path, "futures/um/daily/klines/ETHUSDT/1m/ETHUSDT-1m-2024-01-01.csv", as_klines(make_bars()))
+    assert import_files(lake, [path], venue="binance").files[0].key.venue == "binance_usdm"
 
 
 def test_bad_rows_are_quarantined_with_file_row_and_reason(tmp_path, lake):
@@ -580,7 +582,7 @@ def test_a_corrected_bar_takes_the_place_of_the_stored_one_and_is_counted(tmp_pa
 
 
 def test_an_inferred_instrument_is_refined_by_finer_data_and_it_is_noted(tmp_path, lake):
-    whole = make_bars().with_columns(pl.col("open", "close").round(0), high=pl.lit(3000.0), low=pl.lit(1.0))
+    whole = make_bars().with_columns(pl.col("open", "close").round(0), high=pl.lit(1100.0), low=pl.lit(900.0))
     report = import_files(lake, [put(tmp_path, "BTCUSDT-1m-2024-01.csv", as_klines(whole))])
     assert report.instruments == ["BTCUSDT.binance: tick 1, lot 0.001, inferred from the data"]
     later = make_bars(start_us=START_US + 100 * MINUTE_US)

@@ -58,8 +58,8 @@ def place(frame: pl.DataFrame, layout: Layout, hints: Hints, options: Options, l
 def _venue(layout: Layout, hints: Hints, options: Options, label: str) -> tuple[str, list[str]]:
     if options.venue:
         # "binance" names the exchange; a contract there is at one of its futures venues.
-        contract = options.venue == "binance" and hints.derivative
-        return (hints.derivative if contract else options.venue), []
+        contract = hints.derivative or (hints.venue if hints.venue.startswith("binance_") else "")
+        return (contract if contract and options.venue == "binance" else options.venue), []
     if hints.venue:
         return hints.venue, []
     if hints.derivative:

@@ -16,6 +16,7 @@ from truewind.market.files.values import read_flags, read_numbers, read_times
 
 PRICES = ("open", "high", "low", "close")
 _CONSISTENT = 0.9  # share of rows in which a guessed column order must make sense
+_FEW = 10  # rows that show no habit
 _PROBE = 1_000  # rows looked at to tell formats apart; values are always read from all rows
 
 # What we call a column, and what others call it: letters and digits of the name in lower case, the best first.
@@ -180,12 +181,18 @@ class _Headerless(msgspec.Struct, frozen=True):
 
 
 def _are_bars(probe: pl.DataFrame, _: Hints) -> bool:
-    """Times in the first column, and a high and a low that hold open and close in nearly every row."""
-    open_, high, low, close, volume = (read_numbers(probe[name]) for name in (*PRICES, "volume"))
+    """Times first, then a high and a low that hold open and close in nearly every row, and opens that follow closes."""
     if not _are_times(probe["ts"]):
         return False
+    columns = (read_numbers(probe[name]).fill_nan(None) for name in (*PRICES, "volume"))
+    open_, high, low, close, volume = columns
     holds = (high >= open_) & (high >= close) & (low <= open_) & (low <= close) & (low > 0) & (volume >= 0)
-    return int(holds.sum()) >= _CONSISTENT * len(holds)
+    near = high < 2 * low  # a small volume is below all prices too, but not near them
+    if int((holds & near).sum()) < _CONSISTENT * len(holds):
+        return False
+    # Open and close in each other's place look alike in one row, but a bar opens near where the one before closed.
+    moves = pl.DataFrame({"after": (open_ - close.shift(1)).abs(), "swapped": (close - open_.shift(1)).abs()})
+    return len(probe) < _FEW or moves.select((pl.col("after") <= pl.col("swapped")).mean() >= 0.5).item()
 
 
 def _are_klines(probe: pl.DataFrame, hints: Hints) -> bool:
