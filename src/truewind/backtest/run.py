@@ -130,7 +130,8 @@ def run(
                 raise
             journal.record("stop", fills=len(engine.fills), final_equity=float(engine.equity[-1]))
         tell("writing the report", 0, 0)
-        summary = _write_results(run_dir, engine, settings)
+        summary, refusals = _write_results(run_dir, engine, settings)
+        about["warnings"] += refusals
         _write_json(run_dir / "run.json", about | {"status": "finished", **_wall(started)})
         _write(run_dir, "report.html", tearsheet.from_run(run_dir).encode())
     except BaseException as error:
@@ -157,7 +158,8 @@ def code_version() -> str:
     return f"{__version__}+{digest.hexdigest()[:12]}"
 
 
-def _write_results(run_dir: Path, engine: Engine, settings: BacktestSettings) -> dict[str, Any]:
+def _write_results(run_dir: Path, engine: Engine, settings: BacktestSettings) -> tuple[dict[str, Any], list[str]]:
+    """Write the tables and the summary; the summary, and what the reader must know of refused orders."""
     units = tables.Units(engine.instruments, engine.state.instruments, engine.state.scale)
     fill_rows = engine.fills
     fills, orders = tables.fills_table(fill_rows, units), tables.orders_table(engine.events, units)
@@ -181,7 +183,25 @@ def _write_results(run_dir: Path, engine: Engine, settings: BacktestSettings) ->
     for name, table in written.items():
         _write_table(run_dir / f"{name}.parquet", table)
     _write_json(run_dir / "summary.json", summary)
-    return summary
+    return summary, _refusals(orders)
+
+
+def _refusals(orders: pl.DataFrame) -> list[str]:
+    """What gate and venue did not let through, by reason: "12 orders were denied: drawdown, first at …"."""
+    refused = (
+        orders.filter(pl.col("status").is_in(["denied", "rejected"]) | pl.col("reason").str.ends_with("_cap"))
+        .with_columns(
+            what=pl.when(pl.col("status").is_in(["denied", "rejected"])).then("status").otherwise(pl.lit("reduced"))
+        )
+        .group_by("what", "reason", maintain_order=True)
+        .agg(pl.len(), pl.col("created").min())
+        .sort("what", "reason")
+    )
+    return [
+        f"{row['len']} orders were {row['what']} ({row['reason'].replace('_', ' ')}), the first at "
+        f"{row['created']:%Y-%m-%d %H:%M}"
+        for row in refused.iter_rows(named=True)
+    ]
 
 
 def _identity(settings: BacktestSettings, source: Replay, strategy: Strategy) -> dict[str, str]:
