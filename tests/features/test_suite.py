@@ -1,8 +1,10 @@
 """Every registered feature passes the shared suite, and any cutting of any data gives the same bits."""
 
 import math
+from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,8 +28,16 @@ def test_the_feature_passes_the_shared_suite(spec: str) -> None:
     assert result.ok, result
 
 
+@pytest.mark.parametrize("file", ["genetrader/BTC_USDT-1h.feather", "market-swarm/DOGE_USDT_USDT-1m-futures.feather"])
+def test_all_features_pass_the_shared_suite_on_recorded_bars(shared: Path, file: str) -> None:
+    bars = pl.read_ipc(shared / file).head(400)
+    for spec in EVERY:
+        result = check_feature(spec, bars)
+        assert result.ok, result
+
+
 @pytest.mark.parametrize("spec", EVERY)
-def test_the_feature_passes_the_shared_suite_on_a_window_longer_than_the_data(spec: str) -> None:
+def test_the_feature_gives_nothing_on_a_window_longer_than_the_data(spec: str) -> None:
     """Nothing but NaN comes out, in batch and stream alike."""
     feature = type(parse_spec(spec))(100_000)
     found = columns([feature], {name: np.linspace(1.0, 2.0, 50) for name in feature.reads})

@@ -8,7 +8,7 @@ from truewind.numerics.jit import kernel
 from truewind.numerics.ring import Memory, lag
 
 
-@kernel
+@kernel(inline=True)
 def rsi(
     x: float, length: int, count: int, previous: float, gain: float, moved: float
 ) -> tuple[float, int, float, float, float]:
@@ -41,7 +41,7 @@ class RSI(Feature):
     warmup = derived(lambda self: self.length)
 
 
-@kernel
+@kernel(inline=True)
 def roc(x: float, length: int, cursor: int, full: int, window: Memory) -> tuple[float, int, int]:
     """Percentage above the value `length` values ago."""
     past, cursor, full = lag(x, length, cursor, full, window)

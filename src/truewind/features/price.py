@@ -42,7 +42,7 @@ class Lowest(Feature):
     memory = derived(lambda self: self.length)
 
 
-@kernel
+@kernel(inline=True)
 def returns(x: float, length: int, cursor: int, full: int, window: Memory) -> tuple[float, int, int]:
     """Simple return since `length` values ago."""
     past, cursor, full = lag(x, length, cursor, full, window)
@@ -68,7 +68,7 @@ class Returns(Feature):
     memory = derived(lambda self: self.length)
 
 
-@kernel
+@kernel(inline=True)
 def log_returns(x: float, length: int, cursor: int, full: int, window: Memory) -> tuple[float, int, int]:
     """Logarithmic return since `length` values ago."""
     past, cursor, full = lag(x, length, cursor, full, window)

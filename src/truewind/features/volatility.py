@@ -7,7 +7,7 @@ from truewind.numerics.ewm import wilder
 from truewind.numerics.jit import kernel
 
 
-@kernel
+@kernel(inline=True)
 def atr(
     high: float, low: float, close: float, length: int, previous: float, count: int, value: float
 ) -> tuple[float, float, int, float]:

@@ -10,7 +10,7 @@ from truewind.numerics.fma import fma
 from truewind.numerics.jit import kernel
 
 
-@kernel
+@kernel(inline=True)
 def ema(x: float, length: int, count: int, value: float) -> tuple[float, int, float]:
     """One step of the exponential mean with α = 2 / (length + 1): (output, count, value).
 
@@ -28,7 +28,7 @@ def ema(x: float, length: int, count: int, value: float) -> tuple[float, int, fl
     return value, count, value
 
 
-@kernel
+@kernel(inline=True)
 def wilder(x: float, length: int, count: int, value: float) -> tuple[float, int, float]:
     """One step of Wilder's smoothing (α = 1 / length; New Concepts, 1978): (output, count, value), as in `ema`."""
     if count >= length:

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, overload
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -41,11 +41,26 @@ def cache_root() -> Path:
     return Path(base).expanduser() / "truewind" / "kernels"
 
 
-def kernel(function: F) -> F:
+@overload
+def kernel(function: F) -> F: ...
+
+
+@overload
+def kernel(*, inline: bool) -> Callable[[F], F]: ...
+
+
+def kernel(function: F | None = None, *, inline: bool = False) -> F | Callable[[F], F]:
     """Compile `function` without fastmath, GIL or hidden state; cached on disk, shared by all processes.
 
-    The result is called like the function; its readable Python twin is `.py_func`.
+    The result is called like the function; its readable Python twin is `.py_func`. inline=True is for the small steps
+    that a loop calls on every row: they dissolve in it, where the compiler left to itself may give up at some size.
     """
+    if function is None:
+        return lambda function: _compiled(function, inline)
+    return _compiled(function, inline)
+
+
+def _compiled(function: F, inline: bool) -> F:
     if not COMPILED:
         function.py_func = function  # type: ignore[attr-defined]
         return function
@@ -53,7 +68,7 @@ def kernel(function: F) -> F:
 
     with _caching_in(_folder_for(function)) as cached:
         # error_model="numpy": a division by zero yields inf or NaN as in arrays, and no branch to raise.
-        dispatcher = numba.njit(cache=cached, nogil=True, error_model="numpy")(function)
+        dispatcher = numba.njit(cache=cached, nogil=True, error_model="numpy", forceinline=inline)(function)
     _forget_literals(dispatcher)
     return cast("F", dispatcher)
 

@@ -14,7 +14,7 @@ class Memory(Protocol):
     def __setitem__(self, slot: int, value: float, /) -> None: ...
 
 
-@kernel
+@kernel(inline=True)
 def lag(x: float, length: int, cursor: int, full: int, window: Memory) -> tuple[float, int, int]:
     """One step of the delay: (the value `length` values ago or NaN, cursor, full). `window` is `length` floats."""
     past = window[cursor] if full else nan

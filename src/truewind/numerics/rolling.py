@@ -14,7 +14,7 @@ from truewind.numerics.jit import kernel
 from truewind.numerics.ring import Memory
 
 
-@kernel
+@kernel(inline=True)
 def rolling_sum(
     x: float, length: int, cursor: int, full: int, head: float, window: Memory
 ) -> tuple[float, int, int, float]:
@@ -23,8 +23,9 @@ def rolling_sum(
     window[cursor] = x
     cursor += 1
     if cursor < length:
-        total = head + window[cursor]
-        return (total if full else nan), cursor, full, head
+        if full:
+            return head + window[cursor], cursor, full, head
+        return nan, cursor, full, head
     tail = 0.0  # slot 0 is not folded: a window that starts there is a whole block
     for slot in range(length - 1, 0, -1):
         tail += window[slot]
@@ -32,7 +33,7 @@ def rolling_sum(
     return head, 0, 1, 0.0
 
 
-@kernel
+@kernel(inline=True)
 def rolling_mean(
     x: float, length: int, cursor: int, full: int, head: float, window: Memory
 ) -> tuple[float, int, int, float]:
@@ -41,7 +42,7 @@ def rolling_mean(
     return total / length, cursor, full, head
 
 
-@kernel
+@kernel(inline=True)
 def rolling_max(
     x: float, length: int, cursor: int, full: int, head: float, window: Memory
 ) -> tuple[float, int, int, float]:
@@ -50,9 +51,10 @@ def rolling_max(
     window[cursor] = x
     cursor += 1
     if cursor < length:
-        tail = window[cursor]
-        peak = tail if tail > head else head
-        return (peak if full else nan), cursor, full, head
+        if full:
+            tail = window[cursor]
+            return (tail if tail > head else head), cursor, full, head
+        return nan, cursor, full, head
     tail = -inf
     for slot in range(length - 1, 0, -1):
         value = window[slot]
@@ -61,7 +63,7 @@ def rolling_max(
     return head, 0, 1, -inf
 
 
-@kernel
+@kernel(inline=True)
 def rolling_min(
     x: float, length: int, cursor: int, full: int, head: float, window: Memory
 ) -> tuple[float, int, int, float]:
@@ -70,9 +72,10 @@ def rolling_min(
     window[cursor] = x
     cursor += 1
     if cursor < length:
-        tail = window[cursor]
-        trough = tail if tail < head else head
-        return (trough if full else nan), cursor, full, head
+        if full:
+            tail = window[cursor]
+            return (tail if tail < head else head), cursor, full, head
+        return nan, cursor, full, head
     tail = inf
     for slot in range(length - 1, 0, -1):
         value = window[slot]
