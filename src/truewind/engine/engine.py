@@ -122,9 +122,9 @@ class Engine:
             self._flush()
             state.make_room()
         self._wake = wake
+        self._positions.clear()  # an order that begins to work changes what is said of a position, too
         filled = state.counters[_FILLS]
         if filled != self._seen_fills:
-            self._positions.clear()
             first, self._seen_fills = self._seen_fills, filled
             if self._tells_fills:
                 self._row = row  # by this bar's close at the latest a fill in it is known; orders go out then
@@ -180,8 +180,12 @@ class Engine:
         parent: int = 0,
         tag: int = 0,
     ) -> int:
-        """See `ports.Desk.submit`. Raises StrategyError for a quantity or price that is no number."""
+        """See `ports.Desk.submit`. Raises StrategyError for what cannot be an order: a price that is no number …"""
         index = self.index_of(symbol)
+        if side not in _SIDES or type not in _TYPES:
+            raise self._refuse(symbol, f"side {side!r} and type {type!r} are no order's")
+        if parent and (type == OrderType.MARKET or not reduce_only):
+            raise self._refuse(symbol, "an order with a parent must be a reduce-only stop or limit")
         tick_num, tick_den, lot_num, lot_den = self._steps[index]
         lots = quantity * lot_den / lot_num + 1e-6
         if not 0.0 <= lots < 9e18:
@@ -191,7 +195,8 @@ class Engine:
             if not 0.0 < price < 1e15:
                 raise self._refuse(symbol, f"price {price} is not a number > 0")
             # A limit is rounded away from the market, a stop's trigger too: never better for us than was asked.
-            ticks = to_ticks(price, tick_num, tick_den, -side if type == OrderType.LIMIT else side)
+            worse = -int(side) if type == OrderType.LIMIT else int(side)
+            ticks = to_ticks(float(price), tick_num, tick_den, worse)
         row = self._row
         while True:
             order = submit_at(
@@ -312,7 +317,9 @@ class Engine:
 
     def _refuse(self, symbol: str, what: str) -> StrategyError:
         return StrategyError(
-            f"{symbol} at {iso(self.now_us)}: {what}", remedy="Check the strategy's arithmetic for NaN", symbol=symbol
+            f"{symbol} at {iso(self.now_us)}: {what}",
+            remedy="Check what the strategy asks for, and its arithmetic for NaN",
+            symbol=symbol,
         )
 
     def _position(self, index: int) -> Position:
@@ -353,4 +360,5 @@ class Engine:
         )
 
 
+_SIDES, _TYPES = frozenset(map(int, Side)), frozenset(map(int, OrderType))
 _STEP_FIELDS = ("tick_num", "tick_den", "lot_num", "lot_den")

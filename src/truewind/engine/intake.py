@@ -9,11 +9,58 @@ from truewind.numerics.jit import kernel
 from truewind.portfolio.ledger import worth_per_lot
 from truewind.risk.gate import judge
 
-_MARKET, _NEW = int(OrderType.MARKET), int(Status.NEW)
+_MARKET, _STOP, _NEW = int(OrderType.MARKET), int(OrderType.STOP), int(Status.NEW)
 _DENY, _SUBMIT, _HOLD = int(Event.DENY), int(Event.SUBMIT), int(Event.HOLD)
-_NONE, _DRAWDOWN = int(Reason.NONE), int(Reason.DRAWDOWN)
+_NONE, _DRAWDOWN, _PARENT_ENDED = int(Reason.NONE), int(Reason.DRAWDOWN), int(Reason.PARENT_ENDED)
 _BELOW_MIN_QUANTITY, _BELOW_MIN_NOTIONAL = int(Reason.BELOW_MIN_QUANTITY), int(Reason.BELOW_MIN_NOTIONAL)
 _ABOVE_MAX_QUANTITY, _BAD_PRICE, _NO_PRICE = int(Reason.ABOVE_MAX_QUANTITY), int(Reason.BAD_PRICE), int(Reason.NO_PRICE)
+
+
+@kernel
+def notional_ahead(symbol: int, instruments: Any, positions: Any, account: Any, orders: Any) -> float:
+    """The largest notional that `symbol` may come to, whichever of its opening orders fill; reckoned at its close."""
+    position = positions[symbol]
+    price = position["close"]
+    bought = sold = 0
+    for i in range(account[0]["orders"]):
+        order = orders[i]
+        if order["symbol"] == symbol and not order["reduce_only"]:
+            if order["side"] > 0:
+                bought += order["lots"]
+            else:
+                sold += order["lots"]
+            if price != price:  # before its first bar an order's own price must do
+                price = to_price(order["price"], instruments[symbol]["tick_num"], instruments[symbol]["tick_den"])
+    held = position["lots"]
+    lots = max(abs(held), held + bought, sold - held)
+    return float(lots * worth_per_lot(instruments[symbol]) * price) if lots > 0 else 0.0
+
+
+@kernel
+def lots_ahead(symbol: int, side: int, positions: Any, account: Any, orders: Any) -> int:
+    """Lots held on `side` (negative: on the other) once the orders of that side that are on their way have filled.
+
+    Of reduce-only orders only those at market count: stops and targets may never fill.
+    """
+    ahead = side * positions[symbol]["lots"]
+    leaving = 0
+    for i in range(account[0]["orders"]):
+        order = orders[i]
+        if order["symbol"] == symbol and order["side"] == side:
+            if not order["reduce_only"]:
+                ahead += order["lots"]
+            elif order["type"] == _MARKET:
+                leaving += order["lots"]
+    return int(ahead + min(leaving, max(0, -ahead)))
+
+
+@kernel
+def leads(parent: int, symbol: int, account: Any, orders: Any) -> bool:
+    """Whether `parent` is a working order of `symbol` that an order can wait for."""
+    for i in range(account[0]["orders"]):
+        if orders[i]["id"] == parent:
+            return bool(orders[i]["symbol"] == symbol and orders[i]["parent"] == 0)
+    return False
 
 
 @kernel
@@ -27,22 +74,11 @@ def limit_order(
     """
     money, instrument = account[0], instruments[symbol]
     lot_worth = at * worth_per_lot(instrument)
-    same = 0
     others = 0.0
     for other in range(len(positions)):
-        if other != symbol and positions[other]["lots"] != 0:
-            held = positions[other]
-            others += abs(held["lots"]) * worth_per_lot(instruments[other]) * held["close"]
-    for i in range(money["orders"]):
-        order = orders[i]
-        if order["reduce_only"]:
-            continue
-        if order["symbol"] != symbol:
-            close = positions[order["symbol"]]["close"]
-            others += order["lots"] * worth_per_lot(instruments[order["symbol"]]) * close
-        elif order["side"] == side:
-            same += order["lots"]
-    ahead = side * positions[symbol]["lots"] + same  # held on the order's side once all that is sent is filled
+        if other != symbol:
+            others += notional_ahead(other, instruments, positions, account, orders)
+    ahead = lots_ahead(symbol, side, positions, account, orders)
     reducing = min(lots, max(0, -ahead))
     opening, reason = judge(
         limits[0], money["equity"], money["peak"], money["halted"], lots - reducing, max(0, ahead) * lot_worth, others,
@@ -93,14 +129,17 @@ def submit(
     order["accepted_row"] = -1
     order["tag"] = tag
     at = to_price(price, instrument["tick_num"], instrument["tick_den"])
-    if kind == _MARKET:
-        at = positions[symbol]["close"]
+    close = positions[symbol]["close"]
+    if kind == _MARKET or ((side > 0) == (kind == _STOP) and close > at):
+        at = close  # the least that a sale brings by its limit and a purchase costs by its trigger is the market
     allowed = lots
     reason = _NONE
     if not at > 0.0:
         allowed, reason = 0, (_NO_PRICE if kind == _MARKET else _BAD_PRICE)
     elif lots < 1:
         allowed, reason = 0, _BELOW_MIN_QUANTITY
+    elif parent != 0 and not leads(parent, symbol, account, orders):
+        allowed, reason = 0, _PARENT_ENDED
     elif not reduce_only:
         allowed, reason = limit_order(symbol, side, lots, at, instruments, positions, account, orders, limits)
     order["lots"] = allowed

@@ -14,6 +14,7 @@ from truewind.engine import entry
 from truewind.engine.merge import Timeline
 from truewind.errors import ConfigError
 from truewind.execution.simulated.matching import FUNDING, NEVER
+from truewind.numerics.exact import SAFE_INT64
 from truewind.numerics.jit import COMPILED
 
 _FIRST_ORDERS = 64
@@ -41,7 +42,19 @@ class State:
                     f"{instrument.id} is settled in {instrument.currency}, the account is in {currency}",
                     remedy="Trade instruments of one settlement currency, or change account.currency",
                 )
+            if instrument.currency != instrument.quote:
+                raise ConfigError(
+                    f"{instrument.id} is priced in {instrument.quote} but settled in {instrument.currency}: its profit "
+                    "is no multiple of its price, and the ledger cannot book it",
+                    remedy="Trade linear instruments",
+                )
         self.scale = 10 ** currency_precision(currency)
+        units = round(cash * self.scale)
+        if not 0 < units < SAFE_INT64:
+            raise ConfigError(
+                f"Cash of {cash:g} {currency} does not fit the ledger, which counts {self.scale} units to one",
+                remedy=f"Start with less than {SAFE_INT64 / self.scale:g} {currency}, and more than nothing",
+            )
         self.instruments = np.concatenate([instrument_row(instrument) for instrument in instruments])
         self.positions = np.zeros(len(instruments), POSITION)
         self.positions["low_at"], self.positions["high_at"] = -np.inf, np.inf
@@ -52,7 +65,6 @@ class State:
         self.positions["last_funding"] = ends
         self.positions["next_funding"] = ends - [len(table) for table in tables]
         self.account = np.zeros(1, ACCOUNT)
-        units = round(cash * self.scale)
         for name in ("cash", "initial", "equity", "peak"):
             self.account[name] = units
         self.account["horizon"] = _FIRST_ORDERS

@@ -120,8 +120,14 @@ def end_children(orders: Any, parent: int, events: Any, account: Any, ts: int, r
 
 
 @kernel
-def wake_children(orders: Any, parent: int, filled: int, events: Any, account: Any, ts: int, row: int) -> None:
-    """Put a filled order's stops and targets to work: they reach the venue with the fill."""
+def wake_children(
+    orders: Any, parent: int, filled: int, at: int, events: Any, account: Any, ts: int, row: int
+) -> None:  # fmt: skip
+    """Put a filled order's stops and targets to work: they reach the venue with the fill, at `at` ticks.
+
+    A stop that the market is beyond by then is triggered at once, there: at its own trigger it would gain what
+    nobody could have had.
+    """
     for j in range(account[0]["orders"]):
         order = orders[j]
         if order["parent"] == parent and order["status"] == _HELD:
@@ -129,6 +135,8 @@ def wake_children(orders: Any, parent: int, filled: int, events: Any, account: A
             order["ts_sent"] = ts
             order["ts_arrive"] = ts
             order["accepted_row"] = row
+            if order["type"] == _STOP and (at - order["price"]) * order["side"] > 0:
+                order["price"] = at
             change_order(orders, j, events, account, ts, row, _SUBMIT, _NONE, order["lots"])
             change_order(orders, j, events, account, ts, row, _ACCEPT, _NONE, order["lots"])
 
@@ -211,7 +219,7 @@ def execute(
         change_order(orders, j, events, account, ts, row, _EXPIRE, _NOTHING_TO_REDUCE, wanted - lots)
     else:
         change_order(orders, j, events, account, ts, row, _FILL, _NONE, lots)
-    wake_children(orders, order["id"], lots, events, account, ts, row)
+    wake_children(orders, order["id"], lots, reference, events, account, ts, row)
     return opening
 
 
@@ -235,7 +243,8 @@ def pay_funding(
 def liquidation_price(symbol: int, instruments: Any, positions: Any, account: Any, costs: Any) -> float:
     """Price of `symbol` at which equity equals the maintenance margin, other prices standing still; NaN if none.
 
-    equity(x) = equity + lots·w·(x − close); maintenance(x) = others + |lots|·w·x·rate; solved for x.
+    equity(x) = equity + lots·w·(x − close); maintenance(x) = others + |lots|·w·x·rate; solved for x. Below zero for
+    a short that no price can save.
     """
     position, instrument = positions[symbol], instruments[symbol]
     if position["lots"] == 0 or not instrument["can_short"]:
@@ -249,7 +258,7 @@ def liquidation_price(symbol: int, instruments: Any, positions: Any, account: An
     exposure = position["lots"] * worth_per_lot(instrument)
     slack = equity_now(instruments, positions, account) - others
     at = (exposure * position["close"] - slack) / (exposure - abs(exposure) * rate)
-    return at if at > 0.0 else np.nan
+    return at if at > 0.0 or exposure < 0.0 else np.nan
 
 
 @kernel
@@ -390,6 +399,7 @@ def tidy(symbol: int, ts: int, row: int, positions: Any, account: Any, orders: A
         idle = order["symbol"] == symbol and order["reduce_only"] and order["status"] == _ACCEPTED
         if idle and held * order["side"] >= 0:
             change_order(orders, j, events, account, ts, row, _EXPIRE, _NOTHING_TO_REDUCE, order["lots"])
+            end_children(orders, order["id"], events, account, ts, row)
     drop_ended(account, orders)
 
 
@@ -460,8 +470,7 @@ def process(
     if not quiet:
         instrument = instruments[symbol]
         ticks = to_ticks(prices[0, k], instrument["tick_num"], instrument["tick_den"], 1)
-        if position["lots"] == 0:
-            position["close"] = prices[0, k]
+        position["close"] = prices[0, k]  # what margin is reckoned at until the bar has closed
         pay_funding(times[0, k], k, ticks, symbol, funding, instruments, positions, account, fills)
         if working > 0:
             match_open(k, times, prices, instruments, positions, account, orders, fills, events, costs)

@@ -1,0 +1,180 @@
+"""Scripted trading for tests: bars from four numbers each, a strategy that does what the test says, and what came of it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from truewind.domain.fill import FillKind
+from truewind.domain.instrument import Instrument, Kind
+from truewind.domain.order import Reason, Status
+from truewind.engine.engine import Engine
+from truewind.engine.merge import merge
+from truewind.execution.simulated.costs import CostSettings
+from truewind.execution.simulated.matching import FUNDING
+from truewind.risk.gate import RiskSettings
+from truewind.strategies.base import Strategy
+
+MINUTE = 60_000_000
+Act = Callable[["Scripted"], Any]
+Candle = tuple[float, float, float, float]
+
+
+class Scripted(Strategy):
+    """Does `acts[row]` when bar `row` of the timeline has closed (-1: at the start), and remembers what it was told."""
+
+    def __init__(self, acts: Mapping[int, Act], on_fill: Callable[["Scripted", Any], Any] | None = None) -> None:
+        super().__init__()
+        self.acts, self.react = acts, on_fill
+        self.row = -1
+        self.bars: list[Any] = []
+        self.told: list[Any] = []
+        self.ids: list[int] = []
+
+    def on_start(self) -> None:
+        self._act()
+
+    def on_bar(self, bar: Any) -> None:
+        self.row += 1
+        self.bars.append(bar)
+        self._act()
+
+    def on_fill(self, fill: Any) -> None:
+        self.told.append(fill)
+        if self.react is not None:
+            self.react(self, fill)
+
+    def order(self, side: Any, quantity: float, **how: Any) -> int:
+        self.ids.append(super().order(side, quantity, **how))
+        return self.ids[-1]
+
+    def _act(self) -> None:
+        if self.row in self.acts:
+            self.acts[self.row](self)
+
+
+class Done(NamedTuple):
+    """One fill as a test compares it: quantities in lots, money in ledger units."""
+
+    row: int
+    kind: str
+    side: int
+    price: float
+    lots: int
+    maker: bool = False
+
+
+def perpetual(symbol: str = "BTCUSDT", *, tick: str = "0.1", lot: str = "0.001", **more: Any) -> Instrument:
+    settings: dict[str, Any] = {"venue": "test", "kind": Kind.PERPETUAL, "base": symbol[:3], "quote": "USDT"}
+    return Instrument(symbol=symbol, tick_size=Decimal(tick), lot_size=Decimal(lot), **settings | more)
+
+
+def spot(symbol: str = "BTCUSDT", **more: Any) -> Instrument:
+    return perpetual(symbol, kind=Kind.SPOT, **more)
+
+
+def columns(candles: Sequence[Candle], *, start: int = 0, step: int = MINUTE) -> dict[str, np.ndarray]:
+    """Bars from (open, high, low, close), one every `step` µs from `start` on."""
+    table = np.array(candles, np.float64).reshape(len(candles), 4)
+    named = dict(zip(("open", "high", "low", "close"), table.T.copy(), strict=True))
+    return {"ts": start + step * np.arange(len(table), dtype=np.int64), **named, "volume": np.ones(len(table))}
+
+
+def flat(price: float) -> Candle:
+    return (price, price, price, price)
+
+
+def free(**costs: Any) -> CostSettings:
+    """No costs at all, but for those given."""
+    none = {"maker_fee": 0.0, "taker_fee": 0.0, "half_spread_bps": 0.0, "latency_ms": 0.0, "liquidation_fee": 0.0}
+    return CostSettings(**none | costs)
+
+
+UNLIMITED = RiskSettings(max_position=1000.0, max_exposure=1.0, max_gross=1000.0, max_drawdown=0.0)
+
+
+def build(
+    bars: Sequence[Candle] | Mapping[str, Any],
+    strategy: Strategy | Mapping[int, Act],
+    *,
+    instruments: Sequence[Instrument] | None = None,
+    step: int = MINUTE,
+    steps: Mapping[str, int] | None = None,
+    cash: float = 1_000_000.0,
+    currency: str = "USDT",
+    costs: CostSettings | None = None,
+    limits: RiskSettings = UNLIMITED,
+    leverage: float = 20.0,
+    gate_leverage: float | None = None,
+    funding: Mapping[str, Sequence[tuple[int, float, float]]] | None = None,
+    journal: Any = None,
+) -> Engine:
+    """An engine on these bars: candles of BTCUSDT, or columns (or candles) by symbol.
+
+    funding: (ts, rate, mark price or 0) by symbol. gate_leverage: what the risk gate goes by if not `leverage`.
+    """
+    by_symbol = bars if isinstance(bars, Mapping) else {"BTCUSDT": bars}
+    made = {
+        symbol: given if isinstance(given, Mapping) else columns(given, step=step)
+        for symbol, given in by_symbol.items()
+    }
+    traded = list(instruments) if instruments is not None else [perpetual(symbol) for symbol in made]
+    rows = {}
+    for symbol, dues in (funding or {}).items():
+        tick = float(next(i for i in traded if i.symbol == symbol).tick_size)
+        rows[symbol] = np.array([(ts, round(rate * 1e8), round(mark / tick)) for ts, rate, mark in dues], FUNDING)
+    return Engine(
+        merge(made, steps or dict.fromkeys(made, step)),
+        traded,
+        strategy if isinstance(strategy, Strategy) else Scripted(strategy),
+        cash=cash,
+        currency=currency,
+        costs=(costs or free()).record(leverage),
+        limits=limits.record(gate_leverage or leverage),
+        funding=rows,
+        journal=journal,
+    )
+
+
+def play(bars: Sequence[Candle] | Mapping[str, Any], strategy: Strategy | Mapping[int, Act], **how: Any) -> Engine:
+    """`build`, then run to the end."""
+    engine = build(bars, strategy, **how)
+    engine.run()
+    return engine
+
+
+def done(engine: Engine, symbol: str | None = None) -> list[Done]:
+    """The fills of a run, in the order in which they were booked."""
+    kinds = {FillKind.TRADE: "trade", FillKind.FUNDING: "funding", FillKind.LIQUIDATION: "liquidation"}
+    found = []
+    for fill in engine.fills:
+        instrument = engine.instruments[int(fill["symbol"])]
+        if symbol in (None, instrument.symbol):
+            price = float(instrument.price(fill["price"]))
+            found.append(
+                Done(
+                    int(fill["row"]),
+                    kinds[int(fill["kind"])],
+                    int(fill["side"]),
+                    price,
+                    int(fill["lots"]),
+                    bool(fill["maker"]),
+                )  # fmt: skip
+            )
+    return found
+
+
+def fates(engine: Engine) -> dict[int, tuple[Status, Reason]]:
+    """How each order stands after the last of its events, and the last reason that was given."""
+    found: dict[int, tuple[Status, Reason]] = {}
+    for event in engine.events:
+        number, reason = int(event["order"]), Reason(int(event["reason"]))
+        before = found.get(number, (Status.NEW, Reason.NONE))[1]
+        found[number] = (Status(int(event["status"])), reason or before)
+    return found
+
+
+def final_cash(engine: Engine) -> float:
+    """The wallet after the run, in the account's currency."""
+    return int(engine.state.account[0]["cash"]) / engine.state.scale
