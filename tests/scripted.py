@@ -1,4 +1,4 @@
-"""Scripted trading for tests: bars from four numbers each, a strategy that does what the test says, and what came of it."""
+"""Scripted trading for tests: bars of four numbers each, a strategy that does as the test says, and what came of it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
@@ -160,7 +160,7 @@ def done(engine: Engine, symbol: str | None = None) -> list[Done]:
                     price,
                     int(fill["lots"]),
                     bool(fill["maker"]),
-                )  # fmt: skip
+                )
             )
     return found
 

@@ -12,6 +12,7 @@ from truewind import features
 from truewind.config import Settings
 from truewind.domain.clock import iso, parse_ts_us
 from truewind.domain.instrument import Instrument, Kind
+from truewind.domain.market import Bar
 from truewind.domain.timeframe import SECOND_US, timeframe_us
 from truewind.engine.merge import Timeline, merge
 from truewind.errors import ConfigError, EmptyRangeError, UnknownSeriesError
@@ -136,7 +137,7 @@ def _bars(
             for column in features.parse_spec(spec).columns:
                 output = column.partition(".")[2]
                 field = f"{name}_{output}" if output else name
-                if field in arrays:
+                if field in arrays or field in Bar.__struct_fields__:
                     raise ConfigError(f"A feature may not be called '{field}': a bar has that field", spec=spec)
                 arrays[field] = computed[column]
     if start is not None:

@@ -19,7 +19,7 @@ from typing import Any
 
 import orjson
 import polars as pl
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from truewind import log
 from truewind._version import __version__
@@ -73,6 +73,15 @@ class BacktestSettings(Settings):
     costs: CostSettings = CostSettings()
     risk: RiskSettings = RiskSettings()
     seed: int = 42
+
+    @model_validator(mode="after")
+    def _margin_lasts(self) -> "BacktestSettings":
+        if self.costs.maintenance_rate * self.account.leverage >= 1.0:
+            raise ValueError(
+                f"at leverage {self.account.leverage:g} a position has less margin than costs.maintenance_rate "
+                f"{self.costs.maintenance_rate:g} keeps it alive with"
+            )
+        return self
 
 
 def load_config(config: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> BacktestSettings:

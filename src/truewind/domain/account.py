@@ -7,7 +7,7 @@ import numpy as np
 # cash: wallet balance (deposits + realised − fees + funding). peak: highest equity so far.
 # next_order: the next order id. orders, fills, events: rows in use of the working tables. overflow: some amount did not
 # fit 64 bits. settled: bars before this row are in `equity`. horizon: how many bars to look ahead for something to do.
-# halted: the drawdown limit was reached, no order that opens is let through any more.
+# halted: equity after some bar was less than `keep` × peak: no order that opens is let through any more.
 ACCOUNT = np.dtype(
     [
         ("cash", np.int64),
@@ -26,6 +26,7 @@ ACCOUNT = np.dtype(
         ("horizon", np.int64),
         ("equity", np.float64),
         ("peak", np.float64),
+        ("keep", np.float64),
     ],
     align=True,
 )

@@ -168,7 +168,10 @@ ORDER_EVENT = np.dtype(
 
 
 class Order(msgspec.Struct, frozen=True, gc=False):
-    """A working order as a strategy sees it: a copy, in lots and ticks as the venue counts."""
+    """A working order as a strategy sees it: a copy.
+
+    lots, filled, price_ticks: as the venue counts. quantity (base units), price (NaN at market): the same as floats.
+    """
 
     id: int
     symbol: str
@@ -178,5 +181,8 @@ class Order(msgspec.Struct, frozen=True, gc=False):
     lots: int
     filled: int
     price_ticks: int
+    quantity: float
+    price: float
     reduce_only: bool
+    parent: int
     tag: int

@@ -16,7 +16,7 @@ def timeframe_us(timeframe: str) -> int:
 
     Calendar months have no fixed length and are refused. Raises ConfigError.
     """
-    found = re.fullmatch(r"([1-9]\d*)([smhdw])", timeframe)
+    found = re.fullmatch(r"([1-9][0-9]*)([smhdw])", timeframe)
     if not found:
         raise ConfigError(
             f"Unknown timeframe '{timeframe}'",

@@ -222,6 +222,7 @@ class Engine:
         if not count:
             return []
         index, orders = self.index_of(symbol), self.state.orders[:count]
+        tick_num, tick_den, lot_num, lot_den = self._steps[index]
         return [
             Order(
                 id=int(order["id"]),
@@ -232,7 +233,10 @@ class Engine:
                 lots=int(order["lots"]),
                 filled=int(order["filled"]),
                 price_ticks=int(order["price"]),
+                quantity=int(order["lots"]) * lot_num / lot_den,
+                price=int(order["price"]) * tick_num / tick_den if order["price"] else float("nan"),
                 reduce_only=bool(order["reduce_only"]),
+                parent=int(order["parent"]),
                 tag=int(order["tag"]),
             )
             for order in orders

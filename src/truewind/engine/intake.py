@@ -11,7 +11,7 @@ from truewind.risk.gate import judge
 
 _MARKET, _STOP, _NEW = int(OrderType.MARKET), int(OrderType.STOP), int(Status.NEW)
 _DENY, _SUBMIT, _HOLD = int(Event.DENY), int(Event.SUBMIT), int(Event.HOLD)
-_NONE, _DRAWDOWN, _PARENT_ENDED = int(Reason.NONE), int(Reason.DRAWDOWN), int(Reason.PARENT_ENDED)
+_NONE, _PARENT_ENDED = int(Reason.NONE), int(Reason.PARENT_ENDED)
 _BELOW_MIN_QUANTITY, _BELOW_MIN_NOTIONAL = int(Reason.BELOW_MIN_QUANTITY), int(Reason.BELOW_MIN_NOTIONAL)
 _ABOVE_MAX_QUANTITY, _BAD_PRICE, _NO_PRICE = int(Reason.ABOVE_MAX_QUANTITY), int(Reason.BAD_PRICE), int(Reason.NO_PRICE)
 
@@ -81,11 +81,8 @@ def limit_order(
     ahead = lots_ahead(symbol, side, positions, account, orders)
     reducing = min(lots, max(0, -ahead))
     opening, reason = judge(
-        limits[0], money["equity"], money["peak"], money["halted"], lots - reducing, max(0, ahead) * lot_worth, others,
-        lot_worth,
-    )  # fmt: skip
-    if reason == _DRAWDOWN:
-        money["halted"] = 1
+        limits[0], money["equity"], money["halted"], lots - reducing, max(0, ahead) * lot_worth, others, lot_worth
+    )
     allowed = reducing + opening
     if allowed < instrument["min_lots"]:
         return 0, (_BELOW_MIN_QUANTITY if reason == _NONE else reason)

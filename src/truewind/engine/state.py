@@ -67,6 +67,8 @@ class State:
         self.account = np.zeros(1, ACCOUNT)
         for name in ("cash", "initial", "equity", "peak"):
             self.account[name] = units
+        fall = float(limits[0]["max_drawdown"])
+        self.account["keep"] = 1.0 - fall if fall > 0.0 else -np.inf
         self.account["horizon"] = _FIRST_ORDERS
         self.orders = np.zeros(_FIRST_ORDERS, ORDER)
         self.fills = np.zeros(_BUFFER_ROWS, FILL)

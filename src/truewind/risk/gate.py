@@ -37,8 +37,8 @@ class RiskSettings(Settings):
     """Limits on what may be held, as fractions of equity.
 
     max_position: notional in one symbol. max_exposure: initial margin in use (notional ÷ leverage), all symbols.
-    max_gross: notional, all symbols. max_drawdown: fall of equity from its peak that stops opening orders for the
-    rest of the run (0: never).
+    max_gross: notional, all symbols. max_drawdown: fall of equity from its peak, after any bar, that stops opening
+    orders for the rest of the run (0: never).
     """
 
     max_position: float = Field(default=1.0, gt=0.0, le=1000.0)
@@ -55,18 +55,18 @@ class RiskSettings(Settings):
 
 @kernel
 def judge(
-    limit: Any, equity: float, peak: float, halted: int, opening: int, committed: float, gross: float, lot_worth: float
+    limit: Any, equity: float, halted: int, opening: int, committed: float, gross: float, lot_worth: float
 ) -> tuple[int, int]:
     """How many of `opening` lots may be opened, and the reason if fewer.
 
-    committed: notional in this symbol that is held or on its way on the order's side, after its reducing part.
+    halted: the drawdown limit was reached. committed: notional in this symbol that is held or on its way on the order's side, after its reducing part.
     gross: the same over all other symbols. lot_worth: notional of one lot. All in ledger units.
     """
     if opening <= 0:
         return opening, _NONE
     if not equity > 0.0:
         return 0, _NO_EQUITY
-    if halted or (limit["max_drawdown"] > 0.0 and equity < peak * (1.0 - limit["max_drawdown"])):
+    if halted:
         return 0, _DRAWDOWN
     allowed = opening
     reason = _NONE

@@ -20,10 +20,10 @@ from truewind.config import Settings, parse
 from truewind.domain.account import Account
 from truewind.domain.clock import iso
 from truewind.domain.fill import Fill
-from truewind.domain.order import Order, OrderType, Side
+from truewind.domain.order import Order, OrderType, Side, Status
 from truewind.domain.ports import Desk
 from truewind.domain.position import Position
-from truewind.domain.signal import Signal, Want
+from truewind.domain.signal import FLAT, Signal, Want
 from truewind.errors import ConfigError, StrategyError, suggest
 from truewind.strategies.sizing import SizingSettings
 
@@ -165,7 +165,8 @@ class SignalStrategy(Strategy, ABC):
     """A strategy given as a pure `decide(row, position, params) -> Signal`; this class turns signals into orders.
 
     A signal says which position is wanted. It acts when it changes: a side that is repeated bar after bar enters
-    once, and is not entered again after its stop until the signal has been something else in between.
+    once, and is not entered again after its stop, target or horizon until the signal has been something else in
+    between. An entry that has not filled by its horizon is withdrawn.
     """
 
     @staticmethod
@@ -179,21 +180,22 @@ class SignalStrategy(Strategy, ABC):
         # A plain tuple of numbers: what compiled code takes too.
         self.values: Any = namedtuple("Params", fields)(**fields)
         self._last: dict[str, int] = {}
-        self._entry: dict[str, int] = {}
         self._expiry: dict[str, int] = {}
 
     def on_bar(self, bar: Any) -> None:
         position = self.desk.position(bar.symbol)
         signal = self.decide(bar, position, self.values)
         side = signal[0]
-        if self._expiry and self._expired(bar, position):
-            side = Want.FLAT
-            signal = Signal(Want.FLAT)
-        if side == self._last.get(bar.symbol, Want.HOLD):
-            return
+        changed = side != self._last.get(bar.symbol, Want.HOLD)
         self._last[bar.symbol] = side
-        if side != Want.HOLD and (side != position.side or side == Want.FLAT):
+        if changed and side != Want.HOLD and (side != position.side or side == Want.FLAT or self._moving(bar.symbol)):
             self._act(bar, position, signal)
+        elif self._expiry and self._expiry.get(bar.symbol, math.inf) <= bar.ts_event:
+            self._act(bar, position, FLAT)
+
+    def _moving(self, symbol: str) -> bool:
+        """Whether an order is still on its way, so that the position will not stay what it is."""
+        return any(order.status == Status.SUBMITTED for order in self.working(symbol))
 
     def _act(self, bar: Any, position: Position, signal: Signal) -> None:
         symbol = bar.symbol
@@ -206,6 +208,11 @@ class SignalStrategy(Strategy, ABC):
         at_market = math.isnan(signal.entry)
         price = bar.close if at_market else signal.entry
         self._check_exits(bar, side, price, signal)
+        if signal.horizon_us > 0:
+            self._expiry[symbol] = bar.ts_event + signal.horizon_us
+        if position.side == side:  # what was to change it has been withdrawn: protect what is held
+            self._leave(symbol, side, abs(position.quantity), 0, price, signal)
+            return
         quantity = self.sizing.quantity(self.desk.account().equity, price, signal.stop)
         turning = abs(position.quantity) if position.side == -side else 0.0
         if turning and not at_market:
@@ -214,23 +221,26 @@ class SignalStrategy(Strategy, ABC):
         kind = OrderType.MARKET if at_market else OrderType.LIMIT
         limit = 0.0 if at_market else signal.entry
         parent = self.desk.submit(symbol, side, quantity + turning, kind, limit, tag=signal.reason)
-        if not parent:
-            return
-        if signal.horizon_us > 0:
-            self._expiry[symbol] = bar.ts_event + signal.horizon_us
-        targets = [price for price in signal[4:8] if not math.isnan(price)]
+        opening = self._sent(symbol, parent) - turning  # the risk gate may have reduced it
+        if opening > 0.0:
+            self._leave(symbol, side, opening, parent, price, signal)
+
+    def _leave(self, symbol: str, side: Side, quantity: float, parent: int, price: float, signal: Signal) -> None:
+        """Send the exits of `quantity`: one stop for all, even parts to the targets, and to the farthest the rest."""
         stop = None if math.isnan(signal.stop) else signal.stop
         self._protect(symbol, side, quantity, parent, [(OrderType.STOP, stop)], signal.reason)
-        for target in targets:
-            exits = [(OrderType.LIMIT, target)]
-            self._protect(symbol, side, quantity / len(targets), parent, exits, signal.reason)
+        targets = sorted((at for at in signal[4:8] if not math.isnan(at)), key=lambda at: abs(at - price))
+        part, left = quantity / max(1, len(targets)), quantity
+        for i, target in enumerate(targets, 1):
+            size = left if i == len(targets) else part
+            order = self.desk.submit(
+                symbol, Side(-side), size, OrderType.LIMIT, target, reduce_only=True, parent=parent, tag=signal.reason
+            )
+            left -= self._sent(symbol, order)
 
-    def _expired(self, bar: Any, position: Position) -> bool:
-        due = self._expiry.get(bar.symbol)
-        if due is None or bar.ts_event < due:
-            return False
-        del self._expiry[bar.symbol]
-        return position.side != Want.FLAT
+    def _sent(self, symbol: str, order_id: int) -> float:
+        """Quantity of an order as it went out; 0 if it did not."""
+        return next((order.quantity for order in self.working(symbol) if order.id == order_id), 0.0)
 
     def _check_exits(self, bar: Any, side: int, price: float, signal: Signal) -> None:
         exits = [("stop", signal.stop, -side), *(("target", target, side) for target in signal[4:8])]
@@ -271,7 +281,10 @@ def _from_function(decide: Decide, params: Mapping[str, Any]) -> Strategy:
     reads = getattr(decide, "features", ())
     fields = {"__annotations__": {key: type(value) for key, value in params.items()}, **params}
     settings = type("Params", (Settings,), {**fields, "__module__": decide.__module__})
-    members = {"decide": staticmethod(decide), "Params": settings, "features": lambda self: reads}
+    members = {
+        "decide": staticmethod(decide), "Params": settings, "features": lambda self: reads,
+        "__module__": decide.__module__,
+    }  # fmt: skip
     return type(decide.__name__, (SignalStrategy,), members)()  # type: ignore[no-any-return]
 
 

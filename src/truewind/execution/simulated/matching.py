@@ -57,7 +57,7 @@ def settle(upto: int, times: Any, prices: Any, instruments: Any, positions: Any,
     first = money["settled"]
     if first >= upto:
         return
-    worth, peak = money["equity"], money["peak"]
+    worth, peak, keep = money["equity"], money["peak"], money["keep"]
     for k in range(first, upto):
         symbol = times[2, k]
         position = positions[symbol]
@@ -66,6 +66,8 @@ def settle(upto: int, times: Any, prices: Any, instruments: Any, positions: Any,
             worth += position["lots"] * worth_per_lot(instruments[symbol]) * change
             if worth > peak:
                 peak = worth
+            elif worth < keep * peak:
+                money["halted"] = 1
         position["close"] = prices[3, k]
         equity[k] = worth
     money["equity"], money["peak"], money["settled"] = worth, peak, upto
@@ -483,6 +485,8 @@ def process(
     position["close"] = prices[3, k]
     money["equity"] = equity_now(instruments, positions, account)
     money["peak"] = max(money["peak"], money["equity"])
+    if money["equity"] < money["keep"] * money["peak"]:
+        money["halted"] = 1
     money["settled"] = k + 1
     equity[k] = money["equity"]
     set_bounds(funding, instruments, positions, account, orders, costs)
