@@ -1,7 +1,8 @@
-"""EMA cross in truewind's event lane. usage: ours_ema.py BARS REPEATS
+"""EMA cross in truewind's event lane. usage: ours_ema.py BARS REPEATS [sleeping]
 
 The watch covers what a backtest does once the bars are in memory: timeline, engine, the run with its risk gate,
-ledger and per-bar equity, and the journal written and synced to disk.
+ledger and per-bar equity, and the journal written and synced to disk. "sleeping": the averages are a compiled feature,
+and Python is called only on the bars where they cross; computing the feature is inside the watch.
 """
 
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 import workload as w
-from truewind import Strategy, __version__
+from truewind import Strategy, __version__, features
 from truewind.domain.fill import FillKind
 from truewind.domain.instrument import Instrument, Kind
 from truewind.domain.order import Event
@@ -64,13 +65,30 @@ class EmaCross(Strategy):
                 self.sell(quantity)
 
 
-def main(n: int, repeats: int) -> None:
+class Sleeper(Strategy):
+    """The same, called only where the averages cross."""
+
+    wakes_on = "turn"
+
+    def on_start(self) -> None:
+        self.seen = 0
+
+    def on_bar(self, bar) -> None:
+        quantity = 2.0 if self.seen else 1.0
+        self.seen += 1
+        if bar.turn > 0.0:
+            self.buy(quantity)
+        else:
+            self.sell(quantity)
+
+
+def main(n: int, repeats: int, strategy: type[Strategy]) -> None:
     columns = w.bars(n)
-    backtest(w.bars(1_000))  # compiles what is not in the disk cache yet
+    backtest(w.bars(1_000), strategy)  # compiles what is not in the disk cache yet
 
     def run() -> tuple[float, Engine]:
         start = time.perf_counter()
-        engine = backtest(columns)
+        engine = backtest(columns, strategy)
         return time.perf_counter() - start, engine
 
     seconds, engine, rss = w.measure(run, repeats)
@@ -90,13 +108,16 @@ def main(n: int, repeats: int) -> None:
     )
 
 
-def backtest(columns: w.Bars) -> Engine:
+def backtest(columns: w.Bars, strategy: type[Strategy]) -> Engine:
+    if strategy is Sleeper:
+        (turn,) = features.columns([f"crossing:Crossing({w.FAST}, {w.SLOW})"], columns).values()
+        columns = {**columns, "turn": turn}
     with tempfile.TemporaryDirectory(prefix="truewind-bench-") as folder:
         journal = JournalWriter(Path(folder) / "journal.twj")
         engine = Engine(
             merge({INSTRUMENT.symbol: columns}, {INSTRUMENT.symbol: w.MINUTE_US}),
             [INSTRUMENT],
-            EmaCross(),
+            strategy(),
             cash=w.CASH,
             currency="USDT",
             costs=COSTS,
@@ -109,4 +130,4 @@ def backtest(columns: w.Bars) -> Engine:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(int(sys.argv[1]), int(sys.argv[2]), Sleeper if sys.argv[3:] == ["sleeping"] else EmaCross)

@@ -3,7 +3,12 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# The first call of a kernel may compile it, which no deadline knows of.
+hypothesis.settings.register_profile("truewind", deadline=None)
+hypothesis.settings.load_profile("truewind")
 
 SHARED = Path(os.environ.get("TRUEWIND_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 

@@ -117,8 +117,9 @@ def suggest(wrong: str, known: Iterable[str]) -> str:
     from difflib import get_close_matches
 
     names = sorted(set(known))
-    close = get_close_matches(wrong, names, n=1, cutoff=0.6)
+    folded = {name.casefold(): name for name in reversed(names)}
+    close = get_close_matches(wrong.casefold(), folded, n=1, cutoff=0.6)
     if close:
-        return f"Did you mean '{close[0]}'?"
+        return f"Did you mean '{folded[close[0]]}'?"
     shown = ", ".join(names[:12]) + (" …" if len(names) > 12 else "")
     return f"Known: {shown}" if names else "None are known"

@@ -191,17 +191,15 @@ def choose(series: "list[SeriesInfo]", wanted: str | None) -> "list[SeriesInfo]"
 
 def _checked(lake: "Lake", info: "SeriesInfo") -> dict[str, Any]:
     from truewind.errors import CorruptError
-    from truewind.market.report import finding_dict
-    from truewind.market.validate import find
+    from truewind.market.check import check_series
 
-    key = info.key
-    result = _described(info) | {"findings": [], "gaps": [], "quarantined": {}, "damage": None}
+    result = _described(info) | {"findings": [], "months": [], "gaps": [], "quarantined": {}, "damage": None}
     try:
-        lake.verify(key)
-        result["findings"] = [finding_dict(finding) for finding in find(key, lake.read(key))]
-        result["gaps"] = lake.gaps(key).to_dicts()
-        reasons = lake.quarantined(key)["reason"].value_counts(sort=True)
-        result["quarantined"] = dict(reasons.iter_rows())
+        lake.verify(info.key)
+        report = check_series(lake, info.key)
+        found = report.as_dict()
+        result |= {name: found[name] for name in ("findings", "months", "quarantined")}
+        result["gaps"] = report.gaps.to_dicts()
     except CorruptError as error:
         result["damage"] = str(error)
     return result
@@ -222,6 +220,11 @@ def _print_checks(results: list[dict[str, Any]]) -> None:
         longest = sorted(result["gaps"], key=lambda gap: -gap["missing"])[:_SHOWN_GAPS]
         lines += [
             f"gap of {gap['missing']:,} bars from {gap['ts_from']:%Y-%m-%d %H:%M} ({gap['reason']})" for gap in longest
+        ]
+        lines += [
+            f"coverage of {month['month']}: {month['rows']:,} of {month['expected']:,} rows"
+            for month in result["months"]
+            if 0 < month["rows"] < month["expected"] and result["gaps"]
         ]
         if len(result["gaps"]) > _SHOWN_GAPS:
             lines.append(f"… and {len(result['gaps']) - _SHOWN_GAPS} shorter gaps (--json lists all)")

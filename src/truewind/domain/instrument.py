@@ -4,7 +4,7 @@ Engine and ledger count prices in ticks, quantities in lots and money in units o
 all int64; this file is where decimals become integers and back.
 """
 
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal, localcontext
 from enum import StrEnum
 from fractions import Fraction
 
@@ -16,6 +16,9 @@ from truewind.errors import InstrumentError
 # Decimal places in which the ledger counts a currency; what is not listed (coins, stablecoins) has 8.
 CURRENCY_PRECISION = {"USD": 2, "EUR": 2, "GBP": 2, "CHF": 2, "AUD": 2, "CAD": 2, "NZD": 2, "JPY": 0}
 DEFAULT_PRECISION = 8
+
+
+_DIGITS = 60  # decimal digits that keep products of three 64-bit integers exact
 
 
 def currency_precision(currency: str) -> int:
@@ -96,7 +99,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
 
     def notional(self, ticks: int, lots: int) -> Decimal:
         """Worth of `lots` at `ticks`, in the quote currency, unrounded."""
-        return self.price(ticks) * self.quantity(lots) * self.multiplier
+        with localcontext(prec=_DIGITS):
+            return self.price(ticks) * self.quantity(lots) * self.multiplier
 
     def unit_value(self) -> Fraction:
         """Ledger units (of `currency`) per tick and lot: exact, often not whole."""
@@ -112,9 +116,9 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
 
 def _steps(instrument: Instrument, what: str, value: Decimal | str | float, step: Decimal, rounding: str) -> int:
     try:
-        exact = value if isinstance(value, Decimal) else Decimal(str(value))
-        steps = (exact / step).to_integral_value(rounding)
-        return int(steps)
+        with localcontext(prec=_DIGITS):
+            exact = value if isinstance(value, Decimal) else Decimal(str(value))
+            return int((exact / step).to_integral_value(rounding))
     except (ArithmeticError, ValueError, TypeError):
         raise InstrumentError(
             f"{instrument.id}: {what} {value!r} is not a finite number", remedy="Give a number", value=value
