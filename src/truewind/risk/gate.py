@@ -59,8 +59,9 @@ def judge(
 ) -> tuple[int, int]:
     """How many of `opening` lots may be opened, and the reason if fewer.
 
-    halted: the drawdown limit was reached. committed: notional in this symbol that is held or on its way on the order's side, after its reducing part.
-    gross: the same over all other symbols. lot_worth: notional of one lot. All in ledger units.
+    halted: the drawdown limit was reached. committed: notional in this symbol that is held or on its way on the order's
+    side, after its reducing part. gross: the most that all other symbols may come to. lot_worth: notional of one lot.
+    Money in ledger units.
     """
     if opening <= 0:
         return opening, _NONE

@@ -38,6 +38,15 @@ _SHORTEST_HORIZON, _LONGEST_HORIZON = 64, 65_536
 @kernel
 def scan(first: int, last: int, times: Any, prices: Any, positions: Any) -> int:
     """First row in [first, last) on which something may happen to its symbol; `last` if none."""
+    if len(positions) == 1:  # the same test with its bounds in registers
+        only = positions[0]
+        low_at, high_at, funding_at = only["low_at"], only["high_at"], only["funding_at"]
+        if only["wake"]:
+            return min(first, last)
+        for k in range(first, last):
+            if prices[2, k] <= low_at or prices[1, k] >= high_at or times[1, k] > funding_at:
+                return k
+        return last
     for k in range(first, last):
         position = positions[times[2, k]]
         if (
@@ -58,6 +67,21 @@ def settle(upto: int, times: Any, prices: Any, instruments: Any, positions: Any,
     if first >= upto:
         return
     worth, peak, keep = money["equity"], money["peak"], money["keep"]
+    if len(positions) == 1:  # the same sum with position and price in registers
+        only = positions[0]
+        exposure, close = only["lots"] * worth_per_lot(instruments[0]), only["close"]
+        for k in range(first, upto):
+            if exposure != 0.0:
+                worth += exposure * (prices[3, k] - close)
+                if worth > peak:
+                    peak = worth
+                elif worth < keep * peak:
+                    money["halted"] = 1
+            close = prices[3, k]
+            equity[k] = worth
+        only["close"] = close
+        money["equity"], money["peak"], money["settled"] = worth, peak, upto
+        return
     for k in range(first, upto):
         symbol = times[2, k]
         position = positions[symbol]
@@ -246,7 +270,7 @@ def liquidation_price(symbol: int, instruments: Any, positions: Any, account: An
     """Price of `symbol` at which equity equals the maintenance margin, other prices standing still; NaN if none.
 
     equity(x) = equity + lots·w·(x − close); maintenance(x) = others + |lots|·w·x·rate; solved for x. Below zero for
-    a short that no price can save.
+    a short that no price can save. What is owned outright (spot) needs no margin, but its worth counts.
     """
     position, instrument = positions[symbol], instruments[symbol]
     if position["lots"] == 0 or not instrument["can_short"]:
@@ -254,13 +278,31 @@ def liquidation_price(symbol: int, instruments: Any, positions: Any, account: An
     rate = costs[0]["maintenance"] / RATE_SCALE
     others = 0.0
     for other in range(len(positions)):
-        if other != symbol and positions[other]["lots"] != 0:
-            held = positions[other]
+        held = positions[other]
+        if other != symbol and held["lots"] != 0 and instruments[other]["can_short"]:
             others += abs(held["lots"]) * worth_per_lot(instruments[other]) * held["close"] * rate
     exposure = position["lots"] * worth_per_lot(instrument)
     slack = equity_now(instruments, positions, account) - others
     at = (exposure * position["close"] - slack) / (exposure - abs(exposure) * rate)
     return at if at > 0.0 or exposure < 0.0 else np.nan
+
+
+@kernel
+def in_danger(symbol: int, worst: float, instruments: Any, positions: Any, account: Any, costs: Any) -> bool:
+    """Whether equity might not exceed the maintenance margin if `symbol` stood at `worst`, others where they are.
+
+    The hair's breadth makes sure that rounding never hides a case from `liquidation_price`, which decides.
+    """
+    rate = costs[0]["maintenance"] / RATE_SCALE
+    required = 0.0
+    for other in range(len(positions)):
+        if positions[other]["lots"] != 0:
+            at = worst if other == symbol else positions[other]["close"]
+            required += abs(positions[other]["lots"]) * worth_per_lot(instruments[other]) * at * rate
+    position = positions[symbol]
+    moved = position["lots"] * worth_per_lot(instruments[symbol]) * (worst - position["close"])
+    equity = equity_now(instruments, positions, account)
+    return bool(equity + moved - required <= 1e-9 * (abs(equity) + abs(moved)))
 
 
 @kernel
@@ -314,7 +356,10 @@ def nearest(
     kind: int, k: int, only_opening: bool, times: Any, prices: Any, instruments: Any, positions: Any, account: Any,
     orders: Any, costs: Any,
 ) -> int:  # fmt: skip
-    """The working order of `kind` that the bar's range reaches first, going out from its open; -1 if none."""
+    """The working order of `kind` that the bar's range reaches first, going out from its open; -1 if none.
+
+    Of two at equal distance the older: distances are counted in ticks, so that no rounding of floats decides.
+    """
     symbol = times[2, k]
     instrument = instruments[symbol]
     found = -1
@@ -331,8 +376,8 @@ def nearest(
             reached = prices[1, k] > at if up else prices[2, k] < at
         if not reached or (only_opening and positions[symbol]["lots"] * order["side"] < 0):
             continue
-        distance = abs(at - prices[0, k])
-        if distance < shortest:
+        distance = abs(at - prices[0, k]) * instrument["tick_den"] / instrument["tick_num"]
+        if distance < shortest - 1e-6:
             found, shortest = j, distance
     return found
 
@@ -351,10 +396,16 @@ def match_range(
     instrument = instruments[symbol]
     added = False
     while account[0]["overflow"] == 0:
-        j = nearest(_STOP, k, False, times, prices, instruments, positions, account, orders, costs)
-        danger = liquidation_price(symbol, instruments, positions, account, costs)
+        j = -1
+        if account[0]["orders"] > 0:
+            j = nearest(_STOP, k, False, times, prices, instruments, positions, account, orders, costs)
+        short = positions[symbol]["lots"] < 0
+        danger = np.nan
+        if positions[symbol]["lots"] != 0 and instrument["can_short"]:
+            worst = prices[1, k] if short else prices[2, k]
+            if in_danger(symbol, worst, instruments, positions, account, costs):
+                danger = liquidation_price(symbol, instruments, positions, account, costs)
         if danger == danger:
-            short = positions[symbol]["lots"] < 0
             reached = prices[1, k] >= danger if short else prices[2, k] <= danger
             if reached:
                 beyond = prices[0, k] >= danger if short else prices[0, k] <= danger
@@ -368,6 +419,8 @@ def match_range(
                     ticks = to_ticks(at, instrument["tick_num"], instrument["tick_den"], 1 if short else -1)
                     liquidate(symbol, max(1, ticks), ts, k, instruments, positions, account, fills, costs)
                     continue
+        if j < 0 and account[0]["orders"] == 0:
+            return
         if j < 0:
             j = nearest(_LIMIT, k, added, times, prices, instruments, positions, account, orders, costs)
             if j < 0:
@@ -409,12 +462,13 @@ def tidy(symbol: int, ts: int, row: int, positions: Any, account: Any, orders: A
 def set_bounds(funding: Any, instruments: Any, positions: Any, account: Any, orders: Any, costs: Any) -> None:
     """For each symbol: the prices and the time before which nothing can happen to it.
 
-    Margin: each position may use up an equal share of what equity exceeds the maintenance margin by. While all
-    stay within their shares nobody can be liquidated, whichever way the prices combine.
+    Margin: each position, spot too, may use up an equal share of what equity exceeds the maintenance margin by. While
+    all stay within their shares nobody can be liquidated, whichever way the prices combine.
     """
     rate = costs[0]["maintenance"] / RATE_SCALE
     slack = account[0]["equity"]
     held = 0
+    margined = False
     for symbol in range(len(positions)):
         position = positions[symbol]
         position["wake"] = 0
@@ -424,8 +478,9 @@ def set_bounds(funding: Any, instruments: Any, positions: Any, account: Any, ord
         if position["lots"] != 0:
             if position["next_funding"] < position["last_funding"]:
                 position["funding_at"] = funding[position["next_funding"]]["ts"]
+            held += 1
             if instruments[symbol]["can_short"]:
-                held += 1
+                margined = True
                 slack -= abs(position["lots"]) * worth_per_lot(instruments[symbol]) * position["close"] * rate
     for j in range(account[0]["orders"]):
         order = orders[j]
@@ -440,7 +495,7 @@ def set_bounds(funding: Any, instruments: Any, positions: Any, account: Any, ord
                 position["low_at"] = max(position["low_at"], at)
     for symbol in range(len(positions)):
         position = positions[symbol]
-        if position["lots"] != 0 and instruments[symbol]["can_short"]:
+        if position["lots"] != 0 and margined:
             if slack <= 0.0:
                 position["wake"] = 1
                 continue
