@@ -12,11 +12,10 @@ from truewind import features
 from truewind.config import Settings
 from truewind.domain.clock import iso, parse_ts_us
 from truewind.domain.instrument import Instrument, Kind
-from truewind.domain.market import Bar
+from truewind.domain.market import FUNDING, Bar
 from truewind.domain.timeframe import SECOND_US, timeframe_us
 from truewind.engine.merge import Timeline, merge
 from truewind.errors import ConfigError, EmptyRangeError, UnknownSeriesError
-from truewind.execution.simulated.matching import FUNDING
 from truewind.portfolio.ledger import RATE_SCALE
 from truewind.storage.lake import Lake
 from truewind.storage.schema import SeriesKey

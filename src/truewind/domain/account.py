@@ -1,4 +1,4 @@
-"""Account: the money, and what limits it."""
+"""Account: the money, what moving it costs, and what limits it; as records for kernels."""
 
 import msgspec
 import numpy as np
@@ -27,6 +27,35 @@ ACCOUNT = np.dtype(
         ("equity", np.float64),
         ("peak", np.float64),
         ("keep", np.float64),
+    ],
+    align=True,
+)
+
+
+# Rates are integers of 1e-8. latency_us: from decision to venue. touch: a resting limit order fills when the
+# price touches it (1), or only when it trades through (0).
+COSTS = np.dtype(
+    [
+        ("maker", np.int64),
+        ("taker", np.int64),
+        ("half_spread", np.int64),
+        ("latency_us", np.int64),
+        ("touch", np.int64),
+        ("maintenance", np.int64),
+        ("liquidation_fee", np.int64),
+        ("leverage", np.float64),
+    ],
+    align=True,
+)
+
+# Caps as kernels read them; fractions of equity. max_drawdown 0 switches the halt off.
+LIMITS = np.dtype(
+    [
+        ("max_position", np.float64),
+        ("max_exposure", np.float64),
+        ("max_gross", np.float64),
+        ("max_drawdown", np.float64),
+        ("leverage", np.float64),
     ],
     align=True,
 )

@@ -126,7 +126,7 @@ def _steps(instrument: Instrument, what: str, value: Decimal | str | float, step
 
 
 # What kernels know of an instrument. price = ticks · tick_num / tick_den (one rounding: the nearest float);
-# ledger units = ticks · lots · unit_num / unit_den.
+# ledger units = ticks · lots · unit_num / unit_den. worth: ledger units of one lot per unit of price.
 INSTRUMENT = np.dtype(
     [
         ("tick_num", np.int64),
@@ -139,6 +139,7 @@ INSTRUMENT = np.dtype(
         ("max_lots", np.int64),
         ("min_notional", np.int64),
         ("can_short", np.int64),
+        ("worth", np.float64),
     ],
     align=True,
 )
@@ -166,4 +167,5 @@ def instrument_row(instrument: Instrument) -> "np.ndarray":
         if abs(value) > np.iinfo(np.int64).max:
             raise InstrumentError(f"{instrument.id}: {name} = {value} does not fit 64 bits")
         row[0][name] = value
+    row[0]["worth"] = float(unit / tick)
     return row

@@ -17,11 +17,11 @@ from truewind.domain.instrument import Instrument
 from truewind.domain.order import ORDER_EVENT, Event, Order, OrderType, Reason, Side, Status
 from truewind.domain.ports import Journal
 from truewind.domain.position import Position
-from truewind.engine.entry import process_at, settle_at, submit_at
+from truewind.engine.intake import submit
 from truewind.engine.merge import CHUNK, SYMBOL, TS_EVENT, Timeline
 from truewind.engine.state import ACCOUNT_FIELD, State
 from truewind.errors import ConfigError, LedgerError, StrategyError, TruewindError, suggest
-from truewind.execution.simulated.matching import FLUSH, cancel, scan
+from truewind.execution.simulated.matching import FLUSH, cancel, process, scan, settle
 from truewind.numerics.exact import to_ticks
 from truewind.portfolio.ledger import prove
 from truewind.strategies.base import Strategy
@@ -77,7 +77,7 @@ class Engine:
         strategy, total = self.strategy, len(self.timeline)
         try:
             self._guard(strategy.on_start)
-            self._wake = scan(0, min(total, CHUNK), self.timeline.times, self.timeline.prices, self.state.positions)
+            self._wake = scan(self._handle, 0, min(total, CHUNK))
             for rows, bars in self.timeline.chunks(self._wanted()):
                 self._guard(self._replay, rows, bars, strategy.on_bar)
                 if progress is not None:
@@ -116,7 +116,7 @@ class Engine:
         """Let bar `row` happen at the venue, and tell the strategy of its fills."""
         state = self.state
         while True:
-            wake = process_at(self._handle, row)
+            wake = process(self._handle, row)
             if wake != FLUSH:
                 break
             self._flush()
@@ -135,7 +135,7 @@ class Engine:
     def _finish(self) -> None:
         """Value the last bars and end what still works."""
         state = self.state
-        settle_at(self._handle, len(self.timeline))
+        settle(self._handle, len(self.timeline))
         for order in state.orders[: state.counters[_ORDERS]]["id"].tolist():
             self._cancel(order, Reason.END_OF_DATA, Event.EXPIRE)
 
@@ -199,7 +199,7 @@ class Engine:
             ticks = to_ticks(float(price), tick_num, tick_den, worse)
         row = self._row
         while True:
-            order = submit_at(
+            order = submit(
                 self._handle, row, index, int(side), int(type), int(lots), ticks, int(reduce_only), parent, tag
             )
             if order != FLUSH:
@@ -253,7 +253,7 @@ class Engine:
 
     def account_equity(self) -> float:
         """Equity at the last bar, in the account's currency."""
-        settle_at(self._handle, self._row + 1)
+        settle(self._handle, self._row + 1)
         return float(self.state.account[0]["equity"] / self.state.scale)
 
     def account(self) -> Account:
@@ -292,9 +292,7 @@ class Engine:
     def _cancel(self, order_id: int, reason: Reason, event: Event) -> bool:
         state = self.state
         while True:
-            done = cancel(
-                order_id, self._row, self.now_us, int(reason), int(event), state.account, state.orders, state.events
-            )
+            done = cancel(self._handle, order_id, self._row, int(reason), int(event))
             if done != FLUSH:
                 break
             self._flush()

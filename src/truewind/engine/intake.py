@@ -1,12 +1,11 @@
 """Intake: every new order passes here, through the venue's filters and the risk gate, into the working table."""
 
-from typing import Any
-
 from truewind.domain.order import Event, OrderType, Reason, Status
-from truewind.execution.simulated.matching import FLUSH, change_order, settle
+from truewind.execution.simulated.matching import FLUSH, change_order, settle, time_at
 from truewind.numerics.exact import to_price
 from truewind.numerics.jit import kernel
 from truewind.portfolio.ledger import worth_per_lot
+from truewind.portfolio.state import account_of, costs_of, events_of, instruments_of, limits_of, orders_of, positions_of
 from truewind.risk.gate import judge
 
 _MARKET, _STOP, _NEW = int(OrderType.MARKET), int(OrderType.STOP), int(Status.NEW)
@@ -17,12 +16,16 @@ _ABOVE_MAX_QUANTITY, _BAD_PRICE, _NO_PRICE = int(Reason.ABOVE_MAX_QUANTITY), int
 
 
 @kernel
-def notional_ahead(symbol: int, instruments: Any, positions: Any, account: Any, orders: Any) -> float:
+def notional_ahead(state: int, symbol: int) -> float:
     """The largest notional that `symbol` may come to, whichever of its opening orders fill; reckoned at its close."""
+    instruments = instruments_of(state)
+    positions = positions_of(state)
+    account = account_of(state)
+    orders = orders_of(state)
     position = positions[symbol]
     price = position["close"]
     bought = sold = 0
-    for i in range(account[0]["orders"]):
+    for i in range(account["orders"]):
         order = orders[i]
         if order["symbol"] == symbol and not order["reduce_only"]:
             if order["side"] > 0:
@@ -37,14 +40,17 @@ def notional_ahead(symbol: int, instruments: Any, positions: Any, account: Any, 
 
 
 @kernel
-def lots_ahead(symbol: int, side: int, positions: Any, account: Any, orders: Any) -> int:
+def lots_ahead(state: int, symbol: int, side: int) -> int:
     """Lots held on `side` (negative: on the other) once the orders of that side that are on their way have filled.
 
     Of reduce-only orders only those at market count: stops and targets may never fill.
     """
+    positions = positions_of(state)
+    account = account_of(state)
+    orders = orders_of(state)
     ahead = side * positions[symbol]["lots"]
     leaving = 0
-    for i in range(account[0]["orders"]):
+    for i in range(account["orders"]):
         order = orders[i]
         if order["symbol"] == symbol and order["side"] == side:
             if not order["reduce_only"]:
@@ -55,33 +61,35 @@ def lots_ahead(symbol: int, side: int, positions: Any, account: Any, orders: Any
 
 
 @kernel
-def leads(parent: int, symbol: int, account: Any, orders: Any) -> bool:
+def leads(state: int, parent: int, symbol: int) -> bool:
     """Whether `parent` is a working order of `symbol` that an order can wait for."""
-    for i in range(account[0]["orders"]):
+    account = account_of(state)
+    orders = orders_of(state)
+    for i in range(account["orders"]):
         if orders[i]["id"] == parent:
             return bool(orders[i]["symbol"] == symbol and orders[i]["parent"] == 0)
     return False
 
 
 @kernel
-def limit_order(
-    symbol: int, side: int, lots: int, at: float, instruments: Any, positions: Any, account: Any, orders: Any,
-    limits: Any,
-) -> tuple[int, int]:  # fmt: skip
+def limit_order(state: int, symbol: int, side: int, lots: int, at: float) -> tuple[int, int]:
     """Lots of a new order that may be sent, and the reason if they are fewer than asked for.
 
     Orders on their way count as filled, so that two orders sent together cannot pass a cap that one could not.
     """
-    money, instrument = account[0], instruments[symbol]
+    instruments = instruments_of(state)
+    positions = positions_of(state)
+    limits = limits_of(state)
+    money, instrument = account_of(state), instruments[symbol]
     lot_worth = at * worth_per_lot(instrument)
     others = 0.0
     for other in range(len(positions)):
         if other != symbol:
-            others += notional_ahead(other, instruments, positions, account, orders)
-    ahead = lots_ahead(symbol, side, positions, account, orders)
+            others += notional_ahead(state, other)
+    ahead = lots_ahead(state, symbol, side)
     reducing = min(lots, max(0, -ahead))
     opening, reason = judge(
-        limits[0], money["equity"], money["halted"], lots - reducing, max(0, ahead) * lot_worth, others, lot_worth
+        limits, money["equity"], money["halted"], lots - reducing, max(0, ahead) * lot_worth, others, lot_worth
     )
     allowed = reducing + opening
     if allowed < instrument["min_lots"]:
@@ -95,20 +103,33 @@ def limit_order(
 
 @kernel
 def submit(
-    k: int, symbol: int, side: int, kind: int, lots: int, price: int, reduce_only: int, parent: int, tag: int, now: int,
-    times: Any, prices: Any, instruments: Any, positions: Any, account: Any, orders: Any, events: Any, equity: Any,
-    costs: Any, limits: Any,
-) -> int:  # fmt: skip
+    state: int,
+    k: int,
+    symbol: int,
+    side: int,
+    kind: int,
+    lots: int,
+    price: int,
+    reduce_only: int,
+    parent: int,
+    tag: int,
+) -> int:
     """Judge a new order and send it. Returns its id, 0 if it was denied, or FLUSH (nothing was done).
 
     k: the last row that the strategy has seen. price: ticks of limit or trigger, 0 for a market order. With a parent
     the order is held until the parent fills. Reducing orders pass without a question.
     """
-    money = account[0]
+    instruments = instruments_of(state)
+    positions = positions_of(state)
+    orders = orders_of(state)
+    events = events_of(state)
+    costs = costs_of(state)
+    money = account_of(state)
     j = money["orders"]
     if money["events"] + 4 > len(events) or j + 1 > len(orders):
         return FLUSH
-    settle(k + 1, times, prices, instruments, positions, account, equity)
+    settle(state, k + 1)
+    now = time_at(state, k)
     instrument = instruments[symbol]
     money["next_order"] += 1
     order = orders[j]
@@ -122,7 +143,7 @@ def submit(
     order["price"] = price
     order["parent"] = parent
     order["ts_sent"] = now
-    order["ts_arrive"] = now + costs[0]["latency_us"]
+    order["ts_arrive"] = now + costs["latency_us"]
     order["accepted_row"] = -1
     order["tag"] = tag
     at = to_price(price, instrument["tick_num"], instrument["tick_den"])
@@ -135,18 +156,18 @@ def submit(
         allowed, reason = 0, (_NO_PRICE if kind == _MARKET else _BAD_PRICE)
     elif lots < 1:
         allowed, reason = 0, _BELOW_MIN_QUANTITY
-    elif parent != 0 and not leads(parent, symbol, account, orders):
+    elif parent != 0 and not leads(state, parent, symbol):
         allowed, reason = 0, _PARENT_ENDED
     elif not reduce_only:
-        allowed, reason = limit_order(symbol, side, lots, at, instruments, positions, account, orders, limits)
+        allowed, reason = limit_order(state, symbol, side, lots, at)
     order["lots"] = allowed
     if allowed == 0:
-        change_order(orders, j, events, account, now, k, _DENY, reason, lots)
+        change_order(state, j, now, k, _DENY, reason, lots)
         return 0
     money["orders"] = j + 1
     if parent != 0:
-        change_order(orders, j, events, account, now, k, _HOLD, reason, allowed)
+        change_order(state, j, now, k, _HOLD, reason, allowed)
     else:
-        change_order(orders, j, events, account, now, k, _SUBMIT, reason, allowed)
+        change_order(state, j, now, k, _SUBMIT, reason, allowed)
         positions[symbol]["wake"] = 1
     return int(order["id"])

@@ -8,14 +8,15 @@ import numpy as np
 from truewind.domain.account import ACCOUNT
 from truewind.domain.fill import FILL
 from truewind.domain.instrument import Instrument, currency_precision, instrument_row
+from truewind.domain.market import FUNDING
 from truewind.domain.order import ORDER, ORDER_EVENT
 from truewind.domain.position import POSITION
-from truewind.engine import entry
 from truewind.engine.merge import Timeline
 from truewind.errors import ConfigError
-from truewind.execution.simulated.matching import FUNDING, NEVER
+from truewind.execution.simulated.matching import NEVER
 from truewind.numerics.exact import SAFE_INT64
 from truewind.numerics.jit import COMPILED
+from truewind.portfolio.state import ARRAYS, OPEN, WORDS
 
 _FIRST_ORDERS = 64
 _BUFFER_ROWS = 16_384
@@ -77,24 +78,24 @@ class State:
         self.times, self.prices = timeline.times, timeline.prices
         self.costs, self.limits = costs, limits
         self.counters = self.account.view(np.int64).data
-        self._words = np.zeros(entry.WORDS, np.int64)
+        self._words = np.zeros(WORDS, np.int64)
         self._publish()
-        weakref.finalize(self, entry.OPEN.pop, self.handle, None)
+        weakref.finalize(self, OPEN.pop, self.handle, None)
 
     @property
     def handle(self) -> int:
-        """What the entry kernels find this state by; valid as long as the state lives."""
+        """What kernels find this state by; valid as long as it lives."""
         return int(self._words.ctypes.data)
 
     def _publish(self) -> None:
-        """Tell the entry kernels where the arrays lie now."""
-        found = [getattr(self, name) for name in entry.ARRAYS]
+        """Write down where the arrays lie now."""
+        found = [getattr(self, name) for name in ARRAYS]
         for i, array in enumerate(found):
             if not array.flags.c_contiguous:
-                raise ValueError(f"{entry.ARRAYS[i]} is not one piece of memory")
+                raise ValueError(f"{ARRAYS[i]} is not one piece of memory")
             self._words[2 * i : 2 * i + 2] = array.ctypes.data, array.shape[-1]
         if not COMPILED:
-            entry.OPEN[self.handle] = tuple(found)
+            OPEN[self.handle] = tuple(found)
 
     def grow_orders(self) -> None:
         """Double the table of working orders."""

@@ -15,6 +15,7 @@ from truewind.domain.fill import FillKind
 from truewind.errors import LedgerError
 from truewind.numerics.exact import SAFE_INT64, fits, mul_div
 from truewind.numerics.jit import kernel
+from truewind.portfolio.state import account_of, fills_of, instruments_of, positions_of
 
 RATE_SCALE = 100_000_000  # rates are integers of 1e-8: 0.05 % is 50_000
 
@@ -30,15 +31,12 @@ def notional_of(ticks: int, lots: int, instrument: Any) -> int:
 @kernel
 def worth_per_lot(instrument: Any) -> float:
     """Ledger units that one lot is worth per unit of price."""
-    return float(instrument["unit_num"] / instrument["unit_den"] * (instrument["tick_den"] / instrument["tick_num"]))
+    return float(instrument["worth"])
 
 
 @kernel
 def book_fill(
-    fills: Any,
-    positions: Any,
-    account: Any,
-    instruments: Any,
+    state: int,
     ts: int,
     row: int,
     order: int,
@@ -56,7 +54,10 @@ def book_fill(
 
     `reference` is the price in ticks before slippage; `fee_rate` in 1e-8 of the notional, negative for a rebate.
     """
-    position, money, instrument = positions[symbol], account[0], instruments[symbol]
+    instruments = instruments_of(state)
+    positions = positions_of(state)
+    account = account_of(state)
+    position, money, instrument = positions[symbol], account, instruments[symbol]
     notional = notional_of(price, lots, instrument)
     slippage = notional_of(abs(price - reference), lots, instrument)
     cash = float(money["cash"])
@@ -91,26 +92,34 @@ def book_fill(
     money["fees"] += fee
     money["slippage"] += slippage
     write_fill(
-        fills, position, money, ts, row, order, symbol, kind, side, maker, price, lots, notional, released, realised,
-        fee, slippage, tag,
-    )  # fmt: skip
+        state,
+        position,
+        money,
+        ts,
+        row,
+        order,
+        symbol,
+        kind,
+        side,
+        maker,
+        price,
+        lots,
+        notional,
+        released,
+        realised,
+        fee,
+        slippage,
+        tag,
+    )
     return True
 
 
 @kernel
-def book_funding(
-    fills: Any,
-    positions: Any,
-    account: Any,
-    instruments: Any,
-    ts: int,
-    row: int,
-    symbol: int,
-    price: int,
-    rate: int,
-) -> bool:
+def book_funding(state: int, ts: int, row: int, symbol: int, price: int, rate: int) -> bool:
     """Pay or receive funding: the holder of `lots` pays lots × mark × rate (rate in 1e-8; shorts receive it)."""
-    position, money = positions[symbol], account[0]
+    instruments = instruments_of(state)
+    positions = positions_of(state)
+    position, money = positions[symbol], account_of(state)
     notional = notional_of(price, abs(position["lots"]), instruments[symbol])
     if notional < 0:
         money["overflow"] = 1
@@ -122,15 +131,13 @@ def book_funding(
     money["cash"] += payment
     money["funding"] += payment
     side = 1 if position["lots"] > 0 else -1
-    write_fill(
-        fills, position, money, ts, row, 0, symbol, 1, side, 0, price, 0, notional, 0, payment, 0, 0, 0
-    )  # fmt: skip
+    write_fill(state, position, money, ts, row, 0, symbol, 1, side, 0, price, 0, notional, 0, payment, 0, 0, 0)
     return True
 
 
 @kernel
 def write_fill(
-    fills: Any,
+    state: int,
     position: Any,
     money: Any,
     ts: int,
@@ -150,6 +157,7 @@ def write_fill(
     tag: int,
 ) -> None:
     """Append one FILL row (the caller has made sure that there is room)."""
+    fills = fills_of(state)
     fill = fills[money["fills"]]
     fill["ts"] = ts
     fill["row"] = row

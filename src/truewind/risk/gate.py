@@ -10,20 +10,9 @@ import numpy as np
 from pydantic import Field
 
 from truewind.config import Settings
+from truewind.domain.account import LIMITS
 from truewind.domain.order import Reason
 from truewind.numerics.jit import kernel
-
-# Caps as kernels read them; fractions of equity. max_drawdown 0 switches the halt off.
-LIMITS = np.dtype(
-    [
-        ("max_position", np.float64),
-        ("max_exposure", np.float64),
-        ("max_gross", np.float64),
-        ("max_drawdown", np.float64),
-        ("leverage", np.float64),
-    ],
-    align=True,
-)
 
 _NO_EQUITY = int(Reason.NO_EQUITY)
 _DRAWDOWN = int(Reason.DRAWDOWN)

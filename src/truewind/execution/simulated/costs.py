@@ -4,23 +4,8 @@ import numpy as np
 from pydantic import Field
 
 from truewind.config import Settings
+from truewind.domain.account import COSTS
 from truewind.portfolio.ledger import RATE_SCALE
-
-# Rates are integers of 1e-8. latency_us: from decision to venue. touch: a resting limit order fills when the
-# price touches it (1), or only when it trades through (0).
-COSTS = np.dtype(
-    [
-        ("maker", np.int64),
-        ("taker", np.int64),
-        ("half_spread", np.int64),
-        ("latency_us", np.int64),
-        ("touch", np.int64),
-        ("maintenance", np.int64),
-        ("liquidation_fee", np.int64),
-        ("leverage", np.float64),
-    ],
-    align=True,
-)
 
 
 class CostSettings(Settings):

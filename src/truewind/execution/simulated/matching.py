@@ -3,11 +3,8 @@
 Most bars are quiet: no order can act on them, no funding falls due, no margin is in danger. `scan` finds the next
 bar that is not; only there `process` runs. Quiet bars merely move the valuation, which `settle` fills in afterwards.
 
-Arrays: `times` is int64 (3, rows): open time, event time, symbol index; `prices` is float64 (4, rows): open, high,
-low, close. Rows are all symbols' bars merged in event order. The rest are structured arrays of `domain`.
+`state` is the handle of `portfolio.state`; rows are all symbols' bars merged in event order.
 """
-
-from typing import Any
 
 import numpy as np
 
@@ -16,12 +13,22 @@ from truewind.domain.order import TRANSITIONS, Event, OrderType, Reason, Status
 from truewind.numerics.exact import to_price, to_ticks
 from truewind.numerics.jit import kernel
 from truewind.portfolio.ledger import RATE_SCALE, book_fill, book_funding, worth_per_lot
+from truewind.portfolio.state import (
+    account_of,
+    costs_of,
+    equity_of,
+    events_of,
+    fills_of,
+    funding_of,
+    instruments_of,
+    orders_of,
+    positions_of,
+    prices_of,
+    times_of,
+)
 
 FLUSH = -1  # the buffers are too full for what may happen: empty them and call again
 NEVER = np.iinfo(np.int64).max
-
-# A funding settlement. rate in 1e-8; mark in ticks, 0 if the source has none.
-FUNDING = np.dtype([("ts", np.int64), ("rate", np.int64), ("mark", np.int64)], align=True)
 
 _MARKET, _LIMIT, _STOP = int(OrderType.MARKET), int(OrderType.LIMIT), int(OrderType.STOP)
 _HELD, _SUBMITTED, _ACCEPTED = int(Status.HELD), int(Status.SUBMITTED), int(Status.ACCEPTED)
@@ -36,8 +43,11 @@ _SHORTEST_HORIZON, _LONGEST_HORIZON = 64, 65_536
 
 
 @kernel
-def scan(first: int, last: int, times: Any, prices: Any, positions: Any) -> int:
+def scan(state: int, first: int, last: int) -> int:
     """First row in [first, last) on which something may happen to its symbol; `last` if none."""
+    times = times_of(state)
+    prices = prices_of(state)
+    positions = positions_of(state)
     if len(positions) == 1:  # the same test with its bounds in registers
         only = positions[0]
         low_at, high_at, funding_at = only["low_at"], only["high_at"], only["funding_at"]
@@ -60,9 +70,14 @@ def scan(first: int, last: int, times: Any, prices: Any, positions: Any) -> int:
 
 
 @kernel
-def settle(upto: int, times: Any, prices: Any, instruments: Any, positions: Any, account: Any, equity: Any) -> None:
+def settle(state: int, upto: int) -> None:
     """Value the account at the close of every row before `upto` that is not valued yet."""
-    money = account[0]
+    times = times_of(state)
+    prices = prices_of(state)
+    instruments = instruments_of(state)
+    positions = positions_of(state)
+    equity = equity_of(state)
+    money = account_of(state)
     first = money["settled"]
     if first >= upto:
         return
@@ -98,9 +113,19 @@ def settle(upto: int, times: Any, prices: Any, instruments: Any, positions: Any,
 
 
 @kernel
-def equity_now(instruments: Any, positions: Any, account: Any) -> float:
+def time_at(state: int, k: int) -> int:
+    """When bar `k` is known; before the first bar (−1), when it opens."""
+    times = times_of(state)
+    return int(times[1, k] if k >= 0 else times[0, 0])
+
+
+@kernel
+def equity_now(state: int) -> float:
     """Equity in ledger units at the last known prices, summed afresh."""
-    worth = float(account[0]["cash"])
+    instruments = instruments_of(state)
+    positions = positions_of(state)
+    account = account_of(state)
+    worth = float(account["cash"])
     for symbol in range(len(positions)):
         position = positions[symbol]
         if position["lots"] != 0:
@@ -109,11 +134,11 @@ def equity_now(instruments: Any, positions: Any, account: Any) -> float:
 
 
 @kernel
-def change_order(
-    orders: Any, j: int, events: Any, account: Any, ts: int, row: int, event: int, reason: int, lots: int
-) -> None:
+def change_order(state: int, j: int, ts: int, row: int, event: int, reason: int, lots: int) -> None:
     """Move order `j` along its life cycle and report it. An illegal step is a bug: it raises the account's flag."""
-    order, money = orders[j], account[0]
+    orders = orders_of(state)
+    events = events_of(state)
+    order, money = orders[j], account_of(state)
     following = TRANSITIONS[order["status"], event]
     if following < 0:
         money["overflow"] = 2
@@ -138,23 +163,25 @@ def change_order(
 
 
 @kernel
-def end_children(orders: Any, parent: int, events: Any, account: Any, ts: int, row: int) -> None:
+def end_children(state: int, parent: int, ts: int, row: int) -> None:
     """Cancel the held children of an order that ended without a fill."""
-    for j in range(account[0]["orders"]):
+    account = account_of(state)
+    orders = orders_of(state)
+    for j in range(account["orders"]):
         if orders[j]["parent"] == parent and orders[j]["status"] == _HELD:
-            change_order(orders, j, events, account, ts, row, _CANCEL, _PARENT_ENDED, orders[j]["lots"])
+            change_order(state, j, ts, row, _CANCEL, _PARENT_ENDED, orders[j]["lots"])
 
 
 @kernel
-def wake_children(
-    orders: Any, parent: int, filled: int, at: int, events: Any, account: Any, ts: int, row: int
-) -> None:  # fmt: skip
+def wake_children(state: int, parent: int, filled: int, at: int, ts: int, row: int) -> None:
     """Put a filled order's stops and targets to work: they reach the venue with the fill, at `at` ticks.
 
     A stop that the market is beyond by then is triggered at once, there: at its own trigger it would gain what
     nobody could have had.
     """
-    for j in range(account[0]["orders"]):
+    account = account_of(state)
+    orders = orders_of(state)
+    for j in range(account["orders"]):
         order = orders[j]
         if order["parent"] == parent and order["status"] == _HELD:
             order["lots"] = min(order["lots"], filled)
@@ -163,15 +190,16 @@ def wake_children(
             order["accepted_row"] = row
             if order["type"] == _STOP and (at - order["price"]) * order["side"] > 0:
                 order["price"] = at
-            change_order(orders, j, events, account, ts, row, _SUBMIT, _NONE, order["lots"])
-            change_order(orders, j, events, account, ts, row, _ACCEPT, _NONE, order["lots"])
+            change_order(state, j, ts, row, _SUBMIT, _NONE, order["lots"])
+            change_order(state, j, ts, row, _ACCEPT, _NONE, order["lots"])
 
 
 @kernel
-def can_afford(
-    symbol: int, lots: int, price: float, instruments: Any, positions: Any, account: Any, costs: Any
-) -> bool:
+def can_afford(state: int, symbol: int, lots: int, price: float) -> bool:
     """Whether equity covers the initial margin of all positions if `symbol` held `lots` at `price`."""
+    instruments = instruments_of(state)
+    positions = positions_of(state)
+    costs = costs_of(state)
     required = 0.0
     for other in range(len(positions)):
         held, at = positions[other]["lots"], positions[other]["close"]
@@ -179,39 +207,29 @@ def can_afford(
             held, at = lots, price
         if held != 0:
             required += abs(held) * worth_per_lot(instruments[other]) * at
-    return bool(required <= costs[0]["leverage"] * equity_now(instruments, positions, account))
+    return bool(required <= costs["leverage"] * equity_now(state))
 
 
 @kernel
-def execute(
-    j: int,
-    reference: int,
-    worst: int,
-    maker: int,
-    ts: int,
-    row: int,
-    instruments: Any,
-    positions: Any,
-    account: Any,
-    orders: Any,
-    fills: Any,
-    events: Any,
-    costs: Any,
-) -> int:
+def execute(state: int, j: int, reference: int, worst: int, maker: int, ts: int, row: int) -> int:
     """Fill order `j` at `reference` ticks (plus slippage for a taker, no worse than `worst` if that is not 0).
 
     Returns the number of lots by which the position was opened or added to; 0 if it shrank or the order ended.
     """
+    instruments = instruments_of(state)
+    positions = positions_of(state)
+    orders = orders_of(state)
+    costs = costs_of(state)
     order = orders[j]
     symbol, side = order["symbol"], order["side"]
-    position, instrument, cost = positions[symbol], instruments[symbol], costs[0]
+    position, instrument, cost = positions[symbol], instruments[symbol], costs
     held = int(position["lots"])
     reducible = abs(held) if held * side < 0 else 0
     wanted = int(order["lots"])
     lots = min(wanted, reducible) if order["reduce_only"] else wanted
     if lots == 0:
-        change_order(orders, j, events, account, ts, row, _EXPIRE, _NOTHING_TO_REDUCE, wanted)
-        end_children(orders, order["id"], events, account, ts, row)
+        change_order(state, j, ts, row, _EXPIRE, _NOTHING_TO_REDUCE, wanted)
+        end_children(state, order["id"], ts, row)
         return 0
     price = reference
     if not maker:
@@ -226,74 +244,79 @@ def execute(
             refusal = _NO_SHORT
         else:
             at = to_price(price, instrument["tick_num"], instrument["tick_den"])
-            if not can_afford(symbol, held + side * lots, at, instruments, positions, account, costs):
+            if not can_afford(state, symbol, held + side * lots, at):
                 refusal = _INSUFFICIENT
         if refusal != _NONE:
-            change_order(orders, j, events, account, ts, row, _REJECT, refusal, lots)
-            end_children(orders, order["id"], events, account, ts, row)
+            change_order(state, j, ts, row, _REJECT, refusal, lots)
+            end_children(state, order["id"], ts, row)
             return 0
     fee_rate = cost["maker"] if maker else cost["taker"]
     booked = book_fill(
-        fills, positions, account, instruments, ts, row, order["id"], symbol, _TRADE, side, maker, price, lots,
-        reference, fee_rate, order["tag"],
-    )  # fmt: skip
+        state, ts, row, order["id"], symbol, _TRADE, side, maker, price, lots, reference, fee_rate, order["tag"]
+    )
     if not booked:
         return 0
     order["filled"] = lots
     if lots < wanted:
-        change_order(orders, j, events, account, ts, row, _PARTIAL_FILL, _NONE, lots)
-        change_order(orders, j, events, account, ts, row, _EXPIRE, _NOTHING_TO_REDUCE, wanted - lots)
+        change_order(state, j, ts, row, _PARTIAL_FILL, _NONE, lots)
+        change_order(state, j, ts, row, _EXPIRE, _NOTHING_TO_REDUCE, wanted - lots)
     else:
-        change_order(orders, j, events, account, ts, row, _FILL, _NONE, lots)
-    wake_children(orders, order["id"], lots, reference, events, account, ts, row)
+        change_order(state, j, ts, row, _FILL, _NONE, lots)
+    wake_children(state, order["id"], lots, reference, ts, row)
     return opening
 
 
 @kernel
-def pay_funding(
-    until: int, row: int, open_ticks: int, symbol: int, funding: Any, instruments: Any, positions: Any, account: Any,
-    fills: Any,
-) -> None:  # fmt: skip
+def pay_funding(state: int, until: int, row: int, open_ticks: int, symbol: int) -> None:
     """Settle all funding of `symbol` due at or before `until`, at its mark price or, lacking one, the bar's open."""
+    funding = funding_of(state)
+    positions = positions_of(state)
     position = positions[symbol]
     while position["next_funding"] < position["last_funding"] and funding[position["next_funding"]]["ts"] <= until:
         due = funding[position["next_funding"]]
         if position["lots"] != 0 and due["rate"] != 0:
             mark = due["mark"] if due["mark"] > 0 else open_ticks
-            if not book_funding(fills, positions, account, instruments, due["ts"], row, symbol, mark, due["rate"]):
+            if not book_funding(state, due["ts"], row, symbol, mark, due["rate"]):
                 return
         position["next_funding"] += 1
 
 
 @kernel
-def liquidation_price(symbol: int, instruments: Any, positions: Any, account: Any, costs: Any) -> float:
+def liquidation_price(state: int, symbol: int) -> float:
     """Price of `symbol` at which equity equals the maintenance margin, other prices standing still; NaN if none.
 
     equity(x) = equity + lots·w·(x − close); maintenance(x) = others + |lots|·w·x·rate; solved for x. Below zero for
     a short that no price can save. What is owned outright (spot) needs no margin, but its worth counts.
     """
+    instruments = instruments_of(state)
+    positions = positions_of(state)
+    costs = costs_of(state)
     position, instrument = positions[symbol], instruments[symbol]
     if position["lots"] == 0 or not instrument["can_short"]:
         return np.nan
-    rate = costs[0]["maintenance"] / RATE_SCALE
+    rate = costs["maintenance"] / RATE_SCALE
     others = 0.0
     for other in range(len(positions)):
         held = positions[other]
         if other != symbol and held["lots"] != 0 and instruments[other]["can_short"]:
             others += abs(held["lots"]) * worth_per_lot(instruments[other]) * held["close"] * rate
     exposure = position["lots"] * worth_per_lot(instrument)
-    slack = equity_now(instruments, positions, account) - others
+    slack = equity_now(state) - others
     at = (exposure * position["close"] - slack) / (exposure - abs(exposure) * rate)
     return at if at > 0.0 or exposure < 0.0 else np.nan
 
 
 @kernel
-def in_danger(symbol: int, worst: float, instruments: Any, positions: Any, account: Any, costs: Any) -> bool:
+def in_danger(state: int, symbol: int, worst: float) -> bool:
     """Whether equity might not exceed the maintenance margin if `symbol` stood at `worst`, others where they are.
 
     The hair's breadth makes sure that rounding never hides a case from `liquidation_price`, which decides.
     """
-    rate = costs[0]["maintenance"] / RATE_SCALE
+    instruments = instruments_of(state)
+    positions = positions_of(state)
+    equity = equity_of(state)
+    costs = costs_of(state)
+    rate = costs["maintenance"] / RATE_SCALE
     required = 0.0
     for other in range(len(positions)):
         if positions[other]["lots"] != 0:
@@ -301,76 +324,91 @@ def in_danger(symbol: int, worst: float, instruments: Any, positions: Any, accou
             required += abs(positions[other]["lots"]) * worth_per_lot(instruments[other]) * at * rate
     position = positions[symbol]
     moved = position["lots"] * worth_per_lot(instruments[symbol]) * (worst - position["close"])
-    equity = equity_now(instruments, positions, account)
+    equity = equity_now(state)
     return bool(equity + moved - required <= 1e-9 * (abs(equity) + abs(moved)))
 
 
 @kernel
-def liquidate(
-    symbol: int, reference: int, ts: int, row: int, instruments: Any, positions: Any, account: Any, fills: Any,
-    costs: Any,
-) -> None:  # fmt: skip
+def liquidate(state: int, symbol: int, reference: int, ts: int, row: int) -> None:
     """Take the whole position away at `reference` ticks, with slippage and the liquidation fee."""
-    position, cost = positions[symbol], costs[0]
+    positions = positions_of(state)
+    costs = costs_of(state)
+    position, cost = positions[symbol], costs
     side = -1 if position["lots"] > 0 else 1
     price = max(1, reference + side * ((reference * cost["half_spread"] + RATE_SCALE - 1) // RATE_SCALE))
     book_fill(
-        fills, positions, account, instruments, ts, row, 0, symbol, _LIQUIDATION, side, 0, price, abs(position["lots"]),
-        reference, cost["liquidation_fee"], 0,
-    )  # fmt: skip
+        state,
+        ts,
+        row,
+        0,
+        symbol,
+        _LIQUIDATION,
+        side,
+        0,
+        price,
+        abs(position["lots"]),
+        reference,
+        cost["liquidation_fee"],
+        0,
+    )
 
 
 @kernel
-def match_open(
-    k: int, times: Any, prices: Any, instruments: Any, positions: Any, account: Any, orders: Any, fills: Any,
-    events: Any, costs: Any,
-) -> None:  # fmt: skip
+def match_open(state: int, k: int) -> None:
     """At the bar's open: orders that have arrived are accepted, and those that the open satisfies are filled."""
+    times = times_of(state)
+    prices = prices_of(state)
+    instruments = instruments_of(state)
+    account = account_of(state)
+    orders = orders_of(state)
+    costs = costs_of(state)
     opened, symbol = times[0, k], times[2, k]
     instrument, at = instruments[symbol], prices[0, k]
     j = 0
-    while j < account[0]["orders"]:
+    while j < account["orders"]:
         order = orders[j]
         if order["symbol"] == symbol:
             if order["status"] == _SUBMITTED and order["ts_sent"] <= opened and order["ts_arrive"] < times[1, k]:
                 order["accepted_row"] = k
-                change_order(orders, j, events, account, order["ts_arrive"], k, _ACCEPT, _NONE, order["lots"])
+                change_order(state, j, order["ts_arrive"], k, _ACCEPT, _NONE, order["lots"])
             if order["status"] == _ACCEPTED:
                 side = order["side"]
                 ticks = to_ticks(at, instrument["tick_num"], instrument["tick_den"], side)
                 limit = to_price(order["price"], instrument["tick_num"], instrument["tick_den"])
                 ts = max(opened, order["ts_arrive"])
                 if order["type"] == _MARKET or (order["type"] == _STOP and (at - limit) * side >= 0.0):
-                    execute(j, ticks, 0, 0, ts, k, instruments, positions, account, orders, fills, events, costs)
-                elif order["type"] == _LIMIT and ((limit - at) * side > 0.0 or (limit == at and costs[0]["touch"])):
+                    execute(state, j, ticks, 0, 0, ts, k)
+                elif order["type"] == _LIMIT and ((limit - at) * side > 0.0 or (limit == at and costs["touch"])):
                     maker = 0 if order["accepted_row"] == k else 1
                     worst = order["price"]
-                    execute(
-                        j, ticks, worst, maker, ts, k, instruments, positions, account, orders, fills, events, costs
-                    )  # fmt: skip
+                    execute(state, j, ticks, worst, maker, ts, k)
         j += 1
 
 
 @kernel
-def nearest(
-    kind: int, k: int, only_opening: bool, times: Any, prices: Any, instruments: Any, positions: Any, account: Any,
-    orders: Any, costs: Any,
-) -> int:  # fmt: skip
+def nearest(state: int, kind: int, k: int, only_opening: bool) -> int:
     """The working order of `kind` that the bar's range reaches first, going out from its open; -1 if none.
 
     Of two at equal distance the older: distances are counted in ticks, so that no rounding of floats decides.
     """
+    times = times_of(state)
+    prices = prices_of(state)
+    instruments = instruments_of(state)
+    positions = positions_of(state)
+    account = account_of(state)
+    orders = orders_of(state)
+    costs = costs_of(state)
     symbol = times[2, k]
     instrument = instruments[symbol]
     found = -1
     shortest = np.inf
-    for j in range(account[0]["orders"]):
+    for j in range(account["orders"]):
         order = orders[j]
         if order["symbol"] != symbol or order["status"] != _ACCEPTED or order["type"] != kind:
             continue
         at = to_price(order["price"], instrument["tick_num"], instrument["tick_den"])
         up = (order["side"] > 0) == (kind == _STOP)
-        if kind == _STOP or costs[0]["touch"]:
+        if kind == _STOP or costs["touch"]:
             reached = prices[1, k] >= at if up else prices[2, k] <= at
         else:
             reached = prices[1, k] > at if up else prices[2, k] < at
@@ -383,28 +421,31 @@ def nearest(
 
 
 @kernel
-def match_range(
-    k: int, times: Any, prices: Any, instruments: Any, positions: Any, account: Any, orders: Any, fills: Any,
-    events: Any, costs: Any,
-) -> None:  # fmt: skip
+def match_range(state: int, k: int) -> None:
     """Inside the bar: stops and liquidation first, nearest to the open first, then limits.
 
     The order of prices inside a bar is unknown, so the worse is assumed: a stop beats a target, and once a
     position was opened or added to inside the bar, no order that takes it off at a profit fills any more.
     """
+    times = times_of(state)
+    prices = prices_of(state)
+    instruments = instruments_of(state)
+    positions = positions_of(state)
+    account = account_of(state)
+    orders = orders_of(state)
     symbol, ts = times[2, k], times[1, k]
     instrument = instruments[symbol]
     added = False
-    while account[0]["overflow"] == 0:
+    while account["overflow"] == 0:
         j = -1
-        if account[0]["orders"] > 0:
-            j = nearest(_STOP, k, False, times, prices, instruments, positions, account, orders, costs)
+        if account["orders"] > 0:
+            j = nearest(state, _STOP, k, False)
         short = positions[symbol]["lots"] < 0
         danger = np.nan
         if positions[symbol]["lots"] != 0 and instrument["can_short"]:
             worst = prices[1, k] if short else prices[2, k]
-            if in_danger(symbol, worst, instruments, positions, account, costs):
-                danger = liquidation_price(symbol, instruments, positions, account, costs)
+            if in_danger(state, symbol, worst):
+                danger = liquidation_price(state, symbol)
         if danger == danger:
             reached = prices[1, k] >= danger if short else prices[2, k] <= danger
             if reached:
@@ -414,59 +455,68 @@ def match_range(
                 if j >= 0:
                     stop = abs(
                         to_price(orders[j]["price"], instrument["tick_num"], instrument["tick_den"]) - prices[0, k]
-                    )  # fmt: skip
+                    )
                 if abs(at - prices[0, k]) <= stop:
                     ticks = to_ticks(at, instrument["tick_num"], instrument["tick_den"], 1 if short else -1)
-                    liquidate(symbol, max(1, ticks), ts, k, instruments, positions, account, fills, costs)
+                    liquidate(state, symbol, max(1, ticks), ts, k)
                     continue
-        if j < 0 and account[0]["orders"] == 0:
+        if j < 0 and account["orders"] == 0:
             return
         if j < 0:
-            j = nearest(_LIMIT, k, added, times, prices, instruments, positions, account, orders, costs)
+            j = nearest(state, _LIMIT, k, added)
             if j < 0:
                 return
         maker = 1 if orders[j]["type"] == _LIMIT else 0
-        opening = execute(
-            j, orders[j]["price"], 0, maker, ts, k, instruments, positions, account, orders, fills, events, costs
-        )  # fmt: skip
+        opening = execute(state, j, orders[j]["price"], 0, maker, ts, k)
         added = added or opening > 0
 
 
 @kernel
-def drop_ended(account: Any, orders: Any) -> None:
+def drop_ended(state: int) -> None:
     """Take ended orders out of the working table; the rest keep their order, which is their priority."""
+    account = account_of(state)
+    orders = orders_of(state)
     kept = 0
-    for j in range(account[0]["orders"]):
+    for j in range(account["orders"]):
         status = orders[j]["status"]
         if status in (_HELD, _SUBMITTED, _ACCEPTED):
             if kept != j:
                 orders[kept] = orders[j]
             kept += 1
-    account[0]["orders"] = kept
+    account["orders"] = kept
 
 
 @kernel
-def tidy(symbol: int, ts: int, row: int, positions: Any, account: Any, orders: Any, events: Any) -> None:
+def tidy(state: int, symbol: int, ts: int, row: int) -> None:
     """End the symbol's reduce-only orders if there is nothing left to reduce, then drop what has ended."""
+    positions = positions_of(state)
+    account = account_of(state)
+    orders = orders_of(state)
     held = positions[symbol]["lots"]
-    for j in range(account[0]["orders"]):
+    for j in range(account["orders"]):
         order = orders[j]
         idle = order["symbol"] == symbol and order["reduce_only"] and order["status"] == _ACCEPTED
         if idle and held * order["side"] >= 0:
-            change_order(orders, j, events, account, ts, row, _EXPIRE, _NOTHING_TO_REDUCE, order["lots"])
-            end_children(orders, order["id"], events, account, ts, row)
-    drop_ended(account, orders)
+            change_order(state, j, ts, row, _EXPIRE, _NOTHING_TO_REDUCE, order["lots"])
+            end_children(state, order["id"], ts, row)
+    drop_ended(state)
 
 
 @kernel
-def set_bounds(funding: Any, instruments: Any, positions: Any, account: Any, orders: Any, costs: Any) -> None:
+def set_bounds(state: int) -> None:
     """For each symbol: the prices and the time before which nothing can happen to it.
 
     Margin: each position, spot too, may use up an equal share of what equity exceeds the maintenance margin by. While
     all stay within their shares nobody can be liquidated, whichever way the prices combine.
     """
-    rate = costs[0]["maintenance"] / RATE_SCALE
-    slack = account[0]["equity"]
+    funding = funding_of(state)
+    instruments = instruments_of(state)
+    positions = positions_of(state)
+    account = account_of(state)
+    orders = orders_of(state)
+    costs = costs_of(state)
+    rate = costs["maintenance"] / RATE_SCALE
+    slack = account["equity"]
     held = 0
     margined = False
     for symbol in range(len(positions)):
@@ -482,7 +532,7 @@ def set_bounds(funding: Any, instruments: Any, positions: Any, account: Any, ord
             if instruments[symbol]["can_short"]:
                 margined = True
                 slack -= abs(position["lots"]) * worth_per_lot(instruments[symbol]) * position["close"] * rate
-    for j in range(account[0]["orders"]):
+    for j in range(account["orders"]):
         order = orders[j]
         position, instrument = positions[order["symbol"]], instruments[order["symbol"]]
         if order["status"] == _SUBMITTED:
@@ -508,12 +558,17 @@ def set_bounds(funding: Any, instruments: Any, positions: Any, account: Any, ord
 
 
 @kernel
-def process(
-    k: int, times: Any, prices: Any, funding: Any, instruments: Any, positions: Any, account: Any, orders: Any,
-    fills: Any, events: Any, equity: Any, costs: Any,
-) -> int:  # fmt: skip
+def process(state: int, k: int) -> int:
     """Let row `k` happen at the venue. Returns the next row that needs processing, or FLUSH (nothing was done)."""
-    money, symbol = account[0], times[2, k]
+    times = times_of(state)
+    prices = prices_of(state)
+    funding = funding_of(state)
+    instruments = instruments_of(state)
+    positions = positions_of(state)
+    fills = fills_of(state)
+    events = events_of(state)
+    equity = equity_of(state)
+    money, symbol = account_of(state), times[2, k]
     position = positions[symbol]
     working = money["orders"]
     dues = position["next_funding"]
@@ -522,44 +577,48 @@ def process(
     dues -= position["next_funding"]
     if money["events"] + 5 * working + 8 > len(events) or money["fills"] + 2 * working + dues + 8 > len(fills):
         return FLUSH
-    settle(k, times, prices, instruments, positions, account, equity)
-    quiet = scan(k, k + 1, times, prices, positions) > k
+    settle(state, k)
+    quiet = scan(state, k, k + 1) > k
     if not quiet:
         instrument = instruments[symbol]
         ticks = to_ticks(prices[0, k], instrument["tick_num"], instrument["tick_den"], 1)
         position["close"] = prices[0, k]  # what margin is reckoned at until the bar has closed
-        pay_funding(times[0, k], k, ticks, symbol, funding, instruments, positions, account, fills)
+        pay_funding(state, times[0, k], k, ticks, symbol)
         if working > 0:
-            match_open(k, times, prices, instruments, positions, account, orders, fills, events, costs)
-        pay_funding(times[1, k] - 1, k, ticks, symbol, funding, instruments, positions, account, fills)
-        match_range(k, times, prices, instruments, positions, account, orders, fills, events, costs)
-        tidy(symbol, times[1, k], k, positions, account, orders, events)
+            match_open(state, k)
+        pay_funding(state, times[1, k] - 1, k, ticks, symbol)
+        match_range(state, k)
+        tidy(state, symbol, times[1, k], k)
         money["horizon"] = _SHORTEST_HORIZON
     else:
         money["horizon"] = min(4 * money["horizon"], _LONGEST_HORIZON)
     position["close"] = prices[3, k]
-    money["equity"] = equity_now(instruments, positions, account)
+    money["equity"] = equity_now(state)
     money["peak"] = max(money["peak"], money["equity"])
     if money["equity"] < money["keep"] * money["peak"]:
         money["halted"] = 1
     money["settled"] = k + 1
     equity[k] = money["equity"]
-    set_bounds(funding, instruments, positions, account, orders, costs)
-    return scan(k + 1, min(times.shape[1], k + 1 + money["horizon"]), times, prices, positions)
+    set_bounds(state)
+    return scan(state, k + 1, min(times.shape[1], k + 1 + money["horizon"]))
 
 
 @kernel
-def cancel(order_id: int, k: int, now: int, reason: int, event: int, account: Any, orders: Any, events: Any) -> int:
+def cancel(state: int, order_id: int, k: int, reason: int, event: int) -> int:
     """End a working order (by CANCEL or EXPIRE). Returns 1, 0 if no such order works any more, or FLUSH.
 
     A cancel takes effect before the next bar: bars cannot show what happened in the milliseconds of its flight.
     """
-    if account[0]["events"] + account[0]["orders"] + 4 > len(events):
+    account = account_of(state)
+    orders = orders_of(state)
+    events = events_of(state)
+    if account["events"] + account["orders"] + 4 > len(events):
         return FLUSH
-    for j in range(account[0]["orders"]):
+    now = time_at(state, k)
+    for j in range(account["orders"]):
         if orders[j]["id"] == order_id:
-            change_order(orders, j, events, account, now, k, event, reason, orders[j]["lots"])
-            end_children(orders, order_id, events, account, now, k)
-            drop_ended(account, orders)
+            change_order(state, j, now, k, event, reason, orders[j]["lots"])
+            end_children(state, order_id, now, k)
+            drop_ended(state)
             return 1
     return 0
