@@ -12,7 +12,7 @@ from truewind.domain.order import Reason, Status
 from truewind.engine.engine import Engine
 from truewind.engine.merge import merge
 from truewind.execution.simulated.costs import CostSettings
-from truewind.execution.simulated.matching import FUNDING
+from truewind.domain.market import FUNDING
 from truewind.risk.gate import RiskSettings
 from truewind.strategies.base import Strategy
 
