@@ -11,6 +11,7 @@ from fractions import Fraction
 import msgspec
 import numpy as np
 
+from truewind.domain.filters import FILTERS, Filters
 from truewind.errors import InstrumentError
 
 # Decimal places in which the ledger counts a currency; what is not listed (coins, stablecoins) has 8.
@@ -39,10 +40,11 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     """One tradable thing at one venue.
 
     tick_size, lot_size: smallest step of price (quote units) and quantity (base units or contracts).
-    multiplier: base units in one contract (1 for spot and linear perpetuals of the usual kind).
+    multiplier: base units in one contract (1 for spot and linear perpetuals of the usual kind); of an inverse contract,
+    quote units (Binance's BTCUSD: 100).
     min_quantity, max_quantity: limits of one order (0: none); min_notional: least worth of an order in quote.
     settle: the currency that profit, loss and margin are in; the quote currency except for inverse contracts.
-    expiry_us: last moment of a dated future, else None.
+    expiry_us: last moment of a dated future, else None. filters: the venue's further rules for an order.
     inferred: the steps were guessed from the data, not given by the venue; reports say so.
     """
 
@@ -61,6 +63,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     expiry_us: int | None = None
     calendar: str = "crypto"
     inferred: bool = False
+    filters: Filters = Filters()
 
     def __post_init__(self) -> None:
         for name in ("tick_size", "lot_size", "multiplier"):
@@ -83,6 +86,11 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     def can_short(self) -> bool:
         return self.kind is not Kind.SPOT
 
+    @property
+    def inverse(self) -> bool:
+        """Whether it is margined in the coin that it prices: profit is then linear in 1 / price, not in price."""
+        return self.settle == self.base != self.quote and self.kind in (Kind.PERPETUAL, Kind.FUTURE)
+
     def ticks(self, price: Decimal | str | float, rounding: str = ROUND_HALF_EVEN) -> int:
         """Price in ticks, exactly; a float is read by its shortest decimal form. Raises InstrumentError."""
         return _steps(self, "price", price, self.tick_size, rounding)
@@ -98,14 +106,16 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
         return self.lot_size * int(lots)
 
     def notional(self, ticks: int, lots: int) -> Decimal:
-        """Worth of `lots` at `ticks`, in the quote currency, unrounded."""
+        """Worth of `lots` at `ticks` in `currency`, unrounded (an inverse contract's to 60 digits)."""
         with localcontext(prec=_DIGITS):
-            return self.price(ticks) * self.quantity(lots) * self.multiplier
+            contracts = self.quantity(lots) * self.multiplier
+            return contracts / self.price(ticks) if self.inverse else contracts * self.price(ticks)
 
     def unit_value(self) -> Fraction:
-        """Ledger units (of `currency`) per tick and lot: exact, often not whole."""
-        scale = 10 ** currency_precision(self.currency)
-        return Fraction(self.tick_size * self.lot_size * self.multiplier) * Fraction(scale)
+        """Ledger units (of `currency`) per tick and lot, of an inverse contract per lot and 1 / tick: exact."""
+        scale = Fraction(10 ** currency_precision(self.currency))
+        tick, contracts = Fraction(self.tick_size), Fraction(self.lot_size) * Fraction(self.multiplier)
+        return contracts * scale / tick if self.inverse else contracts * scale * tick
 
     def min_lots(self) -> int:
         return max(1, self.lots(self.min_quantity, ROUND_CEILING))
@@ -127,6 +137,7 @@ def _steps(instrument: Instrument, what: str, value: Decimal | str | float, step
 
 # What kernels know of an instrument. price = ticks · tick_num / tick_den (one rounding: the nearest float);
 # ledger units = ticks · lots · unit_num / unit_den. worth: ledger units of one lot per unit of price.
+# Of an inverse contract: ledger units = lots · unit_num / (ticks · unit_den), and worth is per unit of 1 / price.
 INSTRUMENT = np.dtype(
     [
         ("tick_num", np.int64),
@@ -140,6 +151,7 @@ INSTRUMENT = np.dtype(
         ("min_notional", np.int64),
         ("can_short", np.int64),
         ("worth", np.float64),
+        ("inverse", np.int64),
     ],
     align=True,
 )
@@ -162,10 +174,40 @@ def instrument_row(instrument: Instrument) -> "np.ndarray":
         "max_lots": instrument.max_lots(),
         "min_notional": int((instrument.min_notional * scale).to_integral_value(ROUND_CEILING)),
         "can_short": int(instrument.can_short),
+        "inverse": int(instrument.inverse),
     }
     for name, value in values.items():
         if abs(value) > np.iinfo(np.int64).max:
             raise InstrumentError(f"{instrument.id}: {name} = {value} does not fit 64 bits")
         row[0][name] = value
-    row[0]["worth"] = float(unit / tick)
+    row[0]["worth"] = float(unit * tick if instrument.inverse else unit / tick)
+    return row
+
+
+def filters_row(instrument: Instrument) -> "np.ndarray":
+    """The venue's rules for `instrument` as one FILTERS record; limits are rounded to the strict side."""
+    rules, most = instrument.filters, int(np.iinfo(np.int64).max)
+    scale = 10 ** currency_precision(instrument.currency)
+    row = np.zeros(1, FILTERS)
+    record = row[0]
+    record["min_price"] = max(1, instrument.ticks(rules.min_price, ROUND_CEILING))
+    record["max_price"] = instrument.ticks(rules.max_price, ROUND_FLOOR) or most
+    record["min_lots"], record["max_lots"] = instrument.min_lots(), instrument.max_lots()
+    record["market_step"] = max(1, instrument.lots(rules.market_lot_size, ROUND_CEILING))
+    record["market_min_lots"] = instrument.lots(rules.market_min_quantity, ROUND_CEILING)
+    record["market_max_lots"] = instrument.lots(rules.market_max_quantity) or most
+    record["min_notional"] = int((instrument.min_notional * scale).to_integral_value(ROUND_CEILING))
+    record["max_notional"] = min(most, int(rules.max_notional * scale)) or most
+    for name in ("market_min_notional", "market_max_notional"):
+        record[name] = getattr(rules, name)
+    for name in ("max_orders", "max_conditional", "max_icebergs", "iceberg_parts"):
+        record[name] = getattr(rules, name) or most
+    record["max_position"] = instrument.lots(rules.max_position) or most
+    for name in ("trailing_above", "trailing_below"):
+        least, greatest = getattr(rules, name)
+        record[f"min_{name}"], record[f"max_{name}"] = least, greatest or most
+    for name in ("bid_down", "ask_down"):
+        record[name] = float(getattr(rules, name))
+    for name in ("bid_up", "ask_up"):
+        record[name] = float(getattr(rules, name)) or np.inf
     return row

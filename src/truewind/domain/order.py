@@ -119,6 +119,32 @@ class Reason(IntEnum):
     BY_STRATEGY = 14
     END_OF_DATA = 15
     NO_PRICE = 16  # nothing is known of the symbol's price yet
+    # What a venue refuses an order for, beyond the above (32 and up); its own code and message: `venues`.
+    BELOW_MIN_PRICE = 32
+    ABOVE_MAX_PRICE = 33
+    OFF_TICK = 34
+    OFF_STEP = 35
+    MARKET_QUANTITY = 36  # outside the limits that hold for market orders only
+    ABOVE_MAX_NOTIONAL = 37
+    ABOVE_PRICE_BAND = 38
+    BELOW_PRICE_BAND = 39
+    TOO_MANY_ORDERS = 40
+    TOO_MANY_CONDITIONAL = 41
+    TOO_MANY_ICEBERGS = 42
+    ICEBERG_PARTS = 43
+    TRAILING_DISTANCE = 44
+    POSITION_LIMIT = 45  # the venue's limit on what may be held, not ours
+    LEVERAGE_LIMIT = 46  # the tier of the new position allows less leverage than is set
+    INSUFFICIENT_MARGIN = 47
+    REDUCE_ONLY = 48
+    WOULD_TAKE = 49  # a post-only order that would trade at once
+    WOULD_TRIGGER = 50  # a stop beyond the market
+    NOT_FILLED_AT_ONCE = 51  # fill or kill
+    NO_LIQUIDITY = 52
+    CLOSE_ONLY = 53  # just before delisting or expiry
+    CLOSED = 54
+    POSITION_SIDE = 55  # an order for one side in one-way mode, or for none in hedge mode
+    WRONG_ENDPOINT = 56
 
 
 # A working order as kernels keep it. Prices in ticks, quantities in lots, times in µs.
