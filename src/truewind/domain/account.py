@@ -60,6 +60,9 @@ LIMITS = np.dtype(
     align=True,
 )
 
+# How large a position is. method: index in the sizing settings' list. scale: ledger units in one unit of the currency.
+SIZING = np.dtype([("method", np.int64), ("value", np.float64), ("scale", np.float64)], align=True)
+
 
 class Account(msgspec.Struct, frozen=True):
     """The account at one moment, in its currency (floats, nearest)."""

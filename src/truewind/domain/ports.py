@@ -8,6 +8,7 @@ import numpy as np
 from truewind.domain.account import Account
 from truewind.domain.order import Order, OrderType, Side
 from truewind.domain.position import Position
+from truewind.domain.signal import Signal
 
 
 class Clock(Protocol):
@@ -46,6 +47,9 @@ class Desk(Protocol):
         tag: int = 0,
     ) -> int:
         """Send an order; its id, or 0 if the risk gate denied it. quantity in base units is rounded down to lots."""
+
+    def follow(self, symbol: str, signal: Signal) -> int:
+        """Bring the position of `symbol` to what `signal` wants (`SignalStrategy` tells how); its horizon's end, µs."""
 
     def cancel(self, order_id: int) -> bool:
         """Withdraw a working order; False if it does not work any more."""

@@ -4,6 +4,8 @@ import math
 from enum import IntEnum
 from typing import NamedTuple
 
+import numpy as np
+
 NAN = math.nan
 
 
@@ -39,3 +41,10 @@ class Signal(NamedTuple):
 
 HOLD = Signal()
 FLAT = Signal(Want.FLAT)
+
+# `Signal` as kernels take it.
+SIGNAL = np.dtype(
+    [(name, np.int64 if kind is int else np.float64) for name, kind in Signal.__annotations__.items()], align=True
+)
+# What is remembered of each symbol between bars. last: side of the last signal. expiry: when its horizon ends, in µs.
+FOLLOWING = np.dtype([("last", np.int64), ("expiry", np.int64)], align=True)

@@ -5,6 +5,7 @@ strategy of its fills; then hand the bar to the strategy. The compiled `process`
 which anything can happen, so that in between Python does nothing but call `on_bar`.
 """
 
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,11 +15,13 @@ from truewind.domain.account import Account
 from truewind.domain.clock import iso
 from truewind.domain.fill import FILL, Fill, FillKind
 from truewind.domain.instrument import Instrument
-from truewind.domain.order import ORDER_EVENT, Event, Order, OrderType, Reason, Side, Status
+from truewind.domain.order import ORDER_EVENT, Event, Order, OrderType, Reason, Side
 from truewind.domain.ports import Journal
 from truewind.domain.position import Position
+from truewind.domain.signal import Signal
+from truewind.engine.acting import IDLE, MOST_ORDERS, fault, follow, position_of
 from truewind.engine.intake import submit
-from truewind.engine.merge import CHUNK, SYMBOL, TS_EVENT, Timeline
+from truewind.engine.merge import CHUNK, CLOSE, SYMBOL, TS_EVENT, Timeline
 from truewind.engine.state import ACCOUNT_FIELD, State
 from truewind.errors import ConfigError, LedgerError, StrategyError, TruewindError, suggest
 from truewind.execution.simulated.matching import FLUSH, cancel, process, scan, settle
@@ -27,7 +30,7 @@ from truewind.portfolio.ledger import prove
 from truewind.strategies.base import Strategy
 
 _FILLS, _ORDERS = ACCOUNT_FIELD["fills"], ACCOUNT_FIELD["orders"]
-_NO_POSITION = Position(0, 0.0, float("nan"), float("nan"), 0)
+_PACK_SIGNAL = struct.Struct("=q7d2q").pack_into
 Progress = Callable[[int, int], None]
 
 
@@ -58,6 +61,7 @@ class Engine:
         self.state = State(instruments, timeline, cash, currency, costs, limits, funding or {})
         self.symbols = [instrument.symbol for instrument in instruments]
         self._handle = self.state.handle
+        self._signal = self.state.signal.view(np.uint8).data
         self._index = {symbol: i for i, symbol in enumerate(self.symbols)}
         self._journal = journal
         self._row = -1
@@ -77,6 +81,7 @@ class Engine:
         strategy, total = self.strategy, len(self.timeline)
         try:
             self._guard(strategy.on_start)
+            self.state.sizing[:] = strategy.sizing.record(self.state.scale)
             self._wake = scan(self._handle, 0, min(total, CHUNK))
             for rows, bars in self.timeline.chunks(self._wanted()):
                 self._guard(self._replay, rows, bars, strategy.on_bar)
@@ -119,8 +124,7 @@ class Engine:
             wake = process(self._handle, row)
             if wake != FLUSH:
                 break
-            self._flush()
-            state.make_room()
+            self._make_room()
         self._wake = wake
         self._positions.clear()  # an order that begins to work changes what is said of a position, too
         filled = state.counters[_FILLS]
@@ -204,13 +208,27 @@ class Engine:
             )
             if order != FLUSH:
                 break
-            state = self.state
-            if state.counters[_ORDERS] + 1 > len(state.orders):
-                state.grow_orders()
-            self._flush()
+            self._make_room()
         if order and not parent:
             self._wake = row + 1
         return order
+
+    def follow(self, symbol: str, signal: Signal) -> int:
+        """See `ports.Desk.follow`. Raises StrategyError for a signal that cannot be acted on."""
+        index, state = self.index_of(symbol), self.state
+        _PACK_SIGNAL(self._signal, 0, *signal)
+        while True:
+            done = follow(self._handle, self._row, index)
+            if done != FLUSH:
+                break
+            self._make_room()
+        if done != IDLE:
+            if done < 0:
+                raise fault(done, symbol, self.now_us, float(self.timeline.prices[CLOSE, self._row]), signal)
+            self._positions.clear()
+            if state.positions[index]["wake"]:
+                self._wake = self._row + 1
+        return int(state.following[index]["expiry"])
 
     def cancel(self, order_id: int) -> bool:
         """See `ports.Desk.cancel`."""
@@ -248,7 +266,7 @@ class Engine:
         index = self.index_of(symbol)
         found = self._positions.get(index)
         if found is None:
-            found = self._positions[index] = self._position(index)
+            found = self._positions[index] = Position(*position_of(self._handle, index))
         return found
 
     def account_equity(self) -> float:
@@ -290,16 +308,21 @@ class Engine:
     # -- inner matters ------------------------------------------------------------------------------------------
 
     def _cancel(self, order_id: int, reason: Reason, event: Event) -> bool:
-        state = self.state
         while True:
             done = cancel(self._handle, order_id, self._row, int(reason), int(event))
             if done != FLUSH:
                 break
-            self._flush()
-            state.make_room()
+            self._make_room()
         if done:
             self._positions.clear()
         return bool(done)
+
+    def _make_room(self) -> None:
+        """Make sure that what is about to happen has room in the kernels' buffers."""
+        self._flush()
+        if self.state.counters[_ORDERS] + MOST_ORDERS > len(self.state.orders):
+            self.state.grow_orders()
+        self.state.make_room()
 
     def _flush(self) -> None:
         """Empty the kernels' buffers into the journal and our own record."""
@@ -322,27 +345,6 @@ class Engine:
             f"{symbol} at {iso(self.now_us)}: {what}",
             remedy="Check what the strategy asks for, and its arithmetic for NaN",
             symbol=symbol,
-        )
-
-    def _position(self, index: int) -> Position:
-        held = self.state.positions[index]
-        lots = int(held["lots"])
-        if lots == 0:
-            return _NO_POSITION
-        _, _, lot_num, lot_den = self._steps[index]
-        row = self.state.instruments[index]
-        worth = float(row["unit_num"]) / float(row["unit_den"]) * (float(row["tick_den"]) / float(row["tick_num"]))
-        orders = self.state.orders[: self.state.counters[_ORDERS]]
-        stops = orders[(orders["symbol"] == index) & (orders["type"] == OrderType.STOP) & (orders["reduce_only"] == 1)]
-        stops = stops[stops["status"] == Status.ACCEPTED]
-        tick_num, tick_den = self._steps[index][:2]
-        stop = int(stops[0]["price"]) * tick_num / tick_den if len(stops) else float("nan")
-        return Position(
-            side=1 if lots > 0 else -1,
-            quantity=lots * lot_num / lot_den,
-            entry=int(held["cost"]) / lots / worth,
-            stop=stop,
-            opened_us=int(held["opened_ts"]),
         )
 
     def _fill(self, fill: np.void) -> Fill:

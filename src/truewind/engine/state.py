@@ -5,12 +5,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from truewind.domain.account import ACCOUNT
+from truewind.domain.account import ACCOUNT, SIZING
 from truewind.domain.fill import FILL
 from truewind.domain.instrument import Instrument, currency_precision, instrument_row
 from truewind.domain.market import FUNDING
 from truewind.domain.order import ORDER, ORDER_EVENT
 from truewind.domain.position import POSITION
+from truewind.domain.signal import FOLLOWING, SIGNAL, Want
+from truewind.engine.acting import MOST_ORDERS
 from truewind.engine.merge import Timeline
 from truewind.errors import ConfigError
 from truewind.execution.simulated.matching import NEVER
@@ -77,6 +79,9 @@ class State:
         self.equity = np.full(len(timeline), float(units))
         self.times, self.prices = timeline.times, timeline.prices
         self.costs, self.limits = costs, limits
+        self.sizing, self.signal = np.zeros(1, SIZING), np.zeros(1, SIGNAL)
+        self.following = np.zeros(len(instruments), FOLLOWING)
+        self.following["last"], self.following["expiry"] = Want.HOLD, NEVER
         self.counters = self.account.view(np.int64).data
         self._words = np.zeros(WORDS, np.int64)
         self._publish()
@@ -114,7 +119,7 @@ class State:
 
     def make_room(self) -> None:
         """Grow the buffers so that even a full table of orders can act on one bar."""
-        need = 8 * len(self.orders) + len(self.funding) + 64
+        need = 8 * (len(self.orders) + MOST_ORDERS) + len(self.funding) + 64
         if len(self.fills) < need:
             self.fills = np.zeros(need, FILL)
             self.events = np.zeros(need, ORDER_EVENT)

@@ -10,19 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from truewind.domain.account import ACCOUNT, COSTS, LIMITS
+from truewind.domain.account import ACCOUNT, COSTS, LIMITS, SIZING
 from truewind.domain.fill import FILL
 from truewind.domain.instrument import INSTRUMENT
 from truewind.domain.market import FUNDING
 from truewind.domain.order import ORDER, ORDER_EVENT
 from truewind.domain.position import POSITION
+from truewind.domain.signal import FOLLOWING, SIGNAL
 from truewind.numerics import memory
 from truewind.numerics.jit import COMPILED, kernel
 
 # The arrays in the order of the table: for each its address and its length.
 ARRAYS = (
     *("times", "prices", "funding", "instruments", "positions", "account"),
-    *("orders", "fills", "events", "equity", "costs", "limits"),
+    *("orders", "fills", "events", "equity", "costs", "limits", "sizing", "signal", "following"),
 )
 WORDS = 2 * len(ARRAYS)
 # Where kernels run as plain Python there are no addresses: the arrays by handle.
@@ -104,13 +105,32 @@ if COMPILED:
         w = words_at(state, WORDS)
         return array_at(w[22], w[23], LIMITS)[0]
 
+    @kernel(inline=True)
+    def sizing_of(state: int) -> Any:
+        """The SIZING record."""
+        w = words_at(state, WORDS)
+        return array_at(w[24], w[25], SIZING)[0]
+
+    @kernel(inline=True)
+    def signal_of(state: int) -> Any:
+        """The SIGNAL that is to be acted on."""
+        w = words_at(state, WORDS)
+        return array_at(w[26], w[27], SIGNAL)[0]
+
+    @kernel(inline=True)
+    def following_of(state: int) -> Any:
+        """One FOLLOWING a symbol."""
+        w = words_at(state, WORDS)
+        return array_at(w[28], w[29], FOLLOWING)
+
 else:
 
     def _finder(name: str) -> Any:
         index = ARRAYS.index(name)
-        single = name in ("account", "costs", "limits")
+        single = name in ("account", "costs", "limits", "sizing", "signal")
         return lambda state: OPEN[state][index][0] if single else OPEN[state][index]
 
     times_of, prices_of, funding_of, instruments_of = map(_finder, ARRAYS[:4])
     positions_of, account_of, orders_of, fills_of = map(_finder, ARRAYS[4:8])
-    events_of, equity_of, costs_of, limits_of = map(_finder, ARRAYS[8:])
+    events_of, equity_of, costs_of, limits_of = map(_finder, ARRAYS[8:12])
+    sizing_of, signal_of, following_of = map(_finder, ARRAYS[12:])

@@ -8,7 +8,6 @@ import importlib
 import importlib.machinery
 import importlib.util
 import inspect
-import math
 import sys
 from abc import ABC, abstractmethod
 from collections import namedtuple
@@ -18,12 +17,11 @@ from typing import Any
 
 from truewind.config import Settings, parse
 from truewind.domain.account import Account
-from truewind.domain.clock import iso
 from truewind.domain.fill import Fill
-from truewind.domain.order import Order, OrderType, Side, Status
+from truewind.domain.order import Order, OrderType, Side
 from truewind.domain.ports import Desk
 from truewind.domain.position import Position
-from truewind.domain.signal import FLAT, Signal, Want
+from truewind.domain.signal import Signal, Want
 from truewind.errors import ConfigError, StrategyError, suggest
 from truewind.strategies.sizing import SizingSettings
 
@@ -167,6 +165,10 @@ class SignalStrategy(Strategy, ABC):
     A signal says which position is wanted. It acts when it changes: a side that is repeated bar after bar enters
     once, and is not entered again after its stop, target or horizon until the signal has been something else in
     between. An entry that has not filled by its horizon is withdrawn.
+
+    To act: all working orders of the symbol are withdrawn, whatever is held on the other side is turned (with a limit
+    entry: closed first), and the exits go out as children of the entry: one stop for all, even parts to the targets,
+    and to the farthest the rest. Where the wanted side is held already, the exits protect what is held.
     """
 
     @staticmethod
@@ -179,81 +181,17 @@ class SignalStrategy(Strategy, ABC):
         fields = {name: getattr(self.params, name) for name in type(self.params).model_fields}
         # A plain tuple of numbers: what compiled code takes too.
         self.values: Any = namedtuple("Params", fields)(**fields)
-        self._last: dict[str, int] = {}
-        self._expiry: dict[str, int] = {}
+        # Per symbol: the side of the last signal, and when its horizon ends.
+        self._followed: dict[str, tuple[int, int]] = {}
 
     def on_bar(self, bar: Any) -> None:
-        position = self.desk.position(bar.symbol)
-        signal = self.decide(bar, position, self.values)
-        side = signal[0]
-        changed = side != self._last.get(bar.symbol, Want.HOLD)
-        self._last[bar.symbol] = side
-        if changed and side != Want.HOLD and (side != position.side or side == Want.FLAT or self._moving(bar.symbol)):
-            self._act(bar, position, signal)
-        elif self._expiry and self._expiry.get(bar.symbol, math.inf) <= bar.ts_event:
-            self._act(bar, position, FLAT)
+        signal = self.decide(bar, self.desk.position(bar.symbol), self.values)
+        side, expiry = self._followed.get(bar.symbol, _NOTHING)
+        if signal[0] != side or bar.ts_event >= expiry:
+            self._followed[bar.symbol] = signal[0], self.desk.follow(bar.symbol, signal)
 
-    def _moving(self, symbol: str) -> bool:
-        """Whether an order is still on its way, so that the position will not stay what it is."""
-        return any(order.status == Status.SUBMITTED for order in self.working(symbol))
 
-    def _act(self, bar: Any, position: Position, signal: Signal) -> None:
-        symbol = bar.symbol
-        self.cancel_all(symbol)
-        self._expiry.pop(symbol, None)
-        if signal.side == Want.FLAT:
-            self.close(symbol, tag=signal.reason)
-            return
-        side = Side(signal.side)
-        at_market = math.isnan(signal.entry)
-        price = bar.close if at_market else signal.entry
-        self._check_exits(bar, side, price, signal)
-        if signal.horizon_us > 0:
-            self._expiry[symbol] = bar.ts_event + signal.horizon_us
-        if position.side == side:  # what was to change it has been withdrawn: protect what is held
-            self._leave(symbol, side, abs(position.quantity), 0, price, signal)
-            return
-        quantity = self.sizing.quantity(self.desk.account().equity, price, signal.stop)
-        turning = abs(position.quantity) if position.side == -side else 0.0
-        if turning and not at_market:
-            self.close(symbol, tag=signal.reason)
-            turning = 0.0
-        kind = OrderType.MARKET if at_market else OrderType.LIMIT
-        limit = 0.0 if at_market else signal.entry
-        parent = self.desk.submit(symbol, side, quantity + turning, kind, limit, tag=signal.reason)
-        opening = self._sent(symbol, parent) - turning  # the risk gate may have reduced it
-        if opening > 0.0:
-            self._leave(symbol, side, opening, parent, price, signal)
-
-    def _leave(self, symbol: str, side: Side, quantity: float, parent: int, price: float, signal: Signal) -> None:
-        """Send the exits of `quantity`: one stop for all, even parts to the targets, and to the farthest the rest."""
-        stop = None if math.isnan(signal.stop) else signal.stop
-        self._protect(symbol, side, quantity, parent, [(OrderType.STOP, stop)], signal.reason)
-        targets = sorted((at for at in signal[4:8] if not math.isnan(at)), key=lambda at: abs(at - price))
-        part, left = quantity / max(1, len(targets)), quantity
-        for i, target in enumerate(targets, 1):
-            size = left if i == len(targets) else part
-            order = self.desk.submit(
-                symbol, Side(-side), size, OrderType.LIMIT, target, reduce_only=True, parent=parent, tag=signal.reason
-            )
-            left -= self._sent(symbol, order)
-
-    def _sent(self, symbol: str, order_id: int) -> float:
-        """Quantity of an order as it went out; 0 if it did not."""
-        return next((order.quantity for order in self.working(symbol) if order.id == order_id), 0.0)
-
-    def _check_exits(self, bar: Any, side: int, price: float, signal: Signal) -> None:
-        exits = [("stop", signal.stop, -side), *(("target", target, side) for target in signal[4:8])]
-        for name, at, direction in exits:
-            if not math.isnan(at) and (at - price) * direction <= 0.0:
-                where = "below" if direction < 0 else "above"
-                raise StrategyError(
-                    f"{bar.symbol} at {iso(bar.ts_event)}: the {name} {at} of a {'long' if side > 0 else 'short'} "
-                    f"entered at {price} must lie {where} it",
-                    remedy="Mend the signal's prices, or return HOLD",
-                    symbol=bar.symbol,
-                    ts=bar.ts_event,
-                )
+_NOTHING = (int(Want.HOLD), 1 << 63)
 
 
 def load(path: str, params: Mapping[str, Any]) -> Strategy:

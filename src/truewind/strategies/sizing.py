@@ -3,9 +3,15 @@
 import math
 from typing import Literal
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from truewind.config import Settings
+from truewind.domain.account import SIZING
+from truewind.numerics.jit import kernel
+
+_METHODS = ("fixed", "fraction", "risk")
+_FIXED, _FRACTION = _METHODS.index("fixed"), _METHODS.index("fraction")
 
 
 class SizingSettings(Settings):
@@ -25,12 +31,24 @@ class SizingSettings(Settings):
         return self
 
     def quantity(self, equity: float, price: float, stop: float) -> float:
-        """Base units to hold: 0 if equity or price is not positive, or if a risk size has no distance to a stop."""
-        if not (equity > 0.0 and price > 0.0):
-            return 0.0
-        if self.method == "fixed":
-            return self.value
-        if self.method == "fraction":
-            return self.value * equity / price
-        distance = abs(price - stop)
-        return self.value * equity / distance if math.isfinite(distance) and distance > 0.0 else 0.0
+        """See `size`."""
+        return float(size(_METHODS.index(self.method), self.value, equity, price, stop))
+
+    def record(self, scale: float) -> np.ndarray:
+        """These settings as one SIZING record."""
+        row = np.zeros(1, SIZING)
+        row[0] = (_METHODS.index(self.method), self.value, scale)
+        return row
+
+
+@kernel
+def size(method: int, value: float, equity: float, price: float, stop: float) -> float:
+    """Base units to hold: 0 if equity or price is not positive, or if a risk size has no distance to a stop."""
+    if not (equity > 0.0 and price > 0.0):
+        return 0.0
+    if method == _FIXED:
+        return value
+    if method == _FRACTION:
+        return value * equity / price
+    distance = abs(price - stop)
+    return value * equity / distance if math.isfinite(distance) and distance > 0.0 else 0.0

@@ -1,0 +1,241 @@
+"""Acting on signals: from the wanted position to cancels and orders, compiled. Both lanes run on `follow`.
+
+What a signal means is told in `strategies.base.SignalStrategy`; here stands how it is done.
+"""
+
+import math
+
+from truewind.domain.clock import iso
+from truewind.domain.order import Event, OrderType, Reason, Status
+from truewind.domain.signal import Signal, Want
+from truewind.engine.intake import submit
+from truewind.errors import StrategyError
+from truewind.execution.simulated.matching import FLUSH, NEVER, cancel, settle, time_at
+from truewind.numerics.exact import to_ticks
+from truewind.numerics.jit import kernel
+from truewind.portfolio.state import (
+    account_of,
+    events_of,
+    following_of,
+    instruments_of,
+    orders_of,
+    positions_of,
+    prices_of,
+    signal_of,
+    sizing_of,
+)
+from truewind.strategies.sizing import size
+
+MOST_ORDERS = 7  # that one signal can send: a close, an entry, a stop and four targets
+# What `follow` answers, besides FLUSH: nothing to do, done, or what is wrong with the signal.
+IDLE, DONE = 0, 1
+BAD_SIDE, BAD_STOP, BAD_TARGET, BAD_PRICE, BAD_QUANTITY = -2, -3, -4, -5, -6
+
+_MARKET, _LIMIT, _STOP = int(OrderType.MARKET), int(OrderType.LIMIT), int(OrderType.STOP)
+_SUBMITTED, _ACCEPTED = int(Status.SUBMITTED), int(Status.ACCEPTED)
+_CANCEL, _BY_STRATEGY = int(Event.CANCEL), int(Reason.BY_STRATEGY)
+_SHORT, _FLAT, _HOLD = int(Want.SHORT), int(Want.FLAT), int(Want.HOLD)
+_NAN = math.nan
+_HIGHEST = 1e15  # no price is as high
+
+
+@kernel
+def position_of(state: int, symbol: int) -> tuple[int, float, float, float, int]:
+    """The fields of `domain.position.Position`."""
+    position, instrument = positions_of(state)[symbol], instruments_of(state)[symbol]
+    lots = position["lots"]
+    if lots == 0:
+        return 0, 0.0, _NAN, _NAN, 0
+    orders = orders_of(state)
+    stop = _NAN
+    for j in range(account_of(state)["orders"]):
+        order = orders[j]
+        working = order["symbol"] == symbol and order["status"] == _ACCEPTED
+        if working and order["type"] == _STOP and order["reduce_only"]:
+            stop = order["price"] * instrument["tick_num"] / instrument["tick_den"]
+            break
+    worth = instrument["unit_num"] / instrument["unit_den"] * (instrument["tick_den"] / instrument["tick_num"])
+    quantity = lots * instrument["lot_num"] / instrument["lot_den"]
+    return (1 if lots > 0 else -1), quantity, position["cost"] / lots / worth, stop, int(position["opened_ts"])
+
+
+@kernel
+def follow(state: int, k: int, symbol: int) -> int:
+    """Act on the state's signal, given when bar `k` of `symbol` has closed.
+
+    Returns IDLE, DONE (orders were sent or withdrawn), FLUSH (nothing was done), or what is wrong with the signal.
+    """
+    said, mine, money = signal_of(state), following_of(state)[symbol], account_of(state)
+    now, side = time_at(state, k), said["side"]
+    if side < _SHORT or side > _HOLD:
+        return BAD_SIDE
+    held = positions_of(state)[symbol]["lots"]
+    here = 1 if held > 0 else (-1 if held < 0 else 0)
+    acts = side != mine["last"] and side != _HOLD and (side != here or side == _FLAT or moving(state, symbol))
+    if not acts and mine["expiry"] > now:
+        mine["last"] = side
+        return IDLE
+    enters = acts and side != _FLAT
+    if enters:
+        bad = check(state, k)
+        if bad != IDLE:
+            return bad
+    working = money["orders"] + MOST_ORDERS
+    if working > len(orders_of(state)) or money["events"] + 8 * working > len(events_of(state)):
+        return FLUSH
+    mine["last"] = side
+    mine["expiry"] = NEVER
+    cancel_all(state, k, symbol)
+    if not enters:
+        close(state, k, symbol, said["reason"] if acts else 0)
+        return DONE
+    if said["horizon_us"] > 0:
+        mine["expiry"] = now + said["horizon_us"]
+    if here == side:  # what was to change it has been withdrawn: protect what is held
+        leave(state, k, symbol, abs(held), 0)
+        return DONE
+    return enter(state, k, symbol)
+
+
+@kernel
+def moving(state: int, symbol: int) -> bool:
+    """Whether an order is still on its way, so that the position will not stay what it is."""
+    orders = orders_of(state)
+    for j in range(account_of(state)["orders"]):
+        if orders[j]["symbol"] == symbol and orders[j]["status"] == _SUBMITTED:
+            return True
+    return False
+
+
+@kernel
+def check(state: int, k: int) -> int:
+    """What is wrong with the prices of a signal to be long or short; IDLE if nothing is."""
+    said = signal_of(state)
+    side, entry, stop = said["side"], said["entry"], said["stop"]
+    price = prices_of(state)[3, k] if entry != entry else entry
+    if (price - stop) * side <= 0.0:
+        return BAD_STOP
+    targets = (said["target_1"], said["target_2"], said["target_3"], said["target_4"])
+    for target in targets:
+        if (target - price) * side <= 0.0:
+            return BAD_TARGET
+    for at in (entry, stop, *targets):
+        if at <= 0.0 or at >= _HIGHEST:
+            return BAD_PRICE
+    return IDLE
+
+
+@kernel
+def cancel_all(state: int, k: int, symbol: int) -> None:
+    """Withdraw all working orders of `symbol`, oldest first."""
+    account, orders = account_of(state), orders_of(state)
+    j = 0
+    while j < account["orders"]:
+        if orders[j]["symbol"] == symbol:
+            cancel(state, orders[j]["id"], k, _BY_STRATEGY, _CANCEL)
+            j = 0
+        else:
+            j += 1
+
+
+@kernel
+def close(state: int, k: int, symbol: int, tag: int) -> None:
+    """Close what is held at market."""
+    held = positions_of(state)[symbol]["lots"]
+    if held != 0:
+        submit(state, k, symbol, -1 if held > 0 else 1, _MARKET, abs(held), 0, 1, 0, tag)
+
+
+@kernel
+def enter(state: int, k: int, symbol: int) -> int:
+    """Send the entry, which first turns what is held on the other side, and the exits of what it opens."""
+    settle(state, k + 1)
+    said, how, instrument = signal_of(state), sizing_of(state), instruments_of(state)[symbol]
+    side, entry, tag = said["side"], said["entry"], said["reason"]
+    at_market = entry != entry
+    price = prices_of(state)[3, k] if at_market else entry
+    equity = account_of(state)["equity"] / how["scale"]
+    lots = (
+        size(how["method"], how["value"], equity, price, said["stop"]) * instrument["lot_den"] / instrument["lot_num"]
+    )
+    if not lots < 4e18:
+        return BAD_QUANTITY
+    turning = abs(positions_of(state)[symbol]["lots"])
+    if at_market:
+        parent = submit(state, k, symbol, side, _MARKET, int(lots + 1e-6) + turning, 0, 0, 0, tag)
+    else:
+        close(state, k, symbol, tag)
+        turning = 0
+        ticks = to_ticks(entry, instrument["tick_num"], instrument["tick_den"], -side)
+        parent = submit(state, k, symbol, side, _LIMIT, int(lots + 1e-6), ticks, 0, 0, tag)
+    opened = sent_lots(state, parent) - turning  # the risk gate may have reduced it
+    if opened > 0:
+        leave(state, k, symbol, opened, parent)
+    return DONE
+
+
+@kernel
+def leave(state: int, k: int, symbol: int, lots: int, parent: int) -> None:
+    """Send the exits of `lots`: one stop for all, even parts to the targets, and to the farthest the rest.
+
+    Prices between two ticks go to the one that is worse for us.
+    """
+    said, instrument = signal_of(state), instruments_of(state)[symbol]
+    side, tag, stop = said["side"], said["reason"], said["stop"]
+    tick_num, tick_den = instrument["tick_num"], instrument["tick_den"]
+    if stop == stop:
+        submit(state, k, symbol, -side, _STOP, lots, to_ticks(stop, tick_num, tick_den, -side), 1, parent, tag)
+    targets = (said["target_1"], said["target_2"], said["target_3"], said["target_4"])
+    wanted = 0
+    for target in targets:
+        wanted += 1 if target == target else 0
+    left, last = lots, -math.inf
+    sent = 0
+    while sent < wanted:  # from the nearest outwards; equal ones together, each with its part
+        nearest = math.inf
+        for target in targets:
+            if target * side > last:
+                nearest = min(nearest, target * side)
+        ticks = to_ticks(nearest * side, tick_num, tick_den, side)
+        for target in targets:
+            if target * side == nearest:
+                sent += 1
+                part = left if sent == wanted else lots // wanted
+                left -= sent_lots(state, submit(state, k, symbol, -side, _LIMIT, part, ticks, 1, parent, tag))
+        last = nearest
+
+
+@kernel
+def sent_lots(state: int, order: int) -> int:
+    """Lots of an order as it went out; 0 if it did not."""
+    orders = orders_of(state)
+    for j in range(account_of(state)["orders"] - 1, -1, -1):
+        if orders[j]["id"] == order:
+            return int(orders[j]["lots"])
+    return 0
+
+
+def fault(bad: int, symbol: str, now_us: int, close: float, signal: Signal) -> StrategyError:
+    """What `follow` has found, in words."""
+    side = signal.side
+    price = close if math.isnan(signal.entry) else signal.entry
+    what = f"signal {signal} cannot be sized: its quantity is not a number that fits 64 bits"
+    if bad == BAD_SIDE:
+        what = f"side {side!r} is no position to want"
+    elif bad == BAD_PRICE:
+        what = f"{signal} holds a price that is not a number > 0"
+    elif bad in (BAD_STOP, BAD_TARGET):
+        name, direction = ("stop", -side) if bad == BAD_STOP else ("target", side)
+        at = signal.stop
+        if bad == BAD_TARGET:
+            at = next(target for target in signal[4:8] if (target - price) * side <= 0.0)
+        what = (
+            f"the {name} {at} of a {'long' if side > 0 else 'short'} entered at {price} must lie "
+            f"{'below' if direction < 0 else 'above'} it"
+        )
+    return StrategyError(
+        f"{symbol} at {iso(now_us)}: {what}",
+        remedy="Mend the signal's prices, or return HOLD",
+        symbol=symbol,
+        ts=now_us,
+    )
