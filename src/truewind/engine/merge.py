@@ -8,6 +8,7 @@ from typing import Any, cast
 import msgspec
 import numpy as np
 
+from truewind.domain.clock import iso
 from truewind.domain.market import Bar
 from truewind.errors import DataError
 
@@ -84,8 +85,8 @@ def merge(bars: Mapping[str, Mapping[str, np.ndarray]], lengths_us: Mapping[str,
     """One timeline from each symbol's columns (`ts` int64 µs, open, high, low, close, volume, features …).
 
     lengths_us: timeframe of each symbol. A column that some symbol lacks is NaN there. Symbols keep their given order,
-    which decides among bars that are known at the same time. Raises DataError for a symbol without bars or with
-    times that do not rise.
+    which decides among bars that are known at the same time. Raises DataError for a symbol without bars, with times
+    that do not rise, or with prices that are not positive numbers between low and high.
     """
     symbols = list(bars)
     names: list[str] = []
@@ -96,6 +97,7 @@ def merge(bars: Mapping[str, Mapping[str, np.ndarray]], lengths_us: Mapping[str,
         if len(ts) > 1 and not (np.diff(ts) > 0).all():
             row = int(np.argmax(np.diff(ts) <= 0)) + 1
             raise DataError(f"{symbol}: bar times do not rise at row {row}", remedy="Sort and de-duplicate", row=row)
+        _check_prices(symbol, columns)
         names += [name for name in columns if name not in (*_PRICES, "ts", *names)]
     names.sort(key=lambda name: _OPTIONAL.index(name) if name in _OPTIONAL else len(_OPTIONAL))
     total = sum(len(columns["ts"]) for columns in bars.values())
@@ -116,6 +118,21 @@ def merge(bars: Mapping[str, Mapping[str, np.ndarray]], lengths_us: Mapping[str,
             merged[name][to] = columns.get(name, np.nan)
         start = stop
     return Timeline(symbols, times, prices, merged)
+
+
+def _check_prices(symbol: str, columns: Mapping[str, np.ndarray]) -> None:
+    """Matching relies on 0 < low ≤ open, close ≤ high < ∞; what is not so is no bar."""
+    open_, high, low, close = (columns[name] for name in _PRICES)
+    good = (low > 0.0) & (low <= open_) & (low <= close) & (open_ <= high) & (close <= high) & (high < np.inf)
+    if not good.all():
+        row = int(np.argmin(good))
+        raise DataError(
+            f"{symbol}: open {open_[row]:g}, high {high[row]:g}, low {low[row]:g}, close {close[row]:g} in row {row} at "
+            f"{iso(int(columns['ts'][row]))} are not the prices of a bar ({int((~good).sum())} such rows)",
+            remedy="See `truewind data check`; mend or leave out these rows",
+            symbol=symbol,
+            row=row,
+        )
 
 
 def _event_order(bars: Mapping[str, Mapping[str, np.ndarray]], lengths_us: Mapping[str, int]) -> np.ndarray | None:
