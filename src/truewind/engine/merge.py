@@ -127,8 +127,8 @@ def _check_prices(symbol: str, columns: Mapping[str, np.ndarray]) -> None:
     if not good.all():
         row = int(np.argmin(good))
         raise DataError(
-            f"{symbol}: open {open_[row]:g}, high {high[row]:g}, low {low[row]:g}, close {close[row]:g} in row {row} at "
-            f"{iso(int(columns['ts'][row]))} are not the prices of a bar ({int((~good).sum())} such rows)",
+            f"{symbol}: open {open_[row]:g}, high {high[row]:g}, low {low[row]:g}, close {close[row]:g} in row {row} "
+            f"at {iso(int(columns['ts'][row]))} are not the prices of a bar ({int((~good).sum())} such rows)",
             remedy="See `truewind data check`; mend or leave out these rows",
             symbol=symbol,
             row=row,
