@@ -1,0 +1,44 @@
+"""What lots are worth in ledger units, exactly: linear contracts and inverse ones.
+
+A linear contract is worth size × price in the quote currency; an inverse one, whose size is in the quote currency,
+size ÷ price in the coin that it is settled in (Binance "COIN-M Futures Contract Specifications"; FAQ 360033544231:
+notional = contracts × contract size ÷ price).
+"""
+
+from typing import Any
+
+import numpy as np
+
+from truewind.numerics.exact import fits, mul_div
+from truewind.numerics.jit import kernel
+
+
+@kernel
+def worth_of(ticks: int, lots: int, instrument: Any) -> int:
+    """Worth of `lots` ≥ 0 at `ticks` > 0, rounded once; -1 if it does not fit 64 bits."""
+    if instrument["inverse"]:
+        if ticks <= 0 or not fits(lots, instrument["unit_num"], 1) or not fits(ticks, instrument["unit_den"], 2048):
+            return -1
+        return mul_div(lots, instrument["unit_num"], ticks * instrument["unit_den"])
+    if not fits(ticks, lots, instrument["unit_num"]):
+        return -1
+    return mul_div(ticks * lots, instrument["unit_num"], instrument["unit_den"])
+
+
+@kernel
+def gains_with_price(side: int, instrument: Any) -> int:
+    """The side (+1, -1) on which a fill enters the cost of a position: turned round for inverse contracts.
+
+    A buyer of an inverse contract owes dollars and holds coins: measured in coins the contract's worth falls as its
+    price rises, so that its profit is that of a seller of something worth size ÷ price.
+    """
+    return -side if instrument["inverse"] else side
+
+
+@kernel
+def average_entry(lots: int, cost: int, instrument: Any) -> float:
+    """Average entry price in quote units, NaN if nothing is held: cost ÷ size, of an inverse contract size ÷ cost."""
+    if lots == 0:
+        return np.nan
+    size = lots * float(instrument["worth"])
+    return float(-size / cost if instrument["inverse"] else cost / size)
