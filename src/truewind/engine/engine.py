@@ -83,16 +83,19 @@ class Engine:
             self._guard(strategy.on_start)
             self.state.sizing[:] = strategy.sizing.record(self.state.scale)
             self._wake = scan(self._handle, 0, min(total, CHUNK))
-            for rows, bars in self.timeline.chunks(self._wanted()):
-                self._guard(self._replay, rows, bars, strategy.on_bar)
-                if progress is not None:
-                    progress(rows[-1] + 1, total)
+            self._walk(progress or (lambda done, total: None))
             self._catch_up(total - 1)
             self._guard(strategy.on_stop)
             self._finish()
         finally:
             self._flush()
         self._prove()
+
+    def _walk(self, progress: Progress) -> None:
+        """Hand every bar that is wanted to the strategy, each after what happened on it at the venue."""
+        for rows, bars in self.timeline.chunks(self._wanted()):
+            self._guard(self._replay, rows, bars, self.strategy.on_bar)
+            progress(rows[-1] + 1, len(self.timeline))
 
     def _replay(self, rows: Sequence[int], bars: Any, on_bar: Callable[[Any], None]) -> None:
         for row, bar in zip(rows, bars, strict=False):  # equally long; the check would cost as much as the loop

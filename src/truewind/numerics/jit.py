@@ -46,29 +46,30 @@ def kernel(function: F) -> F: ...
 
 
 @overload
-def kernel(*, inline: bool) -> Callable[[F], F]: ...
+def kernel(*, inline: bool = False, raises: bool = False) -> Callable[[F], F]: ...
 
 
-def kernel(function: F | None = None, *, inline: bool = False) -> F | Callable[[F], F]:
+def kernel(function: F | None = None, *, inline: bool = False, raises: bool = False) -> F | Callable[[F], F]:
     """Compile `function` without fastmath, GIL or hidden state; cached on disk, shared by all processes.
 
     The result is called like the function; its readable Python twin is `.py_func`. inline=True is for the small steps
     that a loop calls on every row: they dissolve in it, where the compiler left to itself may give up at some size.
+    raises=True lets a division by zero raise, as in Python; without it, it yields inf or NaN, as in arrays.
     """
     if function is None:
-        return lambda function: _compiled(function, inline)
-    return _compiled(function, inline)
+        return lambda function: _compiled(function, inline, raises)
+    return _compiled(function, inline, raises)
 
 
-def _compiled(function: F, inline: bool) -> F:
+def _compiled(function: F, inline: bool, raises: bool) -> F:
     if not COMPILED:
         function.py_func = function  # type: ignore[attr-defined]
         return function
     import numba
 
     with _caching_in(_folder_for(function)) as cached:
-        # error_model="numpy": a division by zero yields inf or NaN as in arrays, and no branch to raise.
-        dispatcher = numba.njit(cache=cached, nogil=True, error_model="numpy", forceinline=inline)(function)
+        options: Any = {"error_model": "python" if raises else "numpy", "forceinline": inline}
+        dispatcher = numba.njit(cache=cached, nogil=True, **options)(function)
     _forget_literals(dispatcher)
     return cast("F", dispatcher)
 
@@ -110,15 +111,26 @@ class KernelError(TypeError):
     """The compiler refuses a function: its message says which line and why."""
 
 
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn what the compiler raises into a KernelError."""
+    if not COMPILED:
+        yield
+        return
+    from numba.core.errors import NumbaError
+
+    try:
+        yield
+    except NumbaError as error:
+        raise KernelError(str(error)) from None
+
+
 def compile_entry(function: Callable[..., None], signature: Any) -> Any:
     """`function` as a C function of this numba signature, called by its `.address`. Raises KernelError."""
     import numba
 
-    with _caching_in(_folder_for(function)) as cached:
-        try:
-            return numba.cfunc(signature, cache=cached, error_model="numpy")(function)
-        except numba.core.errors.NumbaError as error:
-            raise KernelError(str(error)) from None
+    with _caching_in(_folder_for(function)) as cached, refusals():
+        return numba.cfunc(signature, cache=cached, error_model="numpy")(function)
 
 
 @cache

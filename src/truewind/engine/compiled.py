@@ -1,0 +1,273 @@
+"""The compiled lane: the loop of `engine.engine` in machine code, for strategies given as a pure `decide`.
+
+A small module is written for each `decide` (it stands in the cache folder, to be read and stepped through): its loop
+walks the rows, calls `process` where the event lane would, gives `decide` the same row, position and parameters, and
+acts on its signals by the same `follow`. Only what Python costs is gone, so both lanes give equal orders, fills and
+equity, to the last bit.
+
+What machine code does not know (text such as `row.symbol`, objects, `print` …) the compiler refuses with its reason;
+such a strategy runs in the event lane. Arithmetic alone differs, where Python would raise: a division by zero raises
+here too, but the root of a negative number is NaN and an overflow infinity.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from truewind.domain.market import Bar
+from truewind.domain.signal import Signal
+from truewind.engine.acting import fault
+from truewind.engine.engine import Engine, Progress
+from truewind.engine.merge import CLOSE, SYMBOL, Timeline
+from truewind.errors import ConfigError, StrategyError, suggest
+from truewind.execution.simulated.matching import FLUSH
+from truewind.numerics.jit import KernelError, generated, refusals
+from truewind.strategies import decide as deciding
+from truewind.strategies.base import SignalStrategy, Strategy
+
+_STRIDE = 1 << 18  # rows between two signs of progress
+# Where the loop finds a bar's fields. `symbol` is text, which machine code does not take.
+_TIMELINE = {"ts": "times[0, k]", "ts_event": "now", "ts_recv": "now"} | {
+    name: f"prices[{i}, k]" for i, name in enumerate(("open", "high", "low", "close"))
+}
+_OPTIONAL = [name for name in Bar.__struct_fields__ if name not in (*_TIMELINE, "symbol")]
+# What is shown to `decide` of each position between two events.
+HELD = np.dtype(
+    [("side", np.int64), ("quantity", np.float64), ("entry", np.float64), ("stop", np.float64), ("opened", np.int64)],
+    align=True,
+)
+
+
+class Inputs(NamedTuple):
+    """What a loop is called with besides the state: columns in the order of its source, and parameters by type."""
+
+    columns: tuple[np.ndarray, ...]
+    integers: np.ndarray
+    floats: np.ndarray
+
+
+def obstacle(strategy: Strategy) -> str:
+    """Why `strategy` can run in the event lane only; "" if nothing is known that is in the way."""
+    kind, base = type(strategy), SignalStrategy
+    if not isinstance(strategy, SignalStrategy):
+        return "it works with callbacks"
+    if kind.on_bar is not base.on_bar or kind.on_fill is not base.on_fill:
+        return "it overrides a callback of SignalStrategy"
+    for owner in kind.__mro__:
+        if "decide" in vars(owner):
+            if not isinstance(vars(owner)["decide"], staticmethod):
+                return "its decide is no static method"
+            break
+    for name, value in strategy.values._asdict().items():
+        if not isinstance(value, int | float | str | None):
+            return f"its parameter {name} is neither a number nor text"
+    return ""
+
+
+class Program:
+    """The loop for a strategy and a set of columns, as machine code: made now, or taken from memory or the disk.
+
+    Raises StrategyError with the reason if there can be none.
+    """
+
+    def __init__(self, strategy: Strategy, columns: tuple[str, ...]) -> None:
+        reason = obstacle(strategy)
+        if not isinstance(strategy, SignalStrategy) or reason:
+            raise _refusal(strategy, reason)
+        if strategy.wakes_on is not None and strategy.wakes_on not in columns:
+            raise ConfigError(
+                f"{type(strategy).__name__}.wakes_on names no field '{strategy.wakes_on}'",
+                remedy=suggest(strategy.wakes_on, columns),
+            )
+        self.strategy, self.columns = strategy, columns
+        text = source(strategy, columns)
+        try:
+            self.loop = _compiled(strategy.decide, text, len(columns))
+        except KernelError as error:
+            raise _refusal(strategy, _reason(str(error))) from None
+
+    def inputs(self, columns: Mapping[str, np.ndarray], values: Iterable[Any]) -> Inputs:
+        """A timeline's `columns` and the parameters' `values` as the loop takes them."""
+        numbers = [value for value in values if not isinstance(value, str | None)]
+        return Inputs(
+            tuple(np.ascontiguousarray(columns[name], np.float64) for name in self.columns),
+            np.array([value for value in numbers if not isinstance(value, float)], np.int64),
+            np.array([value for value in numbers if isinstance(value, float)], np.float64),
+        )
+
+
+@cache
+def _compiled(decide: Callable[..., Any], text: str, columns: int) -> Callable[..., tuple[int, int, int]]:
+    """The loop in the module `text`. Raises KernelError."""
+    name = re.sub(r"\W+", "_", f"{decide.__module__}_{decide.__qualname__}")
+    nothing, integers, held = np.zeros(0), np.zeros(0, np.int64), np.zeros(0, HELD)
+    with refusals():
+        loop = generated(f"lane_{name}", text, {"decide": deciding.compiled(decide)}).loop
+        loop(0, 0, 0, 0, (nothing,) * columns, integers, nothing, held, integers)
+    return loop  # type: ignore[no-any-return]
+
+
+def source(strategy: SignalStrategy, columns: tuple[str, ...]) -> str:
+    """Python source of the loop for `strategy` over a timeline with these `columns`.
+
+        loop(state, first, last, wake, columns, integers, floats, held, at) -> row, wake, done
+
+    It walks rows `first` … `last` and returns at `last`, or at the row on which it needs help, with `follow`'s answer;
+    called again for that row it goes on. wake: see `process`. held: HELD rows for its own use. at[0]: the row of the
+    last decision.
+    """
+    fields = dict(_TIMELINE)
+    for name in _OPTIONAL:
+        fields[name] = f"column_{columns.index(name)}[k]" if name in columns else "nan"
+    fields |= {name: f"column_{i}[k]" for i, name in enumerate(columns)}
+    given = []
+    integers = floats = 0
+    for value in strategy.values:
+        if isinstance(value, str | None):
+            given.append(repr(value))
+        elif isinstance(value, float):
+            given.append(f"floats[{floats}]")
+            floats += 1
+        else:
+            given.append(f"bool(integers[{integers}])" if isinstance(value, bool) else f"integers[{integers}]")
+            integers += 1
+    awake = "True"
+    if strategy.wakes_on is not None:
+        wanted = f"column_{columns.index(strategy.wakes_on)}[k]"
+        awake = f"{wanted} != 0.0 and {wanted} == {wanted}"
+    return _SOURCE.format(
+        name=f"{strategy.decide.__module__}.{strategy.decide.__qualname__}",
+        digest=deciding.digest(strategy.decide),
+        row_fields=" ".join(fields),
+        parameter_fields=" ".join(strategy.values._fields),
+        columns="".join(f"\n    column_{i} = columns[{i}]" for i in range(len(columns))),
+        parameters=", ".join(given),
+        awake=awake,
+        row=", ".join(fields.values()),
+        signal="\n                ".join(f'signal["{field}"] = said[{i}]' for i, field in enumerate(Signal._fields)),
+    )
+
+
+_SOURCE = '''\
+"""The compiled lane of {name}: made by truewind.engine.compiled, not to be edited.
+
+Made of sources with the hash {digest}.
+"""
+
+from collections import namedtuple
+from math import nan
+
+from truewind.domain.position import Position
+from truewind.engine.acting import DONE, follow, position_of
+from truewind.execution.simulated.matching import FLUSH, process
+from truewind.numerics.jit import kernel
+from truewind.portfolio.state import following_of, positions_of, prices_of, signal_of, times_of
+
+Row = namedtuple("Row", "{row_fields}")
+Params = namedtuple("Params", "{parameter_fields}")
+
+
+@kernel(inline=True)
+def look(state, symbol, held):
+    mine = held[symbol]
+    mine["side"], mine["quantity"], mine["entry"], mine["stop"], mine["opened"] = position_of(state, symbol)
+
+
+@kernel
+def loop(state, first, last, wake, columns, integers, floats, held, at):
+    if first >= last:
+        return last, wake, 0
+    times, prices, positions = times_of(state), prices_of(state), positions_of(state)
+    signal, following = signal_of(state), following_of(state){columns}
+    params = Params({parameters})
+    for symbol in range(len(positions)):
+        look(state, symbol, held)
+    for k in range(first, last):
+        now, symbol = times[1, k], times[2, k]
+        if k >= wake:
+            following_wake = process(state, k)
+            if following_wake == FLUSH:
+                return k, wake, FLUSH
+            wake = following_wake
+            look(state, symbol, held)
+        if {awake}:
+            at[0] = k
+            mine = held[symbol]
+            position = Position(mine["side"], mine["quantity"], mine["entry"], mine["stop"], mine["opened"])
+            said = decide(Row({row}), position, params)
+            before = following[symbol]
+            if said[0] != before["last"] or now >= before["expiry"]:
+                {signal}
+                done = follow(state, k, symbol)
+                if done < 0:
+                    return k, wake, done
+                if done == DONE:
+                    look(state, symbol, held)
+                    if positions[symbol]["wake"]:
+                        wake = k + 1
+    return last, wake, 0
+'''
+
+
+class CompiledEngine(Engine):
+    """An `Engine` whose loop is machine code; takes and leaves the same. Raises StrategyError if `decide` has none."""
+
+    def __init__(self, timeline: Timeline, instruments: Any, strategy: Strategy, **settings: Any) -> None:
+        super().__init__(timeline, instruments, strategy, **settings)
+        program = Program(strategy, tuple(timeline.columns))
+        self._loop = program.loop
+        self._inputs = program.inputs(timeline.columns, program.strategy.values)
+        self._held = np.zeros(len(self.instruments), HELD)
+        self._at = np.full(1, -1, np.int64)
+
+    def _walk(self, progress: Progress) -> None:
+        row, total = 0, len(self.timeline)
+        while row < total:
+            last = min(row + _STRIDE, total)
+            while row < last:
+                row = self._stretch(row, last)
+            progress(row, total)
+
+    def _stretch(self, first: int, last: int) -> int:
+        """Run from row `first` on, to `last` or until the loop needs help; the row where it stands."""
+        at = (first, self._wake, FLUSH)
+
+        def run() -> None:
+            nonlocal at
+            try:
+                at = self._loop(self._handle, first, last, self._wake, *self._inputs, self._held, self._at)
+            finally:
+                self._row = int(self._at[0])
+
+        self._guard(run)
+        row, self._wake, done = at
+        self._positions.clear()
+        if done == FLUSH:
+            self._make_room()
+        elif done < 0:
+            symbol = self.symbols[int(self.timeline.times[SYMBOL, row])]
+            signal = Signal(*self.state.signal[0].item())
+            raise fault(done, symbol, self.now_us, float(self.timeline.prices[CLOSE, row]), signal)
+        return row
+
+
+def _refusal(strategy: Strategy, reason: str) -> StrategyError:
+    name = type(strategy).__name__
+    return StrategyError(
+        f"{name} cannot run in the compiled lane: {reason}",
+        remedy="Run it in the event lane (lane: event), where any Python runs, or mend its decide",
+        strategy=name,
+    )
+
+
+def _reason(message: str) -> str:
+    """The compiler's reason and the line that it is about, out of its long message."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", message)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    said = [line for line in lines if not line.startswith(("Failed in nopython", "During:", "File ", "- ", ">>>", "^"))]
+    places = [match for match in re.finditer(r'File "([^"]+)", line (\d+)', text) if "generated" not in match[1]]
+    where = f" ({places[0][1].rpartition('/')[2]}, line {places[0][2]})" if places else ""
+    return (said[0] if said else "the compiler refuses its decide").rstrip(":. ") + where
