@@ -194,7 +194,7 @@ class Engine:
         if parent and (type == OrderType.MARKET or not reduce_only):
             raise self._refuse(symbol, "an order with a parent must be a reduce-only stop or limit")
         tick_num, tick_den, lot_num, lot_den = self._steps[index]
-        lots = quantity * lot_den / lot_num + 1e-6
+        lots = quantity * lot_den / lot_num * _FORGIVEN + 1e-6
         if not 0.0 <= lots < 9e18:
             raise self._refuse(symbol, f"quantity {quantity} is not a number ≥ 0")
         ticks = 0
@@ -368,4 +368,5 @@ class Engine:
 
 
 _SIDES, _TYPES = frozenset(map(int, Side)), frozenset(map(int, OrderType))
+_FORGIVEN = 1.0 + 4e-16  # a quantity of whole lots is still whole after its two roundings as a float, however large
 _STEP_FIELDS = ("tick_num", "tick_den", "lot_num", "lot_den")

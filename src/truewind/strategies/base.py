@@ -8,6 +8,7 @@ import importlib
 import importlib.machinery
 import importlib.util
 import inspect
+import keyword
 import sys
 from abc import ABC, abstractmethod
 from collections import namedtuple
@@ -209,6 +210,8 @@ def load(path: str, params: Mapping[str, Any]) -> Strategy:
         known = [key for key, value in vars(module).items() if inspect.isclass(value) or inspect.isfunction(value)]
         raise ConfigError(f"{module_name} has no '{name}'", remedy=suggest(name, known))
     if inspect.isclass(found) and issubclass(found, Strategy):
+        if inspect.isabstract(found):
+            raise ConfigError(f"{path} has no decide of its own", remedy="Name a class that has one")
         return found(**params)
     if inspect.isfunction(found):
         return _from_function(found, params)
@@ -216,6 +219,9 @@ def load(path: str, params: Mapping[str, Any]) -> Strategy:
 
 
 def _from_function(decide: Decide, params: Mapping[str, Any]) -> Strategy:
+    for name in params:
+        if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_") or hasattr(Settings, name):
+            raise ConfigError(f"strategy.params: '{name}' cannot be the name of a parameter", remedy="Choose another")
     reads = getattr(decide, "features", ())
     fields = {"__annotations__": {key: type(value) for key, value in params.items()}, **params}
     settings = type("Params", (Settings,), {**fields, "__module__": decide.__module__})
