@@ -12,10 +12,11 @@ of 1e-15 is below a unit for positions up to 4e15 units.
 from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from truewind.domain.terms import Tier, TierTable
 from truewind.errors import ConfigError
 from truewind.numerics.jit import kernel
 from truewind.portfolio.ledger import RATE_SCALE
@@ -33,21 +34,6 @@ TIER = np.dtype(
     ],
     align=True,
 )
-
-
-class Tier(NamedTuple):
-    """One line of a venue's table: positions of up to `cap`, in the settlement currency."""
-
-    cap: Decimal
-    rate: Decimal
-    leverage: int
-
-
-class TierTable(NamedTuple):
-    """A symbol's tiers from `since_us` on."""
-
-    since_us: int
-    tiers: Sequence[Tier]
 
 
 def tier_rows(tables: Sequence[TierTable], scale: int, what: str = "tiers") -> np.ndarray:

@@ -8,11 +8,12 @@ Fees are rounded to the nearest ledger unit, a half up; the venue does not publi
 from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from truewind.domain.instrument import Instrument, currency_precision
+from truewind.domain.terms import FeeRates
 from truewind.errors import ConfigError
 from truewind.numerics.exact import mul_div
 from truewind.numerics.jit import kernel
@@ -23,14 +24,6 @@ FEE = np.dtype([("since", np.int64), ("maker", np.int64), ("taker", np.int64)], 
 
 # A spot symbol's currencies as indices of the balances; base units = lots · base_num / base_den.
 SPOT = np.dtype([("base", np.int64), ("quote", np.int64), ("base_num", np.int64), ("base_den", np.int64)], align=True)
-
-
-class FeeRates(NamedTuple):
-    """Fractions of the notional, from `since_us` on."""
-
-    since_us: int
-    maker: Decimal
-    taker: Decimal
 
 
 def fee_rows(rates: Sequence[FeeRates], discount: Decimal = Decimal(0)) -> np.ndarray:
@@ -106,7 +99,7 @@ def spot_fee(
 
 @kernel
 def book_spot(balances: Any, side: int, base: int, quote: int, spot: Any, currency: int, fee: int) -> bool:
-    """Exchange `base` and `quote` ledger units and take the fee, in place; False (nothing changed) if they do not suffice.
+    """Exchange `base` and `quote` ledger units and take the fee, in place; False (nothing changed) if they are too few.
 
     balances: int64 ledger units a currency, never below zero.
     """

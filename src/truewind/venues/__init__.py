@@ -1,0 +1,1 @@
+"""Venues: what is true of a venue, whoever talks to it. Its instruments, fees, margin tiers and error texts."""
