@@ -8,11 +8,11 @@ import numpy as np
 
 from truewind.domain.fill import FillKind
 from truewind.domain.instrument import Instrument, Kind
+from truewind.domain.market import FUNDING
 from truewind.domain.order import Reason, Status
 from truewind.engine.engine import Engine
 from truewind.engine.merge import merge
 from truewind.execution.simulated.costs import CostSettings
-from truewind.domain.market import FUNDING
 from truewind.risk.gate import RiskSettings
 from truewind.strategies.base import Strategy
 

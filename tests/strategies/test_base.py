@@ -66,10 +66,16 @@ def test_shorthands_send_what_they_say():
     assert [int(row["tag"]) for row in first.values()] == [0, 0, 5, 5, 5]
 
 
-def test_an_order_cannot_be_limit_and_stop():
-    """Stop-limit orders are not known here: say so rather than drop one of the prices."""
-    with pytest.raises(StrategyError, match="not both"):
-        play([flat(100)] * 3, {0: lambda s: s.buy(1, limit=90, stop=110)})
+def test_a_limit_with_a_stop_is_a_stop_limit_order():
+    """Both prices go out: the trigger and the limit."""
+    orders = []
+
+    def both(s):
+        s.buy(1, limit=101, stop=100.5)
+        orders.extend(s.working())
+
+    play([flat(100)] * 2, {0: both})
+    assert [(order.type, order.price, order.trigger) for order in orders] == [(OrderType.STOP_LIMIT, 101.0, 100.5)]
 
 
 def test_close_closes_what_is_held_and_nothing_else():

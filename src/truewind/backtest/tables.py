@@ -80,6 +80,7 @@ def orders_table(events: np.ndarray, units: Units) -> pl.DataFrame:
             "side": events["side"].astype(np.int8),
             "quantity": units.quantity(symbol, events["lots"]),
             "price": np.where(events["price"] > 0, units.price(symbol, events["price"]), np.nan),
+            "trigger": np.where(events["trigger"] > 0, units.price(symbol, events["trigger"]), np.nan),
             "parent": events["parent"],
             "reduce_only": events["reduce_only"].astype(bool),
             "tag": events["tag"],
@@ -89,7 +90,7 @@ def orders_table(events: np.ndarray, units: Units) -> pl.DataFrame:
     return (
         table.group_by("order_id", maintain_order=True)
         .agg(
-            pl.col("symbol", "type", "side", "quantity", "price", "parent", "reduce_only", "tag").first(),
+            pl.col("symbol", "type", "side", "quantity", "price", "trigger", "parent", "reduce_only", "tag").first(),
             pl.col("ts").first().alias("created"),
             pl.col("ts").filter(pl.col("status").is_in(_TERMINAL)).last().alias("ended"),
             pl.col("status").last(),
@@ -100,11 +101,12 @@ def orders_table(events: np.ndarray, units: Units) -> pl.DataFrame:
             pl.col("type").replace_strict({int(t): t.name.lower() for t in OrderType}, return_dtype=pl.String),
             pl.col("status").replace_strict({int(s): s.name.lower() for s in Status}, return_dtype=pl.String),
             pl.col("reason").replace_strict({int(r): r.name.lower() for r in Reason}, return_dtype=pl.String),
-            pl.col("price").fill_nan(None),
+            pl.col("price").fill_nan(None).fill_null(pl.col("trigger").fill_nan(None)),
+            pl.col("trigger").fill_nan(None),
         )
         .select(
-            *("order_id", "symbol", "created", "ended", "type", "side", "quantity", "price", "status", "filled"),
-            *("reason", "parent", "reduce_only", "tag"),
+            *("order_id", "symbol", "created", "ended", "type", "side", "quantity", "price", "trigger"),
+            *("status", "filled", "reason", "parent", "reduce_only", "tag"),
         )
     )
 

@@ -12,9 +12,22 @@ class Side(IntEnum):
 
 
 class OrderType(IntEnum):
+    """What an order does when it may act; the last five wait for a trigger price first."""
+
     MARKET = 0
     LIMIT = 1
-    STOP = 2  # becomes a market order when the price reaches its trigger
+    STOP = 2  # becomes a market order when the price moves against it to its trigger
+    STOP_LIMIT = 3  # … a limit order
+    TAKE_PROFIT = 4  # becomes a market order when the price moves in its favour to its trigger
+    TAKE_PROFIT_LIMIT = 5  # … a limit order
+    TRAILING_STOP = 6  # a stop whose trigger follows the best price at a distance
+
+
+class TimeInForce(IntEnum):
+    GTC = 0  # good till cancelled
+    IOC = 1  # immediate or cancel: what does not fill on arrival expires
+    FOK = 2  # fill or kill: all on arrival, or nothing
+    GTD = 3  # good till a date
 
 
 class Status(IntEnum):
@@ -27,7 +40,8 @@ class Status(IntEnum):
     PARTIALLY_FILLED = 6
     FILLED = 7
     CANCELLED = 8
-    EXPIRED = 9  # ended by the venue: nothing left to reduce, or the end of the data
+    EXPIRED = 9  # ended by the venue: its time is up, nothing is left to reduce, or the data end
+    TRIGGERED = 10  # its trigger was reached; it is a limit order from now on
 
 
 class Event(IntEnum):
@@ -42,6 +56,8 @@ class Event(IntEnum):
     FILL = 6
     CANCEL = 7
     EXPIRE = 8
+    TRIGGER = 9
+    AMEND = 10
 
 
 # The single source of what may follow what. Rows that look strange carry their reason.
@@ -55,12 +71,14 @@ LIFE_CYCLE: dict[Status, dict[Event, Status]] = {
         Event.SUBMIT: Status.SUBMITTED,
         Event.CANCEL: Status.CANCELLED,  # its parent ended without a fill
         Event.EXPIRE: Status.EXPIRED,
+        Event.AMEND: Status.HELD,
     },
     Status.SUBMITTED: {
         Event.REJECT: Status.REJECTED,
         Event.ACCEPT: Status.ACCEPTED,
         Event.CANCEL: Status.CANCELLED,  # the cancel overtook it, or came in the same flight
         Event.EXPIRE: Status.EXPIRED,
+        Event.AMEND: Status.SUBMITTED,
     },
     Status.ACCEPTED: {
         Event.PARTIAL_FILL: Status.PARTIALLY_FILLED,
@@ -68,6 +86,16 @@ LIFE_CYCLE: dict[Status, dict[Event, Status]] = {
         Event.CANCEL: Status.CANCELLED,
         Event.EXPIRE: Status.EXPIRED,
         Event.REJECT: Status.REJECTED,  # a stop that triggers without the money for it
+        Event.TRIGGER: Status.TRIGGERED,
+        Event.AMEND: Status.ACCEPTED,
+    },
+    Status.TRIGGERED: {
+        Event.PARTIAL_FILL: Status.PARTIALLY_FILLED,
+        Event.FILL: Status.FILLED,
+        Event.CANCEL: Status.CANCELLED,
+        Event.EXPIRE: Status.EXPIRED,
+        Event.REJECT: Status.REJECTED,
+        Event.AMEND: Status.TRIGGERED,
     },
     Status.PARTIALLY_FILLED: {
         Event.PARTIAL_FILL: Status.PARTIALLY_FILLED,
@@ -119,6 +147,8 @@ class Reason(IntEnum):
     BY_STRATEGY = 14
     END_OF_DATA = 15
     NO_PRICE = 16  # nothing is known of the symbol's price yet
+    SIBLING_FILLED = 17  # another order of its one-cancels-other group was filled
+    TIME_IN_FORCE = 18  # its time was up, or what it could not fill at once was not to wait
     # What a venue refuses an order for, beyond the above (32 and up); its own code and message: `venues`.
     BELOW_MIN_PRICE = 32
     ABOVE_MAX_PRICE = 33
@@ -148,8 +178,12 @@ class Reason(IntEnum):
 
 
 # A working order as kernels keep it. Prices in ticks, quantities in lots, times in µs.
+# price: the limit, 0 for orders at market. trigger: 0 for orders that wait for none. rising: +1 if the trigger is
+# reached from below (for a stop: its own side). trail: distance of a trailing stop in ticks, or in 1e-8 of the price
+# if trail_rate. best: the best price since it works, in ticks, 0 until `activation` (0: at once) is reached.
+# expires: time in µs, 0 for never. group: orders of one group cancel each other when one of them fills (0: none).
 # parent: id of the order whose fill wakes this one (0: none). reduce_only: never opens or turns a position, and
-# ends when there is nothing left to reduce. accepted_row: the bar in which it arrived.
+# ends when there is nothing left to reduce. accepted_row: the bar in which it arrived, or was triggered inside.
 ORDER = np.dtype(
     [
         ("id", np.int64),
@@ -161,7 +195,17 @@ ORDER = np.dtype(
         ("lots", np.int64),
         ("filled", np.int64),
         ("price", np.int64),
+        ("trigger", np.int64),
+        ("rising", np.int64),
+        ("trail", np.int64),
+        ("trail_rate", np.int64),
+        ("activation", np.int64),
+        ("best", np.int64),
+        ("tif", np.int64),
+        ("expires", np.int64),
+        ("post_only", np.int64),
         ("parent", np.int64),
+        ("group", np.int64),
         ("ts_sent", np.int64),
         ("ts_arrive", np.int64),
         ("accepted_row", np.int64),
@@ -171,7 +215,7 @@ ORDER = np.dtype(
 )
 
 # One step in an order's life, as kernels report it; journal and order table are made of these.
-# price: ticks of the limit or trigger. reason: a `Reason`.
+# price, trigger: in ticks, 0 if it has none. reason: a `Reason`.
 ORDER_EVENT = np.dtype(
     [
         ("ts", np.int64),
@@ -185,18 +229,39 @@ ORDER_EVENT = np.dtype(
         ("type", np.int64),
         ("lots", np.int64),
         ("price", np.int64),
+        ("trigger", np.int64),
         ("reduce_only", np.int64),
         ("parent", np.int64),
+        ("group", np.int64),
         ("tag", np.int64),
     ],
     align=True,
 )
 
 
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """What an order may say beyond side, quantity and price. Prices in quote units, 0 for none.
+
+    trigger: where a stop-limit or take-profit-limit wakes. trail: distance of a trailing stop; trail_percent: the same
+    in percent of the best price. activation: price from which it trails, 0 for at once. expires_us: UTC, for GTD.
+    group: orders of one group, a number of the strategy's own, cancel each other when one of them fills.
+    """
+
+    trigger: float = 0.0
+    trail: float = 0.0
+    trail_percent: float = 0.0
+    activation: float = 0.0
+    tif: TimeInForce = TimeInForce.GTC
+    expires_us: int = 0
+    post_only: bool = False
+    group: int = 0
+
+
 class Order(msgspec.Struct, frozen=True, gc=False):
     """A working order as a strategy sees it: a copy.
 
-    lots, filled, price_ticks: as the venue counts. quantity (base units), price (NaN at market): the same as floats.
+    lots, filled, price_ticks: as the venue counts. quantity in base units; price: the limit, or the
+    trigger of an order without one; trigger: NaN where there is none.
     """
 
     id: int
@@ -209,6 +274,7 @@ class Order(msgspec.Struct, frozen=True, gc=False):
     price_ticks: int
     quantity: float
     price: float
+    trigger: float
     reduce_only: bool
     parent: int
     tag: int

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from truewind.domain.account import Account
-from truewind.domain.order import Order, OrderType, Side
+from truewind.domain.order import Order, OrderType, Side, Terms
 from truewind.domain.position import Position
 from truewind.domain.signal import Signal
 
@@ -45,8 +45,17 @@ class Desk(Protocol):
         reduce_only: bool = False,
         parent: int = 0,
         tag: int = 0,
+        terms: Terms | None = None,
     ) -> int:
-        """Send an order; its id, or 0 if the risk gate denied it. quantity in base units is rounded down to lots."""
+        """Send an order; its id, or 0 if the risk gate denied it. quantity in base units is rounded down to lots.
+
+        price: the limit, or the trigger of an order that has no limit.
+        """
+
+    def amend(
+        self, order_id: int, *, quantity: float = 0.0, price: float = 0.0, trigger: float = 0.0, trail: float = 0.0
+    ) -> bool:
+        """Change a working order, 0 keeps what it has; False if it works no more or the risk gate denied it."""
 
     def follow(self, symbol: str, signal: Signal) -> int:
         """Bring the position of `symbol` to what `signal` wants (`SignalStrategy` tells how); its horizon's end, µs."""

@@ -6,7 +6,7 @@ import numpy as np
 
 # lots: signed. cost: ledger units paid for what is held, signed like lots (average entry = cost / lots).
 # realised, fees, funding, slippage: sums since the start. opened_ts: when it last left zero.
-# next_funding, last_funding: rows of the funding table still to be paid. funding_at: time of the next, if it matters.
+# next_funding, last_funding: rows of the funding table still to be paid. due_at: when the next thing happens.
 # low_at, high_at: nothing happens to this symbol on a bar that stays strictly between them, unless it must
 # wake: an order is on its way, or the margin is used up. close: last known price, NaN before the first bar.
 POSITION = np.dtype(
@@ -20,7 +20,7 @@ POSITION = np.dtype(
         ("opened_ts", np.int64),
         ("next_funding", np.int64),
         ("last_funding", np.int64),
-        ("funding_at", np.int64),
+        ("due_at", np.int64),
         ("wake", np.int64),
         ("low_at", np.float64),
         ("high_at", np.float64),

@@ -51,8 +51,8 @@ def position_of(state: int, symbol: int) -> tuple[int, float, float, float, int]
     for j in range(account_of(state)["orders"]):
         order = orders[j]
         working = order["symbol"] == symbol and order["status"] == _ACCEPTED
-        if working and order["type"] == _STOP and order["reduce_only"]:
-            stop = order["price"] * instrument["tick_num"] / instrument["tick_den"]
+        if working and order["reduce_only"] and order["rising"] == order["side"] and order["trigger"] > 0:
+            stop = order["trigger"] * instrument["tick_num"] / instrument["tick_den"]
             break
     worth = instrument["unit_num"] / instrument["unit_den"] * (instrument["tick_den"] / instrument["tick_num"])
     quantity = lots * instrument["lot_num"] / instrument["lot_den"]

@@ -15,18 +15,18 @@ from truewind.domain.account import Account
 from truewind.domain.clock import iso
 from truewind.domain.fill import FILL, Fill, FillKind
 from truewind.domain.instrument import Instrument
-from truewind.domain.order import ORDER_EVENT, Event, Order, OrderType, Reason, Side
+from truewind.domain.order import ORDER_EVENT, Event, Order, OrderType, Reason, Side, Terms, TimeInForce
 from truewind.domain.ports import Journal
 from truewind.domain.position import Position
 from truewind.domain.signal import Signal
 from truewind.engine.acting import IDLE, MOST_ORDERS, fault, follow, position_of
-from truewind.engine.intake import submit
+from truewind.engine.intake import amend, send, submit
 from truewind.engine.merge import CHUNK, CLOSE, SYMBOL, TS_EVENT, Timeline
 from truewind.engine.state import ACCOUNT_FIELD, State
 from truewind.errors import ConfigError, LedgerError, StrategyError, TruewindError, suggest
 from truewind.execution.simulated.matching import FLUSH, cancel, process, scan, settle
 from truewind.numerics.exact import to_ticks
-from truewind.portfolio.ledger import prove
+from truewind.portfolio.ledger import RATE_SCALE, prove
 from truewind.strategies.base import Strategy
 
 _FILLS, _ORDERS = ACCOUNT_FIELD["fills"], ACCOUNT_FIELD["orders"]
@@ -186,29 +186,44 @@ class Engine:
         reduce_only: bool = False,
         parent: int = 0,
         tag: int = 0,
+        terms: Terms | None = None,
     ) -> int:
         """See `ports.Desk.submit`. Raises StrategyError for what cannot be an order: a price that is no number …"""
         index = self.index_of(symbol)
         if side not in _SIDES or type not in _TYPES:
             raise self._refuse(symbol, f"side {side!r} and type {type!r} are no order's")
         if parent and (type == OrderType.MARKET or not reduce_only):
-            raise self._refuse(symbol, "an order with a parent must be a reduce-only stop or limit")
-        tick_num, tick_den, lot_num, lot_den = self._steps[index]
+            raise self._refuse(symbol, "an order with a parent must be reduce-only and not at market")
+        _, _, lot_num, lot_den = self._steps[index]
         lots = quantity * lot_den / lot_num * _FORGIVEN + 1e-6
         if not 0.0 <= lots < 9e18:
             raise self._refuse(symbol, f"quantity {quantity} is not a number ≥ 0")
         ticks = 0
-        if type != OrderType.MARKET:
-            if not 0.0 < price < 1e15:
-                raise self._refuse(symbol, f"price {price} is not a number > 0")
-            # A limit is rounded away from the market, a stop's trigger too: never better for us than was asked.
-            worse = -int(side) if type == OrderType.LIMIT else int(side)
-            ticks = to_ticks(float(price), tick_num, tick_den, worse)
+        if type in (OrderType.LIMIT, OrderType.STOP):
+            # A limit is rounded away from the market, a trigger too: never better for us than was asked.
+            ticks = self._ticks(index, price, -int(side) if type == OrderType.LIMIT else int(side))
+        plain = terms is None and type <= OrderType.STOP
+        rest = [] if plain else self._terms(index, int(side), type, price, terms or _NO_TERMS)
         row = self._row
         while True:
-            order = submit(
-                self._handle, row, index, int(side), int(type), int(lots), ticks, int(reduce_only), parent, tag
-            )
+            if plain:
+                order = submit(
+                    self._handle, row, index, int(side), int(type), int(lots), ticks, int(reduce_only), parent, tag
+                )
+            else:
+                sent = [
+                    row,
+                    index,
+                    int(side),
+                    int(type),
+                    int(lots),
+                    *rest[:-1],
+                    int(reduce_only),
+                    parent,
+                    rest[-1],
+                    tag,
+                ]
+                order = send(self._handle, *sent)
             if order != FLUSH:
                 break
             self._make_room()
@@ -237,6 +252,61 @@ class Engine:
         """See `ports.Desk.cancel`."""
         return self._cancel(order_id, Reason.BY_STRATEGY, Event.CANCEL)
 
+    def amend(
+        self, order_id: int, *, quantity: float = 0.0, price: float = 0.0, trigger: float = 0.0, trail: float = 0.0
+    ) -> bool:
+        """See `ports.Desk.amend`."""
+        found = next((o for o in self.state.orders[: self.state.counters[_ORDERS]] if o["id"] == order_id), None)
+        if found is None:
+            return False
+        index, side = int(found["symbol"]), int(found["side"])
+        _, _, lot_num, lot_den = self._steps[index]
+        lots = int(quantity * lot_den / lot_num * _FORGIVEN + 1e-6)
+        limit = self._ticks(index, price, -side) if price else 0
+        wake = self._ticks(index, trigger, side) if trigger else 0
+        distance = self._ticks(index, trail, 1) if trail else 0
+        while (done := amend(self._handle, order_id, self._row, lots, limit, wake, distance)) == FLUSH:
+            self._flush()
+        if done:
+            self._wake = self._row + 1
+            self._positions.clear()
+        return bool(done)
+
+    def _ticks(self, index: int, price: float, worse: int) -> int:
+        """`price` in ticks, between two the one that is worse for `worse`. Raises StrategyError if it is no price."""
+        tick_num, tick_den, _, _ = self._steps[index]
+        if not 0.0 < price < 1e15:
+            raise self._refuse(self.symbols[index], f"price {price} is not a number > 0")
+        return int(to_ticks(float(price), tick_num, tick_den, worse))
+
+    def _terms(self, index: int, side: int, type: OrderType, price: float, terms: Terms) -> list[int]:
+        """price, trigger, trail, trail_rate, activation, tif, expires, post_only, group for `intake.send`."""
+        symbol = self.symbols[index]
+        limited = type in (OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT_LIMIT)
+        trigger = terms.trigger or (price if type in (OrderType.STOP, OrderType.TAKE_PROFIT) else 0.0)
+        trailing = type == OrderType.TRAILING_STOP
+        if trailing != bool(terms.trail or terms.trail_percent) or (terms.trail and terms.trail_percent):
+            raise self._refuse(symbol, "a trailing stop, and nothing else, has a trail or a trail_percent")
+        if trailing and not 0.0 <= terms.trail_percent < 100.0:
+            raise self._refuse(symbol, f"trail_percent {terms.trail_percent} is not between 0 and 100")
+        if terms.post_only and (type != OrderType.LIMIT or terms.tif in (TimeInForce.IOC, TimeInForce.FOK)):
+            raise self._refuse(symbol, "only a limit order that may wait can be post-only")
+        if (terms.tif == TimeInForce.GTD) != (terms.expires_us > 0):
+            raise self._refuse(symbol, "a GTD order, and no other, has expires_us")
+        waits = type >= OrderType.STOP and not trailing
+        trail = self._ticks(index, terms.trail, 1) if terms.trail else round(terms.trail_percent * RATE_SCALE / 100)
+        return [
+            self._ticks(index, price, -side) if limited else 0,
+            self._ticks(index, trigger, side) if waits else 0,
+            trail,
+            int(terms.trail_percent > 0.0),
+            self._ticks(index, terms.activation, side) if terms.activation else 0,
+            int(terms.tif),
+            terms.expires_us,
+            int(terms.post_only),
+            terms.group,
+        ]
+
     def working(self, symbol: str) -> list[Order]:
         """See `ports.Desk.working`."""
         count = self.state.counters[_ORDERS]
@@ -253,9 +323,10 @@ class Engine:
                 status=int(order["status"]),
                 lots=int(order["lots"]),
                 filled=int(order["filled"]),
-                price_ticks=int(order["price"]),
+                price_ticks=int(order["price"] or order["trigger"]),
                 quantity=int(order["lots"]) * lot_num / lot_den,
-                price=int(order["price"]) * tick_num / tick_den if order["price"] else float("nan"),
+                price=(int(order["price"] or order["trigger"]) * tick_num / tick_den) or float("nan"),
+                trigger=int(order["trigger"]) * tick_num / tick_den if order["trigger"] else float("nan"),
                 reduce_only=bool(order["reduce_only"]),
                 parent=int(order["parent"]),
                 tag=int(order["tag"]),
@@ -368,5 +439,6 @@ class Engine:
 
 
 _SIDES, _TYPES = frozenset(map(int, Side)), frozenset(map(int, OrderType))
+_NO_TERMS = Terms()
 _FORGIVEN = 1.0 + 4e-16  # a quantity of whole lots is still whole after its two roundings as a float, however large
 _STEP_FIELDS = ("tick_num", "tick_den", "lot_num", "lot_den")

@@ -1,6 +1,8 @@
 """Intake: every new order passes here, through the venue's filters and the risk gate, into the working table."""
 
-from truewind.domain.order import Event, OrderType, Reason, Status
+from typing import Any
+
+from truewind.domain.order import TRANSITIONS, Event, OrderType, Reason, Status
 from truewind.execution.simulated.matching import FLUSH, change_order, settle, time_at
 from truewind.numerics.exact import to_price
 from truewind.numerics.jit import kernel
@@ -8,7 +10,10 @@ from truewind.portfolio.ledger import worth_per_lot
 from truewind.portfolio.state import account_of, costs_of, events_of, instruments_of, limits_of, orders_of, positions_of
 from truewind.risk.gate import judge
 
-_MARKET, _STOP, _NEW = int(OrderType.MARKET), int(OrderType.STOP), int(Status.NEW)
+_MARKET, _LIMIT, _STOP = int(OrderType.MARKET), int(OrderType.LIMIT), int(OrderType.STOP)
+_STOP_LIMIT, _TRAILING, _NEW = int(OrderType.STOP_LIMIT), int(OrderType.TRAILING_STOP), int(Status.NEW)
+_TAKE_PROFIT, _TAKE_PROFIT_LIMIT = int(OrderType.TAKE_PROFIT), int(OrderType.TAKE_PROFIT_LIMIT)
+_AMEND, _TIME_IN_FORCE = int(Event.AMEND), int(Reason.TIME_IN_FORCE)
 _DENY, _SUBMIT, _HOLD = int(Event.DENY), int(Event.SUBMIT), int(Event.HOLD)
 _NONE, _PARENT_ENDED = int(Reason.NONE), int(Reason.PARENT_ENDED)
 _BELOW_MIN_QUANTITY, _BELOW_MIN_NOTIONAL = int(Reason.BELOW_MIN_QUANTITY), int(Reason.BELOW_MIN_NOTIONAL)
@@ -33,7 +38,9 @@ def notional_ahead(state: int, symbol: int) -> float:
             else:
                 sold += order["lots"]
             if price != price:  # before its first bar an order's own price must do
-                price = to_price(order["price"], instruments[symbol]["tick_num"], instruments[symbol]["tick_den"])
+                price = to_price(
+                    order["price"] or order["trigger"], instruments[symbol]["tick_num"], instruments[symbol]["tick_den"]
+                )
     held = position["lots"]
     lots = max(abs(held), held + bought, sold - held)
     return float(lots * worth_per_lot(instruments[symbol]) * price) if lots > 0 else 0.0
@@ -114,9 +121,35 @@ def submit(
     parent: int,
     tag: int,
 ) -> int:
+    """`send` for plain orders: market, limit (`price` is the limit) and stop (`price` is the trigger)."""
+    limit, trigger = (0, price) if kind == _STOP else (price, 0)
+    return send(state, k, symbol, side, kind, lots, limit, trigger, 0, 0, 0, 0, 0, 0, reduce_only, parent, 0, tag)
+
+
+@kernel
+def send(
+    state: int,
+    k: int,
+    symbol: int,
+    side: int,
+    kind: int,
+    lots: int,
+    price: int,
+    trigger: int,
+    trail: int,
+    trail_rate: int,
+    activation: int,
+    tif: int,
+    expires: int,
+    post_only: int,
+    reduce_only: int,
+    parent: int,
+    group: int,
+    tag: int,
+) -> int:
     """Judge a new order and send it. Returns its id, 0 if it was denied, or FLUSH (nothing was done).
 
-    k: the last row that the strategy has seen. price: ticks of limit or trigger, 0 for a market order. With a parent
+    k: the last row that the strategy has seen. Prices in ticks, 0 for none; the other terms as in ORDER. With a parent
     the order is held until the parent fills. Reducing orders pass without a question.
     """
     instruments = instruments_of(state)
@@ -141,23 +174,36 @@ def submit(
     order["reduce_only"] = reduce_only
     order["filled"] = 0
     order["price"] = price
+    order["trigger"] = trigger
+    order["rising"] = -side if kind in (_TAKE_PROFIT, _TAKE_PROFIT_LIMIT) else side
+    order["trail"] = trail
+    order["trail_rate"] = trail_rate
+    order["activation"] = activation
+    order["best"] = 0
+    order["tif"] = tif
+    order["expires"] = expires
+    order["post_only"] = post_only
     order["parent"] = parent
+    order["group"] = group
     order["ts_sent"] = now
     order["ts_arrive"] = now + costs["latency_us"]
     order["accepted_row"] = -1
     order["tag"] = tag
-    at = to_price(price, instrument["tick_num"], instrument["tick_den"])
-    close = positions[symbol]["close"]
-    if kind == _MARKET or ((side > 0) == (kind == _STOP) and close > at):
-        at = close  # the least that a sale brings by its limit and a purchase costs by its trigger is the market
+    at = worth_at(order, positions[symbol]["close"], instrument)
     allowed = lots
     reason = _NONE
-    if not at > 0.0:
-        allowed, reason = 0, (_NO_PRICE if kind == _MARKET else _BAD_PRICE)
+    limited = kind in (_LIMIT, _STOP_LIMIT, _TAKE_PROFIT_LIMIT)
+    waiting = kind >= _STOP and kind != _TRAILING
+    if (limited and price < 1) or (waiting and trigger < 1):
+        allowed, reason = 0, _BAD_PRICE
+    elif not at > 0.0:
+        allowed, reason = 0, _NO_PRICE
     elif lots < 1:
         allowed, reason = 0, _BELOW_MIN_QUANTITY
     elif parent != 0 and not leads(state, parent, symbol):
         allowed, reason = 0, _PARENT_ENDED
+    elif 0 < expires <= now:
+        allowed, reason = 0, _TIME_IN_FORCE
     elif not reduce_only:
         allowed, reason = limit_order(state, symbol, side, lots, at)
     order["lots"] = allowed
@@ -171,3 +217,58 @@ def submit(
         change_order(state, j, now, k, _SUBMIT, reason, allowed)
         positions[symbol]["wake"] = 1
     return int(order["id"])
+
+
+@kernel
+def worth_at(order: Any, close: float, instrument: Any) -> float:
+    """The price at which an order's notional is judged: the highest at which it is likely to trade.
+
+    The least that a sale brings by its limit, and a purchase costs by its trigger, is the market.
+    """
+    ticks = order["trigger"] if order["trigger"] > 0 else order["price"]
+    if ticks == 0:
+        return float(close)
+    at = to_price(ticks, instrument["tick_num"], instrument["tick_den"])
+    rising = order["rising"] > 0 if order["trigger"] > 0 else order["side"] < 0
+    return float(close if rising and close > at else at)
+
+
+@kernel
+def amend(state: int, order_id: int, k: int, lots: int, price: int, trigger: int, trail: int) -> int:
+    """Change a working order; 0 keeps what it has. Returns 1, 0 if it works no more or the gate denies, or FLUSH.
+
+    Like a cancel it takes effect before the next bar. An order that grows passes the risk gate again, whole.
+    """
+    instruments = instruments_of(state)
+    positions = positions_of(state)
+    account = account_of(state)
+    orders = orders_of(state)
+    if account["events"] + 4 > len(events_of(state)):
+        return FLUSH
+    settle(state, k + 1)
+    for j in range(account["orders"]):
+        order = orders[j]
+        if order["id"] != order_id or TRANSITIONS[order["status"], _AMEND] < 0:
+            continue
+        before = order["lots"], order["price"], order["trigger"], order["trail"]
+        if price > 0 and order["price"] > 0:
+            order["price"] = price
+        if trigger > 0 and order["trigger"] > 0:
+            order["trigger"] = trigger
+        if trail > 0 and order["trail"] > 0:
+            order["trail"] = trail
+        if lots > 0:
+            order["lots"] = lots
+        if not order["reduce_only"]:
+            wanted = order["lots"]
+            order["lots"] = 0  # it must not count against itself
+            at = worth_at(order, positions[order["symbol"]]["close"], instruments[order["symbol"]])
+            allowed, _ = limit_order(state, order["symbol"], order["side"], wanted, at)
+            if allowed < wanted:
+                order["lots"], order["price"], order["trigger"], order["trail"] = before
+                return 0
+            order["lots"] = wanted
+        change_order(state, j, time_at(state, k), k, _AMEND, _NONE, order["lots"])
+        positions[order["symbol"]]["wake"] = 1
+        return 1
+    return 0

@@ -61,7 +61,7 @@ class State:
         self.instruments = np.concatenate([instrument_row(instrument) for instrument in instruments])
         self.positions = np.zeros(len(instruments), POSITION)
         self.positions["low_at"], self.positions["high_at"] = -np.inf, np.inf
-        self.positions["close"], self.positions["funding_at"] = np.nan, NEVER
+        self.positions["close"], self.positions["due_at"] = np.nan, NEVER
         tables = [funding.get(instrument.symbol, np.zeros(0, FUNDING)) for instrument in instruments]
         ends = np.cumsum([len(table) for table in tables])
         self.funding = np.concatenate([*tables, np.zeros(0, FUNDING)])

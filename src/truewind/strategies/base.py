@@ -19,7 +19,7 @@ from typing import Any
 from truewind.config import Settings, parse
 from truewind.domain.account import Account
 from truewind.domain.fill import Fill
-from truewind.domain.order import Order, OrderType, Side
+from truewind.domain.order import Order, OrderType, Side, Terms
 from truewind.domain.ports import Desk
 from truewind.domain.position import Position
 from truewind.domain.signal import Signal, Want
@@ -82,31 +82,46 @@ class Strategy:
         symbol: str | None = None,
         limit: float | None = None,
         stop: float | None = None,
+        touch: float | None = None,
         stop_loss: float | None = None,
         take_profit: float | None = None,
         reduce_only: bool = False,
         tag: int = 0,
+        **terms: Any,
     ) -> int:
-        """Send a market order, or a limit order at `limit`, or a stop order at trigger `stop`.
+        """Send an order: at market, at a `limit`, or with a trigger; its id, or 0 if the risk gate denied it.
 
-        symbol: may be left out if the run has only one. stop_loss, take_profit: prices of protective orders that
-        are sent when this one fills. tag: the strategy's own number, kept with order and fills.
+        stop: trigger at which it becomes a market order (with `limit`: a limit order) when the price goes against it;
+        touch: the same when the price goes in its favour (take-profit). symbol: may be left out if the run has only
+        one. stop_loss, take_profit: prices of protective orders that are sent when this one fills. tag: the
+        strategy's own number, kept with order and fills. terms: as in `domain.order.Terms` (trail, trail_percent,
+        activation, tif, expires_us, post_only, group).
         """
         desk = self.desk
         if symbol is None:
             symbol = self._only_symbol()
-        if limit is not None and stop is not None:
-            raise StrategyError(f"{symbol}: an order has a limit or a stop, not both", symbol=symbol)
-        if limit is not None:
-            order_id = desk.submit(symbol, side, quantity, OrderType.LIMIT, limit, reduce_only=reduce_only, tag=tag)
-        elif stop is not None:
-            order_id = desk.submit(symbol, side, quantity, OrderType.STOP, stop, reduce_only=reduce_only, tag=tag)
+        if stop is None and touch is None and not terms:
+            kind, price = (OrderType.MARKET, 0.0) if limit is None else (OrderType.LIMIT, limit)
+            order_id = desk.submit(symbol, side, quantity, kind, price, reduce_only=reduce_only, tag=tag)
         else:
-            order_id = desk.submit(symbol, side, quantity, reduce_only=reduce_only, tag=tag)
+            trails = "trail" in terms or "trail_percent" in terms
+            if sum((trails, stop is not None, touch is not None)) > 1 or (trails and limit is not None):
+                raise StrategyError(f"{symbol}: an order has one of stop, touch and trail", symbol=symbol)
+            kind = _kind(limit, stop, touch, trails)
+            trigger = stop if stop is not None else touch
+            price = limit if limit is not None else trigger or 0.0
+            order_id = desk.submit(
+                symbol, side, quantity, kind, price, reduce_only=reduce_only, tag=tag,
+                terms=Terms(trigger=trigger or 0.0, **terms),
+            )  # fmt: skip
         if order_id and (stop_loss is not None or take_profit is not None):
             exits = [(OrderType.STOP, stop_loss), (OrderType.LIMIT, take_profit)]
             self._protect(symbol, side, quantity, order_id, exits, tag)
         return order_id
+
+    def amend(self, order_id: int, **changes: float) -> bool:
+        """Change quantity, price, trigger or trail of a working order; False if it works no more or was denied."""
+        return self.desk.amend(order_id, **changes)
 
     def close(self, symbol: str | None = None, *, tag: int = 0) -> int:
         """Close the position at market; 0 if there is none."""
@@ -158,6 +173,17 @@ class Strategy:
             if price is not None:
                 away = Side(-side)
                 self.desk.submit(symbol, away, quantity, kind, price, reduce_only=True, parent=parent, tag=tag)
+
+
+def _kind(limit: float | None, stop: float | None, touch: float | None, trails: bool) -> OrderType:
+    """The type of an order by what it was given."""
+    if trails:
+        return OrderType.TRAILING_STOP
+    if stop is not None:
+        return OrderType.STOP if limit is None else OrderType.STOP_LIMIT
+    if touch is not None:
+        return OrderType.TAKE_PROFIT if limit is None else OrderType.TAKE_PROFIT_LIMIT
+    return OrderType.MARKET if limit is None else OrderType.LIMIT
 
 
 class SignalStrategy(Strategy, ABC):

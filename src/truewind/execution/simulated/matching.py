@@ -6,10 +6,12 @@ bar that is not; only there `process` runs. Quiet bars merely move the valuation
 `state` is the handle of `portfolio.state`; rows are all symbols' bars merged in event order.
 """
 
+from typing import Any
+
 import numpy as np
 
 from truewind.domain.fill import FillKind
-from truewind.domain.order import TRANSITIONS, Event, OrderType, Reason, Status
+from truewind.domain.order import TRANSITIONS, Event, OrderType, Reason, Status, TimeInForce
 from truewind.numerics.exact import to_price, to_ticks
 from truewind.numerics.jit import kernel
 from truewind.portfolio.ledger import RATE_SCALE, book_fill, book_funding, worth_per_lot
@@ -31,14 +33,20 @@ FLUSH = -1  # the buffers are too full for what may happen: empty them and call 
 NEVER = np.iinfo(np.int64).max
 
 _MARKET, _LIMIT, _STOP = int(OrderType.MARKET), int(OrderType.LIMIT), int(OrderType.STOP)
+_STOP_LIMIT, _TAKE_PROFIT_LIMIT = int(OrderType.STOP_LIMIT), int(OrderType.TAKE_PROFIT_LIMIT)
+_TRAILING = int(OrderType.TRAILING_STOP)
+_IOC, _FOK = int(TimeInForce.IOC), int(TimeInForce.FOK)
 _HELD, _SUBMITTED, _ACCEPTED = int(Status.HELD), int(Status.SUBMITTED), int(Status.ACCEPTED)
+_TRIGGERED = int(Status.TRIGGERED)
 _SUBMIT, _REJECT, _ACCEPT = int(Event.SUBMIT), int(Event.REJECT), int(Event.ACCEPT)
-_PARTIAL_FILL, _FILL = int(Event.PARTIAL_FILL), int(Event.FILL)
+_PARTIAL_FILL, _FILL, _TRIGGER = int(Event.PARTIAL_FILL), int(Event.FILL), int(Event.TRIGGER)
 _CANCEL, _EXPIRE = int(Event.CANCEL), int(Event.EXPIRE)
 _TRADE, _LIQUIDATION = FillKind.TRADE, FillKind.LIQUIDATION
 _NONE = int(Reason.NONE)
 _NO_SHORT, _INSUFFICIENT = int(Reason.NO_SHORT), int(Reason.INSUFFICIENT_BALANCE)
 _NOTHING_TO_REDUCE, _PARENT_ENDED = int(Reason.NOTHING_TO_REDUCE), int(Reason.PARENT_ENDED)
+_SIBLING_FILLED, _WOULD_TAKE = int(Reason.SIBLING_FILLED), int(Reason.WOULD_TAKE)
+_TIME_IN_FORCE = int(Reason.TIME_IN_FORCE)
 _SHORTEST_HORIZON, _LONGEST_HORIZON = 64, 65_536
 
 
@@ -50,11 +58,11 @@ def scan(state: int, first: int, last: int) -> int:
     positions = positions_of(state)
     if len(positions) == 1:  # the same test with its bounds in registers
         only = positions[0]
-        low_at, high_at, funding_at = only["low_at"], only["high_at"], only["funding_at"]
+        low_at, high_at, due_at = only["low_at"], only["high_at"], only["due_at"]
         if only["wake"]:
             return min(first, last)
         for k in range(first, last):
-            if prices[2, k] <= low_at or prices[1, k] >= high_at or times[1, k] > funding_at:
+            if prices[2, k] <= low_at or prices[1, k] >= high_at or times[1, k] > due_at:
                 return k
         return last
     for k in range(first, last):
@@ -63,7 +71,7 @@ def scan(state: int, first: int, last: int) -> int:
             position["wake"]
             or prices[2, k] <= position["low_at"]
             or prices[1, k] >= position["high_at"]
-            or times[1, k] > position["funding_at"]
+            or times[1, k] > position["due_at"]
         ):
             return k
     return last
@@ -156,10 +164,56 @@ def change_order(state: int, j: int, ts: int, row: int, event: int, reason: int,
     report["type"] = order["type"]
     report["lots"] = lots
     report["price"] = order["price"]
+    report["trigger"] = order["trigger"]
     report["reduce_only"] = order["reduce_only"]
     report["parent"] = order["parent"]
+    report["group"] = order["group"]
     report["tag"] = order["tag"]
     money["events"] += 1
+
+
+@kernel
+def waits(order: Any) -> bool:
+    """Whether an order at the venue still waits for its trigger."""
+    return bool(order["status"] == _ACCEPTED and order["type"] >= _STOP)
+
+
+@kernel
+def rests(order: Any) -> bool:
+    """Whether an order stands at the venue with a limit price."""
+    return bool(order["status"] == _TRIGGERED or (order["status"] == _ACCEPTED and order["type"] == _LIMIT))
+
+
+@kernel
+def follow(order: Any, ticks: int) -> None:
+    """Let a trailing stop follow the price `ticks`, if that is better than its best and it is active."""
+    side = order["side"]
+    if order["best"] == 0 and order["activation"] > 0 and (order["activation"] - ticks) * -side > 0:
+        return
+    if order["best"] == 0 or (order["best"] - ticks) * side > 0:
+        order["best"] = ticks
+        distance = order["trail"]
+        if order["trail_rate"]:
+            distance = (ticks * distance + RATE_SCALE - 1) // RATE_SCALE
+        order["trigger"] = max(1, ticks + side * distance)
+
+
+@kernel
+def end_order(state: int, j: int, ts: int, row: int, event: int, reason: int) -> None:
+    """End a working order, and with it the children that wait for it."""
+    order = orders_of(state)[j]
+    change_order(state, j, ts, row, event, reason, order["lots"])
+    end_children(state, order["id"], ts, row)
+
+
+@kernel
+def cancel_siblings(state: int, group: int, ts: int, row: int) -> None:
+    """One cancels the others: withdraw what still works of a group of which one order was filled."""
+    account = account_of(state)
+    orders = orders_of(state)
+    for j in range(account["orders"]):
+        if orders[j]["group"] == group and TRANSITIONS[orders[j]["status"], _CANCEL] >= 0:
+            end_order(state, j, ts, row, _CANCEL, _SIBLING_FILLED)
 
 
 @kernel
@@ -188,8 +242,10 @@ def wake_children(state: int, parent: int, filled: int, at: int, ts: int, row: i
             order["ts_sent"] = ts
             order["ts_arrive"] = ts
             order["accepted_row"] = row
-            if order["type"] == _STOP and (at - order["price"]) * order["side"] > 0:
-                order["price"] = at
+            if order["type"] == _TRAILING:
+                follow(order, at)
+            elif order["rising"] * order["side"] > 0 and (at - order["trigger"]) * order["rising"] > 0:
+                order["trigger"] = at
             change_order(state, j, ts, row, _SUBMIT, _NONE, order["lots"])
             change_order(state, j, ts, row, _ACCEPT, _NONE, order["lots"])
 
@@ -222,18 +278,17 @@ def execute(state: int, j: int, reference: int, worst: int, maker: int, ts: int,
     costs = costs_of(state)
     order = orders[j]
     symbol, side = order["symbol"], order["side"]
-    position, instrument, cost = positions[symbol], instruments[symbol], costs
+    position, instrument = positions[symbol], instruments[symbol]
     held = int(position["lots"])
     reducible = abs(held) if held * side < 0 else 0
     wanted = int(order["lots"])
     lots = min(wanted, reducible) if order["reduce_only"] else wanted
     if lots == 0:
-        change_order(state, j, ts, row, _EXPIRE, _NOTHING_TO_REDUCE, wanted)
-        end_children(state, order["id"], ts, row)
+        end_order(state, j, ts, row, _EXPIRE, _NOTHING_TO_REDUCE)
         return 0
     price = reference
     if not maker:
-        price += side * ((reference * cost["half_spread"] + RATE_SCALE - 1) // RATE_SCALE)
+        price += side * ((reference * costs["half_spread"] + RATE_SCALE - 1) // RATE_SCALE)
         if worst != 0 and (price - worst) * side > 0:
             price = worst
         price = max(price, 1)
@@ -247,10 +302,9 @@ def execute(state: int, j: int, reference: int, worst: int, maker: int, ts: int,
             if not can_afford(state, symbol, held + side * lots, at):
                 refusal = _INSUFFICIENT
         if refusal != _NONE:
-            change_order(state, j, ts, row, _REJECT, refusal, lots)
-            end_children(state, order["id"], ts, row)
+            end_order(state, j, ts, row, _REJECT, refusal)
             return 0
-    fee_rate = cost["maker"] if maker else cost["taker"]
+    fee_rate = costs["maker"] if maker else costs["taker"]
     booked = book_fill(
         state, ts, row, order["id"], symbol, _TRADE, side, maker, price, lots, reference, fee_rate, order["tag"]
     )
@@ -263,6 +317,8 @@ def execute(state: int, j: int, reference: int, worst: int, maker: int, ts: int,
     else:
         change_order(state, j, ts, row, _FILL, _NONE, lots)
     wake_children(state, order["id"], lots, reference, ts, row)
+    if order["group"] != 0:
+        cancel_siblings(state, order["group"], ts, row)
     return opening
 
 
@@ -314,12 +370,11 @@ def in_danger(state: int, symbol: int, worst: float) -> bool:
     """
     instruments = instruments_of(state)
     positions = positions_of(state)
-    equity = equity_of(state)
     costs = costs_of(state)
     rate = costs["maintenance"] / RATE_SCALE
     required = 0.0
     for other in range(len(positions)):
-        if positions[other]["lots"] != 0:
+        if positions[other]["lots"] != 0 and instruments[other]["can_short"]:
             at = worst if other == symbol else positions[other]["close"]
             required += abs(positions[other]["lots"]) * worth_per_lot(instruments[other]) * at * rate
     position = positions[symbol]
@@ -333,9 +388,9 @@ def liquidate(state: int, symbol: int, reference: int, ts: int, row: int) -> Non
     """Take the whole position away at `reference` ticks, with slippage and the liquidation fee."""
     positions = positions_of(state)
     costs = costs_of(state)
-    position, cost = positions[symbol], costs
+    position = positions[symbol]
     side = -1 if position["lots"] > 0 else 1
-    price = max(1, reference + side * ((reference * cost["half_spread"] + RATE_SCALE - 1) // RATE_SCALE))
+    price = max(1, reference + side * ((reference * costs["half_spread"] + RATE_SCALE - 1) // RATE_SCALE))
     book_fill(
         state,
         ts,
@@ -348,14 +403,31 @@ def liquidate(state: int, symbol: int, reference: int, ts: int, row: int) -> Non
         price,
         abs(position["lots"]),
         reference,
-        cost["liquidation_fee"],
+        costs["liquidation_fee"],
         0,
     )
 
 
 @kernel
+def arrive(state: int, j: int, k: int) -> None:
+    """Accept an order at the venue on bar `k`; a post-only order that would take is rejected."""
+    times = times_of(state)
+    prices = prices_of(state)
+    instruments = instruments_of(state)
+    order = orders_of(state)[j]
+    instrument, at = instruments[times[2, k]], prices[0, k]
+    order["accepted_row"] = k
+    if order["post_only"]:
+        limit = to_price(order["price"], instrument["tick_num"], instrument["tick_den"])
+        if (limit - at) * order["side"] > 0.0:
+            end_order(state, j, order["ts_arrive"], k, _REJECT, _WOULD_TAKE)
+            return
+    change_order(state, j, order["ts_arrive"], k, _ACCEPT, _NONE, order["lots"])
+
+
+@kernel
 def match_open(state: int, k: int) -> None:
-    """At the bar's open: orders that have arrived are accepted, and those that the open satisfies are filled."""
+    """At the bar's open: orders end whose time is up, others arrive, and those that the open satisfies are filled."""
     times = times_of(state)
     prices = prices_of(state)
     instruments = instruments_of(state)
@@ -368,28 +440,44 @@ def match_open(state: int, k: int) -> None:
     while j < account["orders"]:
         order = orders[j]
         if order["symbol"] == symbol:
+            if 0 < order["expires"] <= opened and TRANSITIONS[order["status"], _EXPIRE] >= 0:
+                end_order(state, j, order["expires"], k, _EXPIRE, _TIME_IN_FORCE)
             if order["status"] == _SUBMITTED and order["ts_sent"] <= opened and order["ts_arrive"] < times[1, k]:
-                order["accepted_row"] = k
-                change_order(state, j, order["ts_arrive"], k, _ACCEPT, _NONE, order["lots"])
-            if order["status"] == _ACCEPTED:
-                side = order["side"]
-                ticks = to_ticks(at, instrument["tick_num"], instrument["tick_den"], side)
+                arrive(state, j, k)
+            side = order["side"]
+            ticks = to_ticks(at, instrument["tick_num"], instrument["tick_den"], side)
+            ts = max(opened, order["ts_arrive"])
+            if waits(order):
+                trigger = to_price(order["trigger"], instrument["tick_num"], instrument["tick_den"])
+                if order["trigger"] > 0 and (at - trigger) * order["rising"] >= 0.0:
+                    if order["price"] > 0:
+                        order["accepted_row"] = k
+                        change_order(state, j, ts, k, _TRIGGER, _NONE, order["lots"])
+                    else:
+                        execute(state, j, ticks, 0, 0, ts, k)
+                elif order["type"] == _TRAILING:
+                    follow(order, ticks)
+            elif order["status"] == _ACCEPTED and order["type"] == _MARKET:
+                execute(state, j, ticks, 0, 0, ts, k)
+            if rests(order):
                 limit = to_price(order["price"], instrument["tick_num"], instrument["tick_den"])
-                ts = max(opened, order["ts_arrive"])
-                if order["type"] == _MARKET or (order["type"] == _STOP and (at - limit) * side >= 0.0):
-                    execute(state, j, ticks, 0, 0, ts, k)
-                elif order["type"] == _LIMIT and ((limit - at) * side > 0.0 or (limit == at and costs["touch"])):
+                if (limit - at) * side > 0.0 or (limit == at and costs["touch"]):
                     maker = 0 if order["accepted_row"] == k else 1
-                    worst = order["price"]
-                    execute(state, j, ticks, worst, maker, ts, k)
+                    execute(state, j, ticks, order["price"], maker, ts, k)
+                elif order["tif"] in (_IOC, _FOK):
+                    end_order(state, j, ts, k, _EXPIRE, _TIME_IN_FORCE)
+                elif order["status"] == _TRIGGERED:
+                    order["accepted_row"] = -1  # triggered by the open, it rests through all of the bar
         j += 1
 
 
 @kernel
-def nearest(state: int, kind: int, k: int, only_opening: bool) -> int:
-    """The working order of `kind` that the bar's range reaches first, going out from its open; -1 if none.
+def nearest(state: int, k: int, against: bool, only_opening: bool) -> int:
+    """The order that the bar's range reaches first, going out from its open; -1 if none.
 
-    Of two at equal distance the older: distances are counted in ticks, so that no rounding of floats decides.
+    against: of the orders that wait for a price against them (stops); else of limit orders and those that wait for a
+    price in their favour. Of two at equal distance the older: distances are counted in ticks, so that no rounding of
+    floats decides.
     """
     times = times_of(state)
     prices = prices_of(state)
@@ -404,14 +492,22 @@ def nearest(state: int, kind: int, k: int, only_opening: bool) -> int:
     shortest = np.inf
     for j in range(account["orders"]):
         order = orders[j]
-        if order["symbol"] != symbol or order["status"] != _ACCEPTED or order["type"] != kind:
+        if order["symbol"] != symbol:
             continue
-        at = to_price(order["price"], instrument["tick_num"], instrument["tick_den"])
-        up = (order["side"] > 0) == (kind == _STOP)
-        if kind == _STOP or costs["touch"]:
-            reached = prices[1, k] >= at if up else prices[2, k] <= at
+        if waits(order):
+            if (order["rising"] * order["side"] > 0) != against or order["trigger"] == 0:
+                continue
+            at = to_price(order["trigger"], instrument["tick_num"], instrument["tick_den"])
+            reached = prices[1, k] >= at if order["rising"] > 0 else prices[2, k] <= at
+        elif rests(order) and not against:
+            if order["status"] == _TRIGGERED and order["accepted_row"] == k:
+                continue  # what the price did after it was triggered in this bar is not known
+            at = to_price(order["price"], instrument["tick_num"], instrument["tick_den"])
+            reached = prices[1, k] > at if order["side"] < 0 else prices[2, k] < at
+            if costs["touch"]:
+                reached = prices[1, k] >= at if order["side"] < 0 else prices[2, k] <= at
         else:
-            reached = prices[1, k] > at if up else prices[2, k] < at
+            continue
         if not reached or (only_opening and positions[symbol]["lots"] * order["side"] < 0):
             continue
         distance = abs(at - prices[0, k]) * instrument["tick_den"] / instrument["tick_num"]
@@ -421,8 +517,48 @@ def nearest(state: int, kind: int, k: int, only_opening: bool) -> int:
 
 
 @kernel
+def act(state: int, j: int, k: int) -> int:
+    """Let order `j`, whose price was reached inside bar `k`, do what it does. Returns the lots it opened."""
+    order = orders_of(state)[j]
+    ts = times_of(state)[1, k]
+    if not waits(order):
+        return execute(state, j, order["price"], 0, 1, ts, k)
+    if order["price"] == 0:
+        return execute(state, j, order["trigger"], 0, 0, ts, k)
+    order["accepted_row"] = k
+    change_order(state, j, ts, k, _TRIGGER, _NONE, order["lots"])
+    if (order["price"] - order["trigger"]) * order["side"] >= 0:
+        return execute(state, j, order["trigger"], order["price"], 0, ts, k)
+    if order["tif"] in (_IOC, _FOK):
+        end_order(state, j, ts, k, _EXPIRE, _TIME_IN_FORCE)
+    return 0
+
+
+@kernel
+def trail(state: int, k: int) -> None:
+    """After the bar's range: trailing stops follow its best price, and act if it closed beyond where they then stand.
+
+    Whether the best price came before the worst is not known; the close came after both.
+    """
+    times = times_of(state)
+    prices = prices_of(state)
+    account = account_of(state)
+    orders = orders_of(state)
+    symbol = times[2, k]
+    instrument = instruments_of(state)[symbol]
+    for j in range(account["orders"]):
+        order = orders[j]
+        if order["symbol"] == symbol and order["type"] == _TRAILING and waits(order):
+            best = prices[1, k] if order["side"] < 0 else prices[2, k]
+            follow(order, to_ticks(best, instrument["tick_num"], instrument["tick_den"], -order["side"]))
+            trigger = to_price(order["trigger"], instrument["tick_num"], instrument["tick_den"])
+            if order["trigger"] > 0 and (prices[3, k] - trigger) * order["rising"] >= 0.0:
+                act(state, j, k)
+
+
+@kernel
 def match_range(state: int, k: int) -> None:
-    """Inside the bar: stops and liquidation first, nearest to the open first, then limits.
+    """Inside the bar: stops and liquidation first, nearest to the open first, then limits and take-profits.
 
     The order of prices inside a bar is unknown, so the worse is assumed: a stop beats a target, and once a
     position was opened or added to inside the bar, no order that takes it off at a profit fills any more.
@@ -439,7 +575,7 @@ def match_range(state: int, k: int) -> None:
     while account["overflow"] == 0:
         j = -1
         if account["orders"] > 0:
-            j = nearest(state, _STOP, k, False)
+            j = nearest(state, k, True, False)
         short = positions[symbol]["lots"] < 0
         danger = np.nan
         if positions[symbol]["lots"] != 0 and instrument["can_short"]:
@@ -453,21 +589,20 @@ def match_range(state: int, k: int) -> None:
                 at = prices[0, k] if beyond else danger
                 stop = np.inf
                 if j >= 0:
-                    stop = abs(
-                        to_price(orders[j]["price"], instrument["tick_num"], instrument["tick_den"]) - prices[0, k]
-                    )
+                    trigger = to_price(orders[j]["trigger"], instrument["tick_num"], instrument["tick_den"])
+                    stop = abs(trigger - prices[0, k])
                 if abs(at - prices[0, k]) <= stop:
                     ticks = to_ticks(at, instrument["tick_num"], instrument["tick_den"], 1 if short else -1)
                     liquidate(state, symbol, max(1, ticks), ts, k)
                     continue
-        if j < 0 and account["orders"] == 0:
+        if account["orders"] == 0:
             return
         if j < 0:
-            j = nearest(state, _LIMIT, k, added)
-            if j < 0:
-                return
-        maker = 1 if orders[j]["type"] == _LIMIT else 0
-        opening = execute(state, j, orders[j]["price"], 0, maker, ts, k)
+            j = nearest(state, k, False, added)
+        if j < 0:
+            trail(state, k)
+            return
+        opening = act(state, j, k)
         added = added or opening > 0
 
 
@@ -479,7 +614,7 @@ def drop_ended(state: int) -> None:
     kept = 0
     for j in range(account["orders"]):
         status = orders[j]["status"]
-        if status in (_HELD, _SUBMITTED, _ACCEPTED):
+        if status in (_HELD, _SUBMITTED, _ACCEPTED, _TRIGGERED):
             if kept != j:
                 orders[kept] = orders[j]
             kept += 1
@@ -495,10 +630,9 @@ def tidy(state: int, symbol: int, ts: int, row: int) -> None:
     held = positions[symbol]["lots"]
     for j in range(account["orders"]):
         order = orders[j]
-        idle = order["symbol"] == symbol and order["reduce_only"] and order["status"] == _ACCEPTED
+        idle = order["symbol"] == symbol and order["reduce_only"] and order["status"] in (_ACCEPTED, _TRIGGERED)
         if idle and held * order["side"] >= 0:
-            change_order(state, j, ts, row, _EXPIRE, _NOTHING_TO_REDUCE, order["lots"])
-            end_children(state, order["id"], ts, row)
+            end_order(state, j, ts, row, _EXPIRE, _NOTHING_TO_REDUCE)
     drop_ended(state)
 
 
@@ -524,10 +658,10 @@ def set_bounds(state: int) -> None:
         position["wake"] = 0
         position["low_at"] = -np.inf
         position["high_at"] = np.inf
-        position["funding_at"] = NEVER
+        position["due_at"] = NEVER
         if position["lots"] != 0:
             if position["next_funding"] < position["last_funding"]:
-                position["funding_at"] = funding[position["next_funding"]]["ts"]
+                position["due_at"] = funding[position["next_funding"]]["ts"]
             held += 1
             if instruments[symbol]["can_short"]:
                 margined = True
@@ -535,11 +669,15 @@ def set_bounds(state: int) -> None:
     for j in range(account["orders"]):
         order = orders[j]
         position, instrument = positions[order["symbol"]], instruments[order["symbol"]]
-        if order["status"] == _SUBMITTED:
+        if order["expires"] > 0:
+            position["due_at"] = min(position["due_at"], order["expires"])
+        if order["status"] == _SUBMITTED or (order["type"] == _TRAILING and waits(order)):
             position["wake"] = 1
-        elif order["status"] == _ACCEPTED:
-            at = to_price(order["price"], instrument["tick_num"], instrument["tick_den"])
-            if (order["side"] > 0) == (order["type"] == _STOP):
+        elif waits(order) or rests(order):
+            ticks = order["trigger"] if waits(order) else order["price"]
+            at = to_price(ticks, instrument["tick_num"], instrument["tick_den"])
+            rising = order["rising"] > 0 if waits(order) else order["side"] < 0
+            if rising:
                 position["high_at"] = min(position["high_at"], at)
             else:
                 position["low_at"] = max(position["low_at"], at)
@@ -575,7 +713,7 @@ def process(state: int, k: int) -> int:
     while dues < position["last_funding"] and funding[dues]["ts"] < times[1, k]:
         dues += 1
     dues -= position["next_funding"]
-    if money["events"] + 5 * working + 8 > len(events) or money["fills"] + 2 * working + dues + 8 > len(fills):
+    if money["events"] + 8 * working + 8 > len(events) or money["fills"] + 2 * working + dues + 8 > len(fills):
         return FLUSH
     settle(state, k)
     quiet = scan(state, k, k + 1) > k
@@ -617,8 +755,7 @@ def cancel(state: int, order_id: int, k: int, reason: int, event: int) -> int:
     now = time_at(state, k)
     for j in range(account["orders"]):
         if orders[j]["id"] == order_id:
-            change_order(state, j, now, k, event, reason, orders[j]["lots"])
-            end_children(state, order_id, now, k)
+            end_order(state, j, now, k, event, reason)
             drop_ended(state)
             return 1
     return 0
