@@ -13,7 +13,7 @@ from truewind.config import Settings
 from truewind.domain.clock import iso, parse_ts_us
 from truewind.domain.instrument import Instrument, Kind
 from truewind.domain.market import FUNDING, Bar
-from truewind.domain.timeframe import SECOND_US, timeframe_us
+from truewind.domain.timeframe import DAY_US, SECOND_US, timeframe_us
 from truewind.engine.merge import Timeline, merge
 from truewind.errors import ConfigError, EmptyRangeError, UnknownSeriesError
 from truewind.portfolio.ledger import RATE_SCALE
@@ -105,10 +105,20 @@ def replay(lake: Lake, data: DataSettings, reads: Mapping[str, str]) -> Replay:
             try:
                 funding[symbol] = _funding(lake, funding_key, instrument, first, last)
                 keys.append(funding_key)
+                warnings += _uncharged(funding[symbol]["ts"], first, last, symbol)
             except (UnknownSeriesError, EmptyRangeError):
                 warnings.append(f"{symbol}: no funding rates for this period in the lake; no funding is charged")
     timeline = merge(bars, dict.fromkeys(bars, length))
     return Replay(timeline, instruments, funding, lake.snapshot(keys), warnings)
+
+
+def _uncharged(ts: np.ndarray, first: int, last: int, symbol: str) -> list[str]:
+    """A warning if the funding rates leave more than a day at either end of the bars, or in between, without any."""
+    known = np.concatenate([[first], ts, [last]])
+    if (longest := int(np.diff(known).max())) <= DAY_US:
+        return []
+    since = int(known[np.diff(known).argmax()])
+    return [f"{symbol}: no funding rates in the lake for {longest / DAY_US:.1f} days from {iso(since)}; none charged"]
 
 
 def named(reads: Mapping[str, str] | Sequence[str]) -> dict[str, str]:

@@ -110,6 +110,16 @@ def run(
     strategy.sizing = settings.sizing
     tell("reading data", 0, 0)
     source = replay(lake if isinstance(lake, Lake) else Lake(lake), settings.data, named(strategy.features()))
+    engine = Engine(
+        source.timeline,
+        source.instruments,
+        strategy,
+        cash=settings.account.cash,
+        currency=settings.account.currency,
+        costs=settings.costs.record(settings.account.leverage),
+        limits=settings.risk.record(settings.account.leverage),
+        funding=source.funding,
+    )
     started = WallClock().now_us()
     identity = _identity(settings, source, strategy)
     run_id = _new_run_id(started)
@@ -120,17 +130,7 @@ def run(
     try:
         with JournalWriter(run_dir / "journal.twj") as journal:
             journal.record("start", **about["info"], config=dump(settings), warnings=source.warnings)
-            engine = Engine(
-                source.timeline,
-                source.instruments,
-                strategy,
-                cash=settings.account.cash,
-                currency=settings.account.currency,
-                costs=settings.costs.record(settings.account.leverage),
-                limits=settings.risk.record(settings.account.leverage),
-                funding=source.funding,
-                journal=journal,
-            )
+            engine.journal = journal
             tell("running", 0, len(source.timeline))
             try:
                 engine.run(lambda done, total: tell("running", done, total))

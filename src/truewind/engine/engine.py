@@ -63,7 +63,7 @@ class Engine:
         self._handle = self.state.handle
         self._signal = self.state.signal.view(np.uint8).data
         self._index = {symbol: i for i, symbol in enumerate(self.symbols)}
-        self._journal = journal
+        self.journal = journal
         self._row = -1
         self._wake = 0
         self._positions: dict[int, Position] = {}
@@ -404,9 +404,9 @@ class Engine:
         self._seen_fills = 0
         if len(events) or len(fills):
             self._parts.append((events, fills))
-            if self._journal is not None:
-                self._journal.rows("order", events)
-                self._journal.rows("fill", fills)
+            if self.journal is not None:
+                self.journal.rows("order", events)
+                self.journal.rows("fill", fills)
 
     def _prove(self) -> None:
         state = self.state
