@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import polars as pl
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from truewind import features
 from truewind.config import Settings
@@ -14,7 +14,7 @@ from truewind.domain.clock import iso, parse_ts_us
 from truewind.domain.instrument import Instrument, Kind
 from truewind.domain.market import FUNDING, Bar
 from truewind.domain.timeframe import DAY_US, SECOND_US, timeframe_us
-from truewind.engine.merge import Timeline, merge
+from truewind.engine.merge import Timeline, merge, merge_trades
 from truewind.errors import ConfigError, EmptyRangeError, UnknownSeriesError
 from truewind.portfolio.ledger import RATE_SCALE
 from truewind.storage.lake import Lake
@@ -29,14 +29,15 @@ _OPTIONAL_COLUMNS = ("quote_volume", "trades", "taker_buy_volume")
 
 
 class DataSettings(Settings):
-    """Which bars to run on. start is inclusive, end exclusive, UTC; left out: all there is.
+    """Which bars (with kind: trades, which trades) to run on. start is inclusive, end exclusive, UTC; left out: all.
 
     Bars before start, as far as they exist, warm the features up; the strategy does not see them.
     """
 
     venue: str
     symbols: tuple[str, ...] = Field(min_length=1)
-    timeframe: str
+    timeframe: str = ""
+    kind: Literal["bars", "trades"] = "bars"
     start: str | None = None
     end: str | None = None
 
@@ -50,6 +51,12 @@ class DataSettings(Settings):
     @classmethod
     def _one_or_many(cls, value: object) -> object:
         return (value,) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _of_one_kind(self) -> "DataSettings":
+        if (self.kind == "bars") != bool(self.timeframe):
+            raise ValueError("bars need a timeframe (1m, 5m, 1h …), and trades have none")
+        return self
 
     def span_us(self) -> tuple[int | None, int | None]:
         """Start and end in µs. Raises ConfigError if end does not come after start."""
@@ -80,16 +87,18 @@ def replay(lake: Lake, data: DataSettings, reads: Mapping[str, str]) -> Replay:
     duplicates = {symbol for symbol in data.symbols if data.symbols.count(symbol) > 1}
     if duplicates:
         raise ConfigError(f"data.symbols names {', '.join(sorted(duplicates))} twice", remedy="Name each symbol once")
-    length = timeframe_us(data.timeframe)
+    length = timeframe_us(data.timeframe) if data.kind == "bars" else 0
+    if length == 0 and reads:
+        raise ConfigError("A run on trades has no bars to compute features on", remedy="Use kind: bars, or no features")
     start, end = data.span_us()
-    bars: dict[str, dict[str, np.ndarray]] = {}
+    rows: dict[str, dict[str, np.ndarray]] = {}
     instruments: list[Instrument] = []
     funding: dict[str, np.ndarray] = {}
     keys: list[SeriesKey] = []
     warnings: list[str] = []
     for symbol in data.symbols:
-        key = SeriesKey("bars", data.venue, symbol, data.timeframe)
-        bars[symbol] = _bars(lake, key, start, end, length, reads)
+        key = SeriesKey(data.kind, data.venue, symbol, data.timeframe)
+        rows[symbol] = _bars(lake, key, start, end, length, reads) if length else _trades(lake, key, start, end)
         instrument = lake.instrument(data.venue, symbol)
         instruments.append(instrument)
         keys.append(key)
@@ -98,17 +107,17 @@ def replay(lake: Lake, data: DataSettings, reads: Mapping[str, str]) -> Replay:
                 f"{symbol}: tick {instrument.tick_size.normalize():f} and lot {instrument.lot_size.normalize():f} were "
                 "inferred from the data; the venue's minimum notional is not known"
             )
-        warnings += _gaps(bars[symbol]["ts"], length, symbol)
+        warnings += _gaps(rows[symbol]["ts"], length, symbol) if length else []
         if instrument.kind is Kind.PERPETUAL:
             funding_key = SeriesKey("funding", data.venue, symbol)
-            first, last = int(bars[symbol]["ts"][0]), int(bars[symbol]["ts"][-1]) + length
+            first, last = int(rows[symbol]["ts"][0]), int(rows[symbol]["ts"][-1]) + length
             try:
                 funding[symbol] = _funding(lake, funding_key, instrument, first, last)
                 keys.append(funding_key)
                 warnings += _uncharged(funding[symbol]["ts"], first, last, symbol)
             except (UnknownSeriesError, EmptyRangeError):
                 warnings.append(f"{symbol}: no funding rates for this period in the lake; no funding is charged")
-    timeline = merge(bars, dict.fromkeys(bars, length))
+    timeline = merge(rows, dict.fromkeys(rows, length)) if length else merge_trades(rows)
     return Replay(timeline, instruments, funding, lake.snapshot(keys), warnings)
 
 
@@ -158,6 +167,15 @@ def _bars(
         if first:
             arrays = {name: values[first:] for name, values in arrays.items()}
     return arrays
+
+
+def _trades(lake: Lake, key: SeriesKey, start: int | None, end: int | None) -> dict[str, np.ndarray]:
+    table = lake.read(key, start_us=start, end_us=end)
+    columns = {"ts": _numpy(table["ts"])}
+    for name in ("price", "quantity", "side", "id"):
+        if name in table.columns:
+            columns[name] = table[name].to_numpy()
+    return columns
 
 
 def _numpy(column: pl.Series) -> np.ndarray:

@@ -94,7 +94,7 @@ class Engine:
     def _walk(self, progress: Progress) -> None:
         """Hand every bar that is wanted to the strategy, each after what happened on it at the venue."""
         for rows, bars in self.timeline.chunks(self._wanted()):
-            self._guard(self._replay, rows, bars, self.strategy.on_bar)
+            self._guard(self._replay, rows, bars, getattr(self.strategy, self.timeline.callback))
             progress(rows[-1] + 1, len(self.timeline))
 
     def _replay(self, rows: Sequence[int], bars: Any, on_bar: Callable[[Any], None]) -> None:

@@ -1,4 +1,4 @@
-"""Merging: the bars of many symbols become one timeline in the order of `domain.events.sort_key`."""
+"""Merging: the bars or the trades of many symbols become one timeline in the order of `domain.events.sort_key`."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,13 +9,14 @@ import msgspec
 import numpy as np
 
 from truewind.domain.clock import iso
-from truewind.domain.market import Bar
+from truewind.domain.market import Bar, Trade
 from truewind.errors import DataError
 
 TS, TS_EVENT, SYMBOL = 0, 1, 2
 OPEN, HIGH, LOW, CLOSE = 0, 1, 2, 3
 CHUNK = 4096  # bars turned into Python objects at a time: enough to amortise, small enough to stay in cache
 _PRICES = ("open", "high", "low", "close")
+_TRADE = ("quantity", "side", "id")
 _OPTIONAL = ("volume", "quote_volume", "trades", "taker_buy_volume")
 
 
@@ -24,7 +25,10 @@ class Timeline:
 
     times: int64 (3, rows): open time, event time, symbol index. prices: float64 (4, rows): open, high, low, close.
     columns: further float64 columns by name (volume …, and the features that the strategy reads).
+    callback: the strategy's method that the rows are for.
     """
+
+    callback = "on_bar"
 
     def __init__(
         self, symbols: Sequence[str], times: np.ndarray, prices: np.ndarray, columns: Mapping[str, np.ndarray]
@@ -79,6 +83,66 @@ class Timeline:
             for name in [*filled, *extra]:
                 values.append(self.columns[name][part].tolist() if name in self.columns else nan)
             yield rows, map(row_type, *values)
+
+
+class Tape(Timeline):
+    """All trades of a run, merged. A trade is a bar of no length: everything in it happened at one price and time.
+
+    columns: `quantity`, `side` (+1 the buyer was the aggressor) and `id` (the source's number, 0 if it has none).
+    """
+
+    callback = "on_trade"
+
+    def chunks(self, wanted: np.ndarray | None = None) -> Iterator[tuple[Sequence[int], Iterator[Any]]]:
+        """(rows, trades) for stretches of the timeline; `wanted` must be None: there are no fields to wake on."""
+        for first in range(0, len(self), CHUNK):
+            part = slice(first, first + CHUNK)
+            ts = self.times[TS, part].tolist()
+            symbols: Any = repeat(self.symbols[0])
+            if len(self.symbols) > 1:
+                symbols = map(self.symbols.__getitem__, self.times[SYMBOL, part].tolist())
+            values = [self.prices[CLOSE, part].tolist(), *(self.columns[name][part].tolist() for name in _TRADE)]
+            yield range(first, first + len(ts)), map(Trade, symbols, ts, ts, *values)
+
+
+def merge_trades(trades: Mapping[str, Mapping[str, np.ndarray]]) -> Tape:
+    """One tape from each symbol's columns (`ts` int64 µs, price, quantity, side, optionally id).
+
+    Trades at the same time keep the source's order, and symbols the given one. Raises DataError for a symbol without
+    trades, with times that fall, or with prices that are not positive numbers.
+    """
+    for symbol, columns in trades.items():
+        ts, price = columns["ts"], columns["price"]
+        if len(ts) == 0:
+            raise DataError(f"{symbol} has no trades", remedy="Choose another period or symbol", symbol=symbol)
+        good = (price > 0.0) & (price < np.inf)
+        good[1:] &= ts[1:] >= ts[:-1]
+        if not good.all():
+            row = int(np.argmin(good))
+            raise DataError(
+                f"{symbol}: the trade in row {row}, {price[row]:g} at {iso(int(ts[row]))}, has no price, or is older "
+                "than the one before",
+                remedy="Sort the trades, and leave out what is none",
+                symbol=symbol,
+                row=row,
+            )
+    total = sum(len(columns["ts"]) for columns in trades.values())
+    times, prices = np.empty((3, total), np.int64), np.empty((4, total), np.float64)
+    types = {"quantity": np.float64, "side": np.int64, "id": np.int64}
+    merged = {name: np.zeros(total, types[name]) for name in _TRADE}
+    order = _event_order(trades, dict.fromkeys(trades, 0))
+    start = 0
+    for index, columns in enumerate(trades.values()):
+        stop = start + len(columns["ts"])
+        to: Any = slice(start, stop) if order is None else order[start:stop]
+        times[TS, to] = times[TS_EVENT, to] = columns["ts"]
+        times[SYMBOL, to] = index
+        prices[:, to] = columns["price"]
+        for name in _TRADE:
+            if name in columns:
+                merged[name][to] = columns[name]
+        start = stop
+    return Tape(list(trades), times, prices, merged)
 
 
 def merge(bars: Mapping[str, Mapping[str, np.ndarray]], lengths_us: Mapping[str, int]) -> Timeline:

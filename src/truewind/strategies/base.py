@@ -19,6 +19,7 @@ from typing import Any
 from truewind.config import Settings, parse
 from truewind.domain.account import Account
 from truewind.domain.fill import Fill
+from truewind.domain.market import Trade
 from truewind.domain.order import Order, OrderType, Side, Terms
 from truewind.domain.ports import Desk
 from truewind.domain.position import Position
@@ -59,6 +60,9 @@ class Strategy:
 
     def on_bar(self, bar: Any) -> None:
         """A bar has closed."""
+
+    def on_trade(self, trade: Trade) -> None:
+        """A trade was printed (in runs on trades)."""
 
     def on_fill(self, fill: Fill) -> None:
         """An order of ours was filled; comes before the `on_bar` of the bar in which it happened."""

@@ -62,7 +62,7 @@ def scan(state: int, first: int, last: int) -> int:
         if only["wake"]:
             return min(first, last)
         for k in range(first, last):
-            if prices[2, k] <= low_at or prices[1, k] >= high_at or times[1, k] > due_at:
+            if prices[2, k] <= low_at or prices[1, k] >= high_at or times[1, k] >= due_at:
                 return k
         return last
     for k in range(first, last):
@@ -71,7 +71,7 @@ def scan(state: int, first: int, last: int) -> int:
             position["wake"]
             or prices[2, k] <= position["low_at"]
             or prices[1, k] >= position["high_at"]
-            or times[1, k] > position["due_at"]
+            or times[1, k] >= position["due_at"]
         ):
             return k
     return last
@@ -710,7 +710,7 @@ def process(state: int, k: int) -> int:
     position = positions[symbol]
     working = money["orders"]
     dues = position["next_funding"]
-    while dues < position["last_funding"] and funding[dues]["ts"] < times[1, k]:
+    while dues < position["last_funding"] and funding[dues]["ts"] <= times[1, k]:
         dues += 1
     dues -= position["next_funding"]
     if money["events"] + 8 * working + 8 > len(events) or money["fills"] + 2 * working + dues + 8 > len(fills):
