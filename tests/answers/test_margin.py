@@ -15,8 +15,8 @@ BYBIT-BP  Bybit, How to calculate Liquidation Price (Inverse Contract), help.byb
 import math
 
 import pytest
-from contracts import UNIT, Book, inverse, linear, rounded, table, units
 
+from contracts import UNIT, Book, inverse, linear, rounded, table, units
 from truewind.portfolio.margin import (
     bankruptcy_price,
     cross_equity,

@@ -74,8 +74,11 @@ def _due_times(ts_us: Any, rates: Any, due_us: Any, interval_us: Any, problem: A
 
 @kernel
 def _is_interval(gap: int, row: int, ts_us: Any) -> bool:
-    """Whether a longer gap than before is a changed interval: the next settlement does not come sooner again."""
+    """Whether a longer gap than before is a changed interval: the next settlement does not come sooner again.
+
+    At the last row nothing contradicts it.
+    """
     if row + 1 >= len(ts_us):
-        return False
+        return True
     following = (ts_us[row + 1] - ts_us[row] + HOUR_US // 2) // HOUR_US * HOUR_US
     return bool(following >= gap)

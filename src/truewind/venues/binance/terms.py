@@ -1,7 +1,7 @@
 """Binance's fees and margin tiers by date, as far as they could be found published: `fees.json`, `tiers.json`.
 
-Each table names its source and from when it holds. Where only a span is known the dearer terms hold over all of it. The
-venue's current tiers come from `GET /fapi/v1/leverageBracket`, which needs an account.
+Each table names its source and from when it holds; where only a span is known, from its first moment. The venue's
+current tiers come from `GET /fapi/v1/leverageBracket`, which needs an account.
 """
 
 import json

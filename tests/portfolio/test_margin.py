@@ -1,0 +1,168 @@
+"""Margin: properties that hold whatever is held. Published numbers are in tests/answers."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from contracts import UNIT, Book, inverse, linear, table
+from truewind.domain.instrument import INSTRUMENT
+from truewind.portfolio.margin import (
+    bankruptcy_price,
+    cross_equity,
+    cross_maintenance,
+    isolated_liquidation_price,
+    liquidation_prices,
+    margin_ratio,
+    unrealised,
+)
+from truewind.portfolio.worth import average_entry
+
+TIERS = table(
+    (50_000, "0.004", 125), (250_000, "0.005", 100), (1_000_000, "0.01", 50), (10_000_000, "0.025", 20),
+    (50_000_000, "0.05", 10),
+)  # fmt: skip
+COIN = table(("5", "0.004", 125), ("20", "0.01", 50), ("100", "0.05", 10))
+prices = st.integers(10_000, 90_000).map(str)
+sizes = st.integers(1, 5_000).map(lambda lots: f"{lots / 1000:.3f}")
+sides = st.sampled_from(["", "-"])
+wallets = st.integers(1, 200_000).map(lambda usd: usd * UNIT)
+
+
+def ratio(wallet: int, book: Book) -> float:
+    equity = cross_equity(wallet, book.legs, book.instruments)
+    return margin_ratio(cross_maintenance(book.legs, *book.terms()), equity)
+
+
+@st.composite
+def accounts(draw: st.DrawFn) -> tuple[int, Book]:
+    """One to three symbols, each with a leg or, in hedge mode, one on both sides; all cross, safe at their marks."""
+    book = Book(*((linear(), TIERS) for _ in range(draw(st.integers(1, 3)))))
+    for symbol in range(len(book.listed)):
+        mark = draw(prices)
+        for side in draw(st.sampled_from([("",), ("-",), ("", "-")])):
+            book.hold(symbol, side + draw(sizes), draw(prices), mark)
+    wallet = draw(wallets)
+    assume(ratio(wallet, book) < 1.0)
+    return wallet, book
+
+
+@given(accounts())
+def test_at_the_liquidation_price_the_margin_ratio_is_one(account: tuple[int, Book]) -> None:
+    """At either price the ratio is 1, a little inside less, a little outside more; without a price it is never 1."""
+    wallet, book = account
+    low, high = liquidation_prices(wallet, 0, book.legs, *book.terms())
+    mark, own = book.legs["mark"][0], book.legs["symbol"] == 0
+    for price, outside in ((low, -1e-6), (high, 1e-6)):
+        if math.isnan(price):
+            book.legs["mark"][own] = 1e-3 if outside < 0 else 1e9
+            assert ratio(wallet, book) < 1.0
+            continue
+        assert (price < mark) if outside < 0 else (price > mark)
+        book.legs["mark"][own] = price
+        assert ratio(wallet, book) == pytest.approx(1.0, abs=1e-6)
+        book.legs["mark"][own] = price * (1 + outside)
+        assert ratio(wallet, book) > 1.0
+        book.legs["mark"][own] = price * (1 - outside)
+        assert ratio(wallet, book) < 1.0
+
+
+@given(sides, sizes, prices, wallets)
+def test_an_isolated_leg_is_a_cross_account_of_its_own(side: str, size: str, entry: str, wallet: int) -> None:
+    """One leg with the same money behind it has the same liquidation price, isolated or cross."""
+    alone = Book((linear(), TIERS)).hold(0, side + size, entry, entry, wallet=wallet)
+    cross = Book((linear(), TIERS)).hold(0, side + size, entry, entry)
+    isolated = isolated_liquidation_price(alone.legs[0], *alone.terms())
+    shared = liquidation_prices(wallet, 0, cross.legs, *cross.terms())[0 if side == "" else 1]
+    assert isolated == shared or (math.isnan(isolated) and math.isnan(shared))
+
+
+@given(sides, sizes, prices, wallets, sizes, prices)
+def test_isolated_legs_do_not_touch_the_cross_account(
+    side: str, size: str, entry: str, wallet: int, other: str, at: str
+) -> None:
+    """Adding an isolated leg changes neither equity nor maintenance nor liquidation price of the cross legs."""
+    book = Book((linear(), TIERS), (linear("ETHUSDT"), TIERS)).hold(0, side + size, entry, entry)
+    before = liquidation_prices(wallet, 0, book.legs, *book.terms())
+    equity = cross_equity(wallet, book.legs, book.instruments)
+    book.hold(1, other, at, "1", wallet=UNIT)
+    assert cross_equity(wallet, book.legs, book.instruments) == equity
+    np.testing.assert_array_equal(before, liquidation_prices(wallet, 0, book.legs, *book.terms()))
+
+
+@given(sizes, prices, st.integers(1, 100_000))
+def test_long_and_short_go_bankrupt_at_equal_distance(size: str, entry: str, usd: int) -> None:
+    """Without fees a long and a short of one size and wallet lose everything the same way from their entry."""
+    book = Book((linear(), TIERS)).hold(0, size, entry).hold(0, "-" + size, entry)
+    down, up = (bankruptcy_price(usd * UNIT, leg, book.instruments[0], 0.0) for leg in book.legs)
+    distance = usd / float(size)
+    assert up - float(entry) == pytest.approx(distance, rel=1e-9)
+    if distance < float(entry):
+        assert float(entry) - down == pytest.approx(distance, rel=1e-9)
+    else:
+        assert math.isnan(down) or down < 1e-6 * float(entry)
+
+
+@given(sides, sizes, prices, wallets, st.integers(0, 100))
+def test_bankruptcy_lies_beyond_liquidation(side: str, size: str, entry: str, wallet: int, fee: int) -> None:
+    """A position is liquidated before it is worthless, and paying a fee brings bankruptcy nearer."""
+    book = Book((linear(), TIERS)).hold(0, side + size, entry, entry, wallet=wallet)
+    leg = book.legs[0]
+    liquidated = isolated_liquidation_price(leg, *book.terms())
+    bankrupt, charged = (bankruptcy_price(wallet, leg, book.instruments[0], f) for f in (0.0, fee / 100_000))
+    assume(not math.isnan(liquidated) and not math.isnan(bankrupt) and liquidated > 0.0)
+    sign = 1 if side == "" else -1
+    assert (liquidated - bankrupt) * sign > 0.0
+    assert (charged - bankrupt) * sign >= 0.0
+
+
+@given(sides, st.integers(1, 100_000), prices, st.integers(1, 200 * UNIT))
+def test_an_inverse_contract_is_a_linear_one_in_the_reciprocal_price(
+    side: str, contracts: int, entry: str, wallet: int
+) -> None:
+    """Long coins against dollars is short dollars against coins: same profit, margin and limits at 1 / price."""
+    book = Book((inverse(), COIN)).hold(0, int(side + str(contracts)), entry, entry)
+    mirrored = np.zeros(1, INSTRUMENT)
+    mirrored["worth"], mirrored["can_short"] = book.instruments["worth"], 1
+    legs = book.legs.copy()
+    legs["lots"], legs["mark"] = -legs["lots"], 1.0 / legs["mark"]
+    terms = (mirrored, book.margins, book.tiers)
+    assert unrealised(book.legs[0], book.instruments[0], 2 * float(entry)) == pytest.approx(
+        unrealised(legs[0], mirrored[0], 0.5 / float(entry)), rel=1e-12
+    )
+    assert cross_maintenance(book.legs, *book.terms()) == pytest.approx(cross_maintenance(legs, *terms), rel=1e-12)
+    low, high = liquidation_prices(wallet, 0, book.legs, *book.terms())
+    mirror_low, mirror_high = liquidation_prices(wallet, 0, legs, *terms)
+    assert low == pytest.approx(1.0 / mirror_high, rel=1e-12, nan_ok=True)
+    assert high == pytest.approx(1.0 / mirror_low, rel=1e-12, nan_ok=True)
+
+
+@given(sides, st.integers(1, 10**6), prices)
+def test_the_average_entry_is_what_was_entered_at(side: str, contracts: int, entry: str) -> None:
+    """Of a position opened at one price the entry comes back, linear or inverse."""
+    for instrument, quantity in ((linear(), f"{contracts / 1000:.3f}"), (inverse(), str(contracts))):
+        book = Book((instrument, TIERS)).hold(0, side + quantity, entry)
+        found = average_entry(book.legs[0]["lots"], book.legs[0]["cost"], book.instruments[0])
+        size = Fraction(quantity) if not instrument.inverse else Fraction(quantity) * 100 / Fraction(entry)
+        assert found == pytest.approx(float(entry), rel=float(1 / (size * UNIT)) + 1e-12)
+
+
+def test_what_no_price_can_save_has_no_price() -> None:
+    """A wallet so far below zero that even the best price does not cover it has no liquidation price: it is past it."""
+    book = Book((linear(), TIERS), (linear("ETHUSDT"), TIERS))
+    book.hold(0, "-1", "50000", "50000").hold(1, "10", "50000", "20000")
+    assert all(math.isnan(price) for price in liquidation_prices(100 * UNIT, 0, book.legs, *book.terms()))
+
+
+def test_nothing_held_has_no_price() -> None:
+    """Flat legs need no margin and are never liquidated."""
+    book = Book((linear(), TIERS)).hold(0, "0", "1", "50000")
+    assert cross_maintenance(book.legs, *book.terms()) == 0.0
+    assert all(math.isnan(price) for price in liquidation_prices(UNIT, 0, book.legs, *book.terms()))
+    assert math.isnan(bankruptcy_price(1.0, book.legs[0], book.instruments[0], 0.0))
+    assert math.isnan(average_entry(0, 0, book.instruments[0]))
+    assert margin_ratio(0.0, 0.0) == 0.0
+    assert margin_ratio(1.0, 0.0) == math.inf
