@@ -23,7 +23,7 @@ def crossing(
 
 
 class Crossing(Feature):
-    """+1 or −1 where the fast average crosses the slow one upwards or downwards, else 0; the first side counts as one."""
+    """+1 or −1 where the fast average crosses the slow one upwards or downwards, else 0; the first side counts."""
 
     name, family, units = "crossing", "trend", "sign"
     scale = 0

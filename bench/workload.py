@@ -52,6 +52,17 @@ def bars(n: int) -> Bars:
     }
 
 
+def trades(n: int) -> Bars:
+    """`ts` (int64 µs UTC, 50 ms apart on average), `price`, `quantity`, `side` (+1 the buyer was the aggressor)."""
+    rng = np.random.default_rng(SEED)
+    return {
+        "ts": T0_US + np.cumsum(rng.exponential(50_000.0, n).astype(np.int64) + 1),
+        "price": np.round(30_000.0 * np.exp(np.cumsum(rng.normal(0.0, 1e-5, n))), 2),
+        "quantity": np.maximum(np.round(rng.lognormal(-3.0, 1.0, n), 6), 1e-6),
+        "side": rng.integers(0, 2, n) * 2 - 1,
+    }
+
+
 class Outcome(NamedTuple):
     """What the strategy must have done: how often the signed target changed, what it held at the end and was worth."""
 
