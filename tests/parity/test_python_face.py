@@ -150,4 +150,4 @@ def test_the_run_goes_everywhere(faces):
     assert set(fills["kind"]) | set(faces["compiled"]["ruin fills"]["kind"]) == {0, 1, 2}
     assert set(fills["maker"]) == {0, 1}
     signals = faces["compiled"]["signals events"]
-    assert set(events["event"]) | set(signals["event"]) >= _EVENTS
+    assert set(events["event"]) | set(signals["event"]) >= set(_EVENTS)
