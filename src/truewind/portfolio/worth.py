@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from truewind.numerics.exact import fits, mul_div
+from truewind.numerics.exact import SAFE_INT64, fits, mul_div
 from truewind.numerics.jit import kernel
 
 
@@ -17,9 +17,13 @@ from truewind.numerics.jit import kernel
 def worth_of(ticks: int, lots: int, instrument: Any) -> int:
     """Worth of `lots` ≥ 0 at `ticks` > 0, rounded once; -1 if it does not fit 64 bits."""
     if instrument["inverse"]:
-        if ticks <= 0 or not fits(lots, instrument["unit_num"], 1) or not fits(ticks, instrument["unit_den"], 2048):
+        # mul_div wants a result below 2**62 and a divisor below 2**52; either is passed only by absurd orders.
+        if ticks <= 0 or not fits(ticks, instrument["unit_den"], 2048):
             return -1
-        return mul_div(lots, instrument["unit_num"], ticks * instrument["unit_den"])
+        divisor = ticks * instrument["unit_den"]
+        if 2.0 * lots * instrument["unit_num"] / divisor > SAFE_INT64:
+            return -1
+        return mul_div(lots, instrument["unit_num"], divisor)
     if not fits(ticks, lots, instrument["unit_num"]):
         return -1
     return mul_div(ticks * lots, instrument["unit_num"], instrument["unit_den"])

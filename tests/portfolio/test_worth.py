@@ -1,0 +1,72 @@
+"""What lots are worth: exact fractions rounded once, linear and inverse."""
+
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts import UNIT, inverse, linear
+from truewind.domain.instrument import instrument_row
+from truewind.portfolio.worth import gains_with_price, worth_of
+
+
+def half_up(value: Fraction) -> int:
+    return int(value + Fraction(1, 2))
+
+
+@given(st.integers(1, 10**7), st.integers(0, 10**7))
+def test_linear_worth(ticks: int, lots: int) -> None:
+    """Size × price, rounded once to the ledger unit."""
+    instrument = linear()
+    exact = Fraction(ticks, 100) * Fraction(lots, 1000) * UNIT
+    assert worth_of(ticks, lots, instrument_row(instrument)[0]) == half_up(exact)
+
+
+@given(
+    st.integers(1_000, 10**7),
+    st.integers(0, 10**8),
+    st.sampled_from(["1", "10", "100"]),
+    st.sampled_from(["0.1", "0.5", "0.001"]),
+)
+def test_inverse_worth(ticks: int, lots: int, multiplier: str, tick: str) -> None:
+    """Size ÷ price, rounded once to the ledger unit of the coin."""
+    instrument = inverse(multiplier, tick)
+    exact = Fraction(lots) * Fraction(multiplier) / (ticks * Fraction(tick)) * UNIT
+    assert worth_of(ticks, lots, instrument_row(instrument)[0]) == half_up(exact)
+    assert half_up(Fraction(instrument.notional(ticks, lots)) * UNIT) == half_up(exact)
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    """Beyond 64 bits there is no worth, and none at a price of nothing."""
+    row, turned = instrument_row(linear())[0], instrument_row(inverse())[0]
+    assert worth_of(2**40, 2**40, row) == -1
+    assert worth_of(1, 2**27, turned) == -1
+    assert worth_of(1_000, 2**27, turned) == 2**27 * 10**8
+    assert worth_of(2**53, 1, turned) == -1
+    assert worth_of(0, 1, turned) == -1
+
+
+@given(st.sampled_from([1, -1]), st.integers(1, 10**6), st.integers(1, 10**6), st.integers(1, 10**5))
+def test_the_side_on_which_cost_is_booked(side: int, entry: int, exit_price: int, lots: int) -> None:
+    """Booking worth with `gains_with_price` as its sign gives the published profit, linear and inverse.
+
+    Linear: size × (exit − entry) × direction; inverse: size × (1/entry − 1/exit) × direction (Binance, A Beginner's
+    Guide to Futures Trading, 360039304272).
+    """
+    for instrument in (linear(), inverse()):
+        row = instrument_row(instrument)[0]
+        bought = gains_with_price(side, row) * worth_of(entry, lots, row)
+        sold = gains_with_price(-side, row) * worth_of(exit_price, lots, row)
+        size = Fraction(lots) * Fraction(instrument.lot_size) * Fraction(instrument.multiplier)
+        first, last = (Fraction(instrument.price(ticks)) for ticks in (entry, exit_price))
+        expected = size * (1 / first - 1 / last) if instrument.inverse else size * (last - first)
+        assert abs(-(bought + sold) - side * expected * UNIT) <= 1
+
+
+@pytest.mark.parametrize(("contracts", "entry"), [(10_000, "8000"), (10_000, "23000")])
+def test_worth_of_published_positions(contracts: int, entry: str) -> None:
+    """Bybit (Perpetual Contracts Quotes; What is Inverse Contract): 10,000 ÷ 8,000 = 1.25 BTC, ÷ 23,000 ≈ 0.435 BTC."""
+    worth = worth_of(int(Decimal(entry) * 10), contracts, instrument_row(inverse("1"))[0])
+    assert round(worth / UNIT, 3) == {"8000": 1.25, "23000": 0.435}[entry]
