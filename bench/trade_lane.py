@@ -1,7 +1,7 @@
 """Trade lane
 
 Every trade of a tape is handed to a Python `on_trade` that does nothing, as a fresh object; the simulated venue stands
-by with no order. Ours includes laying out the tape, NautilusTrader's is its loop alone, which it ran over a million trades
+by with no order. Ours includes laying out the tape, NautilusTrader's is its loop alone over a million trades
 (its speed does not change with their number; at five million it needs 2 GB).
 """
 

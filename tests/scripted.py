@@ -87,7 +87,14 @@ def flat(price: float) -> Candle:
 
 def free(**costs: Any) -> CostSettings:
     """No costs at all, but for those given."""
-    none = {"maker_fee": 0.0, "taker_fee": 0.0, "half_spread_bps": 0.0, "latency_ms": 0.0, "liquidation_fee": 0.0}
+    none = {
+        "maker_fee": 0.0,
+        "taker_fee": 0.0,
+        "half_spread_bps": 0.0,
+        "latency_ms": 0.0,
+        "liquidation_fee": 0.0,
+        "impact": 0.0,
+    }
     return CostSettings(**none | costs)
 
 

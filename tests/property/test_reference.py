@@ -167,6 +167,7 @@ def test_engine_and_naive_simulator_agree(seed, bars, acts):
             limit_fill="touch" if costs.touch else "through",
             maintenance_rate=costs.maintenance / 1e8,
             liquidation_fee=costs.liquidation_fee / 1e8,
+            impact=0.0,
         ),
         leverage=costs.leverage,
         limits=UNLIMITED,

@@ -33,7 +33,8 @@ ACCOUNT = np.dtype(
 
 
 # Rates are integers of 1e-8. latency_us: from decision to venue. touch: a resting limit order fills when the
-# price touches it (1), or only when it trades through (0).
+# price touches it (1), or only when it trades through (0). impact: the Y of the square-root law.
+# worst: market orders get the worst price of their bar (1), or its open (0).
 COSTS = np.dtype(
     [
         ("maker", np.int64),
@@ -41,6 +42,8 @@ COSTS = np.dtype(
         ("half_spread", np.int64),
         ("latency_us", np.int64),
         ("touch", np.int64),
+        ("impact", np.float64),
+        ("worst", np.int64),
         ("maintenance", np.int64),
         ("liquidation_fee", np.int64),
         ("leverage", np.float64),

@@ -21,7 +21,7 @@ from truewind.numerics.jit import COMPILED
 from truewind.portfolio.state import ARRAYS, OPEN, WORDS
 
 _FIRST_ORDERS = 64
-_BUFFER_ROWS = 16_384
+BUFFER_ROWS = 16_384  # of fills and order events, before they are drained
 # Index of each int64 field in the account record, for reads through a memoryview (25 ns instead of 130).
 ACCOUNT_FIELD = {name: ACCOUNT.fields[name][1] // 8 for name in ACCOUNT.names or ()} if ACCOUNT.fields else {}
 
@@ -38,6 +38,8 @@ class State:
         costs: np.ndarray,
         limits: np.ndarray,
         funding: Mapping[str, np.ndarray],
+        *,
+        buffer_rows: int = BUFFER_ROWS,
     ) -> None:
         for instrument in instruments:
             if instrument.currency != currency:
@@ -74,10 +76,11 @@ class State:
         self.account["keep"] = 1.0 - fall if fall > 0.0 else -np.inf
         self.account["horizon"] = _FIRST_ORDERS
         self.orders = np.zeros(_FIRST_ORDERS, ORDER)
-        self.fills = np.zeros(_BUFFER_ROWS, FILL)
-        self.events = np.zeros(_BUFFER_ROWS, ORDER_EVENT)
+        self.fills = np.zeros(buffer_rows, FILL)
+        self.events = np.zeros(buffer_rows, ORDER_EVENT)
         self.equity = np.full(len(timeline), float(units))
         self.times, self.prices = timeline.times, timeline.prices
+        self.volumes = timeline.columns.get("volume", timeline.columns.get("quantity", np.zeros(0)))
         self.costs, self.limits = costs, limits
         self.sizing, self.signal = np.zeros(1, SIZING), np.zeros(1, SIGNAL)
         self.following = np.zeros(len(instruments), FOLLOWING)

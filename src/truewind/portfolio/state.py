@@ -23,7 +23,7 @@ from truewind.numerics.jit import COMPILED, kernel
 # The arrays in the order of the table: for each its address and its length.
 ARRAYS = (
     *("times", "prices", "funding", "instruments", "positions", "account"),
-    *("orders", "fills", "events", "equity", "costs", "limits", "sizing", "signal", "following"),
+    *("orders", "fills", "events", "equity", "costs", "limits", "sizing", "signal", "following", "volumes"),
 )
 WORDS = 2 * len(ARRAYS)
 # Where kernels run as plain Python there are no addresses: the arrays by handle.
@@ -123,6 +123,12 @@ if COMPILED:
         w = words_at(state, WORDS)
         return array_at(w[28], w[29], FOLLOWING)
 
+    @kernel(inline=True)
+    def volumes_of(state: int) -> Any:
+        """float64 (rows): volume in base units; no rows where it is not known."""
+        w = words_at(state, WORDS)
+        return array_at(w[30], w[31], _FLOAT64)
+
 else:
 
     def _finder(name: str) -> Any:
@@ -133,4 +139,4 @@ else:
     times_of, prices_of, funding_of, instruments_of = map(_finder, ARRAYS[:4])
     positions_of, account_of, orders_of, fills_of = map(_finder, ARRAYS[4:8])
     events_of, equity_of, costs_of, limits_of = map(_finder, ARRAYS[8:12])
-    sizing_of, signal_of, following_of = map(_finder, ARRAYS[12:])
+    sizing_of, signal_of, following_of, volumes_of = map(_finder, ARRAYS[12:])

@@ -1,5 +1,7 @@
 """What trading costs: fees, slippage, latency, margin. Settings for people, one COSTS record for kernels."""
 
+from typing import Literal
+
 import numpy as np
 from pydantic import Field
 
@@ -12,9 +14,11 @@ class CostSettings(Settings):
     """Costs of the simulated venue. Defaults: Binance USD-M perpetuals without discounts (DESIGN §6).
 
     maker_fee, taker_fee: fraction of notional (0.0005 is 0.05 %); a negative maker fee is a rebate.
-    half_spread_bps: what a market or stop order pays beyond the bar's price, in basis points.
-    latency_ms: from decision to arrival at the venue. limit_fill: "through" fills a resting limit order only
-    when the price trades beyond it, "touch" already when it is reached (optimistic: you were first in the queue).
+    half_spread_bps: what a market or stop order pays beyond the bar's price, in basis points. impact: the factor Y
+    of the square-root law by which it moves the price further (`execution.simulated.impact`); 0 switches it off.
+    market_fill: "worst" gives market orders the worst price of the bar instead of its open. latency_ms: from decision
+    to arrival at the venue. limit_fill: "through" fills a resting limit order only when the price trades beyond it,
+    "touch" already when it is reached (optimistic: you were first in the queue).
     maintenance_rate: fraction of notional below which equity may not fall (perpetuals and futures).
     liquidation_fee: fraction of the liquidated notional.
     """
@@ -22,8 +26,10 @@ class CostSettings(Settings):
     maker_fee: float = Field(default=0.0002, ge=-0.01, le=0.05)
     taker_fee: float = Field(default=0.0005, ge=0.0, le=0.05)
     half_spread_bps: float = Field(default=1.0, ge=0.0, le=500.0)
+    impact: float = Field(default=1.0, ge=0.0, le=100.0)
+    market_fill: Literal["open", "worst"] = "open"
     latency_ms: float = Field(default=8.0, ge=0.0, le=86_400_000.0)
-    limit_fill: str = Field(default="through", pattern="^(through|touch)$")
+    limit_fill: Literal["through", "touch"] = "through"
     maintenance_rate: float = Field(default=0.005, ge=0.0, lt=1.0)
     liquidation_fee: float = Field(default=0.0125, ge=0.0, le=0.1)
 
@@ -36,6 +42,8 @@ class CostSettings(Settings):
             round(self.half_spread_bps * 1e-4 * RATE_SCALE),
             round(self.latency_ms * 1000),
             int(self.limit_fill == "touch"),
+            self.impact,
+            int(self.market_fill == "worst"),
             round(self.maintenance_rate * RATE_SCALE),
             round(self.liquidation_fee * RATE_SCALE),
             leverage,
@@ -45,10 +53,11 @@ class CostSettings(Settings):
     def assumptions(self) -> list[str]:
         """What these settings take for granted, in words, for the report."""
         through = "trades through it" if self.limit_fill == "through" else "touches it"
+        price = "open" if self.market_fill == "open" else "worst price"
         return [
             "An order is matched from the first bar that opens at or after the decision and closes after its arrival "
-            f"({self.latency_ms:g} ms later); a market order gets that bar's open and pays half the spread, "
-            f"{self.half_spread_bps:g} bps.",
+            f"({self.latency_ms:g} ms later); a market order gets that bar's {price} and pays half the spread, "
+            f"{self.half_spread_bps:g} bps, and square-root impact with a factor of {self.impact:g}.",
             f"A resting limit order fills at its own price, as maker ({self.maker_fee:.4%}), when the price {through}; "
             "if the bar opens beyond it, at the open.",
             f"A stop becomes a market order at its trigger, or at the open if the bar opens beyond it; taker fee "

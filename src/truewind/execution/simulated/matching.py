@@ -6,12 +6,14 @@ bar that is not; only there `process` runs. Quiet bars merely move the valuation
 `state` is the handle of `portfolio.state`; rows are all symbols' bars merged in event order.
 """
 
+import math
 from typing import Any
 
 import numpy as np
 
 from truewind.domain.fill import FillKind
 from truewind.domain.order import TRANSITIONS, Event, OrderType, Reason, Status, TimeInForce
+from truewind.execution.simulated.impact import impact
 from truewind.numerics.exact import to_price, to_ticks
 from truewind.numerics.jit import kernel
 from truewind.portfolio.ledger import RATE_SCALE, book_fill, book_funding, worth_per_lot
@@ -267,6 +269,14 @@ def can_afford(state: int, symbol: int, lots: int, price: float) -> bool:
 
 
 @kernel
+def slippage(state: int, symbol: int, row: int, reference: int, lots: int) -> int:
+    """Ticks by which an order that takes liquidity fares worse than `reference`: half the spread and its impact."""
+    costs = costs_of(state)
+    spread = (reference * costs["half_spread"] + RATE_SCALE - 1) // RATE_SCALE
+    return int(spread + math.ceil(reference * impact(state, symbol, row, lots)))
+
+
+@kernel
 def execute(state: int, j: int, reference: int, worst: int, maker: int, ts: int, row: int) -> int:
     """Fill order `j` at `reference` ticks (plus slippage for a taker, no worse than `worst` if that is not 0).
 
@@ -288,7 +298,7 @@ def execute(state: int, j: int, reference: int, worst: int, maker: int, ts: int,
         return 0
     price = reference
     if not maker:
-        price += side * ((reference * costs["half_spread"] + RATE_SCALE - 1) // RATE_SCALE)
+        price += side * slippage(state, symbol, row, reference, lots)
         if worst != 0 and (price - worst) * side > 0:
             price = worst
         price = max(price, 1)
@@ -390,7 +400,7 @@ def liquidate(state: int, symbol: int, reference: int, ts: int, row: int) -> Non
     costs = costs_of(state)
     position = positions[symbol]
     side = -1 if position["lots"] > 0 else 1
-    price = max(1, reference + side * ((reference * costs["half_spread"] + RATE_SCALE - 1) // RATE_SCALE))
+    price = max(1, reference + side * slippage(state, symbol, row, reference, abs(position["lots"])))
     book_fill(
         state,
         ts,
@@ -458,6 +468,9 @@ def match_open(state: int, k: int) -> None:
                 elif order["type"] == _TRAILING:
                     follow(order, ticks)
             elif order["status"] == _ACCEPTED and order["type"] == _MARKET:
+                if costs["worst"]:
+                    worst = prices[1, k] if side > 0 else prices[2, k]
+                    ticks = to_ticks(worst, instrument["tick_num"], instrument["tick_den"], side)
                 execute(state, j, ticks, 0, 0, ts, k)
             if rests(order):
                 limit = to_price(order["price"], instrument["tick_num"], instrument["tick_den"])
