@@ -42,8 +42,8 @@ class Book:
         self.tiers = np.concatenate([rows for _, rows in symbols])
         self.margins = np.zeros(len(symbols), MARGIN)
         ends = np.cumsum([len(rows) for _, rows in symbols])
-        self.margins["last_tier"] = ends
-        self.margins["first_tier"] = ends - [len(rows) for _, rows in symbols]
+        self.margins["last_tier"] = self.margins["last_row"] = ends
+        self.margins["first_tier"] = self.margins["first_row"] = ends - [len(rows) for _, rows in symbols]
         self.legs = np.zeros(0, LEG)
 
     def hold(self, symbol: int, quantity: str | int, entry: str, mark: str = "0", wallet: int = CROSS) -> "Book":

@@ -1,6 +1,7 @@
 """Margin: properties that hold whatever is held. Published numbers are in tests/answers."""
 
 import math
+from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
@@ -9,14 +10,18 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from contracts import UNIT, Book, inverse, linear, table
-from truewind.domain.instrument import INSTRUMENT
+from truewind.domain.instrument import INSTRUMENT, Instrument, Kind
+from truewind.domain.terms import Tier, TierTable
+from truewind.errors import ConfigError
 from truewind.portfolio.margin import (
+    MarginSettings,
     bankruptcy_price,
     cross_equity,
     cross_maintenance,
     isolated_liquidation_price,
     liquidation_prices,
     margin_ratio,
+    refresh_tiers,
     unrealised,
 )
 from truewind.portfolio.worth import average_entry
@@ -166,3 +171,57 @@ def test_nothing_held_has_no_price() -> None:
     assert math.isnan(average_entry(0, 0, book.instruments[0]))
     assert margin_ratio(0.0, 0.0) == 0.0
     assert margin_ratio(1.0, 0.0) == math.inf
+
+
+def two_tables() -> list[TierTable]:
+    return [
+        TierTable(100, [Tier(Decimal(50_000), Decimal("0.004"), 125), Tier(Decimal(250_000), Decimal("0.005"), 100)]),
+        TierTable(200, [Tier(Decimal(300_000), Decimal("0.01"), 50)]),
+    ]
+
+
+def test_tiers_change_with_time() -> None:
+    """Each symbol points to its table of the day, and the next change of any symbol is announced."""
+    later = [
+        TierTable(150, [Tier(Decimal(10), Decimal("0.1"), 5)]),
+        TierTable(300, [Tier(Decimal(10), Decimal("0.2"), 2)]),
+    ]
+    listed = [linear(), linear("ETHUSDT")]
+    tables = {listed[0].id: two_tables(), listed[1].id: later}
+    margins, tiers = MarginSettings(tiers="venue").records(listed, tables, 20.0)
+    seen = []
+    for now in (0, 199, 200, 300):
+        following = refresh_tiers(margins, tiers, now)
+        rates = [int(tiers[first]["rate"]) for first in margins["first_tier"]]
+        seen.append((following, rates))
+    million = 1_000_000
+    assert seen[:3] == [
+        (200, [4 * million // 10, 10 * million]),
+        (200, [4 * million // 10, 10 * million]),
+        (300, [million, 10 * million]),
+    ]
+    assert seen[3] == (np.iinfo(np.int64).max, [million, 20 * million])
+    assert margins["leverage"].tolist() == [20.0, 20.0]
+
+
+def test_a_flat_rate_needs_no_table() -> None:
+    """Flat margin is the rate at any size; spot needs no tiers; a contract without its venue's table is refused."""
+    margins, tiers = MarginSettings(maintenance_rate=0.02).records([linear(), inverse()], {}, 5.0)
+    assert tiers["rate"].tolist() == [2_000_000, 2_000_000]
+    assert margins["first_tier"].tolist() == [0, 1]
+    spot = Instrument(
+        symbol="BTCUSDT", venue="binance", kind=Kind.SPOT, base="BTC", quote="USDT", tick_size=Decimal("0.01"),
+        lot_size=Decimal("0.001"),
+    )  # fmt: skip
+    assert len(MarginSettings(tiers="venue").records([spot], {}, 1.0)[1]) == 1
+    with pytest.raises(ConfigError, match=r"No margin tiers of BTCUSDT\.binance_usdm"):
+        MarginSettings(tiers="venue").records([linear()], {}, 5.0)
+
+
+def test_assumptions_say_what_is_set() -> None:
+    """The report's sentences follow the settings."""
+    flat, venue = MarginSettings(), MarginSettings(tiers="venue", mode="isolated", position_mode="hedge", partial=False)
+    assert "cross" in flat.assumptions()[0]
+    assert "0.50%" in flat.assumptions()[0]
+    assert "isolated, positions are hedge" in venue.assumptions()[0]
+    assert "the whole position" in venue.assumptions()[1]

@@ -11,15 +11,23 @@ contract u is the price and the exposure its size, and for an inverse one u is 1
 size: long a coin-margined contract is short dollars priced in coins. Its notional is |exposure| · u in both.
 """
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import Field
 
+from truewind.config import Settings
+from truewind.domain.instrument import Instrument, currency_precision
+from truewind.domain.terms import TierTable
+from truewind.errors import ConfigError
 from truewind.numerics.jit import kernel
 from truewind.portfolio.ledger import RATE_SCALE
-from truewind.portfolio.tiers import maintenance_margin, tier_of
+from truewind.portfolio.tiers import TIER, flat_tier, maintenance_margin, tier_of, tier_rows, tiers_in_force
 
 CROSS = -1
+_ANY_LEVERAGE = 1_000_000
+_NEVER = np.iinfo(np.int64).max
 
 # One leg: a symbol's position, or one side of it in hedge mode. lots signed; cost: exposure · u when it was opened, in
 # ledger units (for a linear contract what was paid, signed like lots). wallet: isolated margin in ledger units without
@@ -35,10 +43,92 @@ LEG = np.dtype(
     align=True,
 )
 
-# A symbol's margin terms: its tiers in force are rows [first_tier, last_tier) of the TIER table.
+# A symbol's margin terms. All its tiers are rows [first_row, last_row) of the TIER table; those in force are
+# [first_tier, last_tier) of them (`refresh_tiers`). leverage: as set for the symbol. isolated: its legs have wallets.
 MARGIN = np.dtype(
-    [("first_tier", np.int64), ("last_tier", np.int64), ("leverage", np.int64), ("isolated", np.int64)], align=True
+    [
+        ("first_row", np.int64),
+        ("last_row", np.int64),
+        ("first_tier", np.int64),
+        ("last_tier", np.int64),
+        ("leverage", np.float64),
+        ("isolated", np.int64),
+    ],
+    align=True,
 )
+
+
+class MarginSettings(Settings):
+    """Margin of perpetuals and futures. Defaults: Binance's for a new account, at a flat maintenance rate.
+
+    mode: "cross" shares the wallet, "isolated" gives each position a wallet of its own initial margin. position_mode:
+    "hedge" holds long and short of one symbol side by side. tiers: "venue" takes the venue's dated tables, "flat" the
+    maintenance_rate at any size. liquidation_fee: fraction of the liquidated notional, where the instrument has none of
+    its own. partial: liquidate no more than restores the margin.
+    """
+
+    mode: Literal["cross", "isolated"] = "cross"
+    position_mode: Literal["one_way", "hedge"] = "one_way"
+    tiers: Literal["venue", "flat"] = "flat"
+    maintenance_rate: float = Field(default=0.005, ge=0.0, lt=1.0)
+    liquidation_fee: float = Field(default=0.0125, ge=0.0, le=0.1)
+    partial: bool = True
+
+    def records(
+        self, instruments: Sequence[Instrument], tables: Mapping[str, Sequence[TierTable]], leverage: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """MARGIN, one record an instrument, and the TIER rows that they point into.
+
+        tables: the venue's tiers by instrument id, used with tiers: venue. Raises ConfigError for an instrument that
+        can be short and has none, or a table that is out of order.
+        """
+        margins = np.zeros(len(instruments), MARGIN)
+        parts: list[np.ndarray] = []
+        rows = 0
+        for i, instrument in enumerate(instruments):
+            if self.tiers == "flat" or not instrument.can_short:
+                part = flat_tier(self.maintenance_rate, _ANY_LEVERAGE, instrument.id)
+            elif instrument.id in tables:
+                part = tier_rows(tables[instrument.id], 10 ** currency_precision(instrument.currency), instrument.id)
+            else:
+                raise ConfigError(
+                    f"No margin tiers of {instrument.id}", remedy="Set margin.tiers to flat, with a maintenance_rate"
+                )
+            margins[i] = (rows, rows + len(part), rows, rows + len(part), leverage, self.mode == "isolated")
+            parts.append(part)
+            rows += len(part)
+        tiers = np.concatenate([*parts, np.zeros(0, TIER)])
+        refresh_tiers(margins, tiers, 0)
+        return margins, tiers
+
+    def assumptions(self) -> list[str]:
+        """What these settings take for granted, in words, for the report."""
+        amount = "as little as restores the margin" if self.partial else "the whole position"
+        by = (
+            "the venue's tiers of the day, which hold for open positions too"
+            if self.tiers == "venue"
+            else f"a flat {self.maintenance_rate:.2%} of notional"
+        )
+        return [
+            f"Margin is {self.mode}, positions are {self.position_mode.replace('_', '-')}; maintenance margin is {by}.",
+            "Liquidation begins when maintenance margin reaches the margin balance at mark prices, takes "
+            f"{amount}, and costs the instrument's liquidation fee, or {self.liquidation_fee:.2%} of what is taken.",
+            "An account never ends below zero: the insurance fund, which is taken to be unlimited, pays the rest. "
+            "Nobody is auto-deleveraged.",
+        ]
+
+
+@kernel
+def refresh_tiers(margins: Any, tiers: Any, ts: int) -> int:
+    """Point every symbol to its tiers in force at `ts`; returns when they change next, the largest int64 if never."""
+    following = _NEVER
+    for i in range(len(margins)):
+        terms = margins[i]
+        first, last = tiers_in_force(tiers, terms["first_row"], terms["last_row"], ts)
+        terms["first_tier"], terms["last_tier"] = first, last
+        if last < terms["last_row"]:
+            following = min(following, int(tiers[last]["since"]))
+    return int(following)
 
 
 @kernel
