@@ -121,10 +121,10 @@ def run(
         funding=source.funding,
     )
     started = WallClock().now_us()
-    identity = _identity(settings, source, strategy)
+    known = identity(settings, source, strategy)
     run_id = _new_run_id(started)
     run_dir = _make_folder(Path(runs), run_id)
-    about = _about(settings, source, strategy, identity, run_id, started)
+    about = _about(settings, source, strategy, known, run_id, started)
     _write(run_dir, "config.yaml", to_yaml(settings).encode())
     _write_json(run_dir / "run.json", about | {"status": "running"})
     try:
@@ -152,7 +152,7 @@ def run(
         raise
     return Result(
         run_id=run_id,
-        result_id=identity["result_id"],
+        result_id=known["result_id"],
         run_dir=run_dir,
         data_snapshot=source.snapshot.id,
         summary=summary,
@@ -213,7 +213,7 @@ def _refusals(orders: pl.DataFrame) -> list[str]:
     ]
 
 
-def _identity(settings: BacktestSettings, source: Replay, strategy: Strategy) -> dict[str, str]:
+def identity(settings: BacktestSettings, source: Replay, strategy: Strategy) -> dict[str, str]:
     """What a result depends on, and the hash of it all."""
     parts = {
         "data_snapshot": source.snapshot.id,
@@ -231,14 +231,14 @@ def _strategy_digest(strategy: Strategy) -> str:
 
 
 def _about(
-    settings: BacktestSettings, source: Replay, strategy: Strategy, identity: dict[str, str], run_id: str, started: int
+    settings: BacktestSettings, source: Replay, strategy: Strategy, known: dict[str, str], run_id: str, started: int
 ) -> dict[str, Any]:
     info = {
         "currency": settings.account.currency,
-        "result_id": identity["result_id"],
-        "data_snapshot": identity["data_snapshot"],
-        "code_version": identity["code_version"],
-        "strategy": f"{settings.strategy.path} ({identity['strategy_code']})",
+        "result_id": known["result_id"],
+        "data_snapshot": known["data_snapshot"],
+        "code_version": known["code_version"],
+        "strategy": f"{settings.strategy.path} ({known['strategy_code']})",
         "seed": str(settings.seed),
         "python": platform.python_version(),
     }

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from truewind.cli import backtest, config, data, demo, doctor, features, report
+from truewind.cli import backtest, config, data, demo, doctor, features, report, sweep
 
 app = typer.Typer(
     help="From market data to features, honest backtests and live trading: the same numbers at every stage.",
@@ -36,6 +36,7 @@ def _program(
 demo.register(app)
 app.add_typer(data.app)
 backtest.register(app)
+sweep.register(app)
 report.register(app)
 app.add_typer(features.app)
 app.add_typer(config.app)

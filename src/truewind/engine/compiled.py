@@ -85,7 +85,7 @@ class Program:
         self.strategy, self.columns = strategy, columns
         text = source(strategy, columns)
         try:
-            self.loop = _compiled(strategy.decide, text, len(columns))
+            self.loop, self.trial = _compiled(strategy.decide, text, len(columns))
         except KernelError as error:
             raise _refusal(strategy, _reason(str(error))) from None
 
@@ -100,14 +100,14 @@ class Program:
 
 
 @cache
-def _compiled(decide: Callable[..., Any], text: str, columns: int) -> Callable[..., tuple[int, int, int]]:
-    """The loop in the module `text`. Raises KernelError."""
+def _compiled(decide: Callable[..., Any], text: str, columns: int) -> tuple[Callable[..., Any], ...]:
+    """`loop` and `trial` of the module `text`. Raises KernelError."""
     name = re.sub(r"\W+", "_", f"{decide.__module__}_{decide.__qualname__}")
     nothing, integers, held = np.zeros(0), np.zeros(0, np.int64), np.zeros(0, HELD)
     with refusals():
-        loop = generated(f"lane_{name}", text, {"decide": deciding.compiled(decide)}).loop
-        loop(0, 0, 0, 0, (nothing,) * columns, integers, nothing, held, integers)
-    return loop  # type: ignore[no-any-return]
+        module = generated(f"lane_{name}", text, {"decide": deciding.compiled(decide)})
+        module.loop(0, 0, 0, 0, (nothing,) * columns, integers, nothing, held, integers)
+    return module.loop, module.trial
 
 
 def source(strategy: SignalStrategy, columns: tuple[str, ...]) -> str:
@@ -118,6 +118,10 @@ def source(strategy: SignalStrategy, columns: tuple[str, ...]) -> str:
     It walks rows `first` … `last` and returns at `last`, or at the row on which it needs help, with `follow`'s answer;
     called again for that row it goes on. wake: see `process`. held: HELD rows for its own use. at[0]: the row of the
     last decision.
+
+        trial(state, rows, wake, columns, integers, floats, held, at, counts) -> done
+
+    The same from the first to the last row, counting fills and dropping records: see `engine.trials`.
     """
     fields = dict(_TIMELINE)
     for name in _OPTIONAL:
@@ -162,9 +166,10 @@ from math import nan
 
 from truewind.domain.position import Position
 from truewind.engine.acting import DONE, follow, position_of
-from truewind.execution.simulated.matching import FLUSH, process
+from truewind.engine.trials import tally
+from truewind.execution.simulated.matching import FLUSH, process, settle
 from truewind.numerics.jit import kernel
-from truewind.portfolio.state import following_of, positions_of, prices_of, signal_of, times_of
+from truewind.portfolio.state import account_of, following_of, positions_of, prices_of, signal_of, times_of
 
 Row = namedtuple("Row", "{row_fields}")
 Params = namedtuple("Params", "{parameter_fields}")
@@ -209,6 +214,19 @@ def loop(state, first, last, wake, columns, integers, floats, held, at):
                     if positions[symbol]["wake"]:
                         wake = k + 1
     return last, wake, 0
+
+
+@kernel
+def trial(state, rows, wake, columns, integers, floats, held, at, counts):
+    money = account_of(state)
+    row = 0
+    while row < rows:
+        row, wake, done = loop(state, row, rows, wake, columns, integers, floats, held, at)
+        if done < 0 and (done != FLUSH or money["events"] + money["fills"] == 0):
+            return done
+        tally(state, counts)
+    settle(state, rows)
+    return 0
 '''
 
 

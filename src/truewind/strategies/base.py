@@ -13,6 +13,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -211,7 +212,7 @@ class SignalStrategy(Strategy, ABC):
         super().__init__(**params)
         fields = {name: getattr(self.params, name) for name in type(self.params).model_fields}
         # A plain tuple of numbers: what compiled code takes too.
-        self.values: Any = namedtuple("Params", fields)(**fields)
+        self.values: Any = _tuple_of(tuple(fields))(**fields)
         # Per symbol: the side of the last signal, and when its horizon ends.
         self._followed: dict[str, tuple[int, int]] = {}
 
@@ -223,6 +224,11 @@ class SignalStrategy(Strategy, ABC):
 
 
 _NOTHING = (int(Want.HOLD), 1 << 63)
+
+
+@cache
+def _tuple_of(names: tuple[str, ...]) -> Any:
+    return namedtuple("Params", names)
 
 
 def load(path: str, params: Mapping[str, Any]) -> Strategy:

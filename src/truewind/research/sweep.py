@@ -1,0 +1,389 @@
+"""Sweep: one backtest, tried with many settings, in the compiled lane and on all cores.
+
+    config + space → data (once) → features (once for each of their own parameters) → trials → table → picture
+
+Every trial gives the figures that a backtest with its settings gives. The folder `sweeps/<id>/` is named by what the
+results follow from (data, settings that are not varied, code); finished trials are appended there in chunks, so that a
+sweep that was broken off, or is made wider, goes on from what is there.
+"""
+
+import io
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import orjson
+import polars as pl
+from pydantic import Field
+
+from truewind import features
+from truewind.backtest.replay import Replay, named, replay
+from truewind.backtest.run import BacktestSettings, identity
+from truewind.config import Settings, override, parse, read_yaml
+from truewind.domain.clock import iso
+from truewind.domain.timeframe import timeframe_us
+from truewind.engine.compiled import Program
+from truewind.engine.merge import OPEN, SYMBOL, TS
+from truewind.engine.trials import Bench, Days, Figures, days_of
+from truewind.errors import ConfigError, StorageError, TruewindError
+from truewind.research import picture
+from truewind.research.space import Space
+from truewind.storage.blobs import open_blobs
+from truewind.storage.lake import Lake
+from truewind.strategies.base import SignalStrategy, Strategy, load
+
+Progress = Callable[[str, int, int], None]
+_PARAMS = "strategy.params."
+_CHUNK = 4096  # trials in a file
+_SAVE_EVERY = 10.0  # seconds after which what is finished is saved, if the file is not full
+_COLUMN_BYTES = 160 << 20  # of feature columns kept at a time
+_FIGURES = {name: pl.Int64 if kind is int else pl.Float64 for name, kind in Figures.__annotations__.items()}
+
+
+class SweepSettings(Settings):
+    """The `sweep:` part of a config. grid: key → values (see `space`). sample: how many of them to try, 0 for all."""
+
+    grid: dict[str, Any] = Field(default_factory=dict)
+    sample: int = Field(default=0, ge=0, le=10_000_000)
+    seed: int = 42
+
+
+class Sweep(NamedTuple):
+    """A finished sweep. table: a row a trial: the varied settings by their keys, `engine.trials.Figures`, and `error`,
+    which says why a trial has no figures. folder: where it is kept. sampled: whether the space was sampled."""
+
+    table: pl.DataFrame
+    keys: tuple[str, ...]
+    folder: Path
+    report: Path
+    seconds: float
+    bars: int
+
+    def best(self, figure: str = "sharpe", count: int = 10) -> pl.DataFrame:
+        """The `count` best trials by a figure (by the least, if it is `max_drawdown` or `fees`)."""
+        falls = figure in ("max_drawdown", "fees")
+        known = self.table.filter(pl.col(figure).is_not_null() & pl.col(figure).is_not_nan())
+        return known.sort(figure, descending=not falls, maintain_order=True).head(count)
+
+
+def sweep(
+    config: str | Path | Mapping[str, Any],
+    grid: Mapping[str, Any] | None = None,
+    *,
+    overrides: Sequence[str] = (),
+    sample: int | None = None,
+    seed: int | None = None,
+    lake: str | Path | Lake = "data",
+    out: str | Path = "sweeps",
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Sweep:
+    """Try `config` with every combination of `grid` (added to its own `sweep: grid:`), or with a sample of them.
+
+    Raises ConfigError, DataError, and StrategyError for a strategy that cannot be compiled. A trial whose settings are
+    refused, or whose signals cannot be acted on, has its reason in the table's `error` instead of figures.
+    """
+    started = time.perf_counter()
+    tell = progress or (lambda stage, done, total: None)
+    data = dict(config if isinstance(config, Mapping) else read_yaml(config))
+    source = "config" if isinstance(config, Mapping) else str(config)
+    asked = parse(SweepSettings, data.pop("sweep", None) or {}, f"{source}: sweep")
+    space = Space(
+        {**asked.grid, **(grid or {})},
+        sample=asked.sample if sample is None else sample,
+        seed=asked.seed if seed is None else seed,
+    )
+    data = override(data, overrides)
+    for key in space.keys:
+        if key.split(".")[0] not in ("strategy", "sizing", "costs", "risk", "account") or key == "strategy.path":
+            raise ConfigError(
+                f"A sweep cannot vary {key}", remedy="Vary strategy.params, sizing, costs, risk or account"
+            )
+    plan = _Plan(data, source, space)
+    tell("reading data", 0, 0)
+    market = _Market(lake if isinstance(lake, Lake) else Lake(lake), plan.settings, plan.warmup)
+    known = identity(plan.settings_without_varied(), market.source, plan.strategy)
+    folder = Path(out) / known["result_id"]
+    kept = _Kept(folder, space)
+    waiting = [trial for trial in range(len(space)) if space[trial] not in kept]
+    tell("compiling", 0, 0)
+    done = len(space) - len(waiting)
+    with kept:
+        for trial, figures, error in _run(plan, market, waiting, workers or os.cpu_count() or 1):
+            kept.add(space[trial], figures, error)
+            done += 1
+            tell("sweeping", done, len(space))
+    table = kept.table(space)
+    seconds = time.perf_counter() - started
+    about = {
+        **known,
+        "name": plan.settings.name,
+        "trials": len(space),
+        "failed": table["error"].count(),
+        "bars": market.rows,
+    }
+    open_blobs(folder).write("sweep.json", orjson.dumps(about, option=orjson.OPT_INDENT_2) + b"\n")
+    open_blobs(folder).write("sweep.html", picture.page(plan.settings.name, table, space.keys, about).encode())
+    return Sweep(table, space.keys, folder, folder / "sweep.html", seconds, market.rows)
+
+
+class _Plan:
+    """What each trial is: its settings and its strategy."""
+
+    def __init__(self, data: Mapping[str, Any], source: str, space: Space) -> None:
+        self.space = space
+        self._data, self._source = data, source
+        self._others = [i for i, key in enumerate(space.keys) if not key.startswith(_PARAMS)]
+        self._given = [(i, key.removeprefix(_PARAMS)) for i, key in enumerate(space.keys) if key.startswith(_PARAMS)]
+        self.settings = self.settings_of(())
+        first = self._first()
+        self.strategy = first
+        self._base = dict(self.settings.strategy.params)
+        self.warmup = 0
+        if self.settings.data.start is not None:
+            self.warmup = max(features.warmup(list(self.reads(trial).values())) for trial in self._valid())
+
+    def settings_without_varied(self) -> BacktestSettings:
+        """The settings that hold for all trials: the identity of the sweep."""
+        params = {key: value for key, value in self._base.items() if key not in {name for _, name in self._given}}
+        return self.settings.model_copy(
+            update={"strategy": self.settings.strategy.model_copy(update={"params": params})}
+        )
+
+    def settings_of(self, values: Sequence[Any]) -> BacktestSettings:
+        """The settings of a trial, but for the strategy's parameters. Raises ConfigError."""
+        data = dict(self._data)
+        for i in self._others if values else ():
+            data = _assigned(data, self.space.keys[i].split("."), values[i])
+        return parse(BacktestSettings, data, self._source)
+
+    def others(self, values: Sequence[Any]) -> tuple[Any, ...]:
+        """What of a trial's values does not concern the strategy."""
+        return tuple(values[i] for i in self._others)
+
+    def strategy_of(self, values: Sequence[Any]) -> SignalStrategy:
+        """The strategy of a trial. Raises ConfigError."""
+        given = self._base | {name: values[i] for i, name in self._given}
+        return type(self.strategy)(**given)  # type: ignore[return-value]
+
+    def reads(self, values: Sequence[Any]) -> dict[str, str]:
+        return named(self.strategy_of(values).features())
+
+    def _first(self) -> Strategy:
+        """Any trial's strategy: the base's own parameters may be unusable without the varied ones."""
+        path, base = self.settings.strategy.path, self.settings.strategy.params
+        failed: ConfigError | None = None
+        for values in self.space:
+            try:
+                return load(path, base | {name: values[i] for i, name in self._given})
+            except ConfigError as error:
+                failed = error
+        raise failed or ConfigError("The sweep has no trial")
+
+    def _valid(self) -> Iterator[tuple[Any, ...]]:
+        for values in self.space:
+            try:
+                self.strategy_of(values)
+            except ConfigError:
+                continue
+            yield values
+
+
+class _Market:
+    """The data that all trials share: one timeline, and feature columns that are computed when first asked for."""
+
+    def __init__(self, lake: Lake, settings: BacktestSettings, warmup: int) -> None:
+        data = settings.data
+        self.source: Replay = replay(lake, data, {})
+        self.timeline = self.source.timeline
+        self.days: Days = days_of(self.timeline)
+        self.rows = len(self.timeline)
+        self._length = timeframe_us(data.timeframe)
+        self._start = data.span_us()[0]
+        wide = self.timeline
+        if self._start is not None and warmup:
+            earlier = data.model_copy(update={"start": iso(self._start - warmup * self._length)})
+            wide = replay(lake, earlier, {}).timeline
+        self._symbols = [np.flatnonzero(wide.times[SYMBOL] == i) for i in range(len(wide.symbols))]
+        self._wide = wide
+        self._inside = np.ones(len(wide), bool) if self._start is None else wide.times[TS] >= self._start
+        self._columns: OrderedDict[tuple[str, int], dict[str, np.ndarray]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def columns(self, reads: Mapping[str, str]) -> dict[str, np.ndarray]:
+        """The timeline's columns and the features `reads` by field, each computed as a backtest alone would."""
+        origin = 0 if self._start is None else self._start - features.warmup(list(reads.values())) * self._length
+        found = dict(self.timeline.columns)
+        for field, spec in reads.items():
+            for name, values in self._feature(spec, origin).items():
+                found[f"{field}_{name}" if name else field] = values
+        return found
+
+    def _feature(self, spec: str, origin: int) -> dict[str, np.ndarray]:
+        """The outputs of one feature on the timeline's rows, by the name of the output ("" if it has one only)."""
+        key = (spec, origin)
+        with self._lock:
+            if key in self._columns:
+                self._columns.move_to_end(key)
+                return self._columns[key]
+        outputs = {column: np.empty(len(self._wide)) for column in features.parse_spec(spec).columns}
+        for rows in self._symbols:
+            used = rows[self._wide.times[TS, rows] >= origin] if self._start is not None else rows
+            part: Any = slice(None) if len(self._symbols) == 1 and len(used) == len(self._wide) else used
+            named_columns = ("open", "high", "low", "close")
+            arrays = {name: self._wide.prices[OPEN + i][part] for i, name in enumerate(named_columns)}
+            arrays |= {name: values[part] for name, values in self._wide.columns.items()}
+            for column, values in features.columns([spec], arrays).items():
+                outputs[column][part] = values
+        inside: Any = slice(None) if self._inside.all() else self._inside
+        made = {column.partition(".")[2]: values[inside] for column, values in outputs.items()}
+        with self._lock:
+            self._columns[key] = made
+            while len(self._columns) > 8 and sum(_bytes(made) for made in self._columns.values()) > _COLUMN_BYTES:
+                self._columns.popitem(last=False)
+        return made
+
+
+def _run(
+    plan: _Plan, market: _Market, waiting: Sequence[int], workers: int
+) -> Iterator[tuple[int, Figures | None, str]]:
+    """(trial, figures, error) as they finish, each thread with a bench of its own."""
+    local = threading.local()
+    programs: dict[Any, Program] = {}
+    building = threading.Lock()
+
+    def program_of(strategy: SignalStrategy, columns: tuple[str, ...]) -> Program:
+        shape = (columns, tuple(v if isinstance(v, str | None) else type(v) for v in strategy.values))
+        with building:
+            if shape not in programs:
+                programs[shape] = Program(strategy, columns)
+            return programs[shape]
+
+    def bench_of(values: Sequence[Any]) -> Bench:
+        others = plan.others(values)
+        if getattr(local, "others", None) != others:
+            settings = plan.settings_of(values) if others else plan.settings
+            account, leverage = settings.account, settings.account.leverage
+            local.bench = Bench(
+                market.timeline,
+                market.source.instruments,
+                market.days,
+                cash=account.cash,
+                currency=account.currency,
+                costs=settings.costs.record(leverage),
+                limits=settings.risk.record(leverage),
+                sizing=settings.sizing,
+                funding=market.source.funding,
+            )
+            local.others = others
+        return local.bench  # type: ignore[no-any-return]
+
+    def one(trial: int) -> tuple[int, Figures | None, str]:
+        values = plan.space[trial]
+        try:
+            strategy = plan.strategy_of(values)
+            bench = bench_of(values)
+            columns = market.columns(named(strategy.features()))
+        except ConfigError as error:
+            return trial, None, str(error)
+        program = program_of(strategy, tuple(columns))
+        try:
+            return trial, bench.run(program, program.inputs(columns, strategy.values)), ""
+        except TruewindError as error:
+            return trial, None, str(error)
+
+    def many(trials: Sequence[int]) -> list[tuple[int, Figures | None, str]]:
+        return [one(trial) for trial in trials]
+
+    each = max(1, min(64, len(waiting) // (4 * workers)))
+    parts = (waiting[i : i + each] for i in range(0, len(waiting), each))
+    with ThreadPoolExecutor(workers) as pool:
+        running: set[Future[list[tuple[int, Figures | None, str]]]] = set()
+        try:
+            for part in parts:
+                running.add(pool.submit(many, part))
+                if len(running) > 2 * workers:
+                    finished, running = wait(running, return_when=FIRST_COMPLETED)
+                    for future in finished:
+                        yield from future.result()
+            for future in list(running):
+                yield from future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+class _Kept:
+    """Finished trials on disk: Parquet files of a chunk each, and the rows that wait to become one."""
+
+    def __init__(self, folder: Path, space: Space) -> None:
+        self._blobs, self._keys = open_blobs(folder), space.keys
+        self._folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"Cannot make {folder}: {error.strerror}", remedy="Choose another folder") from error
+        self._files = sorted(folder.glob("trials-*.parquet"))
+        self._done: set[str] = set()
+        for file in self._files:
+            self._done |= set(pl.read_parquet(file, columns=["trial"])["trial"].to_list())
+        self._rows: list[dict[str, Any]] = []
+        self._saved = time.monotonic()
+
+    def __contains__(self, values: Sequence[Any]) -> bool:
+        return self._name(values) in self._done
+
+    def __enter__(self) -> "_Kept":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._save()
+
+    def add(self, values: Sequence[Any], figures: Figures | None, error: str) -> None:
+        row = {"trial": self._name(values), "error": error or None}
+        self._rows.append(row | (figures._asdict() if figures is not None else dict.fromkeys(_FIGURES)))
+        if len(self._rows) >= _CHUNK or time.monotonic() - self._saved > _SAVE_EVERY:
+            self._save()
+
+    def table(self, space: Space) -> pl.DataFrame:
+        """The trials of `space`, in its order."""
+        names = [self._name(values) for values in space]
+        columns = list(zip(*space, strict=True))
+        wanted = pl.DataFrame(
+            {"trial": names, **dict(zip(self._keys, columns, strict=True))}, strict=False, nan_to_null=False
+        )
+        found = pl.concat([pl.read_parquet(file) for file in sorted(self._folder.glob("trials-*.parquet"))])
+        return wanted.join(found, on="trial", how="left", maintain_order="left").drop("trial")
+
+    def _save(self) -> None:
+        if self._rows:
+            table = pl.DataFrame(self._rows, schema={"trial": pl.String, "error": pl.String, **_FIGURES})
+            name = f"trials-{len(self._files):05}.parquet"
+            file = self._folder / name
+            buffer = io.BytesIO()
+            table.write_parquet(buffer, compression="snappy")
+            self._blobs.write(name, buffer.getvalue())
+            self._files.append(file)
+            self._rows = []
+        self._saved = time.monotonic()
+
+    def _name(self, values: Sequence[Any]) -> str:
+        """A trial's settings as text, keys sorted: the same trial in whatever sweep of this identity."""
+        return orjson.dumps(dict(zip(self._keys, values, strict=True)), option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _assigned(data: Mapping[str, Any], path: Sequence[str], value: Any) -> dict[str, Any]:
+    """`data` with `value` at `path`; what lies beside the path is shared."""
+    name, *rest = path
+    below = data.get(name)
+    inner = _assigned(below if isinstance(below, Mapping) else {}, rest, value) if rest else value
+    return {**data, name: inner}
+
+
+def _bytes(made: Mapping[str, np.ndarray]) -> int:
+    return sum(values.nbytes for values in made.values())
