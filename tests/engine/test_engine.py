@@ -329,7 +329,7 @@ def test_more_events_than_the_buffers_hold(monkeypatch):
 
     paths = {"AAA": walk(8, 300), "BBB": walk(9, 300)}
     whole = traded(paths)
-    monkeypatch.setattr(state, "_BUFFER_ROWS", 40)
+    monkeypatch.setattr(state, "BUFFER_ROWS", 40)
     monkeypatch.setattr(state, "_FIRST_ORDERS", 2)
     small = traded(paths)
     assert small.fills.tobytes() == whole.fills.tobytes()

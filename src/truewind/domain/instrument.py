@@ -137,6 +137,7 @@ def _steps(instrument: Instrument, what: str, value: Decimal | str | float, step
 
 # What kernels know of an instrument. price = ticks · tick_num / tick_den (one rounding: the nearest float);
 # ledger units = ticks · lots · unit_num / unit_den. worth: ledger units of one lot per unit of price.
+# multiplier: base units in one unit of quantity (a contract).
 # Of an inverse contract: ledger units = lots · unit_num / (ticks · unit_den), and worth is per unit of 1 / price.
 INSTRUMENT = np.dtype(
     [
@@ -151,6 +152,7 @@ INSTRUMENT = np.dtype(
         ("min_notional", np.int64),
         ("can_short", np.int64),
         ("worth", np.float64),
+        ("multiplier", np.float64),
         ("inverse", np.int64),
     ],
     align=True,
@@ -181,6 +183,7 @@ def instrument_row(instrument: Instrument) -> "np.ndarray":
             raise InstrumentError(f"{instrument.id}: {name} = {value} does not fit 64 bits")
         row[0][name] = value
     row[0]["worth"] = float(unit * tick if instrument.inverse else unit / tick)
+    row[0]["multiplier"] = float(instrument.multiplier)
     return row
 
 

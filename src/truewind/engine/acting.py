@@ -24,7 +24,7 @@ from truewind.portfolio.state import (
     signal_of,
     sizing_of,
 )
-from truewind.strategies.sizing import size
+from truewind.strategies.sizing import FIXED, size
 
 MOST_ORDERS = 7  # that one signal can send: a close, an entry, a stop and four targets
 # What `follow` answers, besides FLUSH: nothing to do, done, or what is wrong with the signal.
@@ -155,9 +155,10 @@ def enter(state: int, k: int, symbol: int) -> int:
     at_market = entry != entry
     price = prices_of(state)[3, k] if at_market else entry
     equity = account_of(state)["equity"] / how["scale"]
-    lots = (
-        size(how["method"], how["value"], equity, price, said["stop"]) * instrument["lot_den"] / instrument["lot_num"]
-    )
+    quantity = size(how["method"], how["value"], equity, price, said["stop"])
+    if how["method"] != FIXED:
+        quantity /= instrument["multiplier"]
+    lots = quantity * instrument["lot_den"] / instrument["lot_num"]
     if not lots < 4e18:
         return BAD_QUANTITY
     turning = abs(positions_of(state)[symbol]["lots"])

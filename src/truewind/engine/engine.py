@@ -29,7 +29,7 @@ from truewind.numerics.exact import to_ticks
 from truewind.portfolio.ledger import RATE_SCALE, prove
 from truewind.strategies.base import Strategy
 
-_FILLS, _ORDERS = ACCOUNT_FIELD["fills"], ACCOUNT_FIELD["orders"]
+_FILLS, _ORDERS, _OVERFLOW = (ACCOUNT_FIELD[name] for name in ("fills", "orders", "overflow"))
 _PACK_SIGNAL = struct.Struct("=q7d2q").pack_into
 Progress = Callable[[int, int], None]
 
@@ -129,6 +129,9 @@ class Engine:
                 break
             self._make_room()
         self._wake = wake
+        if state.counters[_OVERFLOW]:
+            self._flush()
+            self._prove()
         self._positions.clear()  # an order that begins to work changes what is said of a position, too
         filled = state.counters[_FILLS]
         if filled != self._seen_fills:

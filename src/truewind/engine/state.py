@@ -18,7 +18,7 @@ from truewind.errors import ConfigError
 from truewind.execution.simulated.matching import NEVER
 from truewind.numerics.exact import SAFE_INT64
 from truewind.numerics.jit import COMPILED
-from truewind.portfolio.state import ARRAYS, OPEN, WORDS
+from truewind.portfolio.state import ARRAYS, DTYPES, OPEN, WORDS
 
 _FIRST_ORDERS = 64
 BUFFER_ROWS = 16_384  # of fills and order events, before they are drained
@@ -39,7 +39,7 @@ class State:
         limits: np.ndarray,
         funding: Mapping[str, np.ndarray],
         *,
-        buffer_rows: int = BUFFER_ROWS,
+        buffer_rows: int | None = None,
     ) -> None:
         for instrument in instruments:
             if instrument.currency != currency:
@@ -76,8 +76,8 @@ class State:
         self.account["keep"] = 1.0 - fall if fall > 0.0 else -np.inf
         self.account["horizon"] = _FIRST_ORDERS
         self.orders = np.zeros(_FIRST_ORDERS, ORDER)
-        self.fills = np.zeros(buffer_rows, FILL)
-        self.events = np.zeros(buffer_rows, ORDER_EVENT)
+        self.fills = np.zeros(buffer_rows or BUFFER_ROWS, FILL)
+        self.events = np.zeros(buffer_rows or BUFFER_ROWS, ORDER_EVENT)
         self.equity = np.full(len(timeline), float(units))
         self.times, self.prices = timeline.times, timeline.prices
         self.volumes = timeline.columns.get("volume", timeline.columns.get("quantity", np.zeros(0)))
@@ -99,8 +99,8 @@ class State:
         """Write down where the arrays lie now."""
         found = [getattr(self, name) for name in ARRAYS]
         for i, array in enumerate(found):
-            if not array.flags.c_contiguous:
-                raise ValueError(f"{ARRAYS[i]} is not one piece of memory")
+            if not array.flags.c_contiguous or array.dtype != DTYPES[ARRAYS[i]]:
+                raise ValueError(f"{ARRAYS[i]} is not one piece of memory of {DTYPES[ARRAYS[i]]}, but {array.dtype}")
             self._words[2 * i : 2 * i + 2] = array.ctypes.data, array.shape[-1]
         if not COMPILED:
             OPEN[self.handle] = tuple(found)

@@ -26,6 +26,11 @@ ARRAYS = (
     *("orders", "fills", "events", "equity", "costs", "limits", "sizing", "signal", "following", "volumes"),
 )
 WORDS = 2 * len(ARRAYS)
+_LAYOUTS: tuple[Any, ...] = (
+    *(np.int64, np.float64, FUNDING, INSTRUMENT, POSITION, ACCOUNT),
+    *(ORDER, FILL, ORDER_EVENT, np.float64, COSTS, LIMITS, SIZING, SIGNAL, FOLLOWING, np.float64),
+)
+DTYPES = {name: np.dtype(layout) for name, layout in zip(ARRAYS, _LAYOUTS, strict=True)}
 # Where kernels run as plain Python there are no addresses: the arrays by handle.
 OPEN: dict[int, tuple[np.ndarray, ...]] = {}
 

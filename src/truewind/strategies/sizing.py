@@ -11,7 +11,7 @@ from truewind.domain.account import SIZING
 from truewind.numerics.jit import kernel
 
 _METHODS = ("fixed", "fraction", "risk")
-_FIXED, _FRACTION = _METHODS.index("fixed"), _METHODS.index("fraction")
+FIXED, FRACTION = _METHODS.index("fixed"), _METHODS.index("fraction")
 
 
 class SizingSettings(Settings):
@@ -43,12 +43,15 @@ class SizingSettings(Settings):
 
 @kernel
 def size(method: int, value: float, equity: float, price: float, stop: float) -> float:
-    """Base units to hold: 0 if equity or price is not positive, or if a risk size has no distance to a stop."""
+    """Base units to hold (fixed: contracts, where the instrument has them).
+
+    0 if equity or price is not positive, or if a risk size has no distance to a stop.
+    """
     if not (equity > 0.0 and price > 0.0):
         return 0.0
-    if method == _FIXED:
+    if method == FIXED:
         return value
-    if method == _FRACTION:
+    if method == FRACTION:
         return value * equity / price
     distance = abs(price - stop)
     return value * equity / distance if math.isfinite(distance) and distance > 0.0 else 0.0

@@ -43,7 +43,8 @@ class Breakout(SignalStrategy):
         if not (row.entry_high == row.entry_high and row.range > 0.0):  # still warming up, or a dead market
             return HOLD
         if position.side != Want.LONG and row.close >= row.entry_high:
-            return Signal(Want.LONG, stop=row.close - params.stop * row.range)
+            stop = row.close - params.stop * row.range
+            return Signal(Want.LONG, stop=stop) if stop > 0.0 else HOLD  # a range as large as the price is no measure
         if params.short and position.side != Want.SHORT and row.close <= row.entry_low:
             return Signal(Want.SHORT, stop=row.close + params.stop * row.range)
         if position.side == Want.LONG and row.close <= row.exit_low:
