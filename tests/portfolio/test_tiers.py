@@ -100,6 +100,7 @@ def test_a_cap_belongs_to_the_tier_below_it() -> None:
         [Tier(Decimal(10), Decimal("0.02"), 20), Tier(Decimal(20), Decimal("0.01"), 10)],
         [Tier(Decimal(10), Decimal("0.01"), 10), Tier(Decimal(20), Decimal("0.02"), 20)],
         [Tier(Decimal(10), Decimal("0.01"), 0)],
+        [Tier(Decimal(10), Decimal("1.01"), 1)],
     ],
 )
 def test_a_disordered_table_is_refused(lines: list[Tier]) -> None:

@@ -39,14 +39,14 @@ TIER = np.dtype(
 def tier_rows(tables: Sequence[TierTable], scale: int, what: str = "tiers") -> np.ndarray:
     """Dated tables of one symbol as TIER records; `scale` ledger units make one of its settlement currency.
 
-    Raises ConfigError, naming `what`, if caps or rates do not rise, leverages do not fall, or dates repeat.
+    Raises ConfigError, naming `what`, if caps do not rise, rates fall or exceed 1, leverages rise, or dates repeat.
     """
     rows = []
     for table in sorted(tables, key=lambda table: table.since_us):
         floor = rate = cum = Fraction(0)
         leverage: float = np.inf
         for tier in table.tiers:
-            if not (tier.cap > floor and tier.rate >= rate and 1 <= tier.leverage <= leverage):
+            if not (tier.cap > floor and rate <= tier.rate <= 1 and 1 <= tier.leverage <= leverage):
                 raise ConfigError(
                     f"{what}: the tier up to {tier.cap} does not continue the one before it",
                     remedy="List tiers by rising cap and rate and falling leverage",
