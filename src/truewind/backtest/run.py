@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 import polars as pl
@@ -32,6 +32,7 @@ from truewind.config import Settings, dump, override, parse, read_yaml, to_yaml
 from truewind.domain.calendar import calendar
 from truewind.domain.clock import WallClock
 from truewind.domain.result import Result
+from truewind.engine.compiled import build
 from truewind.engine.engine import Engine
 from truewind.engine.merge import CLOSE, SYMBOL
 from truewind.errors import MissingFileError, StorageError, TruewindError
@@ -63,7 +64,11 @@ class AccountSettings(Settings):
 
 
 class BacktestSettings(Settings):
-    """A backtest, whole: its result follows from these settings, the data snapshot and the code."""
+    """A backtest, whole: its result follows from these settings, the data snapshot and the code.
+
+    lane: "event" calls the strategy as Python, "compiled" runs its decide as machine code, "auto" does so where that is
+    possible and the bars are many enough to repay compiling it. The result is the same.
+    """
 
     name: str
     data: DataSettings
@@ -72,6 +77,7 @@ class BacktestSettings(Settings):
     sizing: SizingSettings = SizingSettings()
     costs: CostSettings = CostSettings()
     risk: RiskSettings = RiskSettings()
+    lane: Literal["auto", "event", "compiled"] = "auto"
     seed: int = 42
 
     @model_validator(mode="after")
@@ -110,7 +116,8 @@ def run(
     strategy.sizing = settings.sizing
     tell("reading data", 0, 0)
     source = replay(lake if isinstance(lake, Lake) else Lake(lake), settings.data, named(strategy.features()))
-    engine = Engine(
+    engine = build(
+        settings.lane,
         source.timeline,
         source.instruments,
         strategy,
@@ -215,9 +222,10 @@ def _refusals(orders: pl.DataFrame) -> list[str]:
 
 def identity(settings: BacktestSettings, source: Replay, strategy: Strategy) -> dict[str, str]:
     """What a result depends on, and the hash of it all."""
+    chosen = {key: value for key, value in dump(settings).items() if key != "lane"}  # the result is the same in each
     parts = {
         "data_snapshot": source.snapshot.id,
-        "config": hashlib.sha256(orjson.dumps(dump(settings), option=orjson.OPT_SORT_KEYS)).hexdigest()[:16],
+        "config": hashlib.sha256(orjson.dumps(chosen, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16],
         "code_version": code_version(),
         "strategy_code": _strategy_digest(strategy),
     }

@@ -28,6 +28,7 @@ from truewind.numerics.jit import KernelError, generated, refusals
 from truewind.strategies import decide as deciding
 from truewind.strategies.base import SignalStrategy, Strategy
 
+WORTH_COMPILING = 100_000  # rows; fewer take the event lane less time than compiling does
 _STRIDE = 1 << 18  # rows between two signs of progress
 # Where the loop finds a bar's fields. `symbol` is text, which machine code does not take.
 _TIMELINE = {"ts": "times[0, k]", "ts_event": "now", "ts_recv": "now"} | {
@@ -235,6 +236,8 @@ class CompiledEngine(Engine):
 
     def __init__(self, timeline: Timeline, instruments: Any, strategy: Strategy, **settings: Any) -> None:
         super().__init__(timeline, instruments, strategy, **settings)
+        if timeline.callback != "on_bar":
+            raise _refusal(strategy, "it runs on trades, and decide takes bars")
         program = Program(strategy, tuple(timeline.columns))
         self._loop = program.loop
         self._inputs = program.inputs(timeline.columns, program.strategy.values)
@@ -270,6 +273,20 @@ class CompiledEngine(Engine):
             signal = Signal(*self.state.signal[0].item())
             raise fault(done, symbol, self.now_us, float(self.timeline.prices[CLOSE, row]), signal)
         return row
+
+
+def build(lane: str, timeline: Timeline, instruments: Any, strategy: Strategy, **settings: Any) -> Engine:
+    """The engine of a lane: "event", "compiled", or "auto", the compiled one if there can be one and it is worth it.
+
+    Raises StrategyError if the compiled lane is asked for and the strategy cannot run there.
+    """
+    if lane == "compiled" or (lane == "auto" and len(timeline) >= WORTH_COMPILING and not obstacle(strategy)):
+        try:
+            return CompiledEngine(timeline, instruments, strategy, **settings)
+        except StrategyError:
+            if lane == "compiled":
+                raise
+    return Engine(timeline, instruments, strategy, **settings)
 
 
 def _refusal(strategy: Strategy, reason: str) -> StrategyError:

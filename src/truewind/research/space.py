@@ -103,6 +103,8 @@ def _axis(key: str, given: Any) -> Sequence[Any] | Between:
         raise ConfigError(f"{key}: {given!r} is no range of numbers", remedy="Write 5:15, or a list: [a, b]")
     if isinstance(given, Sequence):
         values = tuple(dict.fromkeys(given))
+        if any(isinstance(value, float) for value in values):  # 1 and 2.5 are values of one kind
+            values = tuple(float(value) if type(value) is int else value for value in values)
         if not values:
             raise ConfigError(f"{key}: an empty list leaves nothing to try", key=key)
         return values
