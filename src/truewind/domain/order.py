@@ -175,6 +175,8 @@ class Reason(IntEnum):
     CLOSED = 54
     POSITION_SIDE = 55  # an order for one side in one-way mode, or for none in hedge mode
     WRONG_ENDPOINT = 56
+    SELF_TRADE = 57  # the rest would have met an order of our own (self-trade prevention)
+    UNKNOWN_ORDER = 58  # asked to change an order that is not there any more, or not yet
 
 
 # A working order as kernels keep it. Prices in ticks, quantities in lots, times in µs.

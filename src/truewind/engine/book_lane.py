@@ -1,0 +1,402 @@
+"""The order-book lane: one strategy on one instrument's levels and trades.
+
+A strategy is a Python object (`strategies.book.BookStrategy`) or a compiled callback `decide(wake, lane, state)`, which
+uses the functions of `engine.book_desk`. Both run on the same kernels (`engine.book_loop`), so the same decisions
+give the same fills, to the last unit.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import msgspec
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from truewind.config import Settings
+from truewind.domain.book import BOOK_EVENT, BookKind
+from truewind.domain.clock import iso
+from truewind.domain.fill import FILL
+from truewind.domain.instrument import Instrument, currency_precision, instrument_row
+from truewind.domain.order import Reason, TimeInForce
+from truewind.engine import book_desk
+from truewind.engine.book_loop import END, ON_BOOK, ON_REPORT, ON_TIMER, ON_TRADE, advance, tidy
+from truewind.errors import ConfigError, LedgerError, StrategyError, TruewindError, ValidationError
+from truewind.execution.simulated.book_matching import equity_now, lift, note
+from truewind.execution.simulated.book_state import (
+    REPORT,
+    VENUE,
+    BookState,
+    Report,
+)
+from truewind.execution.simulated.latency import ROUND_TRIP, LatencySettings, check_round_trips
+from truewind.execution.simulated.queue import QueueSettings
+from truewind.numerics.exact import SAFE_INT64
+from truewind.numerics.jit import generated
+from truewind.portfolio.ledger import RATE_SCALE, prove
+from truewind.risk.gate import RiskSettings
+from truewind.strategies.book import BookOrder, BookStrategy
+
+Decide = Callable[[int, int, Any], None]
+_LOOP = """
+from truewind.numerics.jit import kernel
+
+
+@kernel
+def run(lane, state):
+    while True:
+        wake = advance(lane)
+        if wake <= 0:
+            return wake
+        decide(wake, lane, state)
+"""
+
+
+@cache
+def _loop(decide: Decide) -> Callable[[int, Any], int]:
+    """The loop around a compiled strategy, made when it first runs."""
+    run: Callable[[int, Any], int] = generated("book_lane", _LOOP, {"advance": advance, "decide": decide}).run
+    return run
+
+
+class BookSettings(Settings):
+    """The simulated venue of the order-book lane. Defaults: a Binance USD-M perpetual, near the venue (DESIGN §6).
+
+    maker_fee, taker_fee: fraction of notional; a negative maker fee is a rebate. leverage: how often equity may be
+    held, counting working orders as filled (1 on spot). whole_fills: a resting order that is reached fills whole,
+    however little was traded (optimistic, as hftbacktest's no-partial-fill exchange); else it fills by what was traded
+    or displayed. risk: the house's own limits, which every order and amendment passes. burst: requests that a strategy
+    may send at one wake. sample_ms: how often equity is written down.
+    """
+
+    maker_fee: float = Field(default=0.0002, ge=-0.01, le=0.05)
+    taker_fee: float = Field(default=0.0005, ge=0.0, le=0.05)
+    leverage: float = Field(default=10.0, gt=0.0, le=125.0)
+    whole_fills: bool = False
+    queue: QueueSettings = QueueSettings()
+    latency: LatencySettings = LatencySettings()
+    risk: RiskSettings = RiskSettings()
+    burst: int = Field(default=64, ge=1, le=4096)
+    sample_ms: float = Field(default=1000.0, ge=1.0, le=86_400_000.0)
+
+    def record(self) -> np.ndarray:
+        """These rules as one VENUE record."""
+        row = np.zeros(1, VENUE)
+        row[0] = (
+            round(self.maker_fee * RATE_SCALE),
+            round(self.taker_fee * RATE_SCALE),
+            int(self.queue.code),
+            self.queue.exponent,
+            int(self.whole_fills),
+            self.leverage,
+        )
+        return row
+
+
+class BookResult(msgspec.Struct, frozen=True):
+    """What happened. fills, reports, samples: FILL, REPORT and SAMPLE rows (equity in ledger units, `scale` to one).
+
+    crossed: messages of the data that left the book crossed. denied: orders that were not sent.
+    """
+
+    instrument: Instrument
+    fills: np.ndarray
+    reports: np.ndarray
+    samples: np.ndarray
+    scale: int
+    cash: float
+    equity: float
+    position: int
+    crossed: int
+    denied: int
+
+    @property
+    def orders(self) -> int:
+        """How many orders were sent."""
+        return int(np.count_nonzero(self.reports["kind"] == Report.SUBMITTED))
+
+    def equity_table(self) -> pl.DataFrame:
+        """ts, equity, position (signed quantity) and mid price at each sample."""
+        lot = float(self.instrument.lot_size)
+        return pl.DataFrame(
+            {
+                "ts": self.samples["ts"],
+                "equity": self.samples["equity"] / self.scale,
+                "position": self.samples["lots"] * lot,
+                "mid": self.samples["mid"],
+            }
+        ).with_columns(pl.col("ts").cast(pl.Datetime("us", "UTC")))
+
+    def fills_table(self) -> pl.DataFrame:
+        """One row a fill: ts, order_id, side, maker, price, quantity, fee, realised, position, tag."""
+        fills, tick, lot = self.fills, float(self.instrument.tick_size), float(self.instrument.lot_size)
+        return pl.DataFrame(
+            {
+                "ts": fills["ts"],
+                "order_id": fills["order"],
+                "side": fills["side"],
+                "maker": fills["maker"] == 1,
+                "price": fills["price"] * tick,
+                "quantity": fills["lots"] * lot,
+                "fee": fills["fee"] / self.scale,
+                "realised": fills["realised"] / self.scale,
+                "position": fills["position"] * lot,
+                "tag": fills["tag"],
+            }
+        ).with_columns(pl.col("ts").cast(pl.Datetime("us", "UTC")))
+
+    def reports_table(self) -> pl.DataFrame:
+        """One row a report: ts (venue), ts_recv (here), order_id, kind, reason, side, price, quantity, filled."""
+        reports, tick, lot = self.reports, float(self.instrument.tick_size), float(self.instrument.lot_size)
+        return pl.DataFrame(
+            {
+                "ts": reports["ts"],
+                "ts_recv": reports["ts_recv"],
+                "order_id": reports["order"],
+                "kind": [Report(kind).name.lower() for kind in reports["kind"]],
+                "reason": [Reason(reason).name.lower() for reason in reports["reason"]],
+                "side": reports["side"],
+                "price": reports["ticks"] * tick,
+                "quantity": reports["lots"] * lot,
+                "filled": reports["filled"] * lot,
+            }
+        ).with_columns(pl.col("ts", "ts_recv").cast(pl.Datetime("us", "UTC")))
+
+
+class BookLane:
+    """One run over `events` (BOOK_EVENT rows, sorted by ts_event) with `cash` in the instrument's currency.
+
+    round_trips: ROUND_TRIP rows, for latency.model "recorded". Raises ValidationError for events that no book can have,
+    ConfigError for cash that the ledger cannot hold and for instruments that are not settled in their quote.
+    """
+
+    def __init__(
+        self,
+        events: np.ndarray,
+        instrument: Instrument,
+        *,
+        cash: float,
+        settings: BookSettings | None = None,
+        round_trips: np.ndarray | None = None,
+    ) -> None:
+        self.settings = settings or BookSettings()
+        self.instrument = instrument
+        check_events(events, instrument)
+        if instrument.currency != instrument.quote:
+            raise ConfigError(
+                f"{instrument.id} is priced in {instrument.quote} but settled in {instrument.currency}",
+                remedy="Trade a linear instrument in this lane",
+            )
+        self.scale = 10 ** currency_precision(instrument.currency)
+        self._cash = round(cash * self.scale)
+        if not 0 < self._cash < SAFE_INT64:
+            raise ConfigError(f"Cash of {cash:g} does not fit the ledger", remedy="Start with more than 0, and less")
+        trips = np.zeros(1, ROUND_TRIP)
+        if self.settings.latency.model == "recorded":
+            trips = check_round_trips(np.zeros(0, ROUND_TRIP) if round_trips is None else round_trips)
+        self._trips = trips
+        self._events = events
+
+    def run(self, strategy: BookStrategy) -> BookResult:
+        """Run a Python strategy. Raises StrategyError, with the time, if it raises."""
+        kind = type(strategy)
+        wakes = 0
+        for name, bit in (("on_book", ON_BOOK), ("on_trade", ON_TRADE), ("on_report", ON_REPORT)):
+            wakes |= bit if getattr(kind, name) is not getattr(BookStrategy, name) else 0
+        state = self._state(wakes, strategy.timer_us if kind.on_timer is not BookStrategy.on_timer else 0)
+        store = _Store(state)
+        handle = state.handle
+        desk = strategy.desk = Desk(handle)
+        try:
+            while (wake := advance(handle)) != END:
+                if wake < 0:
+                    store.make_room()
+                elif wake == ON_TIMER:
+                    strategy.on_timer()
+                elif wake == ON_BOOK:
+                    strategy.on_book()
+                elif wake == ON_TRADE:
+                    strategy.on_trade(book_desk.trade(handle))
+                else:
+                    strategy.on_report(book_desk.report(handle))
+        except TruewindError:
+            raise
+        except Exception as error:
+            raise StrategyError(
+                f"{kind.__name__} raised {type(error).__name__} at {iso(desk.now_us)}: {error}",
+                remedy="The traceback is in the system log",
+                strategy=kind.__name__,
+            ) from error
+        return self._finish(state, store)
+
+    def run_compiled(
+        self, decide: Decide, memory: np.ndarray, *, wakes: int = ON_TIMER, timer_us: int = 0
+    ) -> BookResult:
+        """Run a compiled strategy: `decide(wake, lane, memory)`, a kernel that is called at each of `wakes`.
+
+        memory: the strategy's own array, which it may change. wakes: bits ON_BOOK, ON_TRADE, ON_REPORT of
+        `engine.book_loop`; ON_TIMER comes whenever timer_us is not 0.
+        """
+        run = _loop(decide)
+        state = self._state(wakes & ~ON_TIMER, timer_us)
+        store = _Store(state)
+        while run(state.handle, memory) != END:
+            store.make_room()
+        return self._finish(state, store)
+
+    def _state(self, wakes: int, timer_us: int) -> BookState:
+        settings = self.settings
+        return BookState(
+            self._events,
+            instrument_row(self.instrument),
+            self._cash,
+            settings.record(),
+            settings.risk.record(settings.leverage),
+            settings.latency.record(),
+            self._trips,
+            wakes=wakes,
+            timer_us=timer_us,
+            sample_us=round(settings.sample_ms * 1000),
+            burst=settings.burst,
+        )
+
+    def _finish(self, state: BookState, store: "_Store") -> BookResult:
+        """End what still works, and prove the books."""
+        store.make_room()
+        lane, orders = state.lane, state.arrays["book_orders"]
+        for row in state.arrays["resting"][: lane["resting"]].tolist():
+            lift(state.handle, row)
+            order = orders[row]
+            left = int(order["lots"] - order["filled"])
+            end = int(lane["end"])
+            note(
+                state.handle, row, int(Report.EXPIRED), end, end, int(order["ticks"]), left, 0, int(Reason.END_OF_DATA)
+            )
+        store.drain()
+        fills, reports = np.concatenate(store.fills), np.concatenate(store.reports)
+        account, positions = state.arrays["account"], state.arrays["positions"]
+        if account[0]["overflow"] == 2:
+            raise LedgerError("An order left its life cycle: a bug in the matching kernels")
+        prove(fills, positions, account)
+        samples = state.arrays["samples"][: lane["samples"]].copy()
+        return BookResult(
+            instrument=self.instrument,
+            fills=fills,
+            reports=reports,
+            samples=samples,
+            scale=self.scale,
+            cash=float(account[0]["cash"]) / self.scale,
+            equity=float(equity_now(state.handle)) / self.scale,
+            position=int(positions[0]["lots"]),
+            crossed=int(lane["crossed"]),
+            denied=int(lane["denied"]),
+        )
+
+
+class _Store:
+    """Takes fills and reports out of the kernels' buffers, and makes the buffers longer where they are too short."""
+
+    def __init__(self, state: BookState) -> None:
+        self.state = state
+        self.fills: list[np.ndarray] = [np.zeros(0, FILL)]
+        self.reports: list[np.ndarray] = [np.zeros(0, REPORT)]
+
+    def drain(self) -> None:
+        arrays, money = self.state.arrays, self.state.arrays["account"][0]
+        self.fills.append(arrays["fills"][: money["fills"]].copy())
+        self.reports.append(arrays["reports"][: money["events"]].copy())
+        money["fills"] = money["events"] = 0
+
+    def make_room(self) -> None:
+        """Empty the buffers; afterwards there is room for any one event or order."""
+        state, lane = self.state, self.state.lane
+        self.drain()
+        tidy(state.handle)
+        sides = state.books[0].sides
+        acts = 2 * int(lane["resting"]) + int((sides["near"] + sides["far"]).max()) + 64
+        state.lengthen("fills", 2 * acts)
+        state.lengthen("reports", 2 * (acts + int(lane["burst"])))
+        state.lengthen("replies", int(lane["last_reply"]) + 2 * acts)
+        state.lengthen("requests", int(lane["last_request"]) + 2 * int(lane["burst"]))
+        state.lengthen("taken", int(lane["taken"]) + 2 * acts)
+        for book in state.books:
+            if book.is_nearly_full:
+                book.grow()
+        state.publish()
+
+
+class Desk:
+    """The desk of a Python strategy. Implements `strategies.book.BookDesk`."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+
+    @property
+    def now_us(self) -> int:
+        return book_desk.now_us(self._handle)
+
+    @property
+    def best_bid(self) -> int:
+        return book_desk.best_bid(self._handle)
+
+    @property
+    def best_ask(self) -> int:
+        return book_desk.best_ask(self._handle)
+
+    @property
+    def position(self) -> int:
+        return book_desk.position(self._handle)
+
+    def displayed(self, side: int, ticks: int) -> int:
+        return book_desk.displayed(self._handle, side, ticks)
+
+    def working(self) -> list[BookOrder]:
+        return [book_desk.order_at(self._handle, j) for j in range(book_desk.working(self._handle))]
+
+    def limit(
+        self,
+        side: int,
+        ticks: int,
+        lots: int,
+        tif: TimeInForce = TimeInForce.GTC,
+        *,
+        post_only: bool = False,
+        tag: int = 0,
+    ) -> int:
+        return book_desk.limit(self._handle, side, ticks, lots, int(tif), int(post_only), tag)
+
+    def market(self, side: int, lots: int, tag: int = 0) -> int:
+        return book_desk.market(self._handle, side, lots, tag)
+
+    def cancel(self, order_id: int) -> bool:
+        return book_desk.cancel(self._handle, order_id)
+
+    def amend(self, order_id: int, ticks: int, lots: int) -> bool:
+        return book_desk.amend(self._handle, order_id, ticks, lots)
+
+
+def check_events(events: np.ndarray, instrument: Instrument) -> None:
+    """Refuse events that no book can have. Raises ValidationError naming the first such row."""
+    if events.dtype != BOOK_EVENT:
+        raise ValidationError(f"{instrument.id}: events are {events.dtype}", remedy="Give BOOK_EVENT rows")
+    if not len(events):
+        raise ValidationError(f"{instrument.id}: there are no events", remedy="Read a recording that holds some")
+    kind, ts = events["kind"], events["ts_event"]
+    priced = kind != BookKind.CLEAR
+    rules = (
+        ((kind < 0) | (kind > BookKind.QUOTE), "is of no known kind"),
+        (np.concatenate([[False], ts[1:] < ts[:-1]]), "happened before the one before it"),
+        (events["ts_recv"] < ts, "was received before it happened"),
+        (priced & (events["ticks"] < 1), "has a price below one tick"),
+        (events["lots"] < 0, "has a negative quantity"),
+        (priced & (np.abs(events["side"]) != 1), "has a side that is neither 1 nor −1"),
+    )
+    for bad, what in rules:
+        if bad.any():
+            row = int(bad.argmax())
+            raise ValidationError(
+                f"{instrument.id}: event {row} at {iso(int(ts[row]))} {what} ({bad.sum()} such rows)",
+                remedy="Quarantine such rows where the data are read",
+                row=row,
+            )

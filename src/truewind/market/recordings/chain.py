@@ -1,0 +1,49 @@
+"""Binance's rules for a local order book: which update follows which, and where the snapshot joins the stream.
+
+https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams#how-to-manage-a-local-order-book-correctly
+https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams/How-to-manage-a-local-order-book-correctly
+"""
+
+from enum import Enum
+
+
+class Verdict(Enum):
+    """What to do with an update."""
+
+    APPLY = "apply"
+    OLD = "old"  # what it says is in the snapshot already
+    WAIT = "wait"  # no snapshot yet: keep it
+    GAP = "gap"  # updates before it are missing: the book is wrong from here on until the next snapshot
+
+
+class Chain:
+    """The chain of update ids of one symbol. `last` is the id up to which the book is known, None before a snapshot."""
+
+    def __init__(self) -> None:
+        self.last: int | None = None
+        self._bridged = False
+
+    def snapshot(self, last_id: int) -> None:
+        """A snapshot was taken as the book; it holds all updates up to `last_id`."""
+        self.last, self._bridged = last_id, False
+
+    def update(self, first: int, final: int, previous: int | None) -> Verdict:
+        """Judge an update that holds ids `first` … `final`. previous: futures' `pu`, None on spot.
+
+        Spot numbers a symbol's updates without holes, so the next one begins at `last` + 1 (before the first one it may
+        also overlap the snapshot). Ids of futures are shared by all symbols and have holes; there each update names the
+        one before it.
+        """
+        if self.last is None:
+            return Verdict.WAIT
+        if final <= self.last:
+            return Verdict.OLD
+        if self._bridged:
+            follows = first == self.last + 1 if previous is None else previous == self.last
+        else:
+            follows = first <= self.last + 1 if previous is None else previous <= self.last
+        if not follows:
+            self.last = None
+            return Verdict.GAP
+        self.last, self._bridged = final, True
+        return Verdict.APPLY
