@@ -194,18 +194,18 @@ def filters_row(instrument: Instrument) -> "np.ndarray":
     row = np.zeros(1, FILTERS)
     record = row[0]
     record["min_price"] = max(1, instrument.ticks(rules.min_price, ROUND_CEILING))
-    record["max_price"] = instrument.ticks(rules.max_price, ROUND_FLOOR) or most
+    record["max_price"] = instrument.ticks(rules.max_price, ROUND_FLOOR) if rules.max_price else most
     record["min_lots"], record["max_lots"] = instrument.min_lots(), instrument.max_lots()
     record["market_step"] = max(1, instrument.lots(rules.market_lot_size, ROUND_CEILING))
     record["market_min_lots"] = instrument.lots(rules.market_min_quantity, ROUND_CEILING)
-    record["market_max_lots"] = instrument.lots(rules.market_max_quantity) or most
+    record["market_max_lots"] = instrument.lots(rules.market_max_quantity) if rules.market_max_quantity else most
     record["min_notional"] = int((instrument.min_notional * scale).to_integral_value(ROUND_CEILING))
-    record["max_notional"] = min(most, int(rules.max_notional * scale)) or most
+    record["max_notional"] = min(most, int(rules.max_notional * scale)) if rules.max_notional else most
     for name in ("market_min_notional", "market_max_notional"):
         record[name] = getattr(rules, name)
     for name in ("max_orders", "max_conditional", "max_icebergs", "iceberg_parts"):
         record[name] = getattr(rules, name) or most
-    record["max_position"] = instrument.lots(rules.max_position) or most
+    record["max_position"] = instrument.lots(rules.max_position) if rules.max_position else most
     for name in ("trailing_above", "trailing_below"):
         least, greatest = getattr(rules, name)
         record[f"min_{name}"], record[f"max_{name}"] = least, greatest or most

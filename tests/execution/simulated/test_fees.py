@@ -79,6 +79,19 @@ def test_bnb_that_is_traded_itself_can_pay() -> None:
     assert spot_fee(balances(0, 0, 1), -1, *trade) == (USDT, 30_000_000)
 
 
+def test_bnb_that_is_spent_cannot_pay() -> None:
+    """By hand: 300 BNB buy 1 BTC and 0.225 more would be the fee; with 300.1 too little is left, and the coin pays."""
+    pair = Instrument(
+        symbol="BTCBNB", venue="binance", kind=Kind.SPOT, base="BTC", quote="BNB", tick_size=Decimal("0.01"),
+        lot_size=Decimal("0.00001"),
+    )  # fmt: skip
+    spot = spot_row(pair, CURRENCIES)[0]
+    trade = (UNIT, 300 * UNIT, RATE, spot, BNB, 1.0, 75_000)
+    assert spot_fee(balances(0, 0, 300.225), 1, *trade) == (BNB, 22_500_000)
+    assert spot_fee(balances(0, 0, 300.1), 1, *trade) == (BTC, 100_000)
+    assert spot_fee(balances(0, 1, 0), -1, *trade) == (BNB, 22_500_000)
+
+
 @given(
     st.lists(st.integers(0, 10**12), min_size=3, max_size=3),
     st.sampled_from([1, -1]),
