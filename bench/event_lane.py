@@ -15,8 +15,8 @@ open (two orders a flip), backtrader and truewind send one reversing order. Peer
 them: backtesting.py gets its averages precomputed, NautilusTrader uses its own compiled ones, without logging,
 journal or closing statistics. At sizes where a peer is not shown it would take minutes.
 
-Not beside us here: vectorbt, which calls no code on a bar, and freqtrade, whose backtest of a spot market cannot be
-short and so does other work.
+Not beside us here: vectorbt, which calls no code on a bar (it stands beside the compiled lane), and freqtrade,
+whose backtest of a spot market cannot be short and so does other work.
 """
 
 import sys

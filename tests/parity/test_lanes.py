@@ -215,8 +215,8 @@ def test_the_random_strategies_reach_the_rare_events():
     kinds, reasons, types = set(), set(), set()
     params = {"salt": 3, "idle": 200, "style": "bold", "limits": True, "stop": 0.08, "stops": 4, "target": 0.001,
               "targets": 5, "horizon": 9}  # fmt: skip
-    for seed in range(6):
-        params["stop"] = 0.08 if seed < 3 else 0.003
+    for seed in range(12):
+        params["stop"] = 0.08 if seed < 6 else 0.003
         sizing = SizingSettings(method="fraction", value=25.0)
         slow, _ = both(lambda: Scatter(**params), world(seed, 1 + seed % 3, wild=8e-3), sizing, **account(cash=3_000.0))
         kinds |= set(slow.fills["kind"].tolist())

@@ -46,22 +46,25 @@ def kernel(function: F) -> F: ...
 
 
 @overload
-def kernel(*, inline: bool = False, raises: bool = False) -> Callable[[F], F]: ...
+def kernel(*, inline: bool = False, raises: bool = False, kept: bool = True) -> Callable[[F], F]: ...
 
 
-def kernel(function: F | None = None, *, inline: bool = False, raises: bool = False) -> F | Callable[[F], F]:
+def kernel(
+    function: F | None = None, *, inline: bool = False, raises: bool = False, kept: bool = True
+) -> F | Callable[[F], F]:
     """Compile `function` without fastmath, GIL or hidden state; cached on disk, shared by all processes.
 
     The result is called like the function; its readable Python twin is `.py_func`. inline=True is for the small steps
     that a loop calls on every row: they dissolve in it, where the compiler left to itself may give up at some size.
     raises=True lets a division by zero raise, as in Python; without it, it yields inf or NaN, as in arrays.
+    kept=False is for what is called with types of a module that other processes may not have: no cache of its own.
     """
     if function is None:
-        return lambda function: _compiled(function, inline, raises)
-    return _compiled(function, inline, raises)
+        return lambda function: _compiled(function, inline, raises, kept)
+    return _compiled(function, inline, raises, kept)
 
 
-def _compiled(function: F, inline: bool, raises: bool) -> F:
+def _compiled(function: F, inline: bool, raises: bool, kept: bool) -> F:
     if not COMPILED:
         function.py_func = function  # type: ignore[attr-defined]
         return function
@@ -69,7 +72,7 @@ def _compiled(function: F, inline: bool, raises: bool) -> F:
 
     with _caching_in(_folder_for(function)) as cached:
         options: Any = {"error_model": "python" if raises else "numpy", "forceinline": inline}
-        dispatcher = numba.njit(cache=cached, nogil=True, **options)(function)
+        dispatcher = numba.njit(cache=cached and kept, nogil=True, **options)(function)
     _forget_literals(dispatcher)
     return cast("F", dispatcher)
 

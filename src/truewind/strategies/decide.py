@@ -66,7 +66,7 @@ def _compiled(function: Any, done: dict[int, Any]) -> Any:
         )
         copy.__kwdefaults__ = function.__kwdefaults__
         copy.__module__ = function.__module__
-        done[id(function)] = kernel(inline=True, raises=True)(copy)
+        done[id(function)] = kernel(inline=True, raises=True, kept=False)(copy)
     return done[id(function)]
 
 
