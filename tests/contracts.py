@@ -6,8 +6,8 @@ from decimal import Decimal
 import numpy as np
 
 from truewind.domain.instrument import Instrument, Kind, instrument_row
-from truewind.domain.terms import Tier, TierTable
-from truewind.portfolio.margin import CROSS, LEG, MARGIN
+from truewind.domain.terms import MARGIN, Tier, TierTable
+from truewind.portfolio.margin import CROSS, LEG
 from truewind.portfolio.tiers import tier_rows
 
 UNIT = 100_000_000  # ledger units of one USDT or BTC

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
+import numpy as np
+
 
 class FeeRates(NamedTuple):
     """Fractions of the notional, from `since_us` on; a negative one is a rebate."""
@@ -26,3 +28,35 @@ class TierTable(NamedTuple):
 
     since_us: int
     tiers: Sequence[Tier]
+
+
+# What one account pays from `since` (µs) on; rates in 1e-8 of the notional, negative for a rebate.
+FEE = np.dtype([("since", np.int64), ("maker", np.int64), ("taker", np.int64)], align=True)
+
+# One tier in force from `since` (µs), for notionals in (floor, cap], in ledger units; rate in 1e-8; leverage: the most
+# that is allowed. The tiers of one symbol lie together, ordered by since, then floor.
+TIER = np.dtype(
+    [
+        ("since", np.int64),
+        ("floor", np.int64),
+        ("cap", np.int64),
+        ("rate", np.int64),
+        ("cum", np.int64),
+        ("leverage", np.int64),
+    ],
+    align=True,
+)
+
+# A symbol's margin terms. All its tiers are rows [first_row, last_row) of the TIER table; those in force are
+# [first_tier, last_tier) of them (`refresh_tiers`). leverage: as set for the symbol. isolated: its legs have wallets.
+MARGIN = np.dtype(
+    [
+        ("first_row", np.int64),
+        ("last_row", np.int64),
+        ("first_tier", np.int64),
+        ("last_tier", np.int64),
+        ("leverage", np.float64),
+        ("isolated", np.int64),
+    ],
+    align=True,
+)

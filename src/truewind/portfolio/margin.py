@@ -19,11 +19,11 @@ from pydantic import Field
 
 from truewind.config import Settings
 from truewind.domain.instrument import Instrument, currency_precision
-from truewind.domain.terms import TierTable
+from truewind.domain.terms import MARGIN, TIER, TierTable
 from truewind.errors import ConfigError
 from truewind.numerics.jit import kernel
 from truewind.portfolio.ledger import RATE_SCALE
-from truewind.portfolio.tiers import TIER, flat_tier, maintenance_margin, tier_of, tier_rows, tiers_in_force
+from truewind.portfolio.tiers import flat_tier, maintenance_margin, tier_of, tier_rows, tiers_in_force
 
 CROSS = -1
 _ANY_LEVERAGE = 1_000_000
@@ -39,20 +39,6 @@ LEG = np.dtype(
         ("cost", np.int64),
         ("wallet", np.int64),
         ("mark", np.float64),
-    ],
-    align=True,
-)
-
-# A symbol's margin terms. All its tiers are rows [first_row, last_row) of the TIER table; those in force are
-# [first_tier, last_tier) of them (`refresh_tiers`). leverage: as set for the symbol. isolated: its legs have wallets.
-MARGIN = np.dtype(
-    [
-        ("first_row", np.int64),
-        ("last_row", np.int64),
-        ("first_tier", np.int64),
-        ("last_tier", np.int64),
-        ("leverage", np.float64),
-        ("isolated", np.int64),
     ],
     align=True,
 )

@@ -16,24 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from truewind.domain.terms import Tier, TierTable
+from truewind.domain.terms import TIER, Tier, TierTable
 from truewind.errors import ConfigError
 from truewind.numerics.jit import kernel
 from truewind.portfolio.ledger import RATE_SCALE
-
-# One tier in force from `since` (µs), for notionals in (floor, cap], in ledger units; rate in 1e-8; leverage: the most
-# that is allowed. The tiers of one symbol lie together, ordered by since, then floor.
-TIER = np.dtype(
-    [
-        ("since", np.int64),
-        ("floor", np.int64),
-        ("cap", np.int64),
-        ("rate", np.int64),
-        ("cum", np.int64),
-        ("leverage", np.int64),
-    ],
-    align=True,
-)
 
 
 def tier_rows(tables: Sequence[TierTable], scale: int, what: str = "tiers") -> np.ndarray:

@@ -14,6 +14,7 @@ from contracts import UNIT, linear, table
 from truewind.domain.filters import Filters
 from truewind.domain.instrument import Instrument, Kind, filters_row, instrument_row
 from truewind.domain.order import Reason
+from truewind.domain.terms import MARGIN
 from truewind.execution.simulated.filters import (
     check_counts,
     check_filters,
@@ -22,7 +23,6 @@ from truewind.execution.simulated.filters import (
     check_price,
     check_trailing,
 )
-from truewind.portfolio.margin import MARGIN
 from truewind.venues.binance.instruments import instruments
 
 SPOT = Instrument(

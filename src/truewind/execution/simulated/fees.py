@@ -13,14 +13,11 @@ from typing import Any
 import numpy as np
 
 from truewind.domain.instrument import Instrument, currency_precision
-from truewind.domain.terms import FeeRates
+from truewind.domain.terms import FEE, FeeRates
 from truewind.errors import ConfigError
 from truewind.numerics.exact import mul_div
 from truewind.numerics.jit import kernel
 from truewind.portfolio.ledger import RATE_SCALE
-
-# What one account pays from `since` (µs) on; rates in 1e-8 of the notional, negative for a rebate.
-FEE = np.dtype([("since", np.int64), ("maker", np.int64), ("taker", np.int64)], align=True)
 
 # A spot symbol's currencies as indices of the balances; base units = lots · base_num / base_den.
 SPOT = np.dtype([("base", np.int64), ("quote", np.int64), ("base_num", np.int64), ("base_den", np.int64)], align=True)
