@@ -207,7 +207,7 @@ class BookLane:
         state = self._state(wakes, strategy.timer_us if kind.on_timer is not BookStrategy.on_timer else 0)
         store = _Store(state)
         handle = state.handle
-        desk = strategy.desk = Desk(handle)
+        desk = strategy.desk = Desk(state)
         try:
             while (wake := advance(handle)) != END:
                 if wake < 0:
@@ -329,8 +329,9 @@ class _Store:
 class Desk:
     """The desk of a Python strategy. Implements `strategies.book.BookDesk`."""
 
-    def __init__(self, handle: int) -> None:
-        self._handle = handle
+    def __init__(self, state: BookState) -> None:
+        self._state = state  # keeps alive what the handle points to
+        self._handle = state.handle
 
     @property
     def now_us(self) -> int:
