@@ -21,6 +21,7 @@ from truewind.portfolio.margin import (
     isolated_liquidation_price,
     liquidation_prices,
     margin_ratio,
+    notional_at,
     refresh_tiers,
     unrealised,
 )
@@ -166,6 +167,10 @@ def test_nothing_held_has_no_price() -> None:
     """Flat legs need no margin and are never liquidated."""
     book = Book((linear(), TIERS)).hold(0, "0", "1", "50000")
     assert cross_maintenance(book.legs, *book.terms()) == 0.0
+    assert (
+        unrealised(book.legs[0], book.instruments[0], 1.0) == notional_at(book.legs[0], book.instruments[0], 1.0) == 0
+    )
+    assert math.isnan(isolated_liquidation_price(book.legs[0], *book.terms()))
     assert all(math.isnan(price) for price in liquidation_prices(UNIT, 0, book.legs, *book.terms()))
     assert math.isnan(bankruptcy_price(1.0, book.legs[0], book.instruments[0], 0.0))
     assert math.isnan(average_entry(0, 0, book.instruments[0]))

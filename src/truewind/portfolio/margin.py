@@ -23,7 +23,7 @@ from truewind.domain.terms import MARGIN, TIER, TierTable
 from truewind.errors import ConfigError
 from truewind.numerics.jit import kernel
 from truewind.portfolio.ledger import RATE_SCALE
-from truewind.portfolio.tiers import flat_tier, maintenance_margin, tier_of, tier_rows, tiers_in_force
+from truewind.portfolio.tiers import flat_tier, initial_margin, maintenance_margin, tier_of, tier_rows, tiers_in_force
 
 CROSS = -1
 _ANY_LEVERAGE = 1_000_000
@@ -238,8 +238,6 @@ def _roots(free: float, first: float, second: float, terms: Any, tiers: Any) -> 
                 break
             u = high
             intercept, slope = _balance(u, free, first, second, terms, tiers, False)
-            if slope >= 0.0:
-                return np.nan, np.nan
     return low, high
 
 
@@ -319,4 +317,4 @@ def open_cost(notional: float, leverage: float, open_loss: float) -> float:
     open_loss = max(0, direction × (order price − mark price)) × size, in ledger units (Binance FAQ
     87fa7ee33b574f7084d42bd2ce2e463b).
     """
-    return notional / leverage + max(0.0, open_loss)
+    return initial_margin(notional, leverage) + max(0.0, open_loss)

@@ -119,6 +119,19 @@ def test_the_band_is_not_broken_by_rounding() -> None:
             assert check_price(RULE, ROW, 1, top, float(reference)) == Reason.NONE
 
 
+def test_prices_of_futures_are_bound_from_below() -> None:
+    """BTCUSDT of July 2021: no price below 556.72; a worth that fits no ledger is too large."""
+    listed = Instrument(
+        symbol="BTCUSDT", venue="binance_usdm", kind=Kind.PERPETUAL, base="BTC", quote="USDT",
+        tick_size=Decimal("0.01"), lot_size=Decimal("0.001"), filters=Filters(min_price=Decimal("556.72")),
+    )  # fmt: skip
+    rule, row = filters_row(listed)[0], instrument_row(listed)[0]
+    assert [check_price(rule, row, 1, price, 600.0) for price in (55_671, 55_672)] == [
+        Reason.BELOW_MIN_PRICE, Reason.NONE,
+    ]  # fmt: skip
+    assert check_filters(rule, row, 1, 2**50, 10**6, 0, False, False, 1e4, 0) == Reason.ABOVE_MAX_NOTIONAL
+
+
 def test_market_steps() -> None:
     """A market lot size coarser than the lot size holds for market orders only."""
     coarse = Instrument(
