@@ -43,7 +43,7 @@ class Cross(SignalStrategy):
 
     def features(self) -> Mapping[str, str]:
         fast, slow = self.params.fast, self.params.slow
-        return {"fast": f"averages:Average({fast}, {slow})", "slow": f"averages:Average({slow}, {slow})"}
+        return {"fast": f"averages:Average({fast}, 1)", "slow": f"averages:Average({slow}, {slow})"}
 
     @staticmethod
     def decide(row: Any, position: Position, params: Any) -> Signal:

@@ -322,7 +322,7 @@ def test_a_trial_gives_the_figures_of_a_backtest(params, sizing, seed, symbols):
     slow, _ = both(lambda: Scatter(**params), market, sizing, **account())
     bench = Bench(timeline, instruments, days_of(timeline), sizing=sizing, funding=funding, **account())
     strategy = Scatter(**params)
-    program = Program(strategy, tuple(timeline.columns))
+    program = Program(strategy, tuple(timeline.columns), symbols)
     inputs = program.inputs(timeline.columns, strategy.values)
     first, again = bench.run(program, inputs), bench.run(program, inputs)
     assert str(first) == str(again)

@@ -74,7 +74,7 @@ class Program:
     Raises StrategyError with the reason if there can be none.
     """
 
-    def __init__(self, strategy: Strategy, columns: tuple[str, ...]) -> None:
+    def __init__(self, strategy: Strategy, columns: tuple[str, ...], symbols: int) -> None:
         reason = obstacle(strategy)
         if not isinstance(strategy, SignalStrategy) or reason:
             raise _refusal(strategy, reason)
@@ -84,7 +84,7 @@ class Program:
                 remedy=suggest(strategy.wakes_on, columns),
             )
         self.strategy, self.columns = strategy, columns
-        text = source(strategy, columns)
+        text = source(strategy, columns, symbols == 1)
         try:
             self.loop, self.trial = _compiled(strategy.decide, text, len(columns))
         except KernelError as error:
@@ -111,8 +111,8 @@ def _compiled(decide: Callable[..., Any], text: str, columns: int) -> tuple[Call
     return module.loop, module.trial
 
 
-def source(strategy: SignalStrategy, columns: tuple[str, ...]) -> str:
-    """Python source of the loop for `strategy` over a timeline with these `columns`.
+def source(strategy: SignalStrategy, columns: tuple[str, ...], alone: bool) -> str:
+    """Python source of the loop for `strategy` over a timeline with these `columns`; alone: of one symbol only.
 
         loop(state, first, last, wake, columns, integers, floats, held, at) -> row, wake, done
 
@@ -152,10 +152,20 @@ def source(strategy: SignalStrategy, columns: tuple[str, ...]) -> str:
         parameters=", ".join(given),
         awake=awake,
         row=", ".join(fields.values()),
+        # Of one symbol everything stays in registers between two events; of several it is looked up on each row.
+        symbol_once="symbol = 0\n    " + _VIEW.replace("\n", "\n    ") if alone else "",
+        symbol_each="" if alone else "symbol = times[2, k]",
+        view=_VIEW.replace("\n", "\n            ") if alone else "",
+        look_each="" if alone else _VIEW.replace("\n", "\n        "),
+        view_after=_VIEW.replace("\n", "\n                ") if alone else "",
         signal="\n                ".join(f'signal["{field}"] = said[{i}]' for i, field in enumerate(Signal._fields)),
     )
 
 
+_VIEW = """\
+mine, before = held[symbol], following[symbol]
+position = Position(mine["side"], mine["quantity"], mine["entry"], mine["stop"], mine["opened"])
+side, expiry = before["last"], before["expiry"]"""
 _SOURCE = '''\
 """The compiled lane of {name}: made by truewind.engine.compiled, not to be edited.
 
@@ -191,21 +201,22 @@ def loop(state, first, last, wake, columns, integers, floats, held, at):
     params = Params({parameters})
     for symbol in range(len(positions)):
         look(state, symbol, held)
+    {symbol_once}
     for k in range(first, last):
-        now, symbol = times[1, k], times[2, k]
+        now = times[1, k]
+        {symbol_each}
         if k >= wake:
             following_wake = process(state, k)
             if following_wake == FLUSH:
                 return k, wake, FLUSH
             wake = following_wake
             look(state, symbol, held)
+            {view}
+        {look_each}
         if {awake}:
             at[0] = k
-            mine = held[symbol]
-            position = Position(mine["side"], mine["quantity"], mine["entry"], mine["stop"], mine["opened"])
             said = decide(Row({row}), position, params)
-            before = following[symbol]
-            if said[0] != before["last"] or now >= before["expiry"]:
+            if said[0] != side or now >= expiry:
                 {signal}
                 done = follow(state, k, symbol)
                 if done < 0:
@@ -214,6 +225,7 @@ def loop(state, first, last, wake, columns, integers, floats, held, at):
                     look(state, symbol, held)
                     if positions[symbol]["wake"]:
                         wake = k + 1
+                {view_after}
     return last, wake, 0
 
 
@@ -238,7 +250,7 @@ class CompiledEngine(Engine):
         super().__init__(timeline, instruments, strategy, **settings)
         if timeline.callback != "on_bar":
             raise _refusal(strategy, "it runs on trades, and decide takes bars")
-        program = Program(strategy, tuple(timeline.columns))
+        program = Program(strategy, tuple(timeline.columns), len(timeline.symbols))
         self._loop = program.loop
         self._inputs = program.inputs(timeline.columns, program.strategy.values)
         self._held = np.zeros(len(self.instruments), HELD)

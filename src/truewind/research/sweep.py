@@ -262,7 +262,7 @@ def _run(
         shape = (columns, tuple(v if isinstance(v, str | None) else type(v) for v in strategy.values))
         with building:
             if shape not in programs:
-                programs[shape] = Program(strategy, columns)
+                programs[shape] = Program(strategy, columns, len(market.timeline.symbols))
             return programs[shape]
 
     def bench_of(values: Sequence[Any]) -> Bench:
