@@ -71,7 +71,8 @@ def test_an_isolated_leg_is_bounded_short_of_its_liquidation(
     liquidated = isolated_liquidation_price(leg, *book.terms())
     if side == "":
         assert math.isinf(high)
-        assert (math.isnan(liquidated) and low == 0.0) or liquidated <= low < float(mark)
+        assert low < float(mark)
+        assert math.isnan(liquidated) or liquidated <= low
     else:
         assert low == 0.0
         assert float(mark) < high <= liquidated
