@@ -14,7 +14,7 @@ import polars as pl
 import workload as w
 from ours_ema import INSTRUMENT
 from truewind import Lake, __version__
-from truewind.research.sweep import Sweep, sweep
+from truewind.research.sweeps import Sweep, sweep
 from truewind.storage.schema import SeriesKey
 
 

@@ -45,7 +45,7 @@ def sweep(
     from truewind.engine.trials import Figures
     from truewind.errors import ConfigError, suggest
     from truewind.research.space import is_range
-    from truewind.research.sweep import sweep as run
+    from truewind.research.sweeps import sweep as run
 
     if sort not in Figures._fields:
         raise ConfigError(f"A trial has no figure '{sort}'", remedy=suggest(sort, Figures._fields))

@@ -68,6 +68,14 @@ def obstacle(strategy: Strategy) -> str:
     return ""
 
 
+def compilable(strategy: Strategy) -> SignalStrategy:
+    """`strategy`, for the compiled lane. Raises StrategyError with what is known to be in the way."""
+    reason = obstacle(strategy)
+    if not isinstance(strategy, SignalStrategy) or reason:
+        raise _refusal(strategy, reason)
+    return strategy
+
+
 class Program:
     """The loop for a strategy and a set of columns, as machine code: made now, or taken from memory or the disk.
 
@@ -75,9 +83,7 @@ class Program:
     """
 
     def __init__(self, strategy: Strategy, columns: tuple[str, ...], symbols: int) -> None:
-        reason = obstacle(strategy)
-        if not isinstance(strategy, SignalStrategy) or reason:
-            raise _refusal(strategy, reason)
+        strategy = compilable(strategy)
         if strategy.wakes_on is not None and strategy.wakes_on not in columns:
             raise ConfigError(
                 f"{type(strategy).__name__}.wakes_on names no field '{strategy.wakes_on}'",

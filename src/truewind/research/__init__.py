@@ -8,7 +8,7 @@ __all__ = ["sweep"]
 def __getattr__(name: str) -> Any:
     # Imported on first use: `import truewind.research` stays light.
     if name == "sweep":
-        from truewind.research.sweep import sweep
+        from truewind.research.sweeps import sweep
 
         return sweep
     raise AttributeError(f"module 'truewind.research' has no attribute {name!r}")

@@ -22,7 +22,7 @@ _SHOWN = ("net_return", "sharpe", "max_drawdown", "trades", "fees", "final_equit
 
 
 def page(name: str, table: pl.DataFrame, keys: Sequence[str], about: Mapping[str, Any]) -> str:
-    """The page of a sweep. table: see `sweep.Sweep`; about: what identifies it, with `trials`, `failed` and `bars`."""
+    """The page of a sweep. table: see `sweeps.Sweep`; about: what identifies it, with `trials`, `failed` and `bars`."""
     known = table.filter(pl.col(FIGURE).is_not_null() & pl.col(FIGURE).is_not_nan())
     known = known.sort(FIGURE, descending=True, maintain_order=True)
     short = [key.rpartition(".")[2] for key in keys]

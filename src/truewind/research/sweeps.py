@@ -28,7 +28,7 @@ from truewind.backtest.run import BacktestSettings, identity
 from truewind.config import Settings, override, parse, read_yaml
 from truewind.domain.clock import iso
 from truewind.domain.timeframe import timeframe_us
-from truewind.engine.compiled import Program
+from truewind.engine.compiled import Program, compilable
 from truewind.engine.merge import OPEN, SYMBOL, TS
 from truewind.engine.trials import Bench, Days, Figures, days_of
 from truewind.errors import ConfigError, StorageError, TruewindError
@@ -143,7 +143,7 @@ class _Plan:
         self._given = [(i, key.removeprefix(_PARAMS)) for i, key in enumerate(space.keys) if key.startswith(_PARAMS)]
         self.settings = self.settings_of(())
         first = self._first()
-        self.strategy = first
+        self.strategy = compilable(first)
         self._base = dict(self.settings.strategy.params)
         self.warmup = 0
         if self.settings.data.start is not None:
@@ -170,7 +170,7 @@ class _Plan:
     def strategy_of(self, values: Sequence[Any]) -> SignalStrategy:
         """The strategy of a trial. Raises ConfigError."""
         given = self._base | {name: values[i] for i, name in self._given}
-        return type(self.strategy)(**given)  # type: ignore[return-value]
+        return type(self.strategy)(**given)
 
     def reads(self, values: Sequence[Any]) -> dict[str, str]:
         return named(self.strategy_of(values).features())

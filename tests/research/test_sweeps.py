@@ -1,0 +1,106 @@
+"""Sweeps: every trial is a backtest, nothing is done twice, and what fails says why."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+import truewind
+from scripted import perpetual
+from truewind.errors import ConfigError, StrategyError
+from truewind.research import sweep
+from truewind.research.sweeps import _Kept
+from truewind.storage.lake import Lake
+from truewind.storage.schema import SeriesKey
+
+START = 1_704_067_200_000_000
+MINUTE = 60_000_000
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory):
+    """Two perpetuals, 3,000 minutes."""
+    lake = Lake(tmp_path_factory.mktemp("lake"))
+    for seed, symbol in enumerate(("BTCUSDT", "ETHUSDT")):
+        random = np.random.default_rng(seed)
+        close = np.round(1000.0 * np.exp(np.cumsum(random.normal(0.0, 2e-3, 3_000))), 1)
+        opened = np.concatenate(([1000.0], close[:-1]))
+        table = {
+            "ts": pl.Series(START + np.arange(3_000) * MINUTE).cast(pl.Datetime("us", "UTC")),
+            "open": opened,
+            "high": np.maximum(opened, close) + 0.3,
+            "low": np.minimum(opened, close) - 0.3,
+            "close": close,
+            "volume": np.ones(3_000),
+        }
+        lake.write(SeriesKey("bars", "test", symbol, "1m"), pl.DataFrame(table))
+        lake.put_instrument(perpetual(symbol))
+    return lake
+
+
+def config(**more):
+    return {
+        "name": "pairs",
+        "data": {"venue": "test", "symbols": ["BTCUSDT", "ETHUSDT"], "timeframe": "1m", "start": "2024-01-01T05:00"},
+        "strategy": {"path": "truewind.strategies.crypto.ema_cross:EmaCross", "params": {"slow": 40}},
+        "sizing": {"method": "fraction", "value": 0.5},
+        "lane": "event",
+        **more,
+    }
+
+
+GRID = {"strategy.params.fast": [5, 9, 50], "sizing.value": [0.5, 1.5]}
+
+
+def test_every_trial_has_the_figures_of_a_backtest_with_its_settings(lake, tmp_path):
+    """To the last bit where they are counted; parameters of the strategy and other settings alike."""
+    table = sweep(config(), GRID, lake=lake, out=tmp_path, workers=2).table
+    assert table.select(list(GRID)).rows() == [(5, 0.5), (5, 1.5), (9, 0.5), (9, 1.5), (50, 0.5), (50, 1.5)]
+    for trial in table.head(4).to_dicts():
+        overrides = [f"{key}={trial[key]}" for key in GRID]
+        alone = truewind.run(config(), overrides=overrides, lake=lake, runs=tmp_path / "runs").summary
+        exact = ("final_equity", "trades", "fills", "orders")
+        assert {name: trial[name] for name in exact} == {name: alone[name] for name in exact}
+        near = ("net_return", "sharpe", "max_drawdown", "fees", "funding")
+        assert [trial[name] for name in near] == pytest.approx([alone[name] for name in near], rel=1e-9)
+        assert trial["trades"] > 10
+
+
+def test_a_trial_whose_settings_are_refused_says_why(lake, tmp_path):
+    """And the others are done."""
+    done = sweep(config(), GRID, lake=lake, out=tmp_path)
+    assert done.table["error"].is_not_null().to_list() == [False] * 4 + [True] * 2
+    assert "fast (50) must be less than slow (40)" in done.table["error"][4]
+    assert done.report.read_text().count("<rect") or "<path" in done.report.read_text()
+
+
+def test_finished_trials_are_not_run_again(lake, tmp_path, monkeypatch):
+    """A sweep that was broken off goes on, and a wider one adds what is new; the table is that of one made at once."""
+    whole = sweep(config(), GRID, lake=lake, out=tmp_path / "whole").table
+    added = []
+    add = _Kept.add
+    monkeypatch.setattr(_Kept, "add", lambda self, values, *rest: (added.append(values), add(self, values, *rest)))
+    sweep(config(), {**GRID, "strategy.params.fast": [9]}, lake=lake, out=tmp_path / "parts")
+    assert len(added) == 2
+    found = sweep(config(), GRID, lake=lake, out=tmp_path / "parts").table
+    assert len(added) == 6
+    assert found.equals(whole, null_equal=True)
+
+
+def test_what_cannot_be_varied_or_compiled_is_refused(lake, tmp_path):
+    """Before anything is run."""
+    with pytest.raises(ConfigError, match=r"cannot vary data\.timeframe"):
+        sweep(config(), {"data.timeframe": ["1m", "5m"]}, lake=lake, out=tmp_path)
+    with pytest.raises(ConfigError, match="varies nothing"):
+        sweep(config(), lake=lake, out=tmp_path)
+    callbacks = config(strategy={"path": "truewind.strategies.base:Strategy"})
+    with pytest.raises(StrategyError, match="callbacks"):
+        sweep(callbacks, {"sizing.value": [0.1, 0.2]}, lake=lake, out=tmp_path)
+
+
+def test_the_grid_may_stand_in_the_config(lake, tmp_path):
+    """Under `sweep:`, with a sample; workers do not change a figure."""
+    given = config(sweep={"grid": {"strategy.params.fast": "2:30"}, "sample": 5})
+    one = sweep(given, lake=lake, out=tmp_path / "1", workers=1).table
+    two = sweep(given, lake=lake, out=tmp_path / "2", workers=2).table
+    assert len(one) == 5
+    assert one.equals(two, null_equal=True)
