@@ -9,9 +9,7 @@ from truewind.domain.book import BOOK_EVENT, BookKind
 from truewind.errors import ValidationError
 from truewind.numerics.book import Book
 
-LEVELS = st.lists(
-    st.tuples(st.sampled_from([1, -1]), st.integers(1, 400), st.integers(0, 3)), min_size=1, max_size=120
-)
+LEVELS = st.lists(st.tuples(st.sampled_from([1, -1]), st.integers(1, 400), st.integers(0, 3)), min_size=1, max_size=120)
 
 
 def rows(levels, last=1):

@@ -29,6 +29,7 @@ from truewind.execution.simulated.book_state import (
     VENUE,
     BookState,
     Report,
+    Tape,
 )
 from truewind.execution.simulated.latency import ROUND_TRIP, LatencySettings, check_round_trips
 from truewind.execution.simulated.queue import QueueSettings
@@ -196,7 +197,7 @@ class BookLane:
         if self.settings.latency.model == "recorded":
             trips = check_round_trips(np.zeros(0, ROUND_TRIP) if round_trips is None else round_trips)
         self._trips = trips
-        self._events = events
+        self._tape = Tape(events)
 
     def run(self, strategy: BookStrategy) -> BookResult:
         """Run a Python strategy. Raises StrategyError, with the time, if it raises."""
@@ -248,7 +249,7 @@ class BookLane:
     def _state(self, wakes: int, timer_us: int) -> BookState:
         settings = self.settings
         return BookState(
-            self._events,
+            self._tape,
             instrument_row(self.instrument),
             self._cash,
             settings.record(),
@@ -303,10 +304,13 @@ class _Store:
         self.reports: list[np.ndarray] = [np.zeros(0, REPORT)]
 
     def drain(self) -> None:
+        """Keep what the buffers hold, and give the kernels new ones: cheaper than copying."""
         arrays, money = self.state.arrays, self.state.arrays["account"][0]
-        self.fills.append(arrays["fills"][: money["fills"]].copy())
-        self.reports.append(arrays["reports"][: money["events"]].copy())
-        money["fills"] = money["events"] = 0
+        for name, used, kept in (("fills", "fills", self.fills), ("reports", "events", self.reports)):
+            kept.append(arrays[name][: money[used]])
+            arrays[name] = np.zeros_like(arrays[name])
+            money[used] = 0
+        self.state.publish()
 
     def make_room(self) -> None:
         """Empty the buffers; afterwards there is room for any one event or order."""

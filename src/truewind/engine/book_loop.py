@@ -138,7 +138,7 @@ def hear(handle: int, until: int, wakes: int) -> int:
         kind = event["kind"]
         if kind == _LEVEL:
             side = int(event["side"])
-            if set_level(sides, levels, far, (1 - side) >> 1, side * int(event["ticks"]), event["lots"]) == FULL:
+            if set_level(sides, levels, far, int(side < 0), side * int(event["ticks"]), event["lots"]) == FULL:
                 woken = MORE_ROOM
                 break
             if wakes & ON_BOOK and event["last"]:
@@ -215,7 +215,7 @@ def trade_market(handle: int, limit: int) -> int:
         side = int(event["side"])
         key = side * int(event["ticks"])
         if kind == _LEVEL:
-            s = (1 - side) >> 1
+            s = int(side < 0)
             before = set_level(sides, levels, far, s, key, event["lots"])
             if before == FULL:
                 state = MORE_ROOM
@@ -226,7 +226,7 @@ def trade_market(handle: int, limit: int) -> int:
             # A buyer takes asks, whose keys are mirrored.
             if (own_ask if side > 0 else own_bid) >= -key:
                 lane["event"] = k
-                hit(handle, (1 + side) >> 1, -key, event["lots"], event["ts_event"])
+                hit(handle, int(side > 0), -key, event["lots"], event["ts_event"])
                 acted = lane["last_reply"] != replies
         elif kind == _CLEAR:
             clear(sides, levels, far)
@@ -255,7 +255,9 @@ def advance(handle: int) -> int:
     lane["sent"] = 0
     while True:
         if not room_for(handle, 0):
-            return MORE_ROOM
+            tidy(handle)
+            if not room_for(handle, 0):
+                return MORE_ROOM
         limit = soonest(handle)
         answered = lane["last_reply"]
         if trade_market(handle, limit) == MORE_ROOM:
@@ -277,7 +279,7 @@ def advance(handle: int) -> int:
                     arrive_amend(handle, request["order"], request["ticks"], request["lots"], request["ts"])
                 continue
         if lane["first_reply"] < lane["last_reply"] and replies[lane["first_reply"]]["ts_recv"] <= limit:
-            if hear(handle, limit - 1, 0) == MORE_ROOM:
+            if wakes & ON_REPORT and hear(handle, limit - 1, 0) == MORE_ROOM:
                 return MORE_ROOM
             j = lane["first_reply"]
             learn(handle, j)

@@ -211,10 +211,8 @@ def apply_events(events: Any, first: int, last: int, sides: Any, levels: Any, fa
     for k in range(first, last):
         event = events[k]
         if event["kind"] == _LEVEL:
-            s = 0 if event["side"] > 0 else 1
-            ticks = int(event["ticks"])
-            key = ticks if s == 0 else -ticks
-            if set_level(sides, levels, far, s, key, event["lots"]) == FULL:
+            side = int(event["side"])
+            if set_level(sides, levels, far, int(side < 0), side * int(event["ticks"]), event["lots"]) == FULL:
                 return k
         elif event["kind"] == _CLEAR:
             clear(sides, levels, far)

@@ -275,12 +275,26 @@ else:
         return _pick(handle, "marks", "taken")
 
 
+class Tape:
+    """Events (BOOK_EVENT rows sorted by ts_event, at least one), and the order in which they are heard.
+
+    order: rows by ts_recv, None if that is how they lie. end: when the last of them is known.
+    """
+
+    def __init__(self, events: np.ndarray) -> None:
+        known = events["ts_recv"]
+        same = bool((known[1:] >= known[:-1]).all())
+        self.events = np.ascontiguousarray(events)
+        self.order = None if same else np.argsort(known, kind="stable")
+        self.end = int(known[-1] if same else known.max())
+
+
 class BookState:
     """The arrays of one run. They may be replaced by longer ones only through `grow`, which tells the kernels."""
 
     def __init__(
         self,
-        events: np.ndarray,
+        tape: "Tape",
         instrument: np.ndarray,
         cash_units: int,
         venue: np.ndarray,
@@ -293,16 +307,15 @@ class BookState:
         sample_us: int,
         burst: int,
     ) -> None:
-        known = events["ts_recv"]
-        same = bool((known[1:] >= known[:-1]).all())
+        events = tape.events
         self.books = Book(), Book()
-        start, end = int(events["ts_event"][0]), int(known.max())
+        start, end = int(events["ts_event"][0]), tape.end
         lane = np.zeros(1, LANE)
         lane[0]["now"], lane[0]["end"] = start, end
         lane[0]["timer_us"], lane[0]["timer_at"] = timer_us, start + timer_us if timer_us else NEVER
         lane[0]["sample_us"], lane[0]["sample_at"] = sample_us, start + sample_us if sample_us else NEVER
         lane[0]["own_bid"] = lane[0]["own_ask"] = NO_KEY
-        lane[0]["wakes"], lane[0]["burst"], lane[0]["same_order"] = wakes, burst, same
+        lane[0]["wakes"], lane[0]["burst"], lane[0]["same_order"] = wakes, burst, tape.order is None
         account = np.zeros(1, ACCOUNT)
         for name in ("cash", "initial", "equity", "peak"):
             account[name] = cash_units
@@ -314,8 +327,8 @@ class BookState:
         self.arrays: dict[str, np.ndarray] = {
             **{name: np.zeros(1) for name in state.ARRAYS},
             "limits": limits,
-            "market": np.ascontiguousarray(events),
-            "feed": np.zeros(1, np.int64) if same else np.argsort(known, kind="stable"),
+            "market": events,
+            "feed": np.zeros(1, np.int64) if tape.order is None else tape.order,
             "lane": lane,
             "venue": venue,
             "latency": latency,
@@ -325,9 +338,9 @@ class BookState:
             "account": account,
             "fills": np.zeros(16_384, FILL),
             "book_orders": np.zeros(max(256, _power_of_two(4 * burst)), BOOK_ORDER),
-            "requests": np.zeros(4 * burst, REQUEST),
-            "replies": np.zeros(1_024, REPORT),
-            "reports": np.zeros(16_384, REPORT),
+            "requests": np.zeros(16 * burst, REQUEST),
+            "replies": np.zeros(4_096, REPORT),
+            "reports": np.zeros(65_536, REPORT),
             "samples": np.zeros(samples, SAMPLE),
             "resting": np.zeros(0, np.int64),
             "working": np.zeros(0, np.int64),
