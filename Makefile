@@ -14,7 +14,9 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 
 # What must be covered line by line, measured on the kernels' Python faces.
 COVERED := */engine/*,*/execution/simulated/*,*/portfolio/ledger.py,*/storage/lake.py
-COVERED_TESTS := $(wildcard tests/engine tests/execution tests/portfolio tests/storage)
+COVERED_TESTS := $(wildcard tests/engine tests/execution tests/portfolio tests/storage tests/strategies)
+# The loop that is written for machine code has no Python face of its own; tests/parity holds it to the event lane.
+UNCOVERED := */engine/compiled.py,*/engine/trials.py
 
 .PHONY: demo test lint coverage bench clean
 
@@ -33,7 +35,7 @@ lint: .venv/.dev
 
 coverage: .venv/.dev
 	TRUEWIND_KERNELS=python $(BIN)/pytest $(COVERED_TESTS) --cov=truewind --cov-report=
-	$(BIN)/coverage report --include '$(COVERED)' --fail-under 90
+	$(BIN)/coverage report --include '$(COVERED)' --omit '$(UNCOVERED)' --fail-under 90
 
 bench: .venv/.dev
 	$(BIN)/python bench/all.py
