@@ -15,7 +15,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 # What must be covered line by line, measured on the kernels' Python faces.
 COVERED := */engine/*,*/execution/simulated/*,*/portfolio/ledger.py,*/storage/lake.py
 COVERED_TESTS := $(wildcard tests/engine tests/execution tests/portfolio tests/storage tests/strategies)
-# The loop that is written for machine code has no Python face of its own; tests/parity holds it to the event lane.
+# Run by tests/parity and tests/research, which take minutes in plain Python and hold these two to the event lane.
 UNCOVERED := */engine/compiled.py,*/engine/trials.py
 
 .PHONY: demo test lint coverage bench clean
