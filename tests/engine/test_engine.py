@@ -271,7 +271,7 @@ def test_equity_is_the_books_at_each_close():
             fill = fills.pop(0)
             held[fill["symbol"]], cost[fill["symbol"]] = int(fill["position"]), int(fill["cost"])
             cash += int(fill["realised"]) - int(fill["fee"])
-        close[timeline.times[2, row]] = timeline.prices[3, row]
+        close[timeline.times[2][row]] = timeline.prices[3][row]
         expected = cash / 1e8 + sum(held[s] * 0.001 * close[s] - cost[s] / 1e8 for s in range(2))
         assert engine.equity[row] == pytest.approx(expected, rel=1e-12)
 
@@ -320,7 +320,7 @@ def test_no_order_knows_the_future(seed, moment):
         first, second = getattr(before, name), getattr(after, name)
         assert first[first["row"] < rows].tobytes() == second[second["row"] < rows].tobytes()
     assert before.equity[:rows].tobytes() == after.equity[:rows].tobytes()
-    assert before.timeline.times[1, rows] == (moment + 1) * MINUTE
+    assert before.timeline.times[1][rows] == (moment + 1) * MINUTE
 
 
 def test_more_events_than_the_buffers_hold(monkeypatch):

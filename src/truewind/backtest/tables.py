@@ -158,7 +158,7 @@ def candles_table(timeline: Timeline) -> pl.DataFrame:
         rows = np.flatnonzero(timeline.times[SYMBOL] == index)
         each = -(-len(rows) // MAX_CANDLES)
         starts = np.arange(0, len(rows), each)
-        prices: Any = timeline.prices[:, rows]
+        prices: Any = [column[rows] for column in timeline.prices]
         volume = timeline.columns.get("volume")
         parts.append(
             pl.DataFrame(

@@ -112,7 +112,7 @@ def check(state: int, k: int) -> int:
     """What is wrong with the prices of a signal to be long or short; IDLE if nothing is."""
     said = signal_of(state)
     side, entry, stop = said["side"], said["entry"], said["stop"]
-    price = prices_of(state)[3, k] if entry != entry else entry
+    price = prices_of(state)[3][k] if entry != entry else entry
     if (price - stop) * side <= 0.0:
         return BAD_STOP
     targets = (said["target_1"], said["target_2"], said["target_3"], said["target_4"])
@@ -153,7 +153,7 @@ def enter(state: int, k: int, symbol: int) -> int:
     said, how, instrument = signal_of(state), sizing_of(state), instruments_of(state)[symbol]
     side, entry, tag = said["side"], said["entry"], said["reason"]
     at_market = entry != entry
-    price = prices_of(state)[3, k] if at_market else entry
+    price = prices_of(state)[3][k] if at_market else entry
     equity = account_of(state)["equity"] / how["scale"]
     quantity = size(how["method"], how["value"], equity, price, said["stop"])
     if how["method"] != FIXED:

@@ -31,8 +31,8 @@ from truewind.strategies.base import SignalStrategy, Strategy
 WORTH_COMPILING = 100_000  # rows; fewer take the event lane less time than compiling does
 _STRIDE = 1 << 18  # rows between two signs of progress
 # Where the loop finds a bar's fields. `symbol` is text, which machine code does not take.
-_TIMELINE = {"ts": "times[0, k]", "ts_event": "now", "ts_recv": "now"} | {
-    name: f"prices[{i}, k]" for i, name in enumerate(("open", "high", "low", "close"))
+_TIMELINE = {"ts": "times[0][k]", "ts_event": "now", "ts_recv": "now"} | {
+    name: f"prices[{i}][k]" for i, name in enumerate(("open", "high", "low", "close"))
 }
 _OPTIONAL = [name for name in Bar.__struct_fields__ if name not in (*_TIMELINE, "symbol")]
 # What is shown to `decide` of each position between two events.
@@ -160,7 +160,7 @@ def source(strategy: SignalStrategy, columns: tuple[str, ...], alone: bool) -> s
         row=", ".join(fields.values()),
         # Of one symbol everything stays in registers between two events; of several it is looked up on each row.
         symbol_once="symbol = 0\n    " + _VIEW.replace("\n", "\n    ") if alone else "",
-        symbol_each="" if alone else "symbol = times[2, k]",
+        symbol_each="" if alone else "symbol = times[2][k]",
         view=_VIEW.replace("\n", "\n            ") if alone else "",
         look_each="" if alone else _VIEW.replace("\n", "\n        "),
         view_after=_VIEW.replace("\n", "\n                ") if alone else "",
@@ -209,7 +209,7 @@ def loop(state, first, last, wake, columns, integers, floats, held, at):
         look(state, symbol, held)
     {symbol_once}
     for k in range(first, last):
-        now = times[1, k]
+        now = times[1][k]
         {symbol_each}
         if k >= wake:
             following_wake = process(state, k)
@@ -287,9 +287,9 @@ class CompiledEngine(Engine):
         if done == FLUSH:
             self._make_room()
         elif done < 0:
-            symbol = self.symbols[int(self.timeline.times[SYMBOL, row])]
+            symbol = self.symbols[int(self.timeline.times[SYMBOL][row])]
             signal = Signal(*self.state.signal[0].item())
-            raise fault(done, symbol, self.now_us, float(self.timeline.prices[CLOSE, row]), signal)
+            raise fault(done, symbol, self.now_us, float(self.timeline.prices[CLOSE][row]), signal)
         return row
 
 

@@ -159,7 +159,7 @@ class Engine:
             at = f"bar {self._row}" if self._row >= 0 else "start"
             symbol = ""
             if self._row >= 0:
-                symbol = self.symbols[int(self.timeline.times[SYMBOL, self._row])]
+                symbol = self.symbols[int(self.timeline.times[SYMBOL][self._row])]
                 at = f"{symbol} bar {self._row}, known at {iso(self.now_us)}"
             name = type(self.strategy).__name__
             raise StrategyError(
@@ -176,7 +176,7 @@ class Engine:
     def now_us(self) -> int:
         """Time of the last bar handed to the strategy, µs UTC; before the first bar, its open."""
         times = self.timeline.times
-        return int(times[TS_EVENT, self._row]) if self._row >= 0 else int(times[0, 0])
+        return int(times[TS_EVENT][self._row]) if self._row >= 0 else int(times[0][0])
 
     def submit(
         self,
@@ -245,7 +245,7 @@ class Engine:
             self._make_room()
         if done != IDLE:
             if done < 0:
-                raise fault(done, symbol, self.now_us, float(self.timeline.prices[CLOSE, self._row]), signal)
+                raise fault(done, symbol, self.now_us, float(self.timeline.prices[CLOSE][self._row]), signal)
             self._positions.clear()
             if state.positions[index]["wake"]:
                 self._wake = self._row + 1

@@ -23,7 +23,8 @@ _OPTIONAL = ("volume", "quote_volume", "trades", "taker_buy_volume")
 class Timeline:
     """All bars of a run, merged, as columns.
 
-    times: int64 (3, rows): open time, event time, symbol index. prices: float64 (4, rows): open, high, low, close.
+    times: three int64 columns: open time, event time, symbol index. prices: four float64 columns: open, high, low,
+    close; marks and indices: the same of the mark and of the index price, the traded prices where there are none.
     columns: further float64 columns by name (volume …, and the features that the strategy reads).
     callback: the strategy's method that the rows are for.
     """
@@ -31,15 +32,23 @@ class Timeline:
     callback = "on_bar"
 
     def __init__(
-        self, symbols: Sequence[str], times: np.ndarray, prices: np.ndarray, columns: Mapping[str, np.ndarray]
+        self,
+        symbols: Sequence[str],
+        times: Sequence[np.ndarray],
+        prices: Sequence[np.ndarray],
+        columns: Mapping[str, np.ndarray],
+        marks: Sequence[np.ndarray] | None = None,
+        indices: Sequence[np.ndarray] | None = None,
     ) -> None:
         self.symbols = list(symbols)
         self.times = times
         self.prices = prices
+        self.marks = marks or prices
+        self.indices = indices or prices
         self.columns = dict(columns)
 
     def __len__(self) -> int:
-        return int(self.times.shape[1])
+        return len(self.times[0])
 
     def row_type(self) -> type[Bar]:
         """The type of this timeline's bars: `Bar`, with a field for each feature if there are any."""
@@ -72,14 +81,14 @@ class Timeline:
             else:
                 part = wanted[first : first + CHUNK]
                 rows = part.tolist()
-            ts_event = self.times[TS_EVENT, part].tolist()
+            ts_event = self.times[TS_EVENT][part].tolist()
             symbols: Any
             if len(self.symbols) == 1:
                 symbols = repeat(self.symbols[0])
             else:
-                symbols = map(self.symbols.__getitem__, self.times[SYMBOL, part].tolist())
-            values: list[Any] = [symbols, self.times[TS, part].tolist(), ts_event, ts_event]
-            values += [self.prices[i, part].tolist() for i in range(4)]
+                symbols = map(self.symbols.__getitem__, self.times[SYMBOL][part].tolist())
+            values: list[Any] = [symbols, self.times[TS][part].tolist(), ts_event, ts_event]
+            values += [prices[part].tolist() for prices in self.prices]
             for name in [*filled, *extra]:
                 values.append(self.columns[name][part].tolist() if name in self.columns else nan)
             yield rows, map(row_type, *values)
@@ -97,11 +106,11 @@ class Tape(Timeline):
         """(rows, trades) for stretches of the timeline; `wanted` must be None: there are no fields to wake on."""
         for first in range(0, len(self), CHUNK):
             part = slice(first, first + CHUNK)
-            ts = self.times[TS, part].tolist()
+            ts = self.times[TS][part].tolist()
             symbols: Any = repeat(self.symbols[0])
             if len(self.symbols) > 1:
-                symbols = map(self.symbols.__getitem__, self.times[SYMBOL, part].tolist())
-            values = [self.prices[CLOSE, part].tolist(), *(self.columns[name][part].tolist() for name in _TRADE)]
+                symbols = map(self.symbols.__getitem__, self.times[SYMBOL][part].tolist())
+            values = [self.prices[CLOSE][part].tolist(), *(self.columns[name][part].tolist() for name in _TRADE)]
             yield range(first, first + len(ts)), map(Trade, symbols, ts, ts, *values)
 
 
@@ -127,7 +136,7 @@ def merge_trades(trades: Mapping[str, Mapping[str, np.ndarray]]) -> Tape:
                 row=row,
             )
     total = sum(len(columns["ts"]) for columns in trades.values())
-    times, prices = np.empty((3, total), np.int64), np.empty((4, total), np.float64)
+    times, price = [np.empty(total, np.int64) for _ in range(3)], np.empty(total, np.float64)
     types = {"quantity": np.float64, "side": np.int64, "id": np.int64}
     merged = {name: np.zeros(total, types[name]) for name in _TRADE}
     order = _event_order(trades, dict.fromkeys(trades, 0))
@@ -135,14 +144,14 @@ def merge_trades(trades: Mapping[str, Mapping[str, np.ndarray]]) -> Tape:
     for index, columns in enumerate(trades.values()):
         stop = start + len(columns["ts"])
         to: Any = slice(start, stop) if order is None else order[start:stop]
-        times[TS, to] = times[TS_EVENT, to] = columns["ts"]
-        times[SYMBOL, to] = index
-        prices[:, to] = columns["price"]
+        times[TS][to] = times[TS_EVENT][to] = columns["ts"]
+        times[SYMBOL][to] = index
+        price[to] = columns["price"]
         for name in _TRADE:
             if name in columns:
                 merged[name][to] = columns[name]
         start = stop
-    return Tape(list(trades), times, prices, merged)
+    return Tape(list(trades), times, (price,) * 4, merged)
 
 
 def merge(bars: Mapping[str, Mapping[str, np.ndarray]], lengths_us: Mapping[str, int]) -> Timeline:
@@ -165,19 +174,19 @@ def merge(bars: Mapping[str, Mapping[str, np.ndarray]], lengths_us: Mapping[str,
         names += [name for name in columns if name not in (*_PRICES, "ts", *names)]
     names.sort(key=lambda name: _OPTIONAL.index(name) if name in _OPTIONAL else len(_OPTIONAL))
     total = sum(len(columns["ts"]) for columns in bars.values())
-    times = np.empty((3, total), np.int64)
-    prices = np.empty((4, total), np.float64)
+    times = [np.empty(total, np.int64) for _ in range(3)]
+    prices = [np.empty(total, np.float64) for _ in _PRICES]
     merged = {name: np.empty(total, np.float64) for name in names}
     order = _event_order(bars, lengths_us)
     start = 0
     for index, (symbol, columns) in enumerate(bars.items()):
         stop = start + len(columns["ts"])
         to: Any = slice(start, stop) if order is None else order[start:stop]
-        times[TS, to] = columns["ts"]
-        times[TS_EVENT, to] = columns["ts"] + lengths_us[symbol]
-        times[SYMBOL, to] = index
+        times[TS][to] = columns["ts"]
+        times[TS_EVENT][to] = columns["ts"] + lengths_us[symbol]
+        times[SYMBOL][to] = index
         for i, name in enumerate(_PRICES):
-            prices[i, to] = columns[name]
+            prices[i][to] = columns[name]
         for name in names:
             merged[name][to] = columns.get(name, np.nan)
         start = stop

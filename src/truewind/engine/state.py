@@ -79,7 +79,10 @@ class State:
         self.fills = np.zeros(buffer_rows or BUFFER_ROWS, FILL)
         self.events = np.zeros(buffer_rows or BUFFER_ROWS, ORDER_EVENT)
         self.equity = np.full(len(timeline), float(units))
-        self.times, self.prices = timeline.times, timeline.prices
+        self.opened, self.known, self.symbols = timeline.times
+        self.open, self.high, self.low, self.close = timeline.prices
+        self.mark_open, self.mark_high, self.mark_low, self.mark_close = timeline.marks
+        self.index_open, self.index_high, self.index_low, self.index_close = timeline.indices
         self.volumes = timeline.columns.get("volume", timeline.columns.get("quantity", np.zeros(0)))
         self.costs, self.limits = costs, limits
         self.sizing, self.signal = np.zeros(1, SIZING), np.zeros(1, SIGNAL)
@@ -101,7 +104,7 @@ class State:
         for i, array in enumerate(found):
             if not array.flags.c_contiguous or array.dtype != DTYPES[ARRAYS[i]]:
                 raise ValueError(f"{ARRAYS[i]} is not one piece of memory of {DTYPES[ARRAYS[i]]}, but {array.dtype}")
-            self._words[2 * i : 2 * i + 2] = array.ctypes.data, array.shape[-1]
+            self._words[2 * i : 2 * i + 2] = array.ctypes.data, len(array)
         if not COMPILED:
             OPEN[self.handle] = tuple(found)
 

@@ -104,8 +104,8 @@ class Bench:
         if done < 0:
             row = int(self._at[0])
             signal = Signal(*state.signal[0].item())
-            symbol = timeline.symbols[int(timeline.times[SYMBOL, row])]
-            raise fault(done, symbol, int(timeline.times[TS_EVENT, row]), float(timeline.prices[CLOSE, row]), signal)
+            symbol = timeline.symbols[int(timeline.times[SYMBOL][row])]
+            raise fault(done, symbol, int(timeline.times[TS_EVENT][row]), float(timeline.prices[CLOSE][row]), signal)
         money = state.account[0]
         if money["overflow"]:
             raise LedgerError("An amount does not fit 64 bits in the account's smallest unit")

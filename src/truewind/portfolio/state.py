@@ -22,117 +22,151 @@ from truewind.numerics.jit import COMPILED, kernel
 
 # The arrays in the order of the table: for each its address and its length.
 ARRAYS = (
-    *("times", "prices", "funding", "instruments", "positions", "account"),
-    *("orders", "fills", "events", "equity", "costs", "limits", "sizing", "signal", "following", "volumes"),
+    *("opened", "known", "symbols", "open", "high", "low", "close"),
+    *("mark_open", "mark_high", "mark_low", "mark_close", "index_open", "index_high", "index_low", "index_close"),
+    *("volumes", "equity", "funding", "instruments", "positions", "account"),
+    *("orders", "fills", "events", "costs", "limits", "sizing", "signal", "following"),
 )
 WORDS = 2 * len(ARRAYS)
 _LAYOUTS: tuple[Any, ...] = (
-    *(np.int64, np.float64, FUNDING, INSTRUMENT, POSITION, ACCOUNT),
-    *(ORDER, FILL, ORDER_EVENT, np.float64, COSTS, LIMITS, SIZING, SIGNAL, FOLLOWING, np.float64),
+    *(3 * [np.int64] + 4 * [np.float64] + 8 * [np.float64]),
+    *(np.float64, np.float64, FUNDING, INSTRUMENT, POSITION, ACCOUNT),
+    *(ORDER, FILL, ORDER_EVENT, COSTS, LIMITS, SIZING, SIGNAL, FOLLOWING),
 )
 DTYPES = {name: np.dtype(layout) for name, layout in zip(ARRAYS, _LAYOUTS, strict=True)}
 # Where kernels run as plain Python there are no addresses: the arrays by handle.
 OPEN: dict[int, tuple[np.ndarray, ...]] = {}
 
 if COMPILED:
-    words_at, array_at, table_at = memory.words_at, memory.array_at, memory.table_at
+    words_at, array_at = memory.words_at, memory.array_at
     _INT64, _FLOAT64 = np.int64, np.float64
 
     @kernel(inline=True)
     def times_of(state: int) -> Any:
-        """int64 (3, rows): open time, event time, symbol index."""
+        """int64 arrays a row: open time, event time, symbol index."""
         w = words_at(state, WORDS)
-        return table_at(w[0], 3, w[1], _INT64)
+        return (
+            array_at(w[0], w[1], _INT64),
+            array_at(w[2], w[3], _INT64),
+            array_at(w[4], w[5], _INT64),
+        )
 
     @kernel(inline=True)
     def prices_of(state: int) -> Any:
-        """float64 (4, rows): open, high, low, close."""
+        """float64 arrays a row: open, high, low, close."""
         w = words_at(state, WORDS)
-        return table_at(w[2], 4, w[3], _FLOAT64)
+        return (
+            array_at(w[6], w[7], _FLOAT64),
+            array_at(w[8], w[9], _FLOAT64),
+            array_at(w[10], w[11], _FLOAT64),
+            array_at(w[12], w[13], _FLOAT64),
+        )
 
     @kernel(inline=True)
-    def funding_of(state: int) -> Any:
-        """FUNDING rows of all symbols; each position knows its own."""
+    def marks_of(state: int) -> Any:
+        """As `prices`, of the mark price; the traded prices where the run has none."""
         w = words_at(state, WORDS)
-        return array_at(w[4], w[5], FUNDING)
+        return (
+            array_at(w[14], w[15], _FLOAT64),
+            array_at(w[16], w[17], _FLOAT64),
+            array_at(w[18], w[19], _FLOAT64),
+            array_at(w[20], w[21], _FLOAT64),
+        )
 
     @kernel(inline=True)
-    def instruments_of(state: int) -> Any:
-        """One INSTRUMENT a symbol."""
+    def indices_of(state: int) -> Any:
+        """As `prices`, of the index price; the traded prices where the run has none."""
         w = words_at(state, WORDS)
-        return array_at(w[6], w[7], INSTRUMENT)
-
-    @kernel(inline=True)
-    def positions_of(state: int) -> Any:
-        """One POSITION a symbol."""
-        w = words_at(state, WORDS)
-        return array_at(w[8], w[9], POSITION)
-
-    @kernel(inline=True)
-    def account_of(state: int) -> Any:
-        """The ACCOUNT record."""
-        w = words_at(state, WORDS)
-        return array_at(w[10], w[11], ACCOUNT)[0]
-
-    @kernel(inline=True)
-    def orders_of(state: int) -> Any:
-        """ORDER rows; the first account["orders"] of them work."""
-        w = words_at(state, WORDS)
-        return array_at(w[12], w[13], ORDER)
-
-    @kernel(inline=True)
-    def fills_of(state: int) -> Any:
-        """The FILL buffer; account["fills"] rows are in use."""
-        w = words_at(state, WORDS)
-        return array_at(w[14], w[15], FILL)
-
-    @kernel(inline=True)
-    def events_of(state: int) -> Any:
-        """The ORDER_EVENT buffer; account["events"] rows are in use."""
-        w = words_at(state, WORDS)
-        return array_at(w[16], w[17], ORDER_EVENT)
-
-    @kernel(inline=True)
-    def equity_of(state: int) -> Any:
-        """float64 (rows): equity after each row, in ledger units."""
-        w = words_at(state, WORDS)
-        return array_at(w[18], w[19], _FLOAT64)
-
-    @kernel(inline=True)
-    def costs_of(state: int) -> Any:
-        """The COSTS record."""
-        w = words_at(state, WORDS)
-        return array_at(w[20], w[21], COSTS)[0]
-
-    @kernel(inline=True)
-    def limits_of(state: int) -> Any:
-        """The LIMITS record."""
-        w = words_at(state, WORDS)
-        return array_at(w[22], w[23], LIMITS)[0]
-
-    @kernel(inline=True)
-    def sizing_of(state: int) -> Any:
-        """The SIZING record."""
-        w = words_at(state, WORDS)
-        return array_at(w[24], w[25], SIZING)[0]
-
-    @kernel(inline=True)
-    def signal_of(state: int) -> Any:
-        """The SIGNAL that is to be acted on."""
-        w = words_at(state, WORDS)
-        return array_at(w[26], w[27], SIGNAL)[0]
-
-    @kernel(inline=True)
-    def following_of(state: int) -> Any:
-        """One FOLLOWING a symbol."""
-        w = words_at(state, WORDS)
-        return array_at(w[28], w[29], FOLLOWING)
+        return (
+            array_at(w[22], w[23], _FLOAT64),
+            array_at(w[24], w[25], _FLOAT64),
+            array_at(w[26], w[27], _FLOAT64),
+            array_at(w[28], w[29], _FLOAT64),
+        )
 
     @kernel(inline=True)
     def volumes_of(state: int) -> Any:
         """float64 (rows): volume in base units; no rows where it is not known."""
         w = words_at(state, WORDS)
         return array_at(w[30], w[31], _FLOAT64)
+
+    @kernel(inline=True)
+    def equity_of(state: int) -> Any:
+        """float64 (rows): equity after each row, in ledger units."""
+        w = words_at(state, WORDS)
+        return array_at(w[32], w[33], _FLOAT64)
+
+    @kernel(inline=True)
+    def funding_of(state: int) -> Any:
+        """FUNDING rows of all symbols; each position knows its own."""
+        w = words_at(state, WORDS)
+        return array_at(w[34], w[35], FUNDING)
+
+    @kernel(inline=True)
+    def instruments_of(state: int) -> Any:
+        """One INSTRUMENT a symbol."""
+        w = words_at(state, WORDS)
+        return array_at(w[36], w[37], INSTRUMENT)
+
+    @kernel(inline=True)
+    def positions_of(state: int) -> Any:
+        """One POSITION a symbol."""
+        w = words_at(state, WORDS)
+        return array_at(w[38], w[39], POSITION)
+
+    @kernel(inline=True)
+    def account_of(state: int) -> Any:
+        """The ACCOUNT record."""
+        w = words_at(state, WORDS)
+        return array_at(w[40], w[41], ACCOUNT)[0]
+
+    @kernel(inline=True)
+    def orders_of(state: int) -> Any:
+        """ORDER rows; the first account["orders"] of them work."""
+        w = words_at(state, WORDS)
+        return array_at(w[42], w[43], ORDER)
+
+    @kernel(inline=True)
+    def fills_of(state: int) -> Any:
+        """The FILL buffer; account["fills"] rows are in use."""
+        w = words_at(state, WORDS)
+        return array_at(w[44], w[45], FILL)
+
+    @kernel(inline=True)
+    def events_of(state: int) -> Any:
+        """The ORDER_EVENT buffer; account["events"] rows are in use."""
+        w = words_at(state, WORDS)
+        return array_at(w[46], w[47], ORDER_EVENT)
+
+    @kernel(inline=True)
+    def costs_of(state: int) -> Any:
+        """The COSTS record."""
+        w = words_at(state, WORDS)
+        return array_at(w[48], w[49], COSTS)[0]
+
+    @kernel(inline=True)
+    def limits_of(state: int) -> Any:
+        """The LIMITS record."""
+        w = words_at(state, WORDS)
+        return array_at(w[50], w[51], LIMITS)[0]
+
+    @kernel(inline=True)
+    def sizing_of(state: int) -> Any:
+        """The SIZING record."""
+        w = words_at(state, WORDS)
+        return array_at(w[52], w[53], SIZING)[0]
+
+    @kernel(inline=True)
+    def signal_of(state: int) -> Any:
+        """The SIGNAL that is to be acted on."""
+        w = words_at(state, WORDS)
+        return array_at(w[54], w[55], SIGNAL)[0]
+
+    @kernel(inline=True)
+    def following_of(state: int) -> Any:
+        """One FOLLOWING a symbol."""
+        w = words_at(state, WORDS)
+        return array_at(w[56], w[57], FOLLOWING)
 
 else:
 
@@ -141,7 +175,13 @@ else:
         single = name in ("account", "costs", "limits", "sizing", "signal")
         return lambda state: OPEN[state][index][0] if single else OPEN[state][index]
 
-    times_of, prices_of, funding_of, instruments_of = map(_finder, ARRAYS[:4])
-    positions_of, account_of, orders_of, fills_of = map(_finder, ARRAYS[4:8])
-    events_of, equity_of, costs_of, limits_of = map(_finder, ARRAYS[8:12])
-    sizing_of, signal_of, following_of, volumes_of = map(_finder, ARRAYS[12:])
+    def _columns(first: str, count: int) -> Any:
+        index = ARRAYS.index(first)
+        return lambda state: OPEN[state][index : index + count]
+
+    times_of, prices_of = _columns("opened", 3), _columns("open", 4)
+    marks_of, indices_of = _columns("mark_open", 4), _columns("index_open", 4)
+    volumes_of, equity_of, funding_of, instruments_of = map(_finder, ARRAYS[15:19])
+    positions_of, account_of, orders_of, fills_of = map(_finder, ARRAYS[19:23])
+    events_of, costs_of, limits_of, sizing_of = map(_finder, ARRAYS[23:27])
+    signal_of, following_of = map(_finder, ARRAYS[27:])

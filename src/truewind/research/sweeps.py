@@ -234,7 +234,7 @@ class _Market:
                 return self._columns[key]
         outputs = {column: np.empty(len(self._wide)) for column in features.parse_spec(spec).columns}
         for rows in self._symbols:
-            used = rows[self._wide.times[TS, rows] >= origin] if self._start is not None else rows
+            used = rows[self._wide.times[TS][rows] >= origin] if self._start is not None else rows
             part: Any = slice(None) if len(self._symbols) == 1 and len(used) == len(self._wide) else used
             named_columns = ("open", "high", "low", "close")
             arrays = {name: self._wide.prices[OPEN + i][part] for i, name in enumerate(named_columns)}

@@ -29,14 +29,14 @@ def impact(state: int, symbol: int, row: int, lots: int) -> float:
     bars = moves = 0
     k = row - 1
     while k >= 0 and bars < WINDOW:
-        if times[2, k] == symbol:
+        if times[2][k] == symbol:
             if volumes[k] == volumes[k]:
                 volume += volumes[k]
             bars += 1
             if later == later:
-                moved += abs(later / prices[3, k] - 1.0)
+                moved += abs(later / prices[3][k] - 1.0)
                 moves += 1
-            later = prices[3, k]
+            later = prices[3][k]
         k -= 1
     if moves == 0 or not volume > 0.0:
         return 0.0

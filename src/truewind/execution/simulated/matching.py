@@ -64,16 +64,16 @@ def scan(state: int, first: int, last: int) -> int:
         if only["wake"]:
             return min(first, last)
         for k in range(first, last):
-            if prices[2, k] <= low_at or prices[1, k] >= high_at or times[1, k] >= due_at:
+            if prices[2][k] <= low_at or prices[1][k] >= high_at or times[1][k] >= due_at:
                 return k
         return last
     for k in range(first, last):
-        position = positions[times[2, k]]
+        position = positions[times[2][k]]
         if (
             position["wake"]
-            or prices[2, k] <= position["low_at"]
-            or prices[1, k] >= position["high_at"]
-            or times[1, k] >= position["due_at"]
+            or prices[2][k] <= position["low_at"]
+            or prices[1][k] >= position["high_at"]
+            or times[1][k] >= position["due_at"]
         ):
             return k
     return last
@@ -97,27 +97,27 @@ def settle(state: int, upto: int) -> None:
         exposure, close = only["lots"] * worth_per_lot(instruments[0]), only["close"]
         for k in range(first, upto):
             if exposure != 0.0:
-                worth += exposure * (prices[3, k] - close)
+                worth += exposure * (prices[3][k] - close)
                 if worth > peak:
                     peak = worth
                 elif worth < keep * peak:
                     money["halted"] = 1
-            close = prices[3, k]
+            close = prices[3][k]
             equity[k] = worth
         only["close"] = close
         money["equity"], money["peak"], money["settled"] = worth, peak, upto
         return
     for k in range(first, upto):
-        symbol = times[2, k]
+        symbol = times[2][k]
         position = positions[symbol]
         if position["lots"] != 0:
-            change = prices[3, k] - position["close"]
+            change = prices[3][k] - position["close"]
             worth += position["lots"] * worth_per_lot(instruments[symbol]) * change
             if worth > peak:
                 peak = worth
             elif worth < keep * peak:
                 money["halted"] = 1
-        position["close"] = prices[3, k]
+        position["close"] = prices[3][k]
         equity[k] = worth
     money["equity"], money["peak"], money["settled"] = worth, peak, upto
 
@@ -126,7 +126,7 @@ def settle(state: int, upto: int) -> None:
 def time_at(state: int, k: int) -> int:
     """When bar `k` is known; before the first bar (−1), when it opens."""
     times = times_of(state)
-    return int(times[1, k] if k >= 0 else times[0, 0])
+    return int(times[1][k] if k >= 0 else times[0][0])
 
 
 @kernel
@@ -425,7 +425,7 @@ def arrive(state: int, j: int, k: int) -> None:
     prices = prices_of(state)
     instruments = instruments_of(state)
     order = orders_of(state)[j]
-    instrument, at = instruments[times[2, k]], prices[0, k]
+    instrument, at = instruments[times[2][k]], prices[0][k]
     order["accepted_row"] = k
     if order["post_only"]:
         limit = to_price(order["price"], instrument["tick_num"], instrument["tick_den"])
@@ -444,15 +444,15 @@ def match_open(state: int, k: int) -> None:
     account = account_of(state)
     orders = orders_of(state)
     costs = costs_of(state)
-    opened, symbol = times[0, k], times[2, k]
-    instrument, at = instruments[symbol], prices[0, k]
+    opened, symbol = times[0][k], times[2][k]
+    instrument, at = instruments[symbol], prices[0][k]
     j = 0
     while j < account["orders"]:
         order = orders[j]
         if order["symbol"] == symbol:
             if 0 < order["expires"] <= opened and TRANSITIONS[order["status"], _EXPIRE] >= 0:
                 end_order(state, j, order["expires"], k, _EXPIRE, _TIME_IN_FORCE)
-            if order["status"] == _SUBMITTED and order["ts_sent"] <= opened and order["ts_arrive"] < times[1, k]:
+            if order["status"] == _SUBMITTED and order["ts_sent"] <= opened and order["ts_arrive"] < times[1][k]:
                 arrive(state, j, k)
             side = order["side"]
             ticks = to_ticks(at, instrument["tick_num"], instrument["tick_den"], side)
@@ -469,7 +469,7 @@ def match_open(state: int, k: int) -> None:
                     follow(order, ticks)
             elif order["status"] == _ACCEPTED and order["type"] == _MARKET:
                 if costs["worst"]:
-                    worst = prices[1, k] if side > 0 else prices[2, k]
+                    worst = prices[1][k] if side > 0 else prices[2][k]
                     ticks = to_ticks(worst, instrument["tick_num"], instrument["tick_den"], side)
                 execute(state, j, ticks, 0, 0, ts, k)
             if rests(order):
@@ -499,7 +499,7 @@ def nearest(state: int, k: int, against: bool, only_opening: bool) -> int:
     account = account_of(state)
     orders = orders_of(state)
     costs = costs_of(state)
-    symbol = times[2, k]
+    symbol = times[2][k]
     instrument = instruments[symbol]
     found = -1
     shortest = np.inf
@@ -511,19 +511,19 @@ def nearest(state: int, k: int, against: bool, only_opening: bool) -> int:
             if (order["rising"] * order["side"] > 0) != against or order["trigger"] == 0:
                 continue
             at = to_price(order["trigger"], instrument["tick_num"], instrument["tick_den"])
-            reached = prices[1, k] >= at if order["rising"] > 0 else prices[2, k] <= at
+            reached = prices[1][k] >= at if order["rising"] > 0 else prices[2][k] <= at
         elif rests(order) and not against:
             if order["status"] == _TRIGGERED and order["accepted_row"] == k:
                 continue  # what the price did after it was triggered in this bar is not known
             at = to_price(order["price"], instrument["tick_num"], instrument["tick_den"])
-            reached = prices[1, k] > at if order["side"] < 0 else prices[2, k] < at
+            reached = prices[1][k] > at if order["side"] < 0 else prices[2][k] < at
             if costs["touch"]:
-                reached = prices[1, k] >= at if order["side"] < 0 else prices[2, k] <= at
+                reached = prices[1][k] >= at if order["side"] < 0 else prices[2][k] <= at
         else:
             continue
         if not reached or (only_opening and positions[symbol]["lots"] * order["side"] < 0):
             continue
-        distance = abs(at - prices[0, k]) * instrument["tick_den"] / instrument["tick_num"]
+        distance = abs(at - prices[0][k]) * instrument["tick_den"] / instrument["tick_num"]
         if distance < shortest - 1e-6:
             found, shortest = j, distance
     return found
@@ -533,7 +533,7 @@ def nearest(state: int, k: int, against: bool, only_opening: bool) -> int:
 def act(state: int, j: int, k: int) -> int:
     """Let order `j`, whose price was reached inside bar `k`, do what it does. Returns the lots it opened."""
     order = orders_of(state)[j]
-    ts = times_of(state)[1, k]
+    ts = times_of(state)[1][k]
     if not waits(order):
         return execute(state, j, order["price"], 0, 1, ts, k)
     if order["price"] == 0:
@@ -557,15 +557,15 @@ def trail(state: int, k: int) -> None:
     prices = prices_of(state)
     account = account_of(state)
     orders = orders_of(state)
-    symbol = times[2, k]
+    symbol = times[2][k]
     instrument = instruments_of(state)[symbol]
     for j in range(account["orders"]):
         order = orders[j]
         if order["symbol"] == symbol and order["type"] == _TRAILING and waits(order):
-            best = prices[1, k] if order["side"] < 0 else prices[2, k]
+            best = prices[1][k] if order["side"] < 0 else prices[2][k]
             follow(order, to_ticks(best, instrument["tick_num"], instrument["tick_den"], -order["side"]))
             trigger = to_price(order["trigger"], instrument["tick_num"], instrument["tick_den"])
-            if order["trigger"] > 0 and (prices[3, k] - trigger) * order["rising"] >= 0.0:
+            if order["trigger"] > 0 and (prices[3][k] - trigger) * order["rising"] >= 0.0:
                 act(state, j, k)
 
 
@@ -582,7 +582,7 @@ def match_range(state: int, k: int) -> None:
     positions = positions_of(state)
     account = account_of(state)
     orders = orders_of(state)
-    symbol, ts = times[2, k], times[1, k]
+    symbol, ts = times[2][k], times[1][k]
     instrument = instruments[symbol]
     added = False
     while account["overflow"] == 0:
@@ -592,19 +592,19 @@ def match_range(state: int, k: int) -> None:
         short = positions[symbol]["lots"] < 0
         danger = np.nan
         if positions[symbol]["lots"] != 0 and instrument["can_short"]:
-            worst = prices[1, k] if short else prices[2, k]
+            worst = prices[1][k] if short else prices[2][k]
             if in_danger(state, symbol, worst):
                 danger = liquidation_price(state, symbol)
         if danger == danger:
-            reached = prices[1, k] >= danger if short else prices[2, k] <= danger
+            reached = prices[1][k] >= danger if short else prices[2][k] <= danger
             if reached:
-                beyond = prices[0, k] >= danger if short else prices[0, k] <= danger
-                at = prices[0, k] if beyond else danger
+                beyond = prices[0][k] >= danger if short else prices[0][k] <= danger
+                at = prices[0][k] if beyond else danger
                 stop = np.inf
                 if j >= 0:
                     trigger = to_price(orders[j]["trigger"], instrument["tick_num"], instrument["tick_den"])
-                    stop = abs(trigger - prices[0, k])
-                if abs(at - prices[0, k]) <= stop:
+                    stop = abs(trigger - prices[0][k])
+                if abs(at - prices[0][k]) <= stop:
                     ticks = to_ticks(at, instrument["tick_num"], instrument["tick_den"], 1 if short else -1)
                     liquidate(state, symbol, max(1, ticks), ts, k)
                     continue
@@ -719,11 +719,11 @@ def process(state: int, k: int) -> int:
     fills = fills_of(state)
     events = events_of(state)
     equity = equity_of(state)
-    money, symbol = account_of(state), times[2, k]
+    money, symbol = account_of(state), times[2][k]
     position = positions[symbol]
     working = money["orders"]
     dues = position["next_funding"]
-    while dues < position["last_funding"] and funding[dues]["ts"] <= times[1, k]:
+    while dues < position["last_funding"] and funding[dues]["ts"] <= times[1][k]:
         dues += 1
     dues -= position["next_funding"]
     if money["events"] + 8 * working + 8 > len(events) or money["fills"] + 2 * working + dues + 8 > len(fills):
@@ -732,18 +732,18 @@ def process(state: int, k: int) -> int:
     quiet = scan(state, k, k + 1) > k
     if not quiet:
         instrument = instruments[symbol]
-        ticks = to_ticks(prices[0, k], instrument["tick_num"], instrument["tick_den"], 1)
-        position["close"] = prices[0, k]  # what margin is reckoned at until the bar has closed
-        pay_funding(state, times[0, k], k, ticks, symbol)
+        ticks = to_ticks(prices[0][k], instrument["tick_num"], instrument["tick_den"], 1)
+        position["close"] = prices[0][k]  # what margin is reckoned at until the bar has closed
+        pay_funding(state, times[0][k], k, ticks, symbol)
         if working > 0:
             match_open(state, k)
-        pay_funding(state, times[1, k] - 1, k, ticks, symbol)
+        pay_funding(state, times[1][k] - 1, k, ticks, symbol)
         match_range(state, k)
-        tidy(state, symbol, times[1, k], k)
+        tidy(state, symbol, times[1][k], k)
         money["horizon"] = _SHORTEST_HORIZON
     else:
         money["horizon"] = min(4 * money["horizon"], _LONGEST_HORIZON)
-    position["close"] = prices[3, k]
+    position["close"] = prices[3][k]
     money["equity"] = equity_now(state)
     money["peak"] = max(money["peak"], money["equity"])
     if money["equity"] < money["keep"] * money["peak"]:
@@ -751,7 +751,7 @@ def process(state: int, k: int) -> int:
     money["settled"] = k + 1
     equity[k] = money["equity"]
     set_bounds(state)
-    return scan(state, k + 1, min(times.shape[1], k + 1 + money["horizon"]))
+    return scan(state, k + 1, min(len(times[0]), k + 1 + money["horizon"]))
 
 
 @kernel
