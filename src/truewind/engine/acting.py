@@ -10,7 +10,9 @@ from truewind.domain.order import Event, OrderType, Reason, Status
 from truewind.domain.signal import Signal, Want
 from truewind.engine.intake import submit
 from truewind.errors import StrategyError
-from truewind.execution.simulated.matching import FLUSH, NEVER, cancel, settle, time_at
+from truewind.execution.simulated.lifecycle import FLUSH, cancel
+from truewind.execution.simulated.quiet import NEVER
+from truewind.execution.simulated.valuation import settle, time_at
 from truewind.numerics.exact import to_ticks
 from truewind.numerics.jit import kernel
 from truewind.portfolio.state import (

@@ -23,7 +23,7 @@ from truewind.engine.acting import fault
 from truewind.engine.engine import Engine, Progress
 from truewind.engine.merge import CLOSE, SYMBOL, Timeline
 from truewind.errors import ConfigError, StrategyError, suggest
-from truewind.execution.simulated.matching import FLUSH
+from truewind.execution.simulated.lifecycle import FLUSH
 from truewind.numerics.jit import KernelError, generated, refusals
 from truewind.strategies import decide as deciding
 from truewind.strategies.base import SignalStrategy, Strategy
@@ -184,7 +184,9 @@ from math import nan
 from truewind.domain.position import Position
 from truewind.engine.acting import DONE, follow, position_of
 from truewind.engine.trials import tally
-from truewind.execution.simulated.matching import FLUSH, process, settle
+from truewind.execution.simulated.lifecycle import FLUSH
+from truewind.execution.simulated.matching import process
+from truewind.execution.simulated.valuation import settle
 from truewind.numerics.jit import kernel
 from truewind.portfolio.state import account_of, following_of, positions_of, prices_of, signal_of, times_of
 

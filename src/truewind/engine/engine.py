@@ -24,7 +24,10 @@ from truewind.engine.intake import amend, send, submit
 from truewind.engine.merge import CHUNK, CLOSE, SYMBOL, TS_EVENT, Timeline
 from truewind.engine.state import ACCOUNT_FIELD, State
 from truewind.errors import ConfigError, LedgerError, StrategyError, TruewindError, suggest
-from truewind.execution.simulated.matching import FLUSH, cancel, process, scan, settle
+from truewind.execution.simulated.lifecycle import FLUSH, cancel
+from truewind.execution.simulated.matching import process
+from truewind.execution.simulated.quiet import scan
+from truewind.execution.simulated.valuation import settle
 from truewind.numerics.exact import to_ticks
 from truewind.portfolio.ledger import RATE_SCALE, prove
 from truewind.strategies.base import Strategy

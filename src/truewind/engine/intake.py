@@ -3,7 +3,8 @@
 from typing import Any
 
 from truewind.domain.order import TRANSITIONS, Event, OrderType, Reason, Status
-from truewind.execution.simulated.matching import FLUSH, change_order, settle, time_at
+from truewind.execution.simulated.lifecycle import FLUSH, change_order
+from truewind.execution.simulated.valuation import settle, time_at
 from truewind.numerics.exact import to_price
 from truewind.numerics.jit import kernel
 from truewind.portfolio.ledger import worth_per_lot

@@ -15,7 +15,7 @@ from truewind.domain.signal import FOLLOWING, SIGNAL, Want
 from truewind.engine.acting import MOST_ORDERS
 from truewind.engine.merge import Timeline
 from truewind.errors import ConfigError
-from truewind.execution.simulated.matching import NEVER
+from truewind.execution.simulated.quiet import NEVER
 from truewind.numerics.exact import SAFE_INT64
 from truewind.numerics.jit import COMPILED
 from truewind.portfolio.state import ARRAYS, DTYPES, OPEN, WORDS

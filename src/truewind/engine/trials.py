@@ -20,7 +20,8 @@ from truewind.engine.compiled import HELD, Inputs, Program
 from truewind.engine.merge import CHUNK, CLOSE, SYMBOL, TS_EVENT, Timeline
 from truewind.engine.state import State
 from truewind.errors import LedgerError
-from truewind.execution.simulated.matching import FLUSH, scan
+from truewind.execution.simulated.lifecycle import FLUSH
+from truewind.execution.simulated.quiet import scan
 from truewind.numerics.jit import kernel
 from truewind.numerics.performance import day_index
 from truewind.portfolio.state import account_of, equity_of, fills_of

@@ -16,7 +16,7 @@ from truewind.domain.fill import FILL
 from truewind.domain.instrument import INSTRUMENT
 from truewind.domain.position import POSITION
 from truewind.execution.simulated.latency import LATENCY, ROUND_TRIP
-from truewind.execution.simulated.matching import NEVER
+from truewind.execution.simulated.quiet import NEVER
 from truewind.numerics import memory
 from truewind.numerics.book import BOOK_SIDE, NO_KEY, Book
 from truewind.numerics.jit import COMPILED, kernel

@@ -1,0 +1,184 @@
+"""Lives of orders: every step goes through `change_order`, which knows what may follow what and reports it."""
+
+from typing import Any
+
+from truewind.domain.order import TRANSITIONS, Event, OrderType, Reason, Status
+from truewind.execution.simulated.valuation import time_at
+from truewind.numerics.jit import kernel
+from truewind.portfolio.ledger import RATE_SCALE
+from truewind.portfolio.state import (
+    account_of,
+    events_of,
+    orders_of,
+    positions_of,
+)
+
+FLUSH = -1  # the buffers are too full for what may happen: empty them and call again
+_LIMIT, _STOP = int(OrderType.LIMIT), int(OrderType.STOP)
+_TRAILING = int(OrderType.TRAILING_STOP)
+_HELD, _SUBMITTED, _ACCEPTED = int(Status.HELD), int(Status.SUBMITTED), int(Status.ACCEPTED)
+_TRIGGERED = int(Status.TRIGGERED)
+_SUBMIT, _ACCEPT = int(Event.SUBMIT), int(Event.ACCEPT)
+_CANCEL, _EXPIRE = int(Event.CANCEL), int(Event.EXPIRE)
+_NONE = int(Reason.NONE)
+_NOTHING_TO_REDUCE, _PARENT_ENDED = int(Reason.NOTHING_TO_REDUCE), int(Reason.PARENT_ENDED)
+_SIBLING_FILLED = int(Reason.SIBLING_FILLED)
+
+
+@kernel
+def waits(order: Any) -> bool:
+    """Whether an order at the venue still waits for its trigger."""
+    return bool(order["status"] == _ACCEPTED and order["type"] >= _STOP)
+
+
+@kernel
+def rests(order: Any) -> bool:
+    """Whether an order stands at the venue with a limit price."""
+    return bool(order["status"] == _TRIGGERED or (order["status"] == _ACCEPTED and order["type"] == _LIMIT))
+
+
+@kernel
+def change_order(state: int, j: int, ts: int, row: int, event: int, reason: int, lots: int) -> None:
+    """Move order `j` along its life cycle and report it. An illegal step is a bug: it raises the account's flag."""
+    orders = orders_of(state)
+    events = events_of(state)
+    order, money = orders[j], account_of(state)
+    following = TRANSITIONS[order["status"], event]
+    if following < 0:
+        money["overflow"] = 2
+        return
+    order["status"] = following
+    report = events[money["events"]]
+    report["ts"] = ts
+    report["row"] = row
+    report["order"] = order["id"]
+    report["symbol"] = order["symbol"]
+    report["event"] = event
+    report["status"] = following
+    report["reason"] = reason
+    report["side"] = order["side"]
+    report["type"] = order["type"]
+    report["lots"] = lots
+    report["price"] = order["price"]
+    report["trigger"] = order["trigger"]
+    report["reduce_only"] = order["reduce_only"]
+    report["parent"] = order["parent"]
+    report["group"] = order["group"]
+    report["tag"] = order["tag"]
+    money["events"] += 1
+
+
+@kernel
+def end_children(state: int, parent: int, ts: int, row: int) -> None:
+    """Cancel the held children of an order that ended without a fill."""
+    account = account_of(state)
+    orders = orders_of(state)
+    for j in range(account["orders"]):
+        if orders[j]["parent"] == parent and orders[j]["status"] == _HELD:
+            change_order(state, j, ts, row, _CANCEL, _PARENT_ENDED, orders[j]["lots"])
+
+
+@kernel
+def end_order(state: int, j: int, ts: int, row: int, event: int, reason: int) -> None:
+    """End a working order, and with it the children that wait for it."""
+    order = orders_of(state)[j]
+    change_order(state, j, ts, row, event, reason, order["lots"])
+    end_children(state, order["id"], ts, row)
+
+
+@kernel
+def cancel_siblings(state: int, group: int, ts: int, row: int) -> None:
+    """One cancels the others: withdraw what still works of a group of which one order was filled."""
+    account = account_of(state)
+    orders = orders_of(state)
+    for j in range(account["orders"]):
+        if orders[j]["group"] == group and TRANSITIONS[orders[j]["status"], _CANCEL] >= 0:
+            end_order(state, j, ts, row, _CANCEL, _SIBLING_FILLED)
+
+
+@kernel
+def follow(order: Any, ticks: int) -> None:
+    """Let a trailing stop follow the price `ticks`, if that is better than its best and it is active."""
+    side = order["side"]
+    if order["best"] == 0 and order["activation"] > 0 and (order["activation"] - ticks) * -side > 0:
+        return
+    if order["best"] == 0 or (order["best"] - ticks) * side > 0:
+        order["best"] = ticks
+        distance = order["trail"]
+        if order["trail_rate"]:
+            distance = (ticks * distance + RATE_SCALE - 1) // RATE_SCALE
+        order["trigger"] = max(1, ticks + side * distance)
+
+
+@kernel
+def wake_children(state: int, parent: int, filled: int, at: int, ts: int, row: int) -> None:
+    """Put a filled order's stops and targets to work: they reach the venue with the fill, at `at` ticks.
+
+    A stop that the market is beyond by then is triggered at once, there: at its own trigger it would gain what
+    nobody could have had.
+    """
+    account = account_of(state)
+    orders = orders_of(state)
+    for j in range(account["orders"]):
+        order = orders[j]
+        if order["parent"] == parent and order["status"] == _HELD:
+            order["lots"] = min(order["lots"], filled)
+            order["ts_sent"] = ts
+            order["ts_arrive"] = ts
+            order["accepted_row"] = row
+            if order["type"] == _TRAILING:
+                follow(order, at)
+            elif order["rising"] * order["side"] > 0 and (at - order["trigger"]) * order["rising"] > 0:
+                order["trigger"] = at
+            change_order(state, j, ts, row, _SUBMIT, _NONE, order["lots"])
+            change_order(state, j, ts, row, _ACCEPT, _NONE, order["lots"])
+
+
+@kernel
+def drop_ended(state: int) -> None:
+    """Take ended orders out of the working table; the rest keep their order, which is their priority."""
+    account = account_of(state)
+    orders = orders_of(state)
+    kept = 0
+    for j in range(account["orders"]):
+        status = orders[j]["status"]
+        if status in (_HELD, _SUBMITTED, _ACCEPTED, _TRIGGERED):
+            if kept != j:
+                orders[kept] = orders[j]
+            kept += 1
+    account["orders"] = kept
+
+
+@kernel
+def tidy(state: int, symbol: int, ts: int, row: int) -> None:
+    """End the symbol's reduce-only orders if there is nothing left to reduce, then drop what has ended."""
+    positions = positions_of(state)
+    account = account_of(state)
+    orders = orders_of(state)
+    held = positions[symbol]["lots"]
+    for j in range(account["orders"]):
+        order = orders[j]
+        idle = order["symbol"] == symbol and order["reduce_only"] and order["status"] in (_ACCEPTED, _TRIGGERED)
+        if idle and held * order["side"] >= 0:
+            end_order(state, j, ts, row, _EXPIRE, _NOTHING_TO_REDUCE)
+    drop_ended(state)
+
+
+@kernel
+def cancel(state: int, order_id: int, k: int, reason: int, event: int) -> int:
+    """End a working order (by CANCEL or EXPIRE). Returns 1, 0 if no such order works any more, or FLUSH.
+
+    A cancel takes effect before the next bar: bars cannot show what happened in the milliseconds of its flight.
+    """
+    account = account_of(state)
+    orders = orders_of(state)
+    events = events_of(state)
+    if account["events"] + account["orders"] + 4 > len(events):
+        return FLUSH
+    now = time_at(state, k)
+    for j in range(account["orders"]):
+        if orders[j]["id"] == order_id:
+            end_order(state, j, now, k, event, reason)
+            drop_ended(state)
+            return 1
+    return 0
