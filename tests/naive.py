@@ -237,10 +237,23 @@ class Naive:
         return exact.numerator // exact.denominator if held.lots > 0 else ceil(exact)
 
     def liquidate(self, symbol: int, at: int) -> None:
+        for order in self.orders.values():
+            if order.state in ("held", "sent", "working"):
+                self.end(order, "cancelled")
         lots = self.held[symbol].lots
         side = -1 if lots > 0 else 1
         price = max(1, max(1, at) + side * ceil(Fraction(max(1, at) * self.costs.half_spread, RATE)))
-        self.book(symbol, "liquidation", side, price, abs(lots), self.costs.liquidation_fee, False, 0)
+        wanted = rounded(
+            Fraction(rounded(self.markets[symbol].worth(price, abs(lots))) * self.costs.liquidation_fee, RATE)
+        )
+        alone = all(h.lots == 0 for s, h in enumerate(self.held) if s != symbol)
+        self.book(symbol, "liquidation", side, price, abs(lots), 0, False, 0)
+        fee = min(wanted, max(0, self.cash)) if alone else wanted
+        self.cash -= fee
+        self.fills[-1] = (*self.fills[-1][:8], fee, self.fills[-1][9])
+        if alone and self.cash < 0:
+            self.fills.append((self.row, 0, symbol, "insurance", -1, price, 0, False, 0, -self.cash))
+            self.cash = 0
 
     def pay_funding(self, symbol: int, at_open: int, due: Any) -> None:
         held, market = self.held[symbol], self.markets[symbol]

@@ -13,6 +13,7 @@ from truewind.domain.order import Reason, Status
 from truewind.engine.engine import Engine
 from truewind.engine.merge import merge
 from truewind.execution.simulated.costs import CostSettings
+from truewind.portfolio.margin import MarginSettings
 from truewind.risk.gate import RiskSettings
 from truewind.strategies.base import Strategy
 
@@ -92,12 +93,12 @@ def free(**costs: Any) -> CostSettings:
         "taker_fee": 0.0,
         "half_spread_bps": 0.0,
         "latency_ms": 0.0,
-        "liquidation_fee": 0.0,
         "impact": 0.0,
     }
     return CostSettings(**none | costs)
 
 
+WHOLE = MarginSettings(liquidation_fee=0.0, partial=False)  # a liquidation costs nothing and takes all there is
 UNLIMITED = RiskSettings(max_position=1000.0, max_exposure=1.0, max_gross=1000.0, max_drawdown=0.0)
 
 
@@ -111,6 +112,7 @@ def build(
     cash: float = 1_000_000.0,
     currency: str = "USDT",
     costs: CostSettings | None = None,
+    margin: MarginSettings = WHOLE,
     limits: RiskSettings = UNLIMITED,
     leverage: float = 20.0,
     gate_leverage: float | None = None,
@@ -139,6 +141,7 @@ def build(
         currency=currency,
         costs=(costs or free()).record(leverage),
         limits=limits.record(gate_leverage or leverage),
+        margin=margin.terms(traded, {}, leverage),
         funding=rows,
         journal=journal,
     )
@@ -154,6 +157,7 @@ def play(bars: Sequence[Candle] | Mapping[str, Any], strategy: Strategy | Mappin
 def done(engine: Engine, symbol: str | None = None) -> list[Done]:
     """The fills of a run, in the order in which they were booked."""
     kinds = {FillKind.TRADE: "trade", FillKind.FUNDING: "funding", FillKind.LIQUIDATION: "liquidation"}
+    kinds[FillKind.INSURANCE] = "insurance"
     found = []
     for fill in engine.fills:
         instrument = engine.instruments[int(fill["symbol"])]

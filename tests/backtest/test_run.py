@@ -204,7 +204,7 @@ def test_a_strategy_that_raises_leaves_its_journal_and_says_which_bar(config, go
         (["data.start=2024-01-02", "data.end=2024-01-01"], "2024-01-01"),
         (["account.currency=EUR"], "EUR"),
         (["account.cash=1e12"], "Cash"),
-        (["account.leverage=20", "costs.maintenance_rate=0.05"], "maintenance_rate"),
+        (["account.leverage=20", "margin.maintenance_rate=0.05"], "maintenance_rate"),
         (["data.venue=nowhere"], "nowhere"),
     ],
 )

@@ -61,7 +61,7 @@ def world(seed, symbols, count=400, wild=5e-3, reads=()):
 
 def account(cash=10_000.0, leverage=20.0, **limits):
     """Costs and limits under which orders are denied, reduced, rejected and liquidated."""
-    costs = free(maker_fee=0.0002, taker_fee=0.0005, half_spread_bps=1.0, latency_ms=8.0, liquidation_fee=0.0125)
+    costs = free(maker_fee=0.0002, taker_fee=0.0005, half_spread_bps=1.0, latency_ms=8.0)
     loose = {"max_position": 30.0, "max_exposure": 1.0, "max_gross": 40.0, "max_drawdown": 0.0} | limits
     return {
         "cash": cash,

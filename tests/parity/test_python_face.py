@@ -147,7 +147,7 @@ def test_compiled_and_python_agree_bit_for_bit(faces, run, what):
 def test_the_run_goes_everywhere(faces):
     """What is compared has trades, funding, liquidations, makers, takers, and every event of these orders' lives."""
     fills, events = faces["compiled"]["orders fills"], faces["compiled"]["orders events"]
-    assert set(fills["kind"]) | set(faces["compiled"]["ruin fills"]["kind"]) == {0, 1, 2}
+    assert set(fills["kind"]) | set(faces["compiled"]["ruin fills"]["kind"]) == {0, 1, 2, 3}
     assert set(fills["maker"]) == {0, 1}
     signals = faces["compiled"]["signals events"]
     assert set(events["event"]) | set(signals["event"]) >= set(_EVENTS)

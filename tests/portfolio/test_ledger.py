@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from scripted import UNLIMITED, columns, flat, free, perpetual
 from truewind.domain.fill import FILL, FillKind
-from truewind.domain.instrument import instrument_row
+from truewind.domain.instrument import INSTRUMENT, instrument_row
 from truewind.engine.merge import merge
 from truewind.engine.state import State
 from truewind.errors import LedgerError
-from truewind.portfolio.ledger import book_fill, book_funding, notional_of, postings, prove
+from truewind.portfolio.ledger import book_fill, book_funding, postings, prove
+from truewind.portfolio.worth import worth_of
 
 BTC = perpetual(tick="0.1", lot="0.001")  # 0.0001 USDT a tick and lot: 10 000 units
 ODD = perpetual("ODDUSDT", tick="0.001", lot="0.00003")  # 3 units
@@ -61,7 +62,7 @@ class Book:
         return int(self.positions[symbol]["lots"]), int(self.positions[symbol]["cost"])
 
     def prove(self):
-        prove(self.fills, self.positions, self.account)
+        prove(self.fills, self.positions, self.account, self.state.instruments)
 
 
 def test_a_round_trip_by_hand():
@@ -126,9 +127,9 @@ def test_a_rebate_adds_to_the_wallet():
 def test_money_is_rounded_once_half_away_from_zero():
     """USD has cents: 0.3 × 0.05 = 0.015 is 2 cents; 0.3 × 0.04 = 0.012 is 1."""
     row = instrument_row(CENTS)
-    assert notional_of(5, 1, row[0]) == 2
-    assert notional_of(4, 1, row[0]) == 1
-    assert notional_of(5, 1_000_000, row[0]) == 1_500_000
+    assert worth_of(5, 1, row[0]) == 2
+    assert worth_of(4, 1, row[0]) == 1
+    assert worth_of(5, 1_000_000, row[0]) == 1_500_000
 
 
 def test_slippage_is_the_distance_to_the_reference():
@@ -165,7 +166,7 @@ def test_books_balance_whatever_is_traded(trades, fee_rate, rates):
             book.fill(-1 if held > 0 else 1, abs(held), price, symbol=symbol, fee_rate=fee_rate)
         assert book.held(symbol) == (0, 0)
     book.prove()
-    table = postings(book.fills)
+    table = postings(book.fills, book.state.instruments)
     assert (table.group_by("fill").agg(pl.col("amount").sum())["amount"] == 0).all()
     sums = dict(table.group_by("account").agg(pl.col("amount").sum()).iter_rows())
     money = book.account[0]
@@ -250,6 +251,6 @@ def test_a_book_that_was_tampered_with_is_found_out(damage, says):
 
 def test_no_fills_have_no_postings():
     """An empty table with the right columns."""
-    table = postings(np.zeros(0, FILL))
+    table = postings(np.zeros(0, FILL), np.zeros(1, INSTRUMENT))
     assert table.columns == ["fill", "account", "symbol", "amount"]
     assert table.height == 0

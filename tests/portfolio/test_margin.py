@@ -193,7 +193,7 @@ def test_tiers_change_with_time() -> None:
     ]
     listed = [linear(), linear("ETHUSDT")]
     tables = {listed[0].id: two_tables(), listed[1].id: later}
-    margins, tiers = MarginSettings(tiers="venue").records(listed, tables, 20.0)
+    margins, tiers, _ = MarginSettings(tiers="venue").terms(listed, tables, 20.0)
     seen = []
     for now in (0, 199, 200, 300):
         following = refresh_tiers(margins, tiers, now)
@@ -211,16 +211,16 @@ def test_tiers_change_with_time() -> None:
 
 def test_a_flat_rate_needs_no_table() -> None:
     """Flat margin is the rate at any size; spot needs no tiers; a contract without its venue's table is refused."""
-    margins, tiers = MarginSettings(maintenance_rate=0.02).records([linear(), inverse()], {}, 5.0)
+    margins, tiers, _ = MarginSettings(maintenance_rate=0.02).terms([linear(), inverse()], {}, 5.0)
     assert tiers["rate"].tolist() == [2_000_000, 2_000_000]
     assert margins["first_tier"].tolist() == [0, 1]
     spot = Instrument(
         symbol="BTCUSDT", venue="binance", kind=Kind.SPOT, base="BTC", quote="USDT", tick_size=Decimal("0.01"),
         lot_size=Decimal("0.001"),
     )  # fmt: skip
-    assert len(MarginSettings(tiers="venue").records([spot], {}, 1.0)[1]) == 1
+    assert len(MarginSettings(tiers="venue").terms([spot], {}, 1.0).tiers) == 1
     with pytest.raises(ConfigError, match=r"No margin tiers of BTCUSDT\.binance_usdm"):
-        MarginSettings(tiers="venue").records([linear()], {}, 5.0)
+        MarginSettings(tiers="venue").terms([linear()], {}, 5.0)
 
 
 def test_assumptions_say_what_is_set() -> None:

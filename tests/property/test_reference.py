@@ -13,12 +13,13 @@ from scripted import UNLIMITED, build, perpetual, spot
 from truewind.domain.fill import FillKind
 from truewind.domain.order import OrderType, Side, Status
 from truewind.execution.simulated.costs import CostSettings
+from truewind.portfolio.margin import MarginSettings
 from truewind.strategies.base import Strategy
 
 STEP = 60_000_000
 KINDS = {"market": OrderType.MARKET, "limit": OrderType.LIMIT, "stop": OrderType.STOP}
 ENDS = {Status.FILLED: "filled", Status.CANCELLED: "cancelled", Status.EXPIRED: "expired", Status.REJECTED: "rejected"}
-FILL_KINDS = {FillKind.TRADE: "trade", FillKind.FUNDING: "funding", FillKind.LIQUIDATION: "liquidation"}
+FILL_KINDS = {FillKind.TRADE: "trade", FillKind.FUNDING: "funding", FillKind.LIQUIDATION: "liquidation", 3: "insurance"}
 
 
 def make_candles(random, count):
@@ -165,9 +166,10 @@ def test_engine_and_naive_simulator_agree(seed, bars, acts):
             half_spread_bps=costs.half_spread / 1e4,
             latency_ms=costs.latency / 1000,
             limit_fill="touch" if costs.touch else "through",
-            maintenance_rate=costs.maintenance / 1e8,
-            liquidation_fee=costs.liquidation_fee / 1e8,
             impact=0.0,
+        ),
+        margin=MarginSettings(
+            maintenance_rate=costs.maintenance / 1e8, liquidation_fee=costs.liquidation_fee / 1e8, partial=False
         ),
         leverage=costs.leverage,
         limits=UNLIMITED,

@@ -217,7 +217,7 @@ def test_without_equity_nothing_is_opened():
     """A debt after a gap: the order is denied."""
     bars = [flat(100), flat(100), flat(80), flat(80), flat(80)]
     engine = play(bars, {0: lambda s: s.buy(100), 3: lambda s: s.buy(1)}, cash=CASH)
-    assert [fill.kind for fill in done(engine)] == ["trade", "liquidation"]
+    assert [fill.kind for fill in done(engine)] == ["trade", "liquidation", "insurance"]
     assert fates(engine)[2] == (Status.DENIED, Reason.NO_EQUITY)
 
 

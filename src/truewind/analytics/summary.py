@@ -57,7 +57,7 @@ def summarise(
     fall = performance.deepest_drawdown(ts, values, initial)
     growth = performance.cagr(initial, final, elapsed)
 
-    executed = fills.filter(pl.col("kind") != "funding")
+    executed = fills.filter(pl.col("quantity") > 0)
     funding = fills.filter(pl.col("kind") == "funding")
     closed = trades.filter(~pl.col("open"))
     pnl = _floats(closed["net_pnl"])

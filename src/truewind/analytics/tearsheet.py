@@ -290,7 +290,7 @@ def _span(seconds: float) -> str:
 
 def _costs(summary: Mapping[str, Any], fills: pl.DataFrame) -> list[dict[str, Any]]:
     """From the result before costs to the net result, each step in money, against the start and the trading."""
-    executed = fills.filter(pl.col("kind") != "funding")
+    executed = fills.filter(pl.col("quantity") > 0)
     maker, taker = (float(executed.filter(pl.col("maker") == rested)["fee"].sum()) for rested in (True, False))
     final = math.nan if summary["final_equity"] is None else summary["final_equity"]
     net = final - summary["initial_equity"]

@@ -31,18 +31,21 @@ from truewind.backtest.replay import DataSettings, Replay, named, replay
 from truewind.config import Settings, dump, override, parse, read_yaml, to_yaml
 from truewind.domain.calendar import calendar
 from truewind.domain.clock import WallClock
+from truewind.domain.instrument import Instrument
 from truewind.domain.result import Result
 from truewind.engine.compiled import build
 from truewind.engine.engine import Engine
 from truewind.engine.merge import CLOSE, SYMBOL
 from truewind.errors import MissingFileError, StorageError, TruewindError
 from truewind.execution.simulated.costs import CostSettings
+from truewind.portfolio.margin import Margin, MarginSettings
 from truewind.risk.gate import RiskSettings
 from truewind.storage.blobs import open_blobs
 from truewind.storage.journal import JournalWriter
 from truewind.storage.lake import Lake
 from truewind.strategies.base import Strategy, load
 from truewind.strategies.sizing import SizingSettings
+from truewind.venues.binance.terms import known_tiers
 
 Progress = Callable[[str, int, int], None]
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -76,18 +79,24 @@ class BacktestSettings(Settings):
     account: AccountSettings = AccountSettings()
     sizing: SizingSettings = SizingSettings()
     costs: CostSettings = CostSettings()
+    margin: MarginSettings = MarginSettings()
     risk: RiskSettings = RiskSettings()
     lane: Literal["auto", "event", "compiled"] = "auto"
     seed: int = 42
 
     @model_validator(mode="after")
     def _margin_lasts(self) -> "BacktestSettings":
-        if self.costs.maintenance_rate * self.account.leverage >= 1.0:
+        if self.margin.maintenance_rate * self.account.leverage >= 1.0:
             raise ValueError(
-                f"at leverage {self.account.leverage:g} a position has less margin than costs.maintenance_rate "
-                f"{self.costs.maintenance_rate:g} keeps it alive with"
+                f"at leverage {self.account.leverage:g} a position has less margin than margin.maintenance_rate "
+                f"{self.margin.maintenance_rate:g} keeps it alive with"
             )
         return self
+
+    def margin_terms(self, instruments: Sequence[Instrument]) -> Margin:
+        """What margin goes by for these instruments, with the tiers that their venue has published."""
+        tables = {i.id: found for i in instruments if (found := known_tiers(i.venue, i.symbol))}
+        return self.margin.terms(instruments, tables, self.account.leverage)
 
 
 def load_config(config: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> BacktestSettings:
@@ -125,6 +134,7 @@ def run(
         currency=settings.account.currency,
         costs=settings.costs.record(settings.account.leverage),
         limits=settings.risk.record(settings.account.leverage),
+        margin=settings.margin_terms(source.instruments),
         funding=source.funding,
     )
     started = WallClock().now_us()
@@ -255,9 +265,13 @@ def _about(
         "name": settings.name,
         "started": _utc(started),
         "info": info,
-        "assumptions": settings.costs.assumptions(),
+        "assumptions": [*settings.costs.assumptions(), *_margin_assumptions(settings, source)],
         "warnings": source.warnings,
     }
+
+
+def _margin_assumptions(settings: BacktestSettings, source: Replay) -> list[str]:
+    return settings.margin.assumptions() if any(i.can_short for i in source.instruments) else []
 
 
 def _wall(started: int) -> dict[str, Any]:

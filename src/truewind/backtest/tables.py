@@ -14,7 +14,12 @@ from truewind.engine.merge import CLOSE, SYMBOL, TS, TS_EVENT, Timeline
 
 UTC_US = pl.Datetime("us", "UTC")
 MAX_CANDLES = 5_000
-_FILL_KINDS = {FillKind.TRADE: "trade", FillKind.FUNDING: "funding", FillKind.LIQUIDATION: "liquidation"}
+_FILL_KINDS = {
+    FillKind.TRADE: "trade",
+    FillKind.FUNDING: "funding",
+    FillKind.LIQUIDATION: "liquidation",
+    FillKind.INSURANCE: "insurance",
+}
 _FILLED = (int(Event.FILL), int(Event.PARTIAL_FILL))
 _TERMINAL = [
     int(status) for status in (Status.DENIED, Status.REJECTED, Status.FILLED, Status.CANCELLED, Status.EXPIRED)

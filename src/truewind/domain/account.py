@@ -8,6 +8,7 @@ import numpy as np
 # next_order: the next order id. orders, fills, events: rows in use of the working tables. overflow: some amount did not
 # fit 64 bits. settled: bars before this row are in `equity`. horizon: how many bars to look ahead for something to do.
 # halted: equity after some bar was less than `keep` × peak: no order that opens is let through any more.
+# marked: the run has mark prices of its own. tiers_at: when some symbol's margin tiers change next.
 ACCOUNT = np.dtype(
     [
         ("cash", np.int64),
@@ -27,6 +28,8 @@ ACCOUNT = np.dtype(
         ("equity", np.float64),
         ("peak", np.float64),
         ("keep", np.float64),
+        ("marked", np.int64),
+        ("tiers_at", np.int64),
     ],
     align=True,
 )
@@ -44,8 +47,6 @@ COSTS = np.dtype(
         ("touch", np.int64),
         ("impact", np.float64),
         ("worst", np.int64),
-        ("maintenance", np.int64),
-        ("liquidation_fee", np.int64),
         ("leverage", np.float64),
     ],
     align=True,

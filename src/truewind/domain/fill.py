@@ -29,6 +29,7 @@ class FillKind:
     TRADE = 0
     FUNDING = 1  # lots = 0; `realised` holds the payment, positive if received
     LIQUIDATION = 2
+    INSURANCE = 3  # lots = 0; `realised` holds what the insurance fund paid for a loss beyond the margin
 
 
 # One fill (or funding payment) as kernels book it. Integers: ticks, lots and ledger units.
@@ -56,6 +57,7 @@ FILL = np.dtype(
         ("cost", np.int64),
         ("cash", np.int64),
         ("tag", np.int64),
+        ("leg", np.int64),
     ],
     align=True,
 )

@@ -149,6 +149,7 @@ class Reason(IntEnum):
     NO_PRICE = 16  # nothing is known of the symbol's price yet
     SIBLING_FILLED = 17  # another order of its one-cancels-other group was filled
     TIME_IN_FORCE = 18  # its time was up, or what it could not fill at once was not to wait
+    LIQUIDATION = 19  # the venue withdraws all orders before it takes a position away
     # What a venue refuses an order for, beyond the above (32 and up); its own code and message: `venues`.
     BELOW_MIN_PRICE = 32
     ABOVE_MAX_PRICE = 33
@@ -186,6 +187,7 @@ class Reason(IntEnum):
 # expires: time in µs, 0 for never. group: orders of one group cancel each other when one of them fills (0: none).
 # parent: id of the order whose fill wakes this one (0: none). reduce_only: never opens or turns a position, and
 # ends when there is nothing left to reduce. accepted_row: the bar in which it arrived, or was triggered inside.
+# leg: row of the position that it is for.
 ORDER = np.dtype(
     [
         ("id", np.int64),
@@ -212,6 +214,7 @@ ORDER = np.dtype(
         ("ts_arrive", np.int64),
         ("accepted_row", np.int64),
         ("tag", np.int64),
+        ("leg", np.int64),
     ],
     align=True,
 )

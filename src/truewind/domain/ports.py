@@ -66,6 +66,7 @@ class Desk(Protocol):
     def working(self, symbol: str) -> list[Order]:
         """The symbol's orders that are on their way, held or resting, oldest first."""
 
-    def position(self, symbol: str) -> Position: ...
+    def position(self, symbol: str, side: int = 0) -> Position:
+        """What is held of `symbol`; in hedge mode its long side (+1) or short side (-1), 0: the one that is held."""
 
     def account(self) -> Account: ...

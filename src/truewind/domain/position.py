@@ -4,11 +4,18 @@ from typing import NamedTuple
 
 import numpy as np
 
+CROSS = -1  # as a position's wallet: it shares the account's
+
 # lots: signed. cost: ledger units paid for what is held, signed like lots (average entry = cost / lots).
 # realised, fees, funding, slippage: sums since the start. opened_ts: when it last left zero.
 # next_funding, last_funding: rows of the funding table still to be paid. due_at: when the next thing happens.
 # low_at, high_at: nothing happens to this symbol on a bar that stays strictly between them, unless it must
 # wake: an order is on its way, or the margin is used up. close: last known price, NaN before the first bar.
+# mark: last known mark price. mark_low_at, mark_high_at: as low_at and high_at, for the mark price; without marks of
+# their own they are part of low_at and high_at. symbol: whose position it is. wallet: isolated margin in ledger units,
+# -1 where the position shares the account's (cross).
+# In hedge mode a symbol has a second row, for its short side, as many rows on as there are symbols: a *leg*. What is
+# said of prices and times stands in the first leg only.
 POSITION = np.dtype(
     [
         ("lots", np.int64),
@@ -25,6 +32,11 @@ POSITION = np.dtype(
         ("low_at", np.float64),
         ("high_at", np.float64),
         ("close", np.float64),
+        ("mark", np.float64),
+        ("mark_low_at", np.float64),
+        ("mark_high_at", np.float64),
+        ("symbol", np.int64),
+        ("wallet", np.int64),
     ],
     align=True,
 )

@@ -49,6 +49,7 @@ TIER = np.dtype(
 
 # A symbol's margin terms. All its tiers are rows [first_row, last_row) of the TIER table; those in force are
 # [first_tier, last_tier) of them (`refresh_tiers`). leverage: as set for the symbol. isolated: its legs have wallets.
+# liquidation_fee: in 1e-8 of what is liquidated. partial: no more is liquidated than restores the margin.
 MARGIN = np.dtype(
     [
         ("first_row", np.int64),
@@ -57,6 +58,8 @@ MARGIN = np.dtype(
         ("last_tier", np.int64),
         ("leverage", np.float64),
         ("isolated", np.int64),
+        ("liquidation_fee", np.int64),
+        ("partial", np.int64),
     ],
     align=True,
 )

@@ -26,6 +26,7 @@ from truewind.portfolio.state import (
     signal_of,
     sizing_of,
 )
+from truewind.portfolio.worth import average_entry
 from truewind.strategies.sizing import FIXED, size
 
 MOST_ORDERS = 7  # that one signal can send: a close, an entry, a stop and four targets
@@ -42,9 +43,19 @@ _HIGHEST = 1e15  # no price is as high
 
 
 @kernel
-def position_of(state: int, symbol: int) -> tuple[int, float, float, float, int]:
-    """The fields of `domain.position.Position`."""
-    position, instrument = positions_of(state)[symbol], instruments_of(state)[symbol]
+def leg_of(state: int, symbol: int, side: int) -> int:
+    """Row of the position of `symbol`; in hedge mode that of `side`, or for 0 of the one held (long if both)."""
+    positions, symbols = positions_of(state), len(instruments_of(state))
+    if len(positions) == symbols or side > 0 or (side == 0 and positions[symbol]["lots"] != 0):
+        return symbol
+    return symbol + symbols
+
+
+@kernel
+def position_of(state: int, symbol: int, side: int) -> tuple[int, float, float, float, int]:
+    """The fields of `domain.position.Position`; side: see `leg_of`."""
+    leg = leg_of(state, symbol, side)
+    position, instrument = positions_of(state)[leg], instruments_of(state)[symbol]
     lots = position["lots"]
     if lots == 0:
         return 0, 0.0, _NAN, _NAN, 0
@@ -52,13 +63,13 @@ def position_of(state: int, symbol: int) -> tuple[int, float, float, float, int]
     stop = _NAN
     for j in range(account_of(state)["orders"]):
         order = orders[j]
-        working = order["symbol"] == symbol and order["status"] == _ACCEPTED
+        working = order["leg"] == leg and order["status"] == _ACCEPTED
         if working and order["reduce_only"] and order["rising"] == order["side"] and order["trigger"] > 0:
             stop = order["trigger"] * instrument["tick_num"] / instrument["tick_den"]
             break
-    worth = instrument["unit_num"] / instrument["unit_den"] * (instrument["tick_den"] / instrument["tick_num"])
     quantity = lots * instrument["lot_num"] / instrument["lot_den"]
-    return (1 if lots > 0 else -1), quantity, position["cost"] / lots / worth, stop, int(position["opened_ts"])
+    entry = average_entry(lots, position["cost"], instrument)
+    return (1 if lots > 0 else -1), quantity, entry, stop, int(position["opened_ts"])
 
 
 @kernel
@@ -71,7 +82,7 @@ def follow(state: int, k: int, symbol: int) -> int:
     now, side = time_at(state, k), said["side"]
     if side < _SHORT or side > _HOLD:
         return BAD_SIDE
-    held = positions_of(state)[symbol]["lots"]
+    held = positions_of(state)[leg_of(state, symbol, 0)]["lots"]
     here = 1 if held > 0 else (-1 if held < 0 else 0)
     acts = side != mine["last"] and side != _HOLD and (side != here or side == _FLAT or moving(state, symbol))
     if not acts and mine["expiry"] > now:
@@ -143,7 +154,7 @@ def cancel_all(state: int, k: int, symbol: int) -> None:
 @kernel
 def close(state: int, k: int, symbol: int, tag: int) -> None:
     """Close what is held at market."""
-    held = positions_of(state)[symbol]["lots"]
+    held = positions_of(state)[leg_of(state, symbol, 0)]["lots"]
     if held != 0:
         submit(state, k, symbol, -1 if held > 0 else 1, _MARKET, abs(held), 0, 1, 0, tag)
 
@@ -157,13 +168,18 @@ def enter(state: int, k: int, symbol: int) -> int:
     at_market = entry != entry
     price = prices_of(state)[3][k] if at_market else entry
     equity = account_of(state)["equity"] / how["scale"]
+    if instrument["inverse"]:  # money is in the base currency, a contract in the quote currency
+        equity *= price
     quantity = size(how["method"], how["value"], equity, price, said["stop"])
     if how["method"] != FIXED:
-        quantity /= instrument["multiplier"]
+        quantity *= (price if instrument["inverse"] else 1.0) / instrument["multiplier"]
     lots = quantity * instrument["lot_den"] / instrument["lot_num"]
     if not lots < 4e18:
         return BAD_QUANTITY
-    turning = abs(positions_of(state)[symbol]["lots"])
+    turning = abs(positions_of(state)[leg_of(state, symbol, 0)]["lots"])
+    if turning != 0 and len(positions_of(state)) > len(instruments_of(state)):  # in hedge mode nothing turns
+        close(state, k, symbol, tag)
+        turning = 0
     if at_market:
         parent = submit(state, k, symbol, side, _MARKET, int(lots + 1e-6) + turning, 0, 0, 0, tag)
     else:

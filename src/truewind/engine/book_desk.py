@@ -21,8 +21,8 @@ from truewind.execution.simulated.latency import ENTRY, delay
 from truewind.numerics.book import NO_KEY, lots_at, next_key
 from truewind.numerics.exact import to_price
 from truewind.numerics.jit import kernel
-from truewind.portfolio.ledger import worth_per_lot
 from truewind.portfolio.state import limits_of
+from truewind.portfolio.worth import lot_worth
 from truewind.risk.gate import judge
 from truewind.strategies.book import BookOrder, BookReport, BookTrade
 
@@ -131,7 +131,7 @@ def allowed(handle: int, side: int, lots: int, ticks: int, row: int) -> int:
     if ticks == 0:
         ticks = best_ask(handle) if side > 0 else best_bid(handle)
     instrument, money = instruments[0], account[0]
-    worth = worth_per_lot(instrument) * to_price(ticks, instrument["tick_num"], instrument["tick_den"])
+    worth = lot_worth(to_price(ticks, instrument["tick_num"], instrument["tick_den"]), instrument)
     opening, _ = judge(
         limits_of(handle), money["equity"], money["halted"], lots - reducing, max(0, ahead) * worth, 0.0, worth
     )

@@ -197,7 +197,7 @@ Params = namedtuple("Params", "{parameter_fields}")
 @kernel(inline=True)
 def look(state, symbol, held):
     mine = held[symbol]
-    mine["side"], mine["quantity"], mine["entry"], mine["stop"], mine["opened"] = position_of(state, symbol)
+    mine["side"], mine["quantity"], mine["entry"], mine["stop"], mine["opened"] = position_of(state, symbol, 0)
 
 
 @kernel

@@ -13,7 +13,7 @@ import numpy as np
 
 from truewind.domain.account import Account
 from truewind.domain.clock import iso
-from truewind.domain.fill import FILL, Fill, FillKind
+from truewind.domain.fill import FILL, Fill
 from truewind.domain.instrument import Instrument
 from truewind.domain.order import ORDER_EVENT, Event, Order, OrderType, Reason, Side, Terms, TimeInForce
 from truewind.domain.ports import Journal
@@ -30,6 +30,7 @@ from truewind.execution.simulated.quiet import scan
 from truewind.execution.simulated.valuation import settle
 from truewind.numerics.exact import to_ticks
 from truewind.portfolio.ledger import RATE_SCALE, prove
+from truewind.portfolio.margin import Margin
 from truewind.strategies.base import Strategy
 
 _FILLS, _ORDERS, _OVERFLOW = (ACCOUNT_FIELD[name] for name in ("fills", "orders", "overflow"))
@@ -40,7 +41,8 @@ Progress = Callable[[int, int], None]
 class Engine:
     """One run of one strategy over one timeline on the simulated venue. Implements `ports.Desk`.
 
-    cash in `currency`; costs, limits: COSTS and LIMITS records; funding: FUNDING rows by symbol.
+    cash in `currency`; costs, limits: COSTS and LIMITS records; margin: see `MarginSettings.terms`, left out: its
+    defaults at the costs' leverage; funding: FUNDING rows by symbol.
     After `run`: `events` and `fills` (structured arrays), `equity` (float64, currency, one value a row).
     """
 
@@ -54,6 +56,7 @@ class Engine:
         currency: str,
         costs: np.ndarray,
         limits: np.ndarray,
+        margin: Margin | None = None,
         funding: Mapping[str, np.ndarray] | None = None,
         journal: Journal | None = None,
     ) -> None:
@@ -61,7 +64,7 @@ class Engine:
         self.instruments = list(instruments)
         self.strategy = strategy
         self.currency = currency
-        self.state = State(instruments, timeline, cash, currency, costs, limits, funding or {})
+        self.state = State(instruments, timeline, cash, currency, costs, limits, funding or {}, margin)
         self.symbols = [instrument.symbol for instrument in instruments]
         self._handle = self.state.handle
         self._signal = self.state.signal.view(np.uint8).data
@@ -69,7 +72,7 @@ class Engine:
         self.journal = journal
         self._row = -1
         self._wake = 0
-        self._positions: dict[int, Position] = {}
+        self._positions: dict[tuple[int, int], Position] = {}
         self._seen_fills = 0
         self._tells_fills = type(strategy).on_fill is not Strategy.on_fill
         self._parts: list[tuple[np.ndarray, np.ndarray]] = []
@@ -142,7 +145,7 @@ class Engine:
             if self._tells_fills:
                 self._row = row  # by this bar's close at the latest a fill in it is known; orders go out then
                 for fill in state.fills[first:filled].copy():
-                    if fill["kind"] != FillKind.FUNDING:
+                    if fill["lots"] > 0:
                         self.strategy.on_fill(self._fill(fill))
 
     def _finish(self) -> None:
@@ -341,12 +344,12 @@ class Engine:
             if order["symbol"] == index
         ]
 
-    def position(self, symbol: str) -> Position:
+    def position(self, symbol: str, side: int = 0) -> Position:
         """See `ports.Desk.position`. The same object until a fill or an order changes it."""
-        index = self.index_of(symbol)
-        found = self._positions.get(index)
+        key = (self.index_of(symbol), side)
+        found = self._positions.get(key)
         if found is None:
-            found = self._positions[index] = Position(*position_of(self._handle, index))
+            found = self._positions[key] = Position(*position_of(self._handle, *key))
         return found
 
     def account_equity(self) -> float:
@@ -418,7 +421,7 @@ class Engine:
         state = self.state
         if state.account[0]["overflow"] == 2:
             raise LedgerError("An order left its life cycle: a bug in the matching kernels")
-        prove(self.fills, state.positions, state.account)
+        prove(self.fills, state.positions, state.account, state.instruments)
 
     def _refuse(self, symbol: str, what: str) -> StrategyError:
         return StrategyError(

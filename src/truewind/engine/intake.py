@@ -3,18 +3,28 @@
 from typing import Any
 
 from truewind.domain.order import TRANSITIONS, Event, OrderType, Reason, Status
+from truewind.execution.simulated.filters import check_counts, check_filters, check_trailing
 from truewind.execution.simulated.lifecycle import FLUSH, change_order
 from truewind.execution.simulated.valuation import settle, time_at
 from truewind.numerics.exact import to_price
 from truewind.numerics.jit import kernel
-from truewind.portfolio.ledger import worth_per_lot
-from truewind.portfolio.state import account_of, costs_of, events_of, instruments_of, limits_of, orders_of, positions_of
+from truewind.portfolio.state import (
+    account_of,
+    costs_of,
+    events_of,
+    instruments_of,
+    limits_of,
+    orders_of,
+    positions_of,
+    rules_of,
+)
+from truewind.portfolio.worth import lot_worth
 from truewind.risk.gate import judge
 
 _MARKET, _LIMIT, _STOP = int(OrderType.MARKET), int(OrderType.LIMIT), int(OrderType.STOP)
 _STOP_LIMIT, _TRAILING, _NEW = int(OrderType.STOP_LIMIT), int(OrderType.TRAILING_STOP), int(Status.NEW)
 _TAKE_PROFIT, _TAKE_PROFIT_LIMIT = int(OrderType.TAKE_PROFIT), int(OrderType.TAKE_PROFIT_LIMIT)
-_AMEND, _TIME_IN_FORCE = int(Event.AMEND), int(Reason.TIME_IN_FORCE)
+_AMEND, _HELD, _TIME_IN_FORCE = int(Event.AMEND), int(Status.HELD), int(Reason.TIME_IN_FORCE)
 _DENY, _SUBMIT, _HOLD = int(Event.DENY), int(Event.SUBMIT), int(Event.HOLD)
 _NONE, _PARENT_ENDED = int(Reason.NONE), int(Reason.PARENT_ENDED)
 _BELOW_MIN_QUANTITY, _BELOW_MIN_NOTIONAL = int(Reason.BELOW_MIN_QUANTITY), int(Reason.BELOW_MIN_NOTIONAL)
@@ -22,18 +32,18 @@ _ABOVE_MAX_QUANTITY, _BAD_PRICE, _NO_PRICE = int(Reason.ABOVE_MAX_QUANTITY), int
 
 
 @kernel
-def notional_ahead(state: int, symbol: int) -> float:
-    """The largest notional that `symbol` may come to, whichever of its opening orders fill; reckoned at its close."""
+def notional_ahead(state: int, leg: int) -> float:
+    """The largest notional that `leg` may come to, whichever of its opening orders fill; reckoned at the last price."""
     instruments = instruments_of(state)
     positions = positions_of(state)
     account = account_of(state)
     orders = orders_of(state)
-    position = positions[symbol]
-    price = position["close"]
+    symbol = positions[leg]["symbol"]
+    price = positions[symbol]["close"]
     bought = sold = 0
     for i in range(account["orders"]):
         order = orders[i]
-        if order["symbol"] == symbol and not order["reduce_only"]:
+        if order["leg"] == leg and not order["reduce_only"]:
             if order["side"] > 0:
                 bought += order["lots"]
             else:
@@ -42,13 +52,13 @@ def notional_ahead(state: int, symbol: int) -> float:
                 price = to_price(
                     order["price"] or order["trigger"], instruments[symbol]["tick_num"], instruments[symbol]["tick_den"]
                 )
-    held = position["lots"]
+    held = positions[leg]["lots"]
     lots = max(abs(held), held + bought, sold - held)
-    return float(lots * worth_per_lot(instruments[symbol]) * price) if lots > 0 else 0.0
+    return float(lots * lot_worth(price, instruments[symbol])) if lots > 0 else 0.0
 
 
 @kernel
-def lots_ahead(state: int, symbol: int, side: int) -> int:
+def lots_ahead(state: int, leg: int, side: int) -> int:
     """Lots held on `side` (negative: on the other) once the orders of that side that are on their way have filled.
 
     Of reduce-only orders only those at market count: stops and targets may never fill.
@@ -56,11 +66,11 @@ def lots_ahead(state: int, symbol: int, side: int) -> int:
     positions = positions_of(state)
     account = account_of(state)
     orders = orders_of(state)
-    ahead = side * positions[symbol]["lots"]
+    ahead = side * positions[leg]["lots"]
     leaving = 0
     for i in range(account["orders"]):
         order = orders[i]
-        if order["symbol"] == symbol and order["side"] == side:
+        if order["leg"] == leg and order["side"] == side:
             if not order["reduce_only"]:
                 ahead += order["lots"]
             elif order["type"] == _MARKET:
@@ -80,7 +90,7 @@ def leads(state: int, parent: int, symbol: int) -> bool:
 
 
 @kernel
-def limit_order(state: int, symbol: int, side: int, lots: int, at: float) -> tuple[int, int]:
+def limit_order(state: int, leg: int, side: int, lots: int, at: float) -> tuple[int, int]:
     """Lots of a new order that may be sent, and the reason if they are fewer than asked for.
 
     Orders on their way count as filled, so that two orders sent together cannot pass a cap that one could not.
@@ -88,23 +98,23 @@ def limit_order(state: int, symbol: int, side: int, lots: int, at: float) -> tup
     instruments = instruments_of(state)
     positions = positions_of(state)
     limits = limits_of(state)
-    money, instrument = account_of(state), instruments[symbol]
-    lot_worth = at * worth_per_lot(instrument)
+    money, instrument = account_of(state), instruments[positions[leg]["symbol"]]
+    worth = lot_worth(at, instrument)
     others = 0.0
     for other in range(len(positions)):
-        if other != symbol:
+        if other != leg:
             others += notional_ahead(state, other)
-    ahead = lots_ahead(state, symbol, side)
+    ahead = lots_ahead(state, leg, side)
     reducing = min(lots, max(0, -ahead))
     opening, reason = judge(
-        limits, money["equity"], money["halted"], lots - reducing, max(0, ahead) * lot_worth, others, lot_worth
+        limits, money["equity"], money["halted"], lots - reducing, max(0, ahead) * worth, others, worth
     )
     allowed = reducing + opening
     if allowed < instrument["min_lots"]:
         return 0, (_BELOW_MIN_QUANTITY if reason == _NONE else reason)
     if allowed > instrument["max_lots"]:
         return 0, _ABOVE_MAX_QUANTITY
-    if opening > 0 and allowed * lot_worth < instrument["min_notional"]:
+    if opening > 0 and allowed * worth < instrument["min_notional"]:
         return 0, (_BELOW_MIN_NOTIONAL if reason == _NONE else reason)
     return allowed, reason
 
@@ -190,6 +200,10 @@ def send(
     order["ts_arrive"] = now + costs["latency_us"]
     order["accepted_row"] = -1
     order["tag"] = tag
+    # In hedge mode purchases open the long leg and reduce the short one, sales the other way round.
+    order["leg"] = symbol
+    if len(positions) > len(instruments) and (side < 0) != (reduce_only != 0):
+        order["leg"] += len(instruments)
     at = worth_at(order, positions[symbol]["close"], instrument)
     allowed = lots
     reason = _NONE
@@ -206,7 +220,11 @@ def send(
     elif 0 < expires <= now:
         allowed, reason = 0, _TIME_IN_FORCE
     elif not reduce_only:
-        allowed, reason = limit_order(state, symbol, side, lots, at)
+        allowed, reason = limit_order(state, order["leg"], side, lots, at)
+    if allowed > 0:
+        refusal = check_venue(state, order, allowed)
+        if refusal != _NONE:
+            allowed, reason = 0, refusal
     order["lots"] = allowed
     if allowed == 0:
         change_order(state, j, now, k, _DENY, reason, lots)
@@ -218,6 +236,35 @@ def send(
         change_order(state, j, now, k, _SUBMIT, reason, allowed)
         positions[symbol]["wake"] = 1
     return int(order["id"])
+
+
+@kernel
+def check_venue(state: int, order: Any, lots: int) -> int:
+    """Whether the venue's filters let `lots` of a new order through: NONE, or the Reason."""
+    symbol = order["symbol"]
+    rule, instrument = rules_of(state)[symbol], instruments_of(state)[symbol]
+    positions, orders = positions_of(state), orders_of(state)
+    mark = positions[symbol]["mark"]
+    market = order["price"] == 0
+    held = positions[order["leg"]]["lots"]
+    reduces = order["reduce_only"] != 0 or (held * order["side"] < 0 and lots <= abs(held))
+    working = conditional = 0
+    ahead = held
+    for i in range(account_of(state)["orders"]):
+        other = orders[i]
+        if other["symbol"] == symbol and other["status"] != _HELD:
+            working += 1
+            conditional += 1 if other["type"] >= _STOP else 0
+            if other["side"] > 0 and not other["reduce_only"]:
+                ahead += other["lots"]
+    reason = check_filters(
+        rule, instrument, order["side"], lots, order["price"], order["trigger"], market, reduces, mark, ahead
+    )
+    if reason == _NONE and order["parent"] == 0:
+        reason = check_counts(rule, working, conditional, 0, 1 if order["type"] >= _STOP else 0)
+    if reason == _NONE and order["trail_rate"]:
+        reason = check_trailing(rule, order["trail"] // 10_000, order["side"] > 0)
+    return int(reason)
 
 
 @kernel
@@ -264,7 +311,7 @@ def amend(state: int, order_id: int, k: int, lots: int, price: int, trigger: int
             wanted = order["lots"]
             order["lots"] = 0  # it must not count against itself
             at = worth_at(order, positions[order["symbol"]]["close"], instruments[order["symbol"]])
-            allowed, _ = limit_order(state, order["symbol"], order["side"], wanted, at)
+            allowed, _ = limit_order(state, order["leg"], order["side"], wanted, at)
             if allowed < wanted:
                 order["lots"], order["price"], order["trigger"], order["trail"] = before
                 return 0

@@ -7,10 +7,10 @@ import numpy as np
 
 from truewind.domain.account import ACCOUNT, SIZING
 from truewind.domain.fill import FILL
-from truewind.domain.instrument import Instrument, currency_precision, instrument_row
+from truewind.domain.instrument import Instrument, currency_precision, filters_row, instrument_row
 from truewind.domain.market import FUNDING
 from truewind.domain.order import ORDER, ORDER_EVENT
-from truewind.domain.position import POSITION
+from truewind.domain.position import CROSS, POSITION
 from truewind.domain.signal import FOLLOWING, SIGNAL, Want
 from truewind.engine.acting import MOST_ORDERS
 from truewind.engine.merge import Timeline
@@ -18,6 +18,7 @@ from truewind.errors import ConfigError
 from truewind.execution.simulated.quiet import NEVER
 from truewind.numerics.exact import SAFE_INT64
 from truewind.numerics.jit import COMPILED
+from truewind.portfolio.margin import Margin, MarginSettings, refresh_tiers
 from truewind.portfolio.state import ARRAYS, DTYPES, OPEN, WORDS
 
 _FIRST_ORDERS = 64
@@ -38,6 +39,7 @@ class State:
         costs: np.ndarray,
         limits: np.ndarray,
         funding: Mapping[str, np.ndarray],
+        margin: Margin | None = None,
         *,
         buffer_rows: int | None = None,
     ) -> None:
@@ -47,11 +49,11 @@ class State:
                     f"{instrument.id} is settled in {instrument.currency}, the account is in {currency}",
                     remedy="Trade instruments of one settlement currency, or change account.currency",
                 )
-            if instrument.currency != instrument.quote:
+            if instrument.currency != instrument.quote and not instrument.inverse:
                 raise ConfigError(
                     f"{instrument.id} is priced in {instrument.quote} but settled in {instrument.currency}: its profit "
                     "is no multiple of its price, and the ledger cannot book it",
-                    remedy="Trade linear instruments",
+                    remedy="Trade linear or inverse instruments",
                 )
         self.scale = 10 ** currency_precision(currency)
         units = round(cash * self.scale)
@@ -61,20 +63,30 @@ class State:
                 remedy=f"Start with less than {SAFE_INT64 / self.scale:g} {currency}, and more than nothing",
             )
         self.instruments = np.concatenate([instrument_row(instrument) for instrument in instruments])
-        self.positions = np.zeros(len(instruments), POSITION)
-        self.positions["low_at"], self.positions["high_at"] = -np.inf, np.inf
-        self.positions["close"], self.positions["due_at"] = np.nan, NEVER
+        self.rules = np.concatenate([filters_row(instrument) for instrument in instruments])
+        margin = margin or MarginSettings().terms(instruments, {}, float(costs[0]["leverage"]))
+        self.margins, self.tiers = margin.margins, margin.tiers
+        legs = 2 if margin.hedge else 1
+        self.positions = np.zeros(legs * len(instruments), POSITION)
+        self.positions["symbol"] = np.tile(np.arange(len(instruments)), legs)
+        self.positions["wallet"] = np.where(np.tile(self.margins["isolated"], legs) != 0, 0, CROSS)
+        for low, high in (("low_at", "high_at"), ("mark_low_at", "mark_high_at")):
+            self.positions[low], self.positions[high] = -np.inf, np.inf
+        self.positions["close"] = self.positions["mark"] = np.nan
+        self.positions["due_at"] = NEVER
         tables = [funding.get(instrument.symbol, np.zeros(0, FUNDING)) for instrument in instruments]
         ends = np.cumsum([len(table) for table in tables])
         self.funding = np.concatenate([*tables, np.zeros(0, FUNDING)])
-        self.positions["last_funding"] = ends
-        self.positions["next_funding"] = ends - [len(table) for table in tables]
+        self.positions["last_funding"][: len(ends)] = ends
+        self.positions["next_funding"][: len(ends)] = ends - [len(table) for table in tables]
         self.account = np.zeros(1, ACCOUNT)
         for name in ("cash", "initial", "equity", "peak"):
             self.account[name] = units
         fall = float(limits[0]["max_drawdown"])
         self.account["keep"] = 1.0 - fall if fall > 0.0 else -np.inf
         self.account["horizon"] = _FIRST_ORDERS
+        self.account["marked"] = timeline.marks is not timeline.prices
+        self.account["tiers_at"] = refresh_tiers(self.margins, self.tiers, int(timeline.times[0][0]))
         self.orders = np.zeros(_FIRST_ORDERS, ORDER)
         self.fills = np.zeros(buffer_rows or BUFFER_ROWS, FILL)
         self.events = np.zeros(buffer_rows or BUFFER_ROWS, ORDER_EVENT)

@@ -24,10 +24,11 @@ from truewind.execution.simulated.lifecycle import FLUSH
 from truewind.execution.simulated.quiet import scan
 from truewind.numerics.jit import kernel
 from truewind.numerics.performance import day_index
+from truewind.portfolio.margin import Margin
 from truewind.portfolio.state import account_of, equity_of, fills_of
 
 _BUFFER_ROWS = 1024  # small enough to stay in the processor's cache
-_FUNDING, _LIQUIDATION = FillKind.FUNDING, FillKind.LIQUIDATION
+_LIQUIDATION = FillKind.LIQUIDATION
 _CLOSED, _FILLS, _LIQUIDATIONS = 0, 1, 2
 _NO_VARIATION = 1e-14  # as in numerics.performance
 _EVERY_DAY = 365
@@ -81,11 +82,16 @@ class Bench:
         limits: np.ndarray,
         sizing: Any,
         funding: Mapping[str, np.ndarray],
+        margin: Margin | None = None,
     ) -> None:
         self._timeline, self._days, self._cash = timeline, days, cash
-        self._state = State(instruments, timeline, cash, currency, costs, limits, funding, buffer_rows=_BUFFER_ROWS)
+        self._state = State(
+            instruments, timeline, cash, currency, costs, limits, funding, margin, buffer_rows=_BUFFER_ROWS
+        )
         self._state.sizing[:] = sizing.record(self._state.scale)
-        self._first = {name: getattr(self._state, name).copy() for name in ("positions", "account", "following")}
+        self._first = {
+            name: getattr(self._state, name).copy() for name in ("positions", "account", "following", "margins")
+        }
         self._held = np.zeros(len(instruments), HELD)
         self._at = np.zeros(1, np.int64)
         self._counts = np.zeros(3, np.int64)
@@ -137,7 +143,7 @@ def tally(state: int, counts: Any) -> None:
     money, fills = account_of(state), fills_of(state)
     for i in range(money["fills"]):
         fill = fills[i]
-        if fill["kind"] == _FUNDING:
+        if fill["lots"] == 0:
             continue
         counts[_FILLS] += 1
         if fill["kind"] == _LIQUIDATION:

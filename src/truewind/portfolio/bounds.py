@@ -10,17 +10,16 @@ from typing import Any
 
 import numpy as np
 
+from truewind.domain.position import CROSS
 from truewind.numerics.jit import kernel
 from truewind.portfolio.ledger import RATE_SCALE
 from truewind.portfolio.margin import (
-    CROSS,
-    coordinate,
     cross_equity,
     cross_maintenance,
-    exposure,
     leg_maintenance,
     unrealised,
 )
+from truewind.portfolio.worth import coordinate, exposure
 
 _HAIR = 1.0 - 1e-9  # so that rounding never hides a case
 

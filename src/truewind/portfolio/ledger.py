@@ -6,6 +6,7 @@ the one rounding of that division goes to the realised profit, and what remains 
 is lost however often a position is cut.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,25 +14,13 @@ import polars as pl
 
 from truewind.domain.fill import FillKind
 from truewind.errors import LedgerError
-from truewind.numerics.exact import SAFE_INT64, fits, mul_div
+from truewind.numerics.exact import SAFE_INT64, mul_div
 from truewind.numerics.jit import kernel
-from truewind.portfolio.state import account_of, fills_of, instruments_of, positions_of
+from truewind.portfolio.state import account_of, fills_of, instruments_of, margins_of, positions_of
+from truewind.portfolio.worth import gains_with_price, worth_of
 
 RATE_SCALE = 100_000_000  # rates are integers of 1e-8: 0.05 % is 50_000
-
-
-@kernel
-def notional_of(ticks: int, lots: int, instrument: Any) -> int:
-    """Worth of `lots` ≥ 0 at `ticks` in ledger units, rounded once; -1 if it does not fit 64 bits."""
-    if not fits(ticks, lots, instrument["unit_num"]):
-        return -1
-    return mul_div(ticks * lots, instrument["unit_num"], instrument["unit_den"])
-
-
-@kernel
-def worth_per_lot(instrument: Any) -> float:
-    """Ledger units that one lot is worth per unit of price."""
-    return float(instrument["worth"])
+_FUNDING = FillKind.FUNDING
 
 
 @kernel
@@ -40,7 +29,7 @@ def book_fill(
     ts: int,
     row: int,
     order: int,
-    symbol: int,
+    leg: int,
     kind: int,
     side: int,
     maker: int,
@@ -52,19 +41,23 @@ def book_fill(
 ) -> bool:
     """Book an execution of `lots` > 0 at `price` ticks; False (and nothing changed) if the money does not fit.
 
-    `reference` is the price in ticks before slippage; `fee_rate` in 1e-8 of the notional, negative for a rebate.
+    leg: row of the position. `reference` is the price in ticks before slippage; `fee_rate` in 1e-8 of the notional,
+    negative for a rebate.
     """
-    instruments = instruments_of(state)
-    positions = positions_of(state)
-    account = account_of(state)
-    position, money, instrument = positions[symbol], account, instruments[symbol]
-    notional = notional_of(price, lots, instrument)
-    slippage = notional_of(abs(price - reference), lots, instrument)
+    position, money = positions_of(state)[leg], account_of(state)
+    instrument = instruments_of(state)[position["symbol"]]
+    notional = worth_of(price, lots, instrument)
+    slippage = 0
+    if price != reference:
+        slippage = abs(worth_of(reference, lots, instrument) - notional)
+        if not instrument["inverse"]:
+            slippage = worth_of(abs(price - reference), lots, instrument)
     cash = float(money["cash"])
     if notional < 0 or slippage < 0 or abs(cash) + abs(float(position["cost"])) + 2.0 * notional > SAFE_INT64:
         money["overflow"] = 1
         return False
     held = int(position["lots"])
+    gains = gains_with_price(side, instrument)
     closing = min(lots, abs(held)) if held * side < 0 else 0
     released = 0
     realised = 0
@@ -72,10 +65,10 @@ def book_fill(
         released = mul_div(position["cost"], closing, abs(held))
         proceeds = notional if closing == lots else mul_div(notional, closing, lots)
         # A long is sold for `proceeds`; a short (cost < 0) is bought back for them.
-        realised = -side * proceeds - released
-        opened = side * (notional - proceeds)
+        realised = -gains * proceeds - released
+        opened = gains * (notional - proceeds)
     else:
-        opened = side * notional
+        opened = gains * notional
     fee = mul_div(notional, fee_rate, RATE_SCALE)
     after = held + side * lots
     if after != 0 and (held == 0 or (held > 0) != (after > 0)):
@@ -91,6 +84,11 @@ def book_fill(
     money["realised"] += realised
     money["fees"] += fee
     money["slippage"] += slippage
+    if position["wallet"] >= 0:
+        if closing > 0:
+            position["wallet"] -= mul_div(position["wallet"], closing, abs(held))
+        leverage = margins_of(state)[position["symbol"]]["leverage"]
+        position["wallet"] += math.ceil(abs(opened) / leverage)
     write_fill(
         state,
         position,
@@ -98,7 +96,7 @@ def book_fill(
         ts,
         row,
         order,
-        symbol,
+        leg,
         kind,
         side,
         maker,
@@ -115,24 +113,45 @@ def book_fill(
 
 
 @kernel
-def book_funding(state: int, ts: int, row: int, symbol: int, price: int, rate: int) -> bool:
+def book_funding(state: int, ts: int, row: int, leg: int, price: int, rate: int) -> bool:
     """Pay or receive funding: the holder of `lots` pays lots × mark × rate (rate in 1e-8; shorts receive it)."""
-    instruments = instruments_of(state)
-    positions = positions_of(state)
-    position, money = positions[symbol], account_of(state)
-    notional = notional_of(price, abs(position["lots"]), instruments[symbol])
+    position = positions_of(state)[leg]
+    notional = worth_of(price, abs(position["lots"]), instruments_of(state)[position["symbol"]])
     if notional < 0:
-        money["overflow"] = 1
+        account_of(state)["overflow"] = 1
         return False
     payment = -mul_div(notional, rate, RATE_SCALE)
     if position["lots"] < 0:
         payment = -payment
-    position["funding"] += payment
-    money["cash"] += payment
-    money["funding"] += payment
-    side = 1 if position["lots"] > 0 else -1
-    write_fill(state, position, money, ts, row, 0, symbol, 1, side, 0, price, 0, notional, 0, payment, 0, 0, 0)
+    book_payment(state, ts, row, leg, _FUNDING, price, notional, payment)
     return True
+
+
+@kernel
+def book_payment(state: int, ts: int, row: int, leg: int, kind: int, price: int, notional: int, payment: int) -> None:
+    """Book money that comes in (positive) or goes out without an execution: a FillKind with lots = 0."""
+    position, money = positions_of(state)[leg], account_of(state)
+    money["cash"] += payment
+    if kind == _FUNDING:
+        position["funding"] += payment
+        money["funding"] += payment
+    else:
+        position["realised"] += payment
+        money["realised"] += payment
+    side = 1 if position["lots"] > 0 else -1
+    write_fill(state, position, money, ts, row, 0, leg, kind, side, 0, price, 0, notional, 0, payment, 0, 0, 0)
+
+
+@kernel
+def charge(state: int, leg: int, fee: int) -> None:
+    """Add `fee` to the execution of `leg` that was booked last."""
+    position, money = positions_of(state)[leg], account_of(state)
+    fill = fills_of(state)[money["fills"] - 1]
+    money["cash"] -= fee
+    money["fees"] += fee
+    position["fees"] += fee
+    fill["fee"] += fee
+    fill["cash"] -= fee
 
 
 @kernel
@@ -143,7 +162,7 @@ def write_fill(
     ts: int,
     row: int,
     order: int,
-    symbol: int,
+    leg: int,
     kind: int,
     side: int,
     maker: int,
@@ -162,7 +181,8 @@ def write_fill(
     fill["ts"] = ts
     fill["row"] = row
     fill["order"] = order
-    fill["symbol"] = symbol
+    fill["symbol"] = position["symbol"]
+    fill["leg"] = leg
     fill["kind"] = kind
     fill["side"] = side
     fill["maker"] = maker
@@ -180,21 +200,26 @@ def write_fill(
     money["fills"] += 1
 
 
-def postings(fills: np.ndarray) -> pl.DataFrame:
+# What moves money without an execution.
+_PAYMENTS = (FillKind.FUNDING, FillKind.INSURANCE)
+
+
+def postings(fills: np.ndarray, instruments: np.ndarray) -> pl.DataFrame:
     """FILL rows as double entry: fill (its index), account, symbol, amount (ledger units, debit positive).
 
     The amounts of each fill sum to zero. Accounts: `position` (cost of what is held), `cash` (as if every fill were
-    paid in full: the wallet is `cash` + `position`), `realised`, `fees`, `funding`.
+    paid in full: the wallet is `cash` + `position`), `realised`, `fees`, `funding`, `insurance`. instruments:
+    INSTRUMENT rows.
     """
     index = np.arange(len(fills))
-    paid = fills["side"] * fills["notional"]
-    funding = np.where(fills["kind"] == FillKind.FUNDING, fills["realised"], 0)
-    paid = np.where(fills["kind"] == FillKind.FUNDING, 0, paid)
+    moved = np.isin(fills["kind"], _PAYMENTS)
+    payment = np.where(moved, fills["realised"], 0)
     columns = {
         "position": fills["cost"] - _previous_cost(fills),
-        "cash": funding - paid - fills["fee"],
-        "realised": funding - fills["realised"],
-        "funding": -funding,
+        "cash": payment - _paid(fills, instruments) - fills["fee"],
+        "realised": payment - fills["realised"],
+        "funding": -np.where(fills["kind"] == FillKind.FUNDING, payment, 0),
+        "insurance": -np.where(fills["kind"] == FillKind.INSURANCE, payment, 0),
         "fees": fills["fee"],
     }
     parts = [
@@ -206,7 +231,7 @@ def postings(fills: np.ndarray) -> pl.DataFrame:
     return pl.concat(parts).sort("fill", maintain_order=True).select("fill", "account", "symbol", "amount")
 
 
-def prove(fills: np.ndarray, positions: np.ndarray, account: np.ndarray) -> None:
+def prove(fills: np.ndarray, positions: np.ndarray, account: np.ndarray, instruments: np.ndarray) -> None:
     """Check that the books balance: every posting sums to zero, and balances equal the kernels' running state.
 
     Raises LedgerError: that is a bug or an overflow, never bad input.
@@ -219,21 +244,27 @@ def prove(fills: np.ndarray, positions: np.ndarray, account: np.ndarray) -> None
     cash = int(account[0]["initial"]) + int(fills["realised"].sum()) - int(fills["fee"].sum())
     if cash != int(account[0]["cash"]):
         raise LedgerError(f"Cash is {account[0]['cash']} units but the fills add up to {cash}")
-    for symbol in range(len(positions)):
-        own = fills[fills["symbol"] == symbol]
+    for leg in range(len(positions)):
+        own = fills[fills["leg"] == leg]
         held = int((own["side"] * own["lots"]).sum())
-        if held != int(positions[symbol]["lots"]):
-            raise LedgerError(f"Position {symbol} is {positions[symbol]['lots']} lots but its fills add up to {held}")
-        trades = own[own["kind"] != FillKind.FUNDING]
-        paid = int((trades["side"] * trades["notional"]).sum()) + int(trades["realised"].sum())
-        if paid != int(positions[symbol]["cost"]):
-            raise LedgerError(f"Position {symbol} cost {positions[symbol]['cost']} units but its fills say {paid}")
+        if held != int(positions[leg]["lots"]):
+            raise LedgerError(f"Position {leg} is {positions[leg]['lots']} lots but its fills add up to {held}")
+        trades = own[~np.isin(own["kind"], _PAYMENTS)]
+        paid = int(_paid(trades, instruments).sum()) + int(trades["realised"].sum())
+        if paid != int(positions[leg]["cost"]):
+            raise LedgerError(f"Position {leg} cost {positions[leg]['cost']} units but its fills say {paid}")
+
+
+def _paid(fills: np.ndarray, instruments: np.ndarray) -> np.ndarray:
+    """What each execution adds to the cost of a position that it opens: of an inverse contract a sale costs."""
+    gains = np.where(instruments["inverse"][fills["symbol"]] != 0, -fills["side"], fills["side"])
+    return np.where(np.isin(fills["kind"], _PAYMENTS), 0, gains * fills["notional"])
 
 
 def _previous_cost(fills: np.ndarray) -> np.ndarray:
-    """Cost basis of the fill's symbol before each fill."""
+    """Cost basis of the fill's position before each fill."""
     before = np.zeros(len(fills), np.int64)
-    for symbol in np.unique(fills["symbol"]):
-        own = np.flatnonzero(fills["symbol"] == symbol)
+    for leg in np.unique(fills["leg"]):
+        own = np.flatnonzero(fills["leg"] == leg)
         before[own[1:]] = fills["cost"][own[:-1]]
     return before

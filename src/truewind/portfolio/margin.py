@@ -12,20 +12,21 @@ size: long a coin-margined contract is short dollars priced in coins. Its notion
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
 
 from truewind.config import Settings
 from truewind.domain.instrument import Instrument, currency_precision
+from truewind.domain.position import CROSS
 from truewind.domain.terms import MARGIN, TIER, TierTable
 from truewind.errors import ConfigError
 from truewind.numerics.jit import kernel
 from truewind.portfolio.ledger import RATE_SCALE
 from truewind.portfolio.tiers import flat_tier, initial_margin, maintenance_margin, tier_of, tier_rows, tiers_in_force
+from truewind.portfolio.worth import coordinate, exposure
 
-CROSS = -1
 _ANY_LEVERAGE = 1_000_000
 _NEVER = np.iinfo(np.int64).max
 
@@ -44,57 +45,65 @@ LEG = np.dtype(
 )
 
 
+class Margin(NamedTuple):
+    """What margin goes by in a run: MARGIN, one record an instrument, the TIER rows they point into, and the mode."""
+
+    margins: np.ndarray
+    tiers: np.ndarray
+    hedge: bool
+
+
 class MarginSettings(Settings):
     """Margin of perpetuals and futures. Defaults: Binance's for a new account, at a flat maintenance rate.
 
     mode: "cross" shares the wallet, "isolated" gives each position a wallet of its own initial margin. position_mode:
     "hedge" holds long and short of one symbol side by side. tiers: "venue" takes the venue's dated tables, "flat" the
-    maintenance_rate at any size. liquidation_fee: fraction of the liquidated notional, where the instrument has none of
-    its own. partial: liquidate no more than restores the margin.
+    maintenance_rate at any size, "auto" the first where it is known. liquidation_fee: fraction of the liquidated
+    notional, where the instrument has none of its own. partial: liquidate no more than restores the margin.
     """
 
     mode: Literal["cross", "isolated"] = "cross"
     position_mode: Literal["one_way", "hedge"] = "one_way"
-    tiers: Literal["venue", "flat"] = "flat"
+    tiers: Literal["auto", "venue", "flat"] = "auto"
     maintenance_rate: float = Field(default=0.005, ge=0.0, lt=1.0)
     liquidation_fee: float = Field(default=0.0125, ge=0.0, le=0.1)
     partial: bool = True
 
-    def records(
+    def terms(
         self, instruments: Sequence[Instrument], tables: Mapping[str, Sequence[TierTable]], leverage: float
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """MARGIN, one record an instrument, and the TIER rows that they point into.
+    ) -> "Margin":
+        """These settings for the instruments of a run.
 
-        tables: the venue's tiers by instrument id, used with tiers: venue. Raises ConfigError for an instrument that
+        tables: the venue's tiers by instrument id, not used with tiers: flat. Raises ConfigError for an instrument that
         can be short and has none, or a table that is out of order.
         """
         margins = np.zeros(len(instruments), MARGIN)
         parts: list[np.ndarray] = []
         rows = 0
         for i, instrument in enumerate(instruments):
-            if self.tiers == "flat" or not instrument.can_short:
-                part = flat_tier(self.maintenance_rate, _ANY_LEVERAGE, instrument.id)
-            elif instrument.id in tables:
+            if self.tiers != "flat" and instrument.can_short and instrument.id in tables:
                 part = tier_rows(tables[instrument.id], 10 ** currency_precision(instrument.currency), instrument.id)
+            elif self.tiers != "venue" or not instrument.can_short:
+                part = flat_tier(self.maintenance_rate, _ANY_LEVERAGE, instrument.id)
             else:
                 raise ConfigError(
                     f"No margin tiers of {instrument.id}", remedy="Set margin.tiers to flat, with a maintenance_rate"
                 )
-            margins[i] = (rows, rows + len(part), rows, rows + len(part), leverage, self.mode == "isolated")
+            fee = round((float(instrument.filters.liquidation_fee) or self.liquidation_fee) * RATE_SCALE)
+            alone = self.mode == "isolated" and instrument.can_short
+            margins[i] = (rows, rows + len(part), rows, rows + len(part), leverage, alone, fee, self.partial)
             parts.append(part)
             rows += len(part)
         tiers = np.concatenate([*parts, np.zeros(0, TIER)])
         refresh_tiers(margins, tiers, 0)
-        return margins, tiers
+        return Margin(margins, tiers, self.position_mode == "hedge")
 
     def assumptions(self) -> list[str]:
         """What these settings take for granted, in words, for the report."""
         amount = "as little as restores the margin" if self.partial else "the whole position"
-        by = (
-            "the venue's tiers of the day, which hold for open positions too"
-            if self.tiers == "venue"
-            else f"a flat {self.maintenance_rate:.2%} of notional"
-        )
+        flat = f"a flat {self.maintenance_rate:.2%} of notional"
+        by = flat if self.tiers == "flat" else "the venue's tiers of the day, which hold for open positions too"
+        by += f", or {flat} where none are known" if self.tiers == "auto" else ""
         return [
             f"Margin is {self.mode}, positions are {self.position_mode.replace('_', '-')}; maintenance margin is {by}.",
             "Liquidation begins when maintenance margin reaches the margin balance at mark prices, takes "
@@ -115,19 +124,6 @@ def refresh_tiers(margins: Any, tiers: Any, ts: int) -> int:
         if last < terms["last_row"]:
             following = min(following, int(tiers[last]["since"]))
     return int(following)
-
-
-@kernel
-def coordinate(price: float, instrument: Any) -> float:
-    """What profit is linear in: the price, of an inverse contract its reciprocal."""
-    return 1.0 / price if instrument["inverse"] else price
-
-
-@kernel
-def exposure(lots: int, instrument: Any) -> float:
-    """Ledger units that `lots` gain per unit of the coordinate."""
-    size = lots * float(instrument["worth"])
-    return -size if instrument["inverse"] else size
 
 
 @kernel
@@ -155,6 +151,16 @@ def leg_maintenance(leg: Any, instruments: Any, margins: Any, tiers: Any) -> flo
     terms = margins[symbol]
     worth = notional_at(leg, instruments[symbol], leg["mark"])
     return maintenance_margin(tiers, terms["first_tier"], terms["last_tier"], worth)
+
+
+@kernel
+def cross_wallet(cash: int, legs: Any) -> int:
+    """What of the account's `cash` is not in an isolated wallet."""
+    rest = int(cash)
+    for leg in legs:
+        if leg["wallet"] > 0:
+            rest -= leg["wallet"]
+    return rest
 
 
 @kernel

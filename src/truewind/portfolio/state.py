@@ -12,11 +12,13 @@ import numpy as np
 
 from truewind.domain.account import ACCOUNT, COSTS, LIMITS, SIZING
 from truewind.domain.fill import FILL
+from truewind.domain.filters import FILTERS
 from truewind.domain.instrument import INSTRUMENT
 from truewind.domain.market import FUNDING
 from truewind.domain.order import ORDER, ORDER_EVENT
 from truewind.domain.position import POSITION
 from truewind.domain.signal import FOLLOWING, SIGNAL
+from truewind.domain.terms import MARGIN, TIER
 from truewind.numerics import memory
 from truewind.numerics.jit import COMPILED, kernel
 
@@ -26,12 +28,14 @@ ARRAYS = (
     *("mark_open", "mark_high", "mark_low", "mark_close", "index_open", "index_high", "index_low", "index_close"),
     *("volumes", "equity", "funding", "instruments", "positions", "account"),
     *("orders", "fills", "events", "costs", "limits", "sizing", "signal", "following"),
+    *("margins", "tiers", "rules"),
 )
 WORDS = 2 * len(ARRAYS)
 _LAYOUTS: tuple[Any, ...] = (
     *(3 * [np.int64] + 4 * [np.float64] + 8 * [np.float64]),
     *(np.float64, np.float64, FUNDING, INSTRUMENT, POSITION, ACCOUNT),
     *(ORDER, FILL, ORDER_EVENT, COSTS, LIMITS, SIZING, SIGNAL, FOLLOWING),
+    *(MARGIN, TIER, FILTERS),
 )
 DTYPES = {name: np.dtype(layout) for name, layout in zip(ARRAYS, _LAYOUTS, strict=True)}
 # Where kernels run as plain Python there are no addresses: the arrays by handle.
@@ -110,7 +114,7 @@ if COMPILED:
 
     @kernel(inline=True)
     def positions_of(state: int) -> Any:
-        """One POSITION a symbol."""
+        """One POSITION a symbol; in hedge mode two, the short ones after all the long ones."""
         w = words_at(state, WORDS)
         return array_at(w[38], w[39], POSITION)
 
@@ -168,6 +172,24 @@ if COMPILED:
         w = words_at(state, WORDS)
         return array_at(w[56], w[57], FOLLOWING)
 
+    @kernel(inline=True)
+    def margins_of(state: int) -> Any:
+        """One MARGIN a symbol."""
+        w = words_at(state, WORDS)
+        return array_at(w[58], w[59], MARGIN)
+
+    @kernel(inline=True)
+    def tiers_of(state: int) -> Any:
+        """TIER rows of all symbols; each MARGIN knows its own."""
+        w = words_at(state, WORDS)
+        return array_at(w[60], w[61], TIER)
+
+    @kernel(inline=True)
+    def rules_of(state: int) -> Any:
+        """One FILTERS a symbol: what its venue demands of orders."""
+        w = words_at(state, WORDS)
+        return array_at(w[62], w[63], FILTERS)
+
 else:
 
     def _finder(name: str) -> Any:
@@ -184,4 +206,5 @@ else:
     volumes_of, equity_of, funding_of, instruments_of = map(_finder, ARRAYS[15:19])
     positions_of, account_of, orders_of, fills_of = map(_finder, ARRAYS[19:23])
     events_of, costs_of, limits_of, sizing_of = map(_finder, ARRAYS[23:27])
-    signal_of, following_of = map(_finder, ARRAYS[27:])
+    signal_of, following_of, margins_of, tiers_of = map(_finder, ARRAYS[27:31])
+    rules_of = _finder("rules")

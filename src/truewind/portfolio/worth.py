@@ -46,3 +46,22 @@ def average_entry(lots: int, cost: int, instrument: Any) -> float:
         return np.nan
     size = lots * float(instrument["worth"])
     return float(-size / cost if instrument["inverse"] else cost / size)
+
+
+@kernel
+def coordinate(price: float, instrument: Any) -> float:
+    """What profit is linear in: the price, of an inverse contract its reciprocal."""
+    return 1.0 / price if instrument["inverse"] else price
+
+
+@kernel
+def exposure(lots: int, instrument: Any) -> float:
+    """Ledger units that `lots` gain per unit of the coordinate."""
+    size = lots * float(instrument["worth"])
+    return -size if instrument["inverse"] else size
+
+
+@kernel
+def lot_worth(price: float, instrument: Any) -> float:
+    """Notional of one lot at `price`, in ledger units."""
+    return float(instrument["worth"]) * coordinate(price, instrument)

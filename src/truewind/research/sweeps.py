@@ -278,6 +278,7 @@ def _run(
                 currency=account.currency,
                 costs=settings.costs.record(leverage),
                 limits=settings.risk.record(leverage),
+                margin=settings.margin_terms(market.source.instruments),
                 sizing=settings.sizing,
                 funding=market.source.funding,
             )

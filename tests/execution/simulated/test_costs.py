@@ -14,8 +14,6 @@ def test_the_defaults_are_those_of_binance_usd_m():
     row = CostSettings().record(10.0)[0]
     assert (row["maker"], row["taker"], row["latency_us"], row["leverage"]) == (20_000, 50_000, 8_000, 10.0)
     assert row["half_spread"] == 10_000
-    assert row["maintenance"] == 500_000
-    assert row["liquidation_fee"] == 1_250_000
     assert row["touch"] == 0
     assert CostSettings(limit_fill="touch").record(1)[0]["touch"] == 1
 
@@ -36,7 +34,6 @@ def test_rates_and_times_survive_the_way_into_integers(maker, taker, latency_us)
         ({"latency_ms": -1}, "latency_ms"),
         ({"latency_ms": float("inf")}, "latency_ms"),
         ({"limit_fill": "always"}, "limit_fill"),
-        ({"maintenance_rate": 1.0}, "maintenance_rate"),
         ({"takerfee": 0.001}, "taker_fee"),
     ],
 )
@@ -49,6 +46,6 @@ def test_impossible_costs_are_refused_by_name(setting, says):
 def test_the_assumptions_are_put_into_words():
     """The report says what was charged and when limits and stops fill."""
     words = " ".join(CostSettings(maker_fee=0.0002, taker_fee=0.0005, latency_ms=8).assumptions())
-    for fact in ("0.0200%", "0.0500%", "8 ms", "trades through it", "0.50%", "1.25%"):
+    for fact in ("0.0200%", "0.0500%", "8 ms", "trades through it"):
         assert fact in words
     assert "touches it" in " ".join(CostSettings(limit_fill="touch").assumptions())

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scripted import MINUTE, Done, columns, done, fates, final_cash, flat, free, perpetual, play, spot
 from truewind.domain.order import Reason, Status
 from truewind.domain.position import Position
+from truewind.portfolio.margin import MarginSettings
 
 FILLED, EXPIRED, CANCELLED, REJECTED = Status.FILLED, Status.EXPIRED, Status.CANCELLED, Status.REJECTED
 TAKER = free(taker_fee=0.001, maker_fee=0.0005)
@@ -412,8 +413,7 @@ def test_who_holds_nothing_neither_pays_nor_receives():
 
 def liquidated(bars, act, **how):
     settings = {"cash": 100.0, "leverage": 20.0, "gate_leverage": 1e6} | how
-    costs = settings.pop("costs", free(maintenance_rate=0.005))
-    return play(bars, {0: act}, costs=costs, **settings)
+    return play(bars, {0: act}, **settings)
 
 
 def test_a_long_is_liquidated_where_equity_meets_the_maintenance_margin():
@@ -430,13 +430,20 @@ def test_a_short_is_liquidated_above():
 
 
 def test_a_gap_beyond_the_margin_is_liquidated_at_the_open_with_its_fee():
-    """Open 80: sold there, less 1.25 % of 800; the wallet is in debt: 100 − 200 − 10."""
-    engine = liquidated(
-        [flat(100), flat(100), flat(80), flat(80)], lambda s: s.buy(10),
-        costs=free(maintenance_rate=0.005, liquidation_fee=0.0125),
-    )  # fmt: skip
-    assert done(engine)[1] == Done(2, "liquidation", -1, 80.0, 10_000)
-    assert final_cash(engine) == -110
+    """Open 91, sold there: 100 − 90 of margin are left, and of the fee, 1.25 % of 910, no more than these 10."""
+    bars = [flat(100), flat(100), (91, 91, 90, 91), flat(91)]
+    engine = liquidated(bars, lambda s: s.buy(10), margin=MarginSettings(partial=False, maintenance_rate=0.015))
+    assert done(engine)[1:] == [Done(2, "liquidation", -1, 91.0, 10_000)]
+    assert final_cash(engine) == 0.0
+    assert engine.fills["fee"].tolist() == [0, 10 * 10**8]
+
+
+def test_a_loss_beyond_the_margin_is_the_insurance_funds():
+    """Open 80: sold there, 200 lost of 100. The fund pays the rest, and there is nothing to take the fee from."""
+    engine = liquidated([flat(100), flat(100), flat(80), flat(80)], lambda s: s.buy(10))
+    assert done(engine)[1:] == [Done(2, "liquidation", -1, 80.0, 10_000), Done(2, "insurance", -1, 80.0, 0)]
+    assert engine.fills["realised"].tolist() == [0, -200 * 10**8, 100 * 10**8]
+    assert final_cash(engine) == 0.0
 
 
 def test_a_stop_nearer_to_the_open_saves_what_is_left():
@@ -460,7 +467,8 @@ def test_losses_elsewhere_take_a_position_whose_own_price_stands_still():
         bars, {1: lambda s: (s.buy(90, symbol="AAA"), s.sell(5, symbol="BBB"))}, cash=1000.0, gate_leverage=1e6,
         instruments=[perpetual("AAA"), perpetual("BBB")],
     )  # fmt: skip
-    assert [(fill.row, fill.kind) for fill in done(engine)][2:] == [(6, "liquidation"), (7, "liquidation")]
+    taken = [(6, "liquidation"), (7, "liquidation"), (7, "insurance")]
+    assert [(fill.row, fill.kind) for fill in done(engine)][2:] == taken
 
 
 def test_losses_of_spot_endanger_a_perpetual_beside_it():
@@ -474,15 +482,15 @@ def test_losses_of_spot_endanger_a_perpetual_beside_it():
     }
     engine = play(
         bars, {1: lambda s: (s.buy(1, symbol="COIN"), s.sell(10, symbol="PERP"))}, cash=100.0, gate_leverage=1e6,
-        instruments=[spot("COIN"), perpetual("PERP")], costs=free(maintenance_rate=0.005),
+        instruments=[spot("COIN"), perpetual("PERP")],
     )  # fmt: skip
     assert done(engine, "PERP")[1] == Done(7, "liquidation", 1, 104.5, 10_000)
 
 
 def test_liquidation_ends_the_exits():
-    """Stops and targets of what was taken away expire."""
+    """All orders are withdrawn before the position is taken away."""
     engine = liquidated([flat(100), (100, 100, 80, 90), flat(90)], lambda s: s.buy(10, stop_loss=70, take_profit=130))
-    assert fates(engine)[2] == fates(engine)[3] == (EXPIRED, Reason.NOTHING_TO_REDUCE)
+    assert fates(engine)[2] == fates(engine)[3] == (CANCELLED, Reason.LIQUIDATION)
 
 
 # -- what must hold whatever happens ---------------------------------------------------------------------------------

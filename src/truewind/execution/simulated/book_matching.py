@@ -27,7 +27,8 @@ from truewind.execution.simulated.queue import after_update
 from truewind.numerics.book import NO_KEY, lots_at, next_key
 from truewind.numerics.exact import to_price
 from truewind.numerics.jit import kernel
-from truewind.portfolio.ledger import book_fill, worth_per_lot
+from truewind.portfolio.ledger import book_fill
+from truewind.portfolio.worth import coordinate, exposure, lot_worth
 
 _MARKET = int(OrderType.MARKET)
 _IOC, _FOK = int(TimeInForce.IOC), int(TimeInForce.FOK)
@@ -388,7 +389,7 @@ def equity_now(handle: int) -> float:
         position["close"] = (bid + ask) * 0.5 * instrument["tick_num"] / instrument["tick_den"]
     worth = float(account[0]["cash"])
     if position["lots"] != 0:
-        worth += position["lots"] * worth_per_lot(instrument) * position["close"] - position["cost"]
+        worth += exposure(position["lots"], instrument) * coordinate(position["close"], instrument) - position["cost"]
     return worth
 
 
@@ -415,7 +416,7 @@ def refused_by_funds(handle: int, i: int) -> int:
         limit = to_price(order["ticks"], instrument["tick_num"], instrument["tick_den"])
         if price != price or (order["side"] > 0 and limit > price):
             price = limit
-    return _NONE if after * worth_per_lot(instrument) * price <= venue["leverage"] * worth else _NO_FUNDS
+    return _NONE if after * lot_worth(price, instrument) <= venue["leverage"] * worth else _NO_FUNDS
 
 
 @kernel
@@ -436,7 +437,7 @@ def refused_by_filters(handle: int, i: int) -> int:
             return _NONE
         ticks = abs(best)
     price = to_price(ticks, instrument["tick_num"], instrument["tick_den"])
-    enough = order["lots"] * worth_per_lot(instrument) * price >= instrument["min_notional"]
+    enough = order["lots"] * lot_worth(price, instrument) >= instrument["min_notional"]
     return _NONE if enough else _TOO_SMALL
 
 

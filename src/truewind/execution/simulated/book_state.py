@@ -14,7 +14,7 @@ from truewind.domain.account import ACCOUNT
 from truewind.domain.book import BOOK_EVENT
 from truewind.domain.fill import FILL
 from truewind.domain.instrument import INSTRUMENT
-from truewind.domain.position import POSITION
+from truewind.domain.position import CROSS, POSITION
 from truewind.execution.simulated.latency import LATENCY, ROUND_TRIP
 from truewind.execution.simulated.quiet import NEVER
 from truewind.numerics import memory
@@ -322,6 +322,7 @@ class BookState:
         fall = float(limits[0]["max_drawdown"])
         account["keep"] = 1.0 - fall if fall > 0.0 else -np.inf
         positions = np.zeros(1, POSITION)
+        positions["wallet"] = CROSS
         positions["close"] = np.nan
         samples = (end - start) // sample_us + 2 if sample_us else 1
         self.arrays: dict[str, np.ndarray] = {

@@ -19,8 +19,6 @@ class CostSettings(Settings):
     market_fill: "worst" gives market orders the worst price of the bar instead of its open. latency_ms: from decision
     to arrival at the venue. limit_fill: "through" fills a resting limit order only when the price trades beyond it,
     "touch" already when it is reached (optimistic: you were first in the queue).
-    maintenance_rate: fraction of notional below which equity may not fall (perpetuals and futures).
-    liquidation_fee: fraction of the liquidated notional.
     """
 
     maker_fee: float = Field(default=0.0002, ge=-0.01, le=0.05)
@@ -30,8 +28,6 @@ class CostSettings(Settings):
     market_fill: Literal["open", "worst"] = "open"
     latency_ms: float = Field(default=8.0, ge=0.0, le=86_400_000.0)
     limit_fill: Literal["through", "touch"] = "through"
-    maintenance_rate: float = Field(default=0.005, ge=0.0, lt=1.0)
-    liquidation_fee: float = Field(default=0.0125, ge=0.0, le=0.1)
 
     def record(self, leverage: float) -> np.ndarray:
         """These costs as one COSTS record."""
@@ -44,8 +40,6 @@ class CostSettings(Settings):
             int(self.limit_fill == "touch"),
             self.impact,
             int(self.market_fill == "worst"),
-            round(self.maintenance_rate * RATE_SCALE),
-            round(self.liquidation_fee * RATE_SCALE),
             leverage,
         )
         return row
@@ -64,6 +58,4 @@ class CostSettings(Settings):
             f"{self.taker_fee:.4%}.",
             "If a stop and a target lie in one bar, the stop comes first. After a fill inside a bar only the bar's "
             "adverse side counts for the new position.",
-            f"Liquidation when equity at the bar's adverse extreme falls below {self.maintenance_rate:.2%} of "
-            f"notional, fee {self.liquidation_fee:.2%}; fees are charged in the account's currency.",
         ]

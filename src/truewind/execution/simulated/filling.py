@@ -4,19 +4,25 @@ import math
 
 from truewind.domain.fill import FillKind
 from truewind.domain.order import Event, Reason
+from truewind.domain.position import CROSS
 from truewind.execution.simulated.impact import impact
 from truewind.execution.simulated.lifecycle import cancel_siblings, change_order, end_order, wake_children
-from truewind.execution.simulated.valuation import equity_now
 from truewind.numerics.exact import to_price
 from truewind.numerics.jit import kernel
-from truewind.portfolio.ledger import RATE_SCALE, book_fill, book_funding, worth_per_lot
+from truewind.portfolio.ledger import RATE_SCALE, book_fill, book_funding
+from truewind.portfolio.margin import cross_equity, cross_wallet, notional_at, unrealised
 from truewind.portfolio.state import (
+    account_of,
     costs_of,
     funding_of,
     instruments_of,
+    margins_of,
     orders_of,
     positions_of,
+    tiers_of,
 )
+from truewind.portfolio.tiers import notional_allowed
+from truewind.portfolio.worth import lot_worth
 
 _REJECT = int(Event.REJECT)
 _PARTIAL_FILL, _FILL = int(Event.PARTIAL_FILL), int(Event.FILL)
@@ -24,23 +30,38 @@ _EXPIRE = int(Event.EXPIRE)
 _TRADE = FillKind.TRADE
 _NONE = int(Reason.NONE)
 _NO_SHORT, _INSUFFICIENT = int(Reason.NO_SHORT), int(Reason.INSUFFICIENT_BALANCE)
-_NOTHING_TO_REDUCE = int(Reason.NOTHING_TO_REDUCE)
+_NOTHING_TO_REDUCE, _LEVERAGE_LIMIT = int(Reason.NOTHING_TO_REDUCE), int(Reason.LEVERAGE_LIMIT)
 
 
 @kernel
-def can_afford(state: int, symbol: int, lots: int, price: float) -> bool:
-    """Whether equity covers the initial margin of all positions if `symbol` held `lots` at `price`."""
-    instruments = instruments_of(state)
-    positions = positions_of(state)
-    costs = costs_of(state)
+def check_leg(state: int, leg: int, lots: int, price: float) -> int:
+    """Whether the venue lets `leg` come to `lots` at `price`: NONE, or the Reason.
+
+    The tier of the new position must allow the leverage that is set, and the margin balance must cover the initial
+    margin of all cross positions, or what is free of it the addition to an isolated wallet.
+    """
+    instruments, margins, positions = instruments_of(state), margins_of(state), positions_of(state)
+    symbol = positions[leg]["symbol"]
+    terms, instrument = margins[symbol], instruments[symbol]
+    notional = abs(lots) * lot_worth(price, instrument)
+    allowed = notional_allowed(tiers_of(state), terms["first_tier"], terms["last_tier"], terms["leverage"])
+    if instrument["can_short"] and notional > allowed:
+        return _LEVERAGE_LIMIT
     required = 0.0
+    free = cross_equity(cross_wallet(account_of(state)["cash"], positions), positions, instruments)
     for other in range(len(positions)):
-        held, at = positions[other]["lots"], positions[other]["close"]
-        if other == symbol:
-            held, at = lots, price
-        if held != 0:
-            required += abs(held) * worth_per_lot(instruments[other]) * at
-    return bool(required <= costs["leverage"] * equity_now(state))
+        position = positions[other]
+        if other != leg and position["lots"] != 0 and position["wallet"] == CROSS:
+            whose = position["symbol"]
+            required += notional_at(position, instruments[whose], position["mark"]) / margins[whose]["leverage"]
+    position = positions[leg]
+    if position["wallet"] != CROSS:
+        held = abs(position["lots"])
+        if lots * position["lots"] < 0:  # it turns: what its wallet holds is free first
+            free += position["wallet"] + unrealised(position, instrument, price)
+            held = 0
+        notional = (abs(lots) - held) * lot_worth(price, instrument)
+    return _INSUFFICIENT if required + notional / terms["leverage"] > free else _NONE
 
 
 @kernel
@@ -62,9 +83,9 @@ def execute(state: int, j: int, reference: int, worst: int, maker: int, ts: int,
     orders = orders_of(state)
     costs = costs_of(state)
     order = orders[j]
-    symbol, side = order["symbol"], order["side"]
-    position, instrument = positions[symbol], instruments[symbol]
-    held = int(position["lots"])
+    symbol, side, leg = order["symbol"], order["side"], order["leg"]
+    instrument = instruments[symbol]
+    held = int(positions[leg]["lots"])
     reducible = abs(held) if held * side < 0 else 0
     wanted = int(order["lots"])
     lots = min(wanted, reducible) if order["reduce_only"] else wanted
@@ -84,14 +105,13 @@ def execute(state: int, j: int, reference: int, worst: int, maker: int, ts: int,
             refusal = _NO_SHORT
         else:
             at = to_price(price, instrument["tick_num"], instrument["tick_den"])
-            if not can_afford(state, symbol, held + side * lots, at):
-                refusal = _INSUFFICIENT
+            refusal = check_leg(state, leg, held + side * lots, at)
         if refusal != _NONE:
             end_order(state, j, ts, row, _REJECT, refusal)
             return 0
     fee_rate = costs["maker"] if maker else costs["taker"]
     booked = book_fill(
-        state, ts, row, order["id"], symbol, _TRADE, side, maker, price, lots, reference, fee_rate, order["tag"]
+        state, ts, row, order["id"], leg, _TRADE, side, maker, price, lots, reference, fee_rate, order["tag"]
     )
     if not booked:
         return 0
@@ -112,11 +132,12 @@ def pay_funding(state: int, until: int, row: int, open_ticks: int, symbol: int) 
     """Settle all funding of `symbol` due at or before `until`, at its mark price or, lacking one, the bar's open."""
     funding = funding_of(state)
     positions = positions_of(state)
-    position = positions[symbol]
-    while position["next_funding"] < position["last_funding"] and funding[position["next_funding"]]["ts"] <= until:
-        due = funding[position["next_funding"]]
-        if position["lots"] != 0 and due["rate"] != 0:
-            mark = due["mark"] if due["mark"] > 0 else open_ticks
-            if not book_funding(state, due["ts"], row, symbol, mark, due["rate"]):
+    head = positions[symbol]
+    while head["next_funding"] < head["last_funding"] and funding[head["next_funding"]]["ts"] <= until:
+        due = funding[head["next_funding"]]
+        mark = due["mark"] if due["mark"] > 0 else open_ticks
+        for leg in range(symbol, len(positions), len(instruments_of(state))):
+            held = positions[leg]["lots"] != 0 and due["rate"] != 0
+            if held and not book_funding(state, due["ts"], row, leg, mark, due["rate"]):
                 return
-        position["next_funding"] += 1
+        head["next_funding"] += 1

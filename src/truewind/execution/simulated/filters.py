@@ -136,7 +136,7 @@ def check_filters(
     reason = check_notional(rule, instrument, lots, at, market, reduce_only)
     if reason != _NONE:
         return reason
-    if side > 0 and lots > rule["max_position"] - held:
+    if side > 0 and held > rule["max_position"] - lots:  # so that it cannot overflow
         return _POSITION_LIMIT
     return _NONE
 

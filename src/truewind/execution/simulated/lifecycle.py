@@ -155,11 +155,10 @@ def tidy(state: int, symbol: int, ts: int, row: int) -> None:
     positions = positions_of(state)
     account = account_of(state)
     orders = orders_of(state)
-    held = positions[symbol]["lots"]
     for j in range(account["orders"]):
         order = orders[j]
         idle = order["symbol"] == symbol and order["reduce_only"] and order["status"] in (_ACCEPTED, _TRIGGERED)
-        if idle and held * order["side"] >= 0:
+        if idle and positions[order["leg"]]["lots"] * order["side"] >= 0:
             end_order(state, j, ts, row, _EXPIRE, _NOTHING_TO_REDUCE)
     drop_ended(state)
 

@@ -1,87 +1,162 @@
-"""Liquidating: when the venue takes a position away, at which price, and what that costs."""
+"""Liquidating: when the venue takes a position away, at which mark price, how much of it, and what that costs.
+
+The formulas are in `portfolio.margin` and `portfolio.liquidation`; here they meet a bar. The mark price is assumed to
+go through every value between its extremes; which comes first, and what another symbol did meanwhile, is not known.
+"""
+
+from typing import Any
 
 import numpy as np
 
 from truewind.domain.fill import FillKind
+from truewind.domain.order import TRANSITIONS, Event, Reason
+from truewind.domain.position import CROSS
 from truewind.execution.simulated.filling import slippage
-from truewind.execution.simulated.valuation import equity_now
+from truewind.execution.simulated.lifecycle import end_order
+from truewind.numerics.exact import mul_div, to_ticks
 from truewind.numerics.jit import kernel
-from truewind.portfolio.ledger import RATE_SCALE, book_fill, worth_per_lot
+from truewind.portfolio.ledger import RATE_SCALE, book_fill, book_payment, charge
+from truewind.portfolio.liquidation import clear, lots_to_liquidate
+from truewind.portfolio.margin import (
+    cross_equity,
+    cross_maintenance,
+    cross_wallet,
+    isolated_liquidation_price,
+    leg_maintenance,
+    liquidation_prices,
+    unrealised,
+)
 from truewind.portfolio.state import (
-    costs_of,
+    account_of,
+    fills_of,
     instruments_of,
+    margins_of,
+    marks_of,
+    orders_of,
     positions_of,
+    prices_of,
+    tiers_of,
 )
 
-_LIQUIDATION = FillKind.LIQUIDATION
+_LIQUIDATION, _INSURANCE = FillKind.LIQUIDATION, FillKind.INSURANCE
+_CANCEL, _BY_LIQUIDATION = int(Event.CANCEL), int(Reason.LIQUIDATION)
+_HAIR = 1e-9  # so that rounding never hides a case from the formulas, which decide
 
 
 @kernel
-def liquidation_price(state: int, symbol: int) -> float:
-    """Price of `symbol` at which equity equals the maintenance margin, other prices standing still; NaN if none.
+def in_danger(state: int, symbol: int, at: float) -> bool:
+    """Whether a wallet that holds `symbol` might not exceed its maintenance margin with the mark at `at`."""
+    instruments, margins, tiers = instruments_of(state), margins_of(state), tiers_of(state)
+    positions = positions_of(state)
+    before = positions[symbol]["mark"]
+    set_mark(symbol, at, positions, len(instruments))
+    danger = False
+    cross = False
+    for leg in range(symbol, len(positions), len(instruments)):
+        position = positions[leg]
+        if position["lots"] == 0:
+            continue
+        if position["wallet"] == CROSS:
+            cross = True
+        else:
+            equity = position["wallet"] + unrealised(position, instruments[symbol], at)
+            danger = danger or equity <= leg_maintenance(position, instruments, margins, tiers) + _HAIR * abs(equity)
+    if cross:
+        equity = cross_equity(cross_wallet(account_of(state)["cash"], positions), positions, instruments)
+        required = cross_maintenance(positions, instruments, margins, tiers)
+        danger = danger or equity <= required + _HAIR * (abs(equity) + required)
+    set_mark(symbol, before, positions, len(instruments))
+    return danger
 
-    equity(x) = equity + lots·w·(x − close); maintenance(x) = others + |lots|·w·x·rate; solved for x. Below zero for
-    a short that no price can save. What is owned outright (spot) needs no margin, but its worth counts.
+
+@kernel
+def set_mark(symbol: int, at: float, positions: Any, symbols: int) -> None:
+    """Write the mark price of `symbol` into all its legs."""
+    for leg in range(symbol, len(positions), symbols):
+        positions[leg]["mark"] = at
+
+
+@kernel
+def danger_ahead(state: int, symbol: int, k: int) -> tuple[int, float]:
+    """The leg of `symbol` that bar `k` liquidates first, going out from its opening mark, and the mark at which.
+
+    (-1, NaN) if none. An account that no price of this symbol could save is liquidated at the open.
     """
-    instruments = instruments_of(state)
-    positions = positions_of(state)
-    costs = costs_of(state)
-    position, instrument = positions[symbol], instruments[symbol]
-    if position["lots"] == 0 or not instrument["can_short"]:
-        return np.nan
-    rate = costs["maintenance"] / RATE_SCALE
-    others = 0.0
-    for other in range(len(positions)):
-        held = positions[other]
-        if other != symbol and held["lots"] != 0 and instruments[other]["can_short"]:
-            others += abs(held["lots"]) * worth_per_lot(instruments[other]) * held["close"] * rate
-    exposure = position["lots"] * worth_per_lot(instrument)
-    slack = equity_now(state) - others
-    at = (exposure * position["close"] - slack) / (exposure - abs(exposure) * rate)
-    return at if at > 0.0 or exposure < 0.0 else np.nan
+    instruments, margins, tiers = instruments_of(state), margins_of(state), tiers_of(state)
+    positions, marks = positions_of(state), marks_of(state)
+    opening, high, low = marks[0][k], marks[1][k], marks[2][k]
+    first, at, shortest = -1, np.nan, np.inf
+    for leg in range(symbol, len(positions), len(instruments)):
+        position = positions[leg]
+        if position["lots"] == 0 or not instruments[symbol]["can_short"]:
+            continue
+        if not in_danger(state, symbol, low if position["lots"] > 0 else high):
+            continue
+        if position["wallet"] == CROSS:
+            wallet = cross_wallet(account_of(state)["cash"], positions)
+            below, above = liquidation_prices(wallet, symbol, positions, instruments, margins, tiers)
+            if below != below and above != above:
+                below = above = opening
+            price = below if position["lots"] > 0 else above
+        else:
+            price = isolated_liquidation_price(position, instruments, margins, tiers)
+        if position["lots"] > 0:
+            reached = low <= price
+            price = min(price, opening)
+        else:
+            reached = high >= price
+            price = max(price, opening)
+        if reached and abs(price - opening) < shortest:
+            first, at, shortest = leg, price, abs(price - opening)
+    return first, at
 
 
 @kernel
-def in_danger(state: int, symbol: int, worst: float) -> bool:
-    """Whether equity might not exceed the maintenance margin if `symbol` stood at `worst`, others where they are.
+def liquidate(state: int, leg: int, mark: float, whole: bool, ts: int, row: int) -> None:
+    """Take from `leg` what restores the margin at `mark`, or the whole of it; orders of its wallet are withdrawn first.
 
-    The hair's breadth makes sure that rounding never hides a case from `liquidation_price`, which decides.
+    It is executed at the mark, or the nearest price that traded in the bar, with slippage. The clearance fee takes no
+    more than there is; a loss beyond the margin is the insurance fund's.
     """
-    instruments = instruments_of(state)
-    positions = positions_of(state)
-    costs = costs_of(state)
-    rate = costs["maintenance"] / RATE_SCALE
-    required = 0.0
-    for other in range(len(positions)):
-        if positions[other]["lots"] != 0 and instruments[other]["can_short"]:
-            at = worst if other == symbol else positions[other]["close"]
-            required += abs(positions[other]["lots"]) * worth_per_lot(instruments[other]) * at * rate
-    position = positions[symbol]
-    moved = position["lots"] * worth_per_lot(instruments[symbol]) * (worst - position["close"])
-    equity = equity_now(state)
-    return bool(equity + moved - required <= 1e-9 * (abs(equity) + abs(moved)))
-
-
-@kernel
-def liquidate(state: int, symbol: int, reference: int, ts: int, row: int) -> None:
-    """Take the whole position away at `reference` ticks, with slippage and the liquidation fee."""
-    positions = positions_of(state)
-    costs = costs_of(state)
-    position = positions[symbol]
+    instruments, margins, tiers = instruments_of(state), margins_of(state), tiers_of(state)
+    positions, prices, money = positions_of(state), prices_of(state), account_of(state)
+    position = positions[leg]
+    symbol = position["symbol"]
+    instrument, terms = instruments[symbol], margins[symbol]
+    isolated = position["wallet"] != CROSS
+    orders = orders_of(state)
+    for j in range(money["orders"]):
+        if (orders[j]["symbol"] == symbol or not isolated) and TRANSITIONS[orders[j]["status"], _CANCEL] >= 0:
+            end_order(state, j, ts, row, _CANCEL, _BY_LIQUIDATION)
+    set_mark(symbol, mark, positions, len(instruments))
     side = -1 if position["lots"] > 0 else 1
-    price = max(1, reference + side * slippage(state, symbol, row, reference, abs(position["lots"])))
-    book_fill(
-        state,
-        ts,
-        row,
-        0,
-        symbol,
-        _LIQUIDATION,
-        side,
-        0,
-        price,
-        abs(position["lots"]),
-        reference,
-        costs["liquidation_fee"],
-        0,
-    )
+    traded = min(max(mark, prices[2][row]), prices[1][row])
+    reference = max(1, to_ticks(traded, instrument["tick_num"], instrument["tick_den"], side))
+    lots = int(abs(position["lots"]))
+    price = max(1, reference + side * slippage(state, symbol, row, reference, lots))
+    if terms["partial"] and not whole:
+        own = leg_maintenance(position, instruments, margins, tiers)
+        others = 0.0
+        equity = position["wallet"] + unrealised(position, instrument, mark)
+        if not isolated:
+            others = cross_maintenance(positions, instruments, margins, tiers) - own
+            equity = cross_equity(cross_wallet(money["cash"], positions), positions, instruments)
+        loss = terms["liquidation_fee"] / RATE_SCALE + abs(price / reference - 1.0)
+        lots = max(1, lots_to_liquidate(equity, others, position, mark, loss, instrument, terms, tiers))
+        price = max(1, reference + side * slippage(state, symbol, row, reference, lots))
+    wallet = int(position["wallet"])
+    if not book_fill(state, ts, row, 0, leg, _LIQUIDATION, side, 0, price, lots, reference, 0, 0):
+        return
+    booked = fills_of(state)[money["fills"] - 1]
+    fee = mul_div(booked["notional"], terms["liquidation_fee"], RATE_SCALE)
+    balance = wallet - max(0, int(position["wallet"])) + int(booked["realised"]) if isolated else int(money["cash"])
+    if not isolated:
+        balance = cross_wallet(money["cash"], positions)
+        for other in range(len(positions)):
+            if positions[other]["wallet"] == CROSS and positions[other]["lots"] != 0:
+                charge(state, leg, fee)  # the account lives on; what else it holds backs it
+                return
+    _, charged, change = clear(balance, fee)
+    charge(state, leg, charged)
+    if change < 0:
+        book_payment(state, ts, row, leg, _INSURANCE, price, 0, -change)

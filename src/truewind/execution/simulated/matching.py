@@ -11,11 +11,12 @@ import numpy as np
 from truewind.domain.order import TRANSITIONS, Event, OrderType, Reason, Status, TimeInForce
 from truewind.execution.simulated.filling import execute, pay_funding
 from truewind.execution.simulated.lifecycle import FLUSH, change_order, end_order, follow, rests, tidy, waits
-from truewind.execution.simulated.liquidating import in_danger, liquidate, liquidation_price
+from truewind.execution.simulated.liquidating import danger_ahead, liquidate, set_mark
 from truewind.execution.simulated.quiet import scan, set_bounds
 from truewind.execution.simulated.valuation import equity_now, settle
 from truewind.numerics.exact import to_price, to_ticks
 from truewind.numerics.jit import kernel
+from truewind.portfolio.margin import refresh_tiers
 from truewind.portfolio.state import (
     account_of,
     costs_of,
@@ -24,9 +25,12 @@ from truewind.portfolio.state import (
     fills_of,
     funding_of,
     instruments_of,
+    margins_of,
+    marks_of,
     orders_of,
     positions_of,
     prices_of,
+    tiers_of,
     times_of,
 )
 
@@ -147,7 +151,7 @@ def nearest(state: int, k: int, against: bool, only_opening: bool) -> int:
                 reached = prices[1][k] >= at if order["side"] < 0 else prices[2][k] <= at
         else:
             continue
-        if not reached or (only_opening and positions[symbol]["lots"] * order["side"] < 0):
+        if not reached or (only_opening and positions[order["leg"]]["lots"] * order["side"] < 0):
             continue
         distance = abs(at - prices[0][k]) * instrument["tick_den"] / instrument["tick_num"]
         if distance < shortest - 1e-6:
@@ -205,35 +209,27 @@ def match_range(state: int, k: int) -> None:
     times = times_of(state)
     prices = prices_of(state)
     instruments = instruments_of(state)
-    positions = positions_of(state)
     account = account_of(state)
     orders = orders_of(state)
+    marks = marks_of(state)
     symbol, ts = times[2][k], times[1][k]
     instrument = instruments[symbol]
     added = False
+    liquidations = 0  # a second one in the same bar takes the whole position
     while account["overflow"] == 0:
         j = -1
         if account["orders"] > 0:
             j = nearest(state, k, True, False)
-        short = positions[symbol]["lots"] < 0
-        danger = np.nan
-        if positions[symbol]["lots"] != 0 and instrument["can_short"]:
-            worst = prices[1][k] if short else prices[2][k]
-            if in_danger(state, symbol, worst):
-                danger = liquidation_price(state, symbol)
-        if danger == danger:
-            reached = prices[1][k] >= danger if short else prices[2][k] <= danger
-            if reached:
-                beyond = prices[0][k] >= danger if short else prices[0][k] <= danger
-                at = prices[0][k] if beyond else danger
-                stop = np.inf
-                if j >= 0:
-                    trigger = to_price(orders[j]["trigger"], instrument["tick_num"], instrument["tick_den"])
-                    stop = abs(trigger - prices[0][k])
-                if abs(at - prices[0][k]) <= stop:
-                    ticks = to_ticks(at, instrument["tick_num"], instrument["tick_den"], 1 if short else -1)
-                    liquidate(state, symbol, max(1, ticks), ts, k)
-                    continue
+        leg, mark = danger_ahead(state, symbol, k)
+        if leg >= 0:
+            stop = np.inf
+            if j >= 0:
+                trigger = to_price(orders[j]["trigger"], instrument["tick_num"], instrument["tick_den"])
+                stop = abs(trigger - prices[0][k])
+            if abs(mark - marks[0][k]) <= stop:
+                liquidate(state, leg, mark, liquidations > 0, ts, k)
+                liquidations += 1
+                continue
         if account["orders"] == 0:
             return
         if j < 0:
@@ -249,7 +245,7 @@ def match_range(state: int, k: int) -> None:
 def process(state: int, k: int) -> int:
     """Let row `k` happen at the venue. Returns the next row that needs processing, or FLUSH (nothing was done)."""
     times = times_of(state)
-    prices = prices_of(state)
+    prices, marks = prices_of(state), marks_of(state)
     funding = funding_of(state)
     instruments = instruments_of(state)
     positions = positions_of(state)
@@ -263,14 +259,17 @@ def process(state: int, k: int) -> int:
     while dues < position["last_funding"] and funding[dues]["ts"] <= times[1][k]:
         dues += 1
     dues -= position["next_funding"]
-    if money["events"] + 8 * working + 8 > len(events) or money["fills"] + 2 * working + dues + 8 > len(fills):
+    if money["events"] + 8 * working + 8 > len(events) or money["fills"] + 2 * (working + dues) + 8 > len(fills):
         return FLUSH
     settle(state, k)
     quiet = scan(state, k, k + 1) > k
     if not quiet:
         instrument = instruments[symbol]
         ticks = to_ticks(prices[0][k], instrument["tick_num"], instrument["tick_den"], 1)
-        position["close"] = prices[0][k]  # what margin is reckoned at until the bar has closed
+        if times[1][k] >= money["tiers_at"]:
+            money["tiers_at"] = refresh_tiers(margins_of(state), tiers_of(state), times[1][k])
+        position["close"] = prices[0][k]
+        set_mark(symbol, marks[0][k], positions, len(instruments))  # what margin is reckoned at inside the bar
         pay_funding(state, times[0][k], k, ticks, symbol)
         if working > 0:
             match_open(state, k)
@@ -281,6 +280,7 @@ def process(state: int, k: int) -> int:
     else:
         money["horizon"] = min(4 * money["horizon"], _LONGEST_HORIZON)
     position["close"] = prices[3][k]
+    set_mark(symbol, marks[3][k], positions, len(instruments))
     money["equity"] = equity_now(state)
     money["peak"] = max(money["peak"], money["equity"])
     if money["equity"] < money["keep"] * money["peak"]:

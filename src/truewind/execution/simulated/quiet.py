@@ -3,18 +3,22 @@
 import numpy as np
 
 from truewind.domain.order import OrderType, Status
+from truewind.domain.position import CROSS
 from truewind.execution.simulated.lifecycle import rests, waits
 from truewind.numerics.exact import to_price
 from truewind.numerics.jit import kernel
-from truewind.portfolio.ledger import RATE_SCALE, worth_per_lot
+from truewind.portfolio.bounds import cross_share, isolated_slack, safe_prices
+from truewind.portfolio.margin import cross_wallet
 from truewind.portfolio.state import (
     account_of,
-    costs_of,
     funding_of,
     instruments_of,
+    margins_of,
+    marks_of,
     orders_of,
     positions_of,
     prices_of,
+    tiers_of,
     times_of,
 )
 
@@ -27,9 +31,10 @@ _SUBMITTED = int(Status.SUBMITTED)
 def scan(state: int, first: int, last: int) -> int:
     """First row in [first, last) on which something may happen to its symbol; `last` if none."""
     times = times_of(state)
-    prices = prices_of(state)
+    prices, marks = prices_of(state), marks_of(state)
     positions = positions_of(state)
-    if len(positions) == 1:  # the same test with its bounds in registers
+    marked = account_of(state)["marked"]
+    if len(instruments_of(state)) == 1 and not marked:  # the same test with its bounds in registers
         only = positions[0]
         low_at, high_at, due_at = only["low_at"], only["high_at"], only["due_at"]
         if only["wake"]:
@@ -47,39 +52,38 @@ def scan(state: int, first: int, last: int) -> int:
             or times[1][k] >= position["due_at"]
         ):
             return k
+        if marked and (marks[2][k] <= position["mark_low_at"] or marks[1][k] >= position["mark_high_at"]):
+            return k
     return last
 
 
 @kernel
 def set_bounds(state: int) -> None:
-    """For each symbol: the prices and the time before which nothing can happen to it.
-
-    Margin: each position, spot too, may use up an equal share of what equity exceeds the maintenance margin by. While
-    all stay within their shares nobody can be liquidated, whichever way the prices combine.
-    """
+    """For each symbol: the prices and the time before which nothing can happen to it."""
     funding = funding_of(state)
     instruments = instruments_of(state)
     positions = positions_of(state)
     account = account_of(state)
     orders = orders_of(state)
-    costs = costs_of(state)
-    rate = costs["maintenance"] / RATE_SCALE
-    slack = account["equity"]
-    held = 0
+    symbols = len(instruments)
     margined = False
-    for symbol in range(len(positions)):
+    for symbol in range(symbols):
         position = positions[symbol]
         position["wake"] = 0
-        position["low_at"] = -np.inf
-        position["high_at"] = np.inf
+        position["low_at"] = position["mark_low_at"] = -np.inf
+        position["high_at"] = position["mark_high_at"] = np.inf
         position["due_at"] = NEVER
-        if position["lots"] != 0:
+    for leg in range(len(positions)):
+        if positions[leg]["lots"] != 0:
+            symbol = positions[leg]["symbol"]
+            position = positions[symbol]
             if position["next_funding"] < position["last_funding"]:
                 position["due_at"] = funding[position["next_funding"]]["ts"]
-            held += 1
             if instruments[symbol]["can_short"]:
                 margined = True
-                slack -= abs(position["lots"]) * worth_per_lot(instruments[symbol]) * position["close"] * rate
+                position["due_at"] = min(position["due_at"], account["tiers_at"])
+    if margined:
+        set_margin_bounds(state)
     for j in range(account["orders"]):
         order = orders[j]
         position, instrument = positions[order["symbol"]], instruments[order["symbol"]]
@@ -95,15 +99,35 @@ def set_bounds(state: int) -> None:
                 position["high_at"] = min(position["high_at"], at)
             else:
                 position["low_at"] = max(position["low_at"], at)
-    for symbol in range(len(positions)):
-        position = positions[symbol]
-        if position["lots"] != 0 and margined:
-            if slack <= 0.0:
-                position["wake"] = 1
-                continue
-            exposure = abs(position["lots"]) * worth_per_lot(instruments[symbol])
-            reach = slack / held / (exposure * (1.0 + rate))
-            if position["lots"] > 0:
-                position["low_at"] = max(position["low_at"], position["close"] - reach)
-            else:
-                position["high_at"] = min(position["high_at"], position["close"] + reach)
+    if not account["marked"]:
+        for symbol in range(symbols):
+            position = positions[symbol]
+            position["low_at"] = max(position["low_at"], position["mark_low_at"])
+            position["high_at"] = min(position["high_at"], position["mark_high_at"])
+
+
+@kernel
+def set_margin_bounds(state: int) -> None:
+    """The marks between which no wallet can come to its maintenance margin, whichever way they combine.
+
+    Each cross position, spot too, may use up an equal share of what equity exceeds the maintenance margin by, an
+    isolated one what its own wallet does. A symbol that has nothing to lose wakes on its next row.
+    """
+    instruments, margins, tiers = instruments_of(state), margins_of(state), tiers_of(state)
+    positions = positions_of(state)
+    wallet = cross_wallet(account_of(state)["cash"], positions)
+    share = cross_share(wallet, positions, instruments, margins, tiers)
+    for leg in range(len(positions)):
+        own = positions[leg]
+        if own["lots"] == 0:
+            continue
+        slack = share
+        if own["wallet"] != CROSS:
+            slack = isolated_slack(own, instruments, margins, tiers)
+        position = positions[own["symbol"]]
+        if not slack > 0.0:
+            position["wake"] = 1
+            continue
+        low, high = safe_prices(slack, own, instruments, margins, tiers)
+        position["mark_low_at"] = max(position["mark_low_at"], low)
+        position["mark_high_at"] = min(position["mark_high_at"], high)

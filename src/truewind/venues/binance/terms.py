@@ -57,6 +57,12 @@ def tier_tables(venue: str, symbol: str) -> list[TierTable]:
     ]
 
 
+def known_tiers(venue: str, symbol: str) -> list[TierTable]:
+    """`tier_tables`, empty for a venue or symbol without any."""
+    known = _read("tiers.json")
+    return tier_tables(venue, symbol) if venue != "about" and symbol in known.get(venue, {}) else []
+
+
 def settlement_window_us(at_us: int) -> int:
     """Over how long before a settlement at this time Binance averages the index price.
 
