@@ -116,6 +116,8 @@ class Naive:
         held = self.held[symbol]
         held.price = at_open
         self.pay_funding(symbol, at_open, lambda ts: ts <= opened)
+        if self.where_liquidated(symbol, at_open, at_open, at_open) is not None:
+            self.liquidate(symbol, at_open)
         for order in list(self.orders.values()):
             if order.symbol != symbol:
                 continue

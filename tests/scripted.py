@@ -11,9 +11,9 @@ from truewind.domain.instrument import Instrument, Kind
 from truewind.domain.market import FUNDING
 from truewind.domain.order import Reason, Status
 from truewind.engine.engine import Engine
-from truewind.engine.merge import merge
+from truewind.engine.merge import Timeline, merge
 from truewind.execution.simulated.costs import CostSettings
-from truewind.portfolio.margin import MarginSettings
+from truewind.portfolio.margin import Margin, MarginSettings
 from truewind.risk.gate import RiskSettings
 from truewind.strategies.base import Strategy
 
@@ -102,6 +102,15 @@ WHOLE = MarginSettings(liquidation_fee=0.0, partial=False)  # a liquidation cost
 UNLIMITED = RiskSettings(max_position=1000.0, max_exposure=1.0, max_gross=1000.0, max_drawdown=0.0)
 
 
+def by_symbol(bars: Sequence[Candle] | Mapping[str, Any], step: int) -> dict[str, dict[str, np.ndarray]]:
+    """Columns by symbol, from columns or candles by symbol, or from candles of BTCUSDT."""
+    given = bars if isinstance(bars, Mapping) else {"BTCUSDT": bars}
+    return {
+        symbol: dict(table) if isinstance(table, Mapping) else columns(table, step=step)
+        for symbol, table in given.items()
+    }
+
+
 def build(
     bars: Sequence[Candle] | Mapping[str, Any],
     strategy: Strategy | Mapping[int, Act],
@@ -112,36 +121,38 @@ def build(
     cash: float = 1_000_000.0,
     currency: str = "USDT",
     costs: CostSettings | None = None,
-    margin: MarginSettings = WHOLE,
+    margin: MarginSettings | Margin = WHOLE,
     limits: RiskSettings = UNLIMITED,
     leverage: float = 20.0,
     gate_leverage: float | None = None,
     funding: Mapping[str, Sequence[tuple[int, float, float]]] | None = None,
+    marks: Sequence[Candle] | Mapping[str, Any] | None = None,
     journal: Any = None,
 ) -> Engine:
     """An engine on these bars: candles of BTCUSDT, or columns (or candles) by symbol.
 
     funding: (ts, rate, mark price or 0) by symbol. gate_leverage: what the risk gate goes by if not `leverage`.
+    marks: as bars, of the mark price.
     """
-    by_symbol = bars if isinstance(bars, Mapping) else {"BTCUSDT": bars}
-    made = {
-        symbol: given if isinstance(given, Mapping) else columns(given, step=step)
-        for symbol, given in by_symbol.items()
-    }
+    made = by_symbol(bars, step)
+    timeline = merge(made, steps or dict.fromkeys(made, step))
+    if marks is not None:
+        beside = merge(by_symbol(marks, step), steps or dict.fromkeys(made, step)).prices
+        timeline = Timeline(timeline.symbols, timeline.times, timeline.prices, timeline.columns, beside)
     traded = list(instruments) if instruments is not None else [perpetual(symbol) for symbol in made]
     rows = {}
     for symbol, dues in (funding or {}).items():
         tick = float(next(i for i in traded if i.symbol == symbol).tick_size)
         rows[symbol] = np.array([(ts, round(rate * 1e8), round(mark / tick)) for ts, rate, mark in dues], FUNDING)
     return Engine(
-        merge(made, steps or dict.fromkeys(made, step)),
+        timeline,
         traded,
         strategy if isinstance(strategy, Strategy) else Scripted(strategy),
         cash=cash,
         currency=currency,
         costs=(costs or free()).record(leverage),
         limits=limits.record(gate_leverage or leverage),
-        margin=margin.terms(traded, {}, leverage),
+        margin=margin.terms(traded, {}, leverage) if isinstance(margin, MarginSettings) else margin,
         funding=rows,
         journal=journal,
     )

@@ -49,7 +49,7 @@ TIER = np.dtype(
 
 # A symbol's margin terms. All its tiers are rows [first_row, last_row) of the TIER table; those in force are
 # [first_tier, last_tier) of them (`refresh_tiers`). leverage: as set for the symbol. isolated: its legs have wallets.
-# liquidation_fee: in 1e-8 of what is liquidated. partial: no more is liquidated than restores the margin.
+# liquidation_fee: in 1e-8 of what is liquidated. partial: liquidated tier by tier.
 MARGIN = np.dtype(
     [
         ("first_row", np.int64),

@@ -137,7 +137,7 @@ class State:
 
     def make_room(self) -> None:
         """Grow the buffers so that even a full table of orders can act on one bar."""
-        need = 8 * (len(self.orders) + MOST_ORDERS) + len(self.funding) + 64
+        need = 8 * (len(self.orders) + MOST_ORDERS) + 2 * len(self.funding) + 128
         if len(self.fills) < need:
             self.fills = np.zeros(need, FILL)
             self.events = np.zeros(need, ORDER_EVENT)

@@ -6,7 +6,10 @@ if that does not restore the margin, the insurance fund takes the rest over at t
 below zero is brought back to zero. Positions that the fund cannot take are closed against other traders, ranked by
 profit and leverage (auto-deleveraging, FAQ 360033525471).
 
-Assumed, because the venue does not say: the order takes the smallest number of lots that restores the margin.
+Assumed, because the venue does not say how much is needed at one moment: the order takes the position down to the next
+lower tier, as Bybit describes it ("Liquidation process", risk limits), or the fewest lots that restore the margin if
+they are more; in the lowest tier it takes all. To take the fewest at the very price where the margin is used up would
+be to take a lot at every tick further down.
 Unknowable to a simulated account: the fund's size and other traders' ranks, hence whether it would be deleveraged.
 It never is; `adl_score` says how near the front of the queue it would have stood.
 """
@@ -16,7 +19,7 @@ from typing import Any
 from truewind.numerics.jit import kernel
 from truewind.portfolio.ledger import RATE_SCALE
 from truewind.portfolio.margin import notional_at
-from truewind.portfolio.tiers import maintenance_margin
+from truewind.portfolio.tiers import maintenance_margin, tier_of
 
 
 @kernel
@@ -51,6 +54,17 @@ def lots_to_liquidate(
             lots = held - int(kept / whole * held)
             return max(1, min(held, lots))
     return held
+
+
+@kernel
+def lots_to_lower_tier(leg: Any, price: float, instrument: Any, terms: Any, tiers: Any) -> int:
+    """Lots of `leg` to close at `price` so that its notional lies in the next lower tier; all in the lowest one."""
+    held = int(abs(leg["lots"]))
+    whole = notional_at(leg, instrument, price)
+    row = tier_of(tiers, terms["first_tier"], terms["last_tier"], whole)
+    if row == terms["first_tier"]:
+        return held
+    return held - int(tiers[row]["floor"] / whole * held)
 
 
 @kernel

@@ -59,7 +59,7 @@ class MarginSettings(Settings):
     mode: "cross" shares the wallet, "isolated" gives each position a wallet of its own initial margin. position_mode:
     "hedge" holds long and short of one symbol side by side. tiers: "venue" takes the venue's dated tables, "flat" the
     maintenance_rate at any size, "auto" the first where it is known. liquidation_fee: fraction of the liquidated
-    notional, where the instrument has none of its own. partial: liquidate no more than restores the margin.
+    notional, where the instrument has none of its own. partial: liquidate tier by tier, not at once.
     """
 
     mode: Literal["cross", "isolated"] = "cross"
@@ -100,7 +100,7 @@ class MarginSettings(Settings):
 
     def assumptions(self) -> list[str]:
         """What these settings take for granted, in words, for the report."""
-        amount = "as little as restores the margin" if self.partial else "the whole position"
+        amount = "the position down to its next lower tier, or all of it" if self.partial else "the whole position"
         flat = f"a flat {self.maintenance_rate:.2%} of notional"
         by = flat if self.tiers == "flat" else "the venue's tiers of the day, which hold for open positions too"
         by += f", or {flat} where none are known" if self.tiers == "auto" else ""

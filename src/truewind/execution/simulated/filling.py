@@ -38,7 +38,7 @@ def check_leg(state: int, leg: int, lots: int, price: float) -> int:
     """Whether the venue lets `leg` come to `lots` at `price`: NONE, or the Reason.
 
     The tier of the new position must allow the leverage that is set, and the margin balance must cover the initial
-    margin of all cross positions, or what is free of it the addition to an isolated wallet.
+    margin of all cross positions, or what is free of it the addition to an isolated wallet and the fee.
     """
     instruments, margins, positions = instruments_of(state), margins_of(state), positions_of(state)
     symbol = positions[leg]["symbol"]
@@ -61,6 +61,7 @@ def check_leg(state: int, leg: int, lots: int, price: float) -> int:
             free += position["wallet"] + unrealised(position, instrument, price)
             held = 0
         notional = (abs(lots) - held) * lot_worth(price, instrument)
+        free -= notional * (costs_of(state)["taker"] / RATE_SCALE)
     return _INSUFFICIENT if required + notional / terms["leverage"] > free else _NONE
 
 

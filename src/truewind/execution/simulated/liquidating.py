@@ -16,7 +16,7 @@ from truewind.execution.simulated.lifecycle import end_order
 from truewind.numerics.exact import mul_div, to_ticks
 from truewind.numerics.jit import kernel
 from truewind.portfolio.ledger import RATE_SCALE, book_fill, book_payment, charge
-from truewind.portfolio.liquidation import clear, lots_to_liquidate
+from truewind.portfolio.liquidation import clear, lots_to_liquidate, lots_to_lower_tier
 from truewind.portfolio.margin import (
     cross_equity,
     cross_maintenance,
@@ -36,6 +36,7 @@ from truewind.portfolio.state import (
     positions_of,
     prices_of,
     tiers_of,
+    times_of,
 )
 
 _LIQUIDATION, _INSURANCE = FillKind.LIQUIDATION, FillKind.INSURANCE
@@ -77,14 +78,13 @@ def set_mark(symbol: int, at: float, positions: Any, symbols: int) -> None:
 
 
 @kernel
-def danger_ahead(state: int, symbol: int, k: int) -> tuple[int, float]:
-    """The leg of `symbol` that bar `k` liquidates first, going out from its opening mark, and the mark at which.
+def danger_ahead(state: int, symbol: int, opening: float, high: float, low: float) -> tuple[int, float]:
+    """The leg of `symbol` that is liquidated first as its mark goes out from `opening` to `high` and `low`, and where.
 
-    (-1, NaN) if none. An account that no price of this symbol could save is liquidated at the open.
+    (-1, NaN) if none. An account that no price of this symbol could save is liquidated at `opening`.
     """
     instruments, margins, tiers = instruments_of(state), margins_of(state), tiers_of(state)
-    positions, marks = positions_of(state), marks_of(state)
-    opening, high, low = marks[0][k], marks[1][k], marks[2][k]
+    positions = positions_of(state)
     first, at, shortest = -1, np.nan, np.inf
     for leg in range(symbol, len(positions), len(instruments)):
         position = positions[leg]
@@ -112,8 +112,8 @@ def danger_ahead(state: int, symbol: int, k: int) -> tuple[int, float]:
 
 
 @kernel
-def liquidate(state: int, leg: int, mark: float, whole: bool, ts: int, row: int) -> None:
-    """Take from `leg` what restores the margin at `mark`, or the whole of it; orders of its wallet are withdrawn first.
+def liquidate(state: int, leg: int, mark: float, ts: int, row: int) -> None:
+    """Take `leg` down a tier, or further if the margin needs it; orders of its wallet are withdrawn first.
 
     It is executed at the mark, or the nearest price that traded in the bar, with slippage. The clearance fee takes no
     more than there is; a loss beyond the margin is the insurance fund's.
@@ -134,7 +134,7 @@ def liquidate(state: int, leg: int, mark: float, whole: bool, ts: int, row: int)
     reference = max(1, to_ticks(traded, instrument["tick_num"], instrument["tick_den"], side))
     lots = int(abs(position["lots"]))
     price = max(1, reference + side * slippage(state, symbol, row, reference, lots))
-    if terms["partial"] and not whole:
+    if terms["partial"]:
         own = leg_maintenance(position, instruments, margins, tiers)
         others = 0.0
         equity = position["wallet"] + unrealised(position, instrument, mark)
@@ -142,21 +142,35 @@ def liquidate(state: int, leg: int, mark: float, whole: bool, ts: int, row: int)
             others = cross_maintenance(positions, instruments, margins, tiers) - own
             equity = cross_equity(cross_wallet(money["cash"], positions), positions, instruments)
         loss = terms["liquidation_fee"] / RATE_SCALE + abs(price / reference - 1.0)
-        lots = max(1, lots_to_liquidate(equity, others, position, mark, loss, instrument, terms, tiers))
+        least = lots_to_liquidate(equity, others, position, mark, loss, instrument, terms, tiers)
+        lots = max(1, least, lots_to_lower_tier(position, mark, instrument, terms, tiers))
         price = max(1, reference + side * slippage(state, symbol, row, reference, lots))
     wallet = int(position["wallet"])
     if not book_fill(state, ts, row, 0, leg, _LIQUIDATION, side, 0, price, lots, reference, 0, 0):
         return
     booked = fills_of(state)[money["fills"] - 1]
     fee = mul_div(booked["notional"], terms["liquidation_fee"], RATE_SCALE)
-    balance = wallet - max(0, int(position["wallet"])) + int(booked["realised"]) if isolated else int(money["cash"])
-    if not isolated:
+    if isolated:
+        balance = wallet + int(booked["realised"])
+    else:
         balance = cross_wallet(money["cash"], positions)
         for other in range(len(positions)):
             if positions[other]["wallet"] == CROSS and positions[other]["lots"] != 0:
                 charge(state, leg, fee)  # the account lives on; what else it holds backs it
                 return
-    _, charged, change = clear(balance, fee)
+    left, charged, change = clear(balance, fee)
     charge(state, leg, charged)
+    if isolated:
+        position["wallet"] = left if position["lots"] != 0 else 0
     if change < 0:
         book_payment(state, ts, row, leg, _INSURANCE, price, 0, -change)
+
+
+@kernel
+def liquidate_open(state: int, symbol: int, k: int) -> None:
+    """Take away what the opening mark of bar `k` has used up, before any order of ours can be executed there."""
+    opening, ts = marks_of(state)[0][k], times_of(state)[0][k]
+    leg, mark = danger_ahead(state, symbol, opening, opening, opening)
+    while leg >= 0 and account_of(state)["overflow"] == 0:
+        liquidate(state, leg, mark, ts, k)
+        leg, mark = danger_ahead(state, symbol, opening, opening, opening)

@@ -11,7 +11,7 @@ import numpy as np
 from truewind.domain.order import TRANSITIONS, Event, OrderType, Reason, Status, TimeInForce
 from truewind.execution.simulated.filling import execute, pay_funding
 from truewind.execution.simulated.lifecycle import FLUSH, change_order, end_order, follow, rests, tidy, waits
-from truewind.execution.simulated.liquidating import danger_ahead, liquidate, set_mark
+from truewind.execution.simulated.liquidating import danger_ahead, liquidate, liquidate_open, set_mark
 from truewind.execution.simulated.quiet import scan, set_bounds
 from truewind.execution.simulated.valuation import equity_now, settle
 from truewind.numerics.exact import to_price, to_ticks
@@ -45,6 +45,7 @@ _EXPIRE = int(Event.EXPIRE)
 _NONE = int(Reason.NONE)
 _WOULD_TAKE = int(Reason.WOULD_TAKE)
 _TIME_IN_FORCE = int(Reason.TIME_IN_FORCE)
+_LIQUIDATIONS = 64  # room for the fills of two legs that are taken down tier by tier
 _SHORTEST_HORIZON, _LONGEST_HORIZON = 64, 65_536
 
 
@@ -215,20 +216,18 @@ def match_range(state: int, k: int) -> None:
     symbol, ts = times[2][k], times[1][k]
     instrument = instruments[symbol]
     added = False
-    liquidations = 0  # a second one in the same bar takes the whole position
     while account["overflow"] == 0:
         j = -1
         if account["orders"] > 0:
             j = nearest(state, k, True, False)
-        leg, mark = danger_ahead(state, symbol, k)
+        leg, mark = danger_ahead(state, symbol, marks[0][k], marks[1][k], marks[2][k])
         if leg >= 0:
             stop = np.inf
             if j >= 0:
                 trigger = to_price(orders[j]["trigger"], instrument["tick_num"], instrument["tick_den"])
                 stop = abs(trigger - prices[0][k])
             if abs(mark - marks[0][k]) <= stop:
-                liquidate(state, leg, mark, liquidations > 0, ts, k)
-                liquidations += 1
+                liquidate(state, leg, mark, ts, k)
                 continue
         if account["orders"] == 0:
             return
@@ -259,7 +258,8 @@ def process(state: int, k: int) -> int:
     while dues < position["last_funding"] and funding[dues]["ts"] <= times[1][k]:
         dues += 1
     dues -= position["next_funding"]
-    if money["events"] + 8 * working + 8 > len(events) or money["fills"] + 2 * (working + dues) + 8 > len(fills):
+    most = 2 * (working + dues) + _LIQUIDATIONS
+    if money["events"] + 8 * working + 8 > len(events) or money["fills"] + most > len(fills):
         return FLUSH
     settle(state, k)
     quiet = scan(state, k, k + 1) > k
@@ -271,6 +271,7 @@ def process(state: int, k: int) -> int:
         position["close"] = prices[0][k]
         set_mark(symbol, marks[0][k], positions, len(instruments))  # what margin is reckoned at inside the bar
         pay_funding(state, times[0][k], k, ticks, symbol)
+        liquidate_open(state, symbol, k)
         if working > 0:
             match_open(state, k)
         pay_funding(state, times[1][k] - 1, k, ticks, symbol)
