@@ -329,7 +329,7 @@ def test_a_trial_gives_the_figures_of_a_backtest(params, sizing, seed, symbols):
     moments = days_of(timeline).moments
     ts, equity = timeline.times[1][moments], slow.equity[moments]
     money = slow.account()
-    trades = slow.fills[slow.fills["kind"] != FillKind.FUNDING]
+    trades = slow.fills[slow.fills["lots"] > 0]
     assert (first.final_equity, first.fees, first.funding) == (equity[-1], money.fees, money.funding)
     assert (first.fills, first.orders) == (len(trades), len(np.unique(slow.events["order"])))
     _, returns = performance.daily_returns(ts, equity, 10_000.0, every_day=True)
