@@ -4,9 +4,12 @@ import numpy as np
 import polars as pl
 import pytest
 
+from contracts import inverse
 from scripted import MINUTE, columns, flat, free, perpetual, play
+from truewind.analytics.trades import round_trips
 from truewind.backtest import tables
 from truewind.backtest.tables import Units
+from truewind.portfolio.margin import MarginSettings
 
 
 def units(engine):
@@ -101,7 +104,7 @@ def test_the_benchmark_holds_every_symbol_evenly():
     """500 in each: AAA doubles, BBB comes a minute later and halves."""
     bars = {"AAA": columns([flat(100), flat(100), flat(200)]), "BBB": columns([flat(10), flat(5)], start=MINUTE)}
     engine = play(bars, {}, instruments=[perpetual("AAA"), perpetual("BBB")], cash=1000.0)
-    table = tables.benchmark_table(engine.timeline, 1000.0)
+    table = tables.benchmark_table(engine, 1000.0)
     assert table["equity"].to_list() == [1000.0, 1000.0, 1250.0]
 
 
@@ -126,3 +129,43 @@ def test_a_run_without_trades_has_its_tables():
     equity = tables.equity_table(engine, engine.fills, units(engine))
     assert equity["equity"].to_list() == equity["cash"].to_list() == [1000.0] * 3
     assert np.all(equity["gross"].to_numpy() == 0.0)
+
+
+def test_round_trips_of_an_inverse_contract_add_up_to_the_coins_gained():
+    """1,000 contracts of 100 dollars: 2 BTC from 10,000 to 12,500, then short at 12,500, marked at 10,000: 2 BTC."""
+    perp = inverse("100")
+    rise = [flat(10_000), flat(10_000), flat(12_500), flat(12_500), flat(12_500), flat(10_000)]
+    engine = play(
+        {perp.symbol: rise}, {0: lambda s: s.buy(1_000), 1: lambda s: s.close(), 3: lambda s: s.sell(1_000)},
+        instruments=[perp], cash=10.0, currency="BTC",
+    )  # fmt: skip
+    fills, orders = tables.fills_table(engine.fills, units(engine)), tables.orders_table(engine.events, units(engine))
+    trades = round_trips(fills, orders, {perp.symbol: 10_000.0}, {perp.symbol: 100.0}, {perp.symbol})
+    assert trades.select("side", "entry", "exit", "gross_pnl", "open").rows() == [
+        (1, 10_000.0, pytest.approx(12_500.0), 2.0, False), (-1, pytest.approx(12_500.0), 10_000.0, 2.0, True)
+    ]  # fmt: skip
+    assert engine.equity[-1] == 14.0
+
+
+def test_the_sides_of_a_hedge_are_trades_of_their_own():
+    """Long 2 and short 1 at 100, both closed at 110: 20 won and 10 lost, by two trades that overlap."""
+    engine = play(
+        [flat(100), flat(100), flat(110), flat(110)],
+        {0: lambda s: (s.buy(2), s.sell(1)), 2: lambda s: (s.sell(2, reduce_only=True), s.buy(1, reduce_only=True))},
+        margin=MarginSettings(position_mode="hedge"),
+    )  # fmt: skip
+    fills, orders = tables.fills_table(engine.fills, units(engine)), tables.orders_table(engine.events, units(engine))
+    assert fills["leg"].to_list() == [0, 1, 0, 1]
+    trades = round_trips(fills, orders, {})
+    assert trades.select("side", "quantity", "gross_pnl").rows() == [(1, 2.0, 20.0), (-1, 1.0, -10.0)]
+    gross = tables.equity_table(engine, engine.fills, units(engine))["gross"].to_list()
+    assert gross == [0.0, 300.0, 330.0, 0.0]
+
+
+def test_what_the_insurance_fund_pays_belongs_to_the_trade_that_it_ended():
+    """10 bought at 100 with 100, gone at 80: 200 lost, 100 of them the fund's: the trade's result is the account's."""
+    engine = play([flat(100), flat(100), flat(80), flat(80)], {0: lambda s: s.buy(10)}, cash=100.0, gate_leverage=1e6)
+    fills, orders = tables.fills_table(engine.fills, units(engine)), tables.orders_table(engine.events, units(engine))
+    assert fills["kind"].to_list() == ["trade", "liquidation", "insurance"]
+    trades = round_trips(fills, orders, {})
+    assert trades.select("net_pnl", "fills").rows() == [(-100.0, 2)]

@@ -6,7 +6,7 @@ that is open when it is paid. So nothing is counted twice and nothing is lost: t
 ones included, add up to final equity less initial equity.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import polars as pl
@@ -50,12 +50,14 @@ def round_trips(
     orders: pl.DataFrame,
     last_prices: Mapping[str, float],
     multipliers: Mapping[str, float] | None = None,
+    inverse: Collection[str] = (),
 ) -> pl.DataFrame:
     """The round trips in a run's `fills`, oldest first; columns as in `COLUMNS`.
 
     fills, orders: tables of a run, fills of one symbol in the order in which they happened.
     last_prices: the price at which each symbol still held is valued. multipliers: base units in a contract, where
-    that is not 1. Contracts are linear: their profit is in the currency of `notional`.
+    that is not 1. inverse: symbols whose contracts are worth multiplier ÷ price instead of multiplier × price.
+    In hedge mode the long and the short side of a symbol make trades of their own (column `leg` of the fills).
 
     quantity: the largest held. entry, exit: average prices, the exit of an open trade with its rest at the last price.
     gross_pnl: by the prices traded, so after slippage; net_pnl = gross_pnl − fees + funding. slippage: already in
@@ -71,7 +73,9 @@ def round_trips(
     _require(fills, _FILLS, "fills")
     _require(orders, _ORDERS, "orders")
     multipliers = multipliers or {}
-    legs = _legs(fills, multipliers)
+    if "leg" not in fills.columns:
+        fills = fills.with_columns(leg=pl.lit(0))
+    legs = _legs(fills, multipliers, inverse)
     if legs.is_empty():
         tags = fills.schema["tag"]
         return pl.DataFrame(schema=COLUMNS | {"entry_tag": tags, "exit_tag": tags})
@@ -85,21 +89,24 @@ def round_trips(
         pl.col("after").abs().max().alias("quantity"),
         pl.col("after").last().alias("held"),
         pl.col("growth").filter(entry).sum().alias("entered"),
-        (pl.col("price") * pl.col("growth")).filter(entry).sum().alias("entry_value"),
-        (pl.col("price") * -pl.col("growth")).filter(exit_).sum().alias("exit_value"),
+        (pl.col("worth") * pl.col("growth")).filter(entry).sum().alias("entry_value"),
+        (pl.col("worth") * -pl.col("growth")).filter(exit_).sum().alias("exit_value"),
         pl.col("notional").filter(entry).sum().alias("entry_notional"),
         (pl.col("side") * pl.col("notional")).sum().alias("bought"),
         pl.col("realised").filter(~pl.col("is_funding")).sum().alias("realised"),
         pl.col("realised").filter("is_funding").sum().alias("funding"),
         pl.col("fee").sum().alias("fees"),
         pl.col("slippage").sum(),
-        (~pl.col("is_funding")).sum().cast(pl.Int64).alias("fills"),
+        (pl.col("quantity") > 0).sum().cast(pl.Int64).alias("fills"),
         pl.col("tag").filter(entry).first().alias("entry_tag"),
         pl.col("tag").filter(exit_).last().alias("exit_tag"),
     )
     is_open = pl.col("held") != 0
     unit = pl.col("symbol").replace_strict(dict(multipliers), default=1.0, return_dtype=pl.Float64)
+    turned = pl.col("symbol").is_in(list(inverse))
+    gains = pl.when(turned).then(-1.0).otherwise(1.0)  # an inverse contract's worth in coins falls as its price rises
     trades = trades.join(_valuation(trades.filter(is_open), last_prices), on="trade", how="left", maintain_order="left")
+    trades = trades.with_columns(pl.when(turned).then(1.0 / pl.col("last")).otherwise("last").alias("last"))
     trades = trades.with_columns(
         is_open.alias("open"),
         pl.when(~is_open).then("closed").alias("closed"),
@@ -111,15 +118,17 @@ def round_trips(
         # Paid for what is still held: all that was bought, less the cost of what was sold (its worth − its profit).
         (
             pl.col("realised")
-            + (pl.col("last") * pl.col("held") * unit - (pl.col("bought") + pl.col("realised"))).fill_null(0)
+            + (gains * (pl.col("last") * pl.col("held") * unit - pl.col("bought")) - pl.col("realised")).fill_null(0)
         ).alias("gross_pnl"),
     ).with_columns((pl.col("gross_pnl") - pl.col("fees") + pl.col("funding")).alias("net_pnl"))
     trades = trades.join(_first_stops(orders, legs, trades), on="trade", how="left", maintain_order="left")
-    risk = (pl.col("entry") - pl.col("stop")) * pl.col("side") * pl.col("quantity") * unit
+    stop = pl.when(turned).then(1.0 / pl.col("stop")).otherwise("stop")
+    risk = gains * (pl.col("entry") - stop) * pl.col("side") * pl.col("quantity") * unit
     return (
         trades.with_columns(
             (pl.col("net_pnl") / pl.col("entry_notional")).alias("return"),
             pl.when(risk > 0).then(pl.col("net_pnl") / risk).alias("r_multiple"),
+            *(pl.when(turned).then(1.0 / pl.col(name)).otherwise(name).alias(name) for name in ("entry", "exit")),
         )
         .sort("opened", "symbol", "trade")
         .select(*COLUMNS)
@@ -134,13 +143,17 @@ def _require(table: pl.DataFrame, columns: tuple[str, ...], name: str) -> None:
         )
 
 
-def _legs(fills: pl.DataFrame, multipliers: Mapping[str, float]) -> pl.DataFrame:
+def _legs(fills: pl.DataFrame, multipliers: Mapping[str, float], inverse: Collection[str]) -> pl.DataFrame:
     """One row for each part of a fill that lies in one trade, with the trade's number, sorted by symbol and trade.
 
-    `after`: position when the leg is done; `growth`: by how much the leg enlarged it (negative: reduced).
+    `after`: position when the leg is done; `growth`: by how much the leg enlarged it (negative: reduced); `worth`: what
+    profit is linear in: the price, of inverse contracts its reciprocal. What the insurance fund pays comes after its
+    trade has ended, and belongs to it.
     """
-    fills = fills.with_row_index("row").sort("symbol", "row")
-    before = pl.col("position").shift(1, fill_value=0.0).over("symbol", order_by="row")
+    fills = fills.with_row_index("row").sort("symbol", "leg", "row")
+    before = pl.col("position").shift(1, fill_value=0.0).over("symbol", "leg", order_by="row")
+    worth = pl.when(pl.col("symbol").is_in(list(inverse))).then(1.0 / pl.col("price")).otherwise("price")
+    fills = fills.with_columns(worth.alias("worth"))
     fills = fills.with_columns(before.alias("before"), (pl.col("kind") == "funding").alias("is_funding"))
     _check(fills, multipliers)
 
@@ -168,7 +181,7 @@ def _legs(fills: pl.DataFrame, multipliers: Mapping[str, float]) -> pl.DataFrame
         pl.Series("after", after_leg),
         pl.Series("growth", np.abs(after_leg) - np.abs(before_leg)),
         pl.Series("trade", np.cumsum((before_leg == 0) & (after_leg != 0))),
-    ).filter((pl.Series(before_leg) != 0) | (pl.Series(after_leg) != 0))
+    ).filter((pl.Series(before_leg) != 0) | (pl.Series(after_leg) != 0) | (pl.col("kind") == "insurance"))
 
 
 def _check(fills: pl.DataFrame, multipliers: Mapping[str, float]) -> None:
@@ -193,9 +206,9 @@ def _check(fills: pl.DataFrame, multipliers: Mapping[str, float]) -> None:
             ts=row["ts"],
         )
     worth = (
-        fills.filter(~pl.col("is_funding"))
+        fills.filter(pl.col("quantity") > 0)
         .group_by("symbol")
-        .agg(pl.col("notional").sum(), (pl.col("price") * pl.col("quantity")).sum().alias("value"))
+        .agg(pl.col("notional").sum(), (pl.col("worth") * pl.col("quantity")).sum().alias("value"))
     )
     for symbol, notional, value in worth.iter_rows():
         # Loose, because a ledger in whole yen or cents rounds small fills visibly; a wrong multiplier is off by more.

@@ -192,12 +192,13 @@ def _write_results(run_dir: Path, engine: Engine, settings: BacktestSettings) ->
     equity = tables.equity_table(engine, fill_rows, units)
     timeline = engine.timeline
     last = {
-        symbol: float(timeline.prices[CLOSE][timeline.times[SYMBOL] == index][-1])
+        symbol: float(timeline.marks[CLOSE][timeline.times[SYMBOL] == index][-1])
         for index, symbol in enumerate(timeline.symbols)
     }
     multipliers = {i.symbol: float(i.multiplier) for i in engine.instruments if i.multiplier != 1}
-    trades = round_trips(fills, orders, last, multipliers)
-    benchmark = tables.benchmark_table(timeline, settings.account.cash)
+    inverse = {i.symbol for i in engine.instruments if i.inverse}
+    trades = round_trips(fills, orders, last, multipliers, inverse)
+    benchmark = tables.benchmark_table(engine, settings.account.cash)
     year = max(calendar(instrument.calendar).days_per_year for instrument in engine.instruments)
     summary = summarise(
         equity, trades, fills, orders, initial=settings.account.cash, days_per_year=year, benchmark=benchmark

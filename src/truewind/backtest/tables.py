@@ -66,6 +66,7 @@ def fills_table(fills: np.ndarray, units: Units) -> pl.DataFrame:
             "slippage": units.money(fills["slippage"]),
             "position": units.quantity(symbol, fills["position"]),
             "tag": fills["tag"],
+            "leg": fills["leg"] // len(units.symbols),
         }
     )
 
@@ -122,16 +123,17 @@ def equity_table(engine: Engine, fills: np.ndarray, units: Units) -> pl.DataFram
     last = _last_rows(timeline)
     cash = np.concatenate([[engine.state.account[0]["initial"]], fills["cash"]])
     gross = np.zeros(len(last))
-    for index, instrument in enumerate(engine.instruments):
-        own = fills[fills["symbol"] == index]
-        if not len(own):
-            continue
+    for leg in np.unique(fills["leg"]).tolist():
+        own = fills[fills["leg"] == leg]
+        index = leg % len(engine.instruments)
+        instrument = engine.instruments[index]
         lots = np.concatenate([[0], own["position"]])[np.searchsorted(own["row"], last, side="right")]
         rows = np.flatnonzero(timeline.times[SYMBOL] == index)
         seen = np.searchsorted(rows, last, side="right") - 1
-        close = np.where(seen >= 0, timeline.prices[CLOSE][rows[np.maximum(seen, 0)]], 0.0)
+        close = np.where(seen >= 0, timeline.prices[CLOSE][rows[np.maximum(seen, 0)]], np.nan)
+        worth = (1.0 / close if instrument.inverse else close) * float(instrument.multiplier)
         quantity = units.quantity(np.full(len(lots), index), np.abs(lots))
-        gross += quantity * close * float(instrument.multiplier)
+        gross += np.where(quantity > 0.0, quantity * worth, 0.0)
     return pl.DataFrame(
         {
             "ts": pl.Series(timeline.times[TS_EVENT][last]).cast(UTC_US),
@@ -142,16 +144,20 @@ def equity_table(engine: Engine, fills: np.ndarray, units: Units) -> pl.DataFram
     )
 
 
-def benchmark_table(timeline: Timeline, cash: float) -> pl.DataFrame:
-    """The same money held: split evenly over the symbols, each bought at its first open, no costs."""
+def benchmark_table(engine: Engine, cash: float) -> pl.DataFrame:
+    """The same money held: split evenly over the symbols, each bought at its first open, no costs.
+
+    Of an inverse contract it is the coin that is held, which the account counts in.
+    """
+    timeline = engine.timeline
     last = _last_rows(timeline)
     total = np.zeros(len(last))
     share = cash / len(timeline.symbols)
-    for index in range(len(timeline.symbols)):
+    for index, instrument in enumerate(engine.instruments):
         rows = np.flatnonzero(timeline.times[SYMBOL] == index)
-        close = timeline.prices[CLOSE][rows]
+        close = np.ones(len(rows)) if instrument.inverse else timeline.prices[CLOSE][rows]
         seen = np.searchsorted(rows, last, side="right") - 1
-        bought = timeline.prices[0][rows[0]]
+        bought = 1.0 if instrument.inverse else timeline.prices[0][rows[0]]
         total += np.where(seen >= 0, share * close[np.maximum(seen, 0)] / bought, share)
     return pl.DataFrame({"ts": pl.Series(timeline.times[TS_EVENT][last]).cast(UTC_US), "equity": total})
 
