@@ -204,7 +204,23 @@ def _funding(lake: Lake, key: SeriesKey, instrument: Instrument, first: int, las
     rows = np.zeros(len(ts), FUNDING)
     rows["ts"] = np.where(late <= FUNDING_JITTER_US, ts - late, ts)
     rows["rate"] = np.rint(table["rate"].to_numpy() * RATE_SCALE)
+    mark = np.full(len(ts), np.nan)
     if "mark_price" in table.columns:
-        mark = table["mark_price"].fill_null(float("nan")).to_numpy()
-        rows["mark"] = np.rint(np.nan_to_num(mark) / float(instrument.tick_size))
+        mark = table["mark_price"].fill_null(float("nan")).to_numpy().copy()
+    unknown = np.isnan(mark)
+    if unknown.any():
+        mark[unknown] = _marks_at(lake, key, rows["ts"][unknown])
+    rows["mark"] = np.rint(np.nan_to_num(mark) / float(instrument.tick_size))
     return rows
+
+
+def _marks_at(lake: Lake, key: SeriesKey, ts: np.ndarray) -> np.ndarray:
+    """The symbol's mark price at the times `ts`: the open of a mark bar that begins then, NaN where there is none."""
+    found = np.full(len(ts), np.nan)
+    for info in lake.series(kind="mark_bars", venue=key.venue, symbol=key.symbol):
+        table = lake.read(info.key, columns=["ts", "open"])
+        opens = table["ts"].dt.epoch("us").to_numpy()
+        at = np.minimum(np.searchsorted(opens, ts), len(opens) - 1)
+        known = opens[at] == ts
+        found[known] = table["open"].to_numpy()[at[known]]
+    return found
