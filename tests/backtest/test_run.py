@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from scripted import flat
-from truewind.backtest.run import find_run, load_config, run
+from truewind.backtest.folder import find_run
+from truewind.backtest.run import load_config, run
 from truewind.errors import ConfigError, DataError, MissingFileError, StorageError, StrategyError
 from truewind.storage.journal import read_journal
 

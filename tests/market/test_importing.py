@@ -269,9 +269,6 @@ def test_recorded_trades_that_were_damaged_on_purpose_are_caught(shared, lake):
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
-        ("binance-data-processor/positive_difference_depth_stream_spot_trxusdt_04-03-2025.csv.gz", "order book"),
-        ("nautilus/binance__btcusdt-depth-snap.csv", "order book"),
-        ("nautilus/tardis__deribit_incremental_book_L2_BTC-PERPETUAL.csv", "order book"),
         ("nautilus/binance__btcusdt-quotes.parquet", "quotes"),
         ("nautilus/truefx__usdjpy-ticks.csv", "quotes"),
         ("nautilus/kraken_rest_ohlc.json.gz", "JSON"),

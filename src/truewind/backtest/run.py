@@ -6,28 +6,25 @@ Every file but `run.json` is a pure function of data, config and code: two equal
 """
 
 import hashlib
-import io
-import os
 import platform
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import orjson
 import polars as pl
 from pydantic import Field, model_validator
 
 from truewind import log
-from truewind._version import __version__
 from truewind.analytics import tearsheet
 from truewind.analytics.summary import summarise
 from truewind.analytics.trades import round_trips
 from truewind.backtest import tables
-from truewind.backtest.replay import DataSettings, Replay, named, replay
+from truewind.backtest.folder import code_version, make_folder, new_run_id, utc, wall, write, write_json, write_table
+from truewind.backtest.replay import DataSettings, named, replay
 from truewind.config import Settings, dump, override, parse, read_yaml, to_yaml
 from truewind.domain.calendar import calendar
 from truewind.domain.clock import WallClock
@@ -36,19 +33,18 @@ from truewind.domain.result import Result
 from truewind.engine.compiled import build
 from truewind.engine.engine import Engine
 from truewind.engine.merge import CLOSE, SYMBOL
-from truewind.errors import MissingFileError, StorageError, TruewindError
+from truewind.errors import StorageError, TruewindError
 from truewind.execution.simulated.costs import CostSettings
 from truewind.portfolio.margin import Margin, MarginSettings
 from truewind.risk.gate import RiskSettings
-from truewind.storage.blobs import open_blobs
 from truewind.storage.journal import JournalWriter
 from truewind.storage.lake import Lake
-from truewind.strategies.base import Strategy, load
+from truewind.storage.snapshot import Snapshot
+from truewind.strategies.base import load
 from truewind.strategies.sizing import SizingSettings
 from truewind.venues.binance.terms import known_tiers
 
 Progress = Callable[[str, int, int], None]
-_PACKAGE = Path(__file__).resolve().parent.parent
 
 
 class StrategySettings(Settings):
@@ -121,67 +117,96 @@ def run(
     """
     settings = load_config(config, overrides)
     tell = progress or (lambda stage, done, total: None)
-    strategy = load(settings.strategy.path, settings.strategy.params)
-    strategy.sizing = settings.sizing
     tell("reading data", 0, 0)
-    source = replay(lake if isinstance(lake, Lake) else Lake(lake), settings.data, named(strategy.features()))
-    engine = build(
-        settings.lane,
-        source.timeline,
-        source.instruments,
-        strategy,
-        cash=settings.account.cash,
-        currency=settings.account.currency,
-        costs=settings.costs.record(settings.account.leverage),
-        limits=settings.risk.record(settings.account.leverage),
-        margin=settings.margin_terms(source.instruments),
-        funding=source.funding,
-    )
+    job = BarJob(settings, lake if isinstance(lake, Lake) else Lake(lake))
     started = WallClock().now_us()
-    known = identity(settings, source, strategy)
-    run_id = _new_run_id(started)
-    run_dir = _make_folder(Path(runs), run_id)
-    about = _about(settings, source, strategy, known, run_id, started)
-    _write(run_dir, "config.yaml", to_yaml(settings).encode())
-    _write_json(run_dir / "run.json", about | {"status": "running"})
+    known = identity(settings, job.snapshot, job.strategy)
+    run_id = new_run_id(started)
+    run_dir = make_folder(Path(runs), run_id)
+    about = _about(settings, job, known, run_id, started)
+    write(run_dir, "config.yaml", to_yaml(settings).encode())
+    write_json(run_dir / "run.json", about | {"status": "running"})
     try:
         with JournalWriter(run_dir / "journal.twj") as journal:
-            journal.record("start", **about["info"], config=dump(settings), warnings=source.warnings)
-            engine.journal = journal
-            tell("running", 0, len(source.timeline))
+            journal.record("start", **about["info"], config=dump(settings), warnings=job.warnings)
             try:
-                engine.run(lambda done, total: tell("running", done, total))
+                end = job.run(journal, tell)
             except TruewindError as error:
                 journal.record("error", **error.as_dict())
                 raise
-            journal.record("stop", fills=len(engine.fills), final_equity=float(engine.equity[-1]))
+            journal.record("stop", **end)
         tell("writing the report", 0, 0)
-        summary, refusals = _write_results(run_dir, engine, settings)
+        summary, refusals = job.write(run_dir)
         about["warnings"] += refusals
-        _write_json(run_dir / "run.json", about | {"status": "finished", **_wall(started)})
-        _write(run_dir, "report.html", tearsheet.from_run(run_dir).encode())
+        write_json(run_dir / "run.json", about | {"status": "finished", **wall(started)})
+        write(run_dir, "report.html", tearsheet.from_run(run_dir).encode())
     except BaseException as error:
         log.get("system").error("run failed", run_id=run_id, traceback=traceback.format_exc())
         if isinstance(error, TruewindError):
             error.facts["run_dir"] = run_dir
         with suppress(StorageError):  # a full disk must not hide what went wrong
-            _write_json(run_dir / "run.json", about | {"status": "failed", "error": str(error), **_wall(started)})
+            write_json(run_dir / "run.json", about | {"status": "failed", "error": str(error), **wall(started)})
         raise
     return Result(
         run_id=run_id,
         result_id=known["result_id"],
         run_dir=run_dir,
-        data_snapshot=source.snapshot.id,
+        data_snapshot=job.snapshot.id,
         summary=summary,
     )
 
 
-def code_version() -> str:
-    """The version and a hash of all sources: what ran, whether or not it was committed."""
-    digest = hashlib.sha256()
-    for path in sorted(p for p in _PACKAGE.rglob("*") if p.is_file() and p.suffix != ".pyc"):
-        digest.update(path.relative_to(_PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
-    return f"{__version__}+{digest.hexdigest()[:12]}"
+class Job(Protocol):
+    """A backtest that is ready to run: its data are read and its settings fit them."""
+
+    snapshot: Snapshot
+    warnings: list[str]
+    assumptions: list[str]
+
+    @property
+    def strategy(self) -> object: ...
+
+    def run(self, journal: JournalWriter, tell: Progress) -> dict[str, Any]:
+        """Run it; what the journal ends with."""
+        ...
+
+    def write(self, run_dir: Path) -> tuple[dict[str, Any], list[str]]:
+        """Write the tables and the summary; the summary, and what the reader must know of refused orders."""
+        ...
+
+
+class BarJob:
+    """A backtest on bars or trades."""
+
+    def __init__(self, settings: BacktestSettings, lake: Lake) -> None:
+        self.strategy = strategy = load(settings.strategy.path, settings.strategy.params)
+        strategy.sizing = settings.sizing
+        source = replay(lake, settings.data, named(strategy.features()))
+        self.settings, self.snapshot, self.warnings = settings, source.snapshot, source.warnings
+        margined = any(instrument.can_short for instrument in source.instruments)
+        self.assumptions = [*settings.costs.assumptions(), *(settings.margin.assumptions() if margined else [])]
+        self.engine = build(
+            settings.lane,
+            source.timeline,
+            source.instruments,
+            strategy,
+            cash=settings.account.cash,
+            currency=settings.account.currency,
+            costs=settings.costs.record(settings.account.leverage),
+            limits=settings.risk.record(settings.account.leverage),
+            margin=settings.margin_terms(source.instruments),
+            funding=source.funding,
+        )
+
+    def run(self, journal: JournalWriter, tell: Progress) -> dict[str, Any]:
+        engine = self.engine
+        engine.journal = journal
+        tell("running", 0, len(engine.timeline))
+        engine.run(lambda done, total: tell("running", done, total))
+        return {"fills": len(engine.fills), "final_equity": float(engine.equity[-1])}
+
+    def write(self, run_dir: Path) -> tuple[dict[str, Any], list[str]]:
+        return _write_results(run_dir, self.engine, self.settings)
 
 
 def _write_results(run_dir: Path, engine: Engine, settings: BacktestSettings) -> tuple[dict[str, Any], list[str]]:
@@ -208,8 +233,8 @@ def _write_results(run_dir: Path, engine: Engine, settings: BacktestSettings) ->
         "candles": tables.candles_table(timeline),
     }  # fmt: skip
     for name, table in written.items():
-        _write_table(run_dir / f"{name}.parquet", table)
-    _write_json(run_dir / "summary.json", summary)
+        write_table(run_dir / f"{name}.parquet", table)
+    write_json(run_dir / "summary.json", summary)
     return summary, _refusals(orders)
 
 
@@ -231,11 +256,11 @@ def _refusals(orders: pl.DataFrame) -> list[str]:
     ]
 
 
-def identity(settings: BacktestSettings, source: Replay, strategy: Strategy) -> dict[str, str]:
+def identity(settings: BacktestSettings, snapshot: Snapshot, strategy: object) -> dict[str, str]:
     """What a result depends on, and the hash of it all."""
     chosen = {key: value for key, value in dump(settings).items() if key != "lane"}  # the result is the same in each
     parts = {
-        "data_snapshot": source.snapshot.id,
+        "data_snapshot": snapshot.id,
         "config": hashlib.sha256(orjson.dumps(chosen, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16],
         "code_version": code_version(),
         "strategy_code": _strategy_digest(strategy),
@@ -243,15 +268,13 @@ def identity(settings: BacktestSettings, source: Replay, strategy: Strategy) -> 
     return parts | {"result_id": hashlib.sha256("\n".join(parts.values()).encode()).hexdigest()[:16]}
 
 
-def _strategy_digest(strategy: Strategy) -> str:
+def _strategy_digest(strategy: object) -> str:
     """Hash of the file that the strategy comes from."""
     file = getattr(sys.modules.get(type(strategy).__module__), "__file__", None)
     return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16] if file else "interactive"
 
 
-def _about(
-    settings: BacktestSettings, source: Replay, strategy: Strategy, known: dict[str, str], run_id: str, started: int
-) -> dict[str, Any]:
+def _about(settings: BacktestSettings, job: Job, known: dict[str, str], run_id: str, started: int) -> dict[str, Any]:
     info = {
         "currency": settings.account.currency,
         "result_id": known["result_id"],
@@ -264,68 +287,8 @@ def _about(
     return {
         "run_id": run_id,
         "name": settings.name,
-        "started": _utc(started),
+        "started": utc(started),
         "info": info,
-        "assumptions": [*settings.costs.assumptions(), *_margin_assumptions(settings, source)],
-        "warnings": source.warnings,
+        "assumptions": job.assumptions,
+        "warnings": job.warnings,
     }
-
-
-def _margin_assumptions(settings: BacktestSettings, source: Replay) -> list[str]:
-    return settings.margin.assumptions() if any(i.can_short for i in source.instruments) else []
-
-
-def _wall(started: int) -> dict[str, Any]:
-    now = WallClock().now_us()
-    return {"ended": _utc(now), "seconds": round((now - started) / 1e6, 3)}
-
-
-def _utc(ts_us: int) -> str:
-    return datetime.fromtimestamp(ts_us / 1e6, UTC).isoformat(timespec="milliseconds")
-
-
-def _new_run_id(started_us: int) -> str:
-    """Unique, and in the order of time: 20240131T120000-3f9a1c."""
-    return datetime.fromtimestamp(started_us / 1e6, UTC).strftime("%Y%m%dT%H%M%S-") + os.urandom(3).hex()
-
-
-def _make_folder(runs: Path, run_id: str) -> Path:
-    try:
-        folder = runs / run_id
-        folder.mkdir(parents=True)
-    except OSError as error:
-        raise StorageError(
-            f"Cannot make {runs / run_id}: {error.strerror}", remedy="Choose another runs folder"
-        ) from error
-    return folder
-
-
-def _write(run_dir: Path, name: str, data: bytes) -> None:
-    """Put a file into the run's folder, whole or not at all."""
-    open_blobs(run_dir).write(name, data)
-
-
-def _write_json(path: Path, data: Mapping[str, Any]) -> None:
-    _write(path.parent, path.name, orjson.dumps(dict(data), option=orjson.OPT_INDENT_2, default=str) + b"\n")
-
-
-def _write_table(path: Path, table: pl.DataFrame) -> None:
-    buffer = io.BytesIO()
-    table.write_parquet(buffer, compression="snappy")
-    _write(path.parent, path.name, buffer.getvalue())
-
-
-def find_run(runs: str | Path, name: str) -> Path:
-    """The folder of a run by path, id, unique beginning of an id, or "latest". Raises MissingFileError."""
-    runs = Path(runs)
-    if (Path(name) / "run.json").is_file():
-        return Path(name)
-    known = sorted(path.parent for path in runs.glob("*/run.json"))
-    found = known[-1:] if name == "latest" else [folder for folder in known if folder.name.startswith(name)]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise MissingFileError(
-            f"'{name}' could be any of {', '.join(f.name for f in found[:5])}", remedy="Write more of it"
-        )
-    raise MissingFileError(f"No run '{name}' in {runs}", remedy="See the folders there, or say latest", runs=runs)

@@ -24,9 +24,15 @@ def import_(
     venue: Annotated[str | None, typer.Option(help="Where it was traded: binance, binance_usdm, kraken …")] = None,
     symbol: Annotated[str | None, typer.Option(help="In the venue's form: BTCUSDT.")] = None,
     timeframe: Annotated[str | None, typer.Option(help="Length of the bars: 1m, 1h, 1d.")] = None,
-    kind: Annotated[str | None, typer.Option(help="bars, mark_bars, index_bars, trades, quotes or funding.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="bars, mark_bars, index_bars, trades, quotes, funding or book.")
+    ] = None,
     column: Annotated[list[str] | None, typer.Option(help="Our column=the file's: ts=Date. Repeatable.")] = None,
     skip: Annotated[list[str] | None, typer.Option(help="A check to leave out, as in outlier. Repeatable.")] = None,
+    base_latency_ms: Annotated[
+        float | None,
+        typer.Option(help="Raw recordings with a clock behind the venue's: the least time that a message took."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Put files into the lake.
@@ -51,6 +57,7 @@ def import_(
             kind=kind,
             columns=_columns(column or []),
             skip=skip or (),
+            base_latency_ms=base_latency_ms,
             progress=lambda _file, done, total: step("importing files", done, total),
         )
     log.get("data").info("imported", lake=str(lake.url), **report.totals)

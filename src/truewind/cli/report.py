@@ -20,7 +20,7 @@ def report(
     Writes report.html anew from the other files of the run's folder.
     """
     from truewind.analytics.tearsheet import from_run
-    from truewind.backtest.run import find_run
+    from truewind.backtest.folder import find_run
     from truewind.cli import settings
     from truewind.cli.output import print_json
     from truewind.storage.blobs import open_blobs

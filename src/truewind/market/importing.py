@@ -17,6 +17,8 @@ from truewind.market.files.parse import parse
 from truewind.market.files.table import ROW, read_table
 from truewind.market.infer import infer_instrument, price_decimals, quantity_decimals
 from truewind.market.place import WRONG_SYMBOL, Options, Placed, place
+from truewind.market.recordings.importing import BookImport
+from truewind.market.recordings.recording import is_book, read_raw
 from truewind.market.report import FileReport, ImportReport, Refusal
 from truewind.market.sniff import BAR_KINDS, sniff
 from truewind.market.validate import Verdict, check_skips, is_unfinished, validate
@@ -37,21 +39,25 @@ def import_files(
     kind: str | None = None,
     columns: Mapping[str, str] | None = None,
     skip: Collection[str] = (),
+    base_latency_ms: float | None = None,
     progress: Progress | None = None,
 ) -> ImportReport:
     """Put files, and all files below folders, into the lake.
 
     venue, symbol, timeframe, kind: what neither contents nor names say; they hold for all files of the call.
     columns: our column name → the file's (column_1, column_2 … in a file without header).
-    skip: names of checks to leave out. What is wrong with a file is told in the report. Raises MissingFileError for a
-    path that does not exist, ConfigError for an unknown check or timeframe, StorageError if the lake cannot be written.
+    skip: names of checks to leave out. base_latency_ms: of raw recordings, how long the quickest message took, where
+    the recorder's clock was behind the venue's. All recordings of a symbol are one, in whatever order.
+    What is wrong with a file is told in the report. Raises MissingFileError for a path that does not exist, ConfigError
+    for an unknown check or timeframe, StorageError if the lake cannot be written.
     """
     check_skips(skip)
     if timeframe is not None:
         timeframe_us(timeframe)
     options = Options(venue=venue, symbol=symbol, timeframe=timeframe, kind=kind, columns=columns)
     files = sorted(find_files([Path(path) for path in paths]), key=_shortest_first)
-    job = _Import(lake, options, skip, alone=len(files) == 1)
+    latency = None if base_latency_ms is None else round(base_latency_ms * 1000)
+    job = _Import(lake, options, skip, latency, alone=len(files) == 1)
     for done, path in enumerate(files):
         if progress:
             progress(path.name, done, len(files))
@@ -70,8 +76,11 @@ def _shortest_first(path: Path) -> tuple[int, str]:
 class _Import:
     """The state of one call: what was told so far, and what was seen of each symbol's prices."""
 
-    def __init__(self, lake: Lake, options: Options, skip: Collection[str], *, alone: bool) -> None:
+    def __init__(
+        self, lake: Lake, options: Options, skip: Collection[str], latency_us: int | None, *, alone: bool
+    ) -> None:
         self.lake, self.options, self.skip, self.alone = lake, options, skip, alone
+        self.books = BookImport(lake, options.venue, options.symbol, latency_us)
         self.files: list[FileReport] = []
         self.refused: list[Refusal] = []
         self.steps: dict[tuple[str, str], list[int]] = {}  # venue, symbol → decimals of price and of quantity
@@ -93,6 +102,9 @@ class _Import:
             self.refused.append(Refusal.of(label, error))
 
     def add_member(self, member: Member) -> None:
+        if self.options.kind == "book" or (self.options.kind is None and is_book(member)):
+            self.books.add(read_raw(member))
+            return
         hints = read_names(member.names, member.folders)
         self.check_symbol_option(member, hints)
         raw = read_table(member)
@@ -173,12 +185,22 @@ class _Import:
         )
 
     def note_steps(self, key: SeriesKey, rows: pl.DataFrame) -> None:
-        if key.kind not in ("bars", "trades"):
+        if key.kind not in ("bars", "trades", "book"):
             return  # mark and index prices are finer than what can be traded
         seen = self.steps.setdefault((key.venue, key.symbol), [0, 0])
         seen[:] = max(seen[0], price_decimals(rows)), max(seen[1], quantity_decimals(rows))
 
+    def store_books(self) -> None:
+        for stored in self.books.store():
+            if isinstance(stored, Refusal):
+                self.refused.append(stored)
+            else:
+                report, rows = stored
+                self.files.append(report)
+                self.note_steps(report.key, rows.filter(pl.col("side") != 0))
+
     def finish(self) -> ImportReport:
+        self.store_books()
         instruments: list[str] = []
         notes: list[str] = []
         for (venue, symbol), (price, quantity) in sorted(self.steps.items()):

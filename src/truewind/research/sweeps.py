@@ -108,7 +108,7 @@ def sweep(
     plan = _Plan(data, source, space)
     tell("reading data", 0, 0)
     market = _Market(lake if isinstance(lake, Lake) else Lake(lake), plan.settings, plan.warmup)
-    known = identity(plan.settings_without_varied(), market.source, plan.strategy)
+    known = identity(plan.settings_without_varied(), market.source.snapshot, plan.strategy)
     folder = Path(out) / known["result_id"]
     kept = _Kept(folder, space)
     waiting = [trial for trial in range(len(space)) if space[trial] not in kept]

@@ -27,13 +27,15 @@ class Kind(msgspec.Struct, frozen=True):
     """The columns of one kind of series, in stored order.
 
     key: what names a row. Where the last key column is absent from a table (trades of a source without ids),
-    rows of one `ts` are told apart by their order. has_timeframe: rows are bars of one length.
+    rows of one `ts` are told apart by their order. has_timeframe: rows are bars of one length. sides: what `side` may
+    be.
     """
 
     required: tuple[tuple[str, pl.DataType], ...]
     optional: tuple[tuple[str, pl.DataType], ...] = ()
     key: tuple[str, ...] = ("ts",)
     has_timeframe: bool = False
+    sides: tuple[int, ...] = (1, -1)
 
     @property
     def columns(self) -> dict[str, pl.DataType]:
@@ -67,6 +69,19 @@ KINDS = MappingProxyType(
         "funding": Kind(
             required=(("ts", TS), ("rate", _F8)),
             optional=(("mark_price", _F8), ("ts_recv", TS)),
+        ),
+        # What happened to an order book, as the venue told it: a row is one level of an update (kind 0), of a snapshot
+        # (kind 4), or a trade (kind 2); side 0 in a message that changes nothing. quantity: the total then displayed at
+        # the price, or what was traded. first, id, previous: the message's first and final update id and the final one
+        # of the message before, as far as the venue numbers them; a trade's id is its number.
+        "book": Kind(
+            required=(
+                *(("ts", TS), ("ts_recv", TS), ("kind", _I1), ("side", _I1)),
+                *(("price", _F8), ("quantity", _F8), ("id", _I8)),
+            ),
+            optional=(("first", _I8), ("previous", _I8)),
+            key=("ts", "kind", "id", "side", "price"),
+            sides=(1, 0, -1),
         ),
     }
 )
@@ -209,16 +224,17 @@ def _rules(kind: Kind, keys: tuple[str, ...], table: pl.DataFrame) -> Iterator[t
         if dtype == _F8:
             yield ~column.is_finite(), name, f"'{name}' is no finite number", "Leave the row out and quarantine it"
     if "side" in table.columns:
-        yield ~table["side"].is_in([1, -1]), "side", "'side' is neither 1 nor -1", "Write 1 for buys, -1 for sells"
+        named = " nor ".join(map(str, kind.sides))
+        yield ~table["side"].is_in(kind.sides), "side", f"'side' is neither {named}", "Write 1 for buys, -1 for sells"
     ts = table["ts"].to_physical()
     outside = (ts < EARLIEST_US) | (ts >= LATEST_US)
     yield outside, "ts", "'ts' is not between 1900 and 2200", "Check the unit of time: it must be microseconds"
     before = ts.shift(1)
     back, same = ts < before, ts == before
-    if len(keys) > 1:
-        earlier = table[keys[1]].shift(1)
-        back |= same & (table[keys[1]] < earlier)
-        same &= table[keys[1]] == earlier
+    for name in keys[1:]:
+        earlier = table[name].shift(1)
+        back |= same & (table[name] < earlier)
+        same &= table[name] == earlier
     named = " and ".join(f"'{name}'" for name in keys)
     yield back.fill_null(False), "ts", f"{named} go back", f"Sort the table by {', '.join(keys)}"
     if len(keys) == len(kind.key):

@@ -3,12 +3,13 @@
 from typing import Any
 
 import msgspec
+import numpy as np
+import polars as pl
 
-from truewind.domain.book import BookKind
 from truewind.errors import FormatError
 from truewind.market.recordings.lines import Line
+from truewind.market.recordings.rows import LEVEL, QUOTE, SCHEMA, SNAPSHOT, TRADE
 
-SNAPSHOT = len(BookKind)  # a message kind beside those of the rows
 _NONE = -1
 _Levels = list[tuple[str, str]]
 
@@ -46,50 +47,68 @@ class _Frame(msgspec.Struct, gc=False):
 
 
 class Messages:
-    """Columns of the messages of one symbol, in the order in which they were received.
-
-    Of each message: recv_us, event_us (−1 where the venue tells none), kind (a BookKind or SNAPSHOT), first, final,
-    previous (update ids, −1 for none; a trade's or quote's id is `final`), start: its first row. Rows: side, price,
-    quantity (as the venue wrote them).
-    """
+    """Columns of messages in the order in which they were received; `rows` makes one table of them."""
 
     def __init__(self) -> None:
-        self.recv_us: list[int] = []
-        self.event_us: list[int] = []
-        self.kind: list[int] = []
-        self.first: list[int] = []
-        self.final: list[int] = []
-        self.previous: list[int] = []
-        self.start: list[int] = []
-        self.source: list[str] = []
-        self.side: list[int] = []
-        self.price: list[str] = []
-        self.quantity: list[str] = []
+        self._head: dict[str, list[int]] = {
+            name: [] for name in ("recv_us", "event_us", "kind", "first", "id", "previous", "start")
+        }
+        self._symbol: list[str] = []
+        self._source: list[str] = []
+        self._side: list[int] = []
+        self._price: list[str] = []
+        self._quantity: list[str] = []
 
     def add(
-        self, line: Line, source: str, kind: int, event: int, ids: tuple[int, int, int], bids: _Levels, asks: _Levels
+        self,
+        line: Line,
+        source: str,
+        symbol: str,
+        kind: int,
+        event: int,
+        ids: tuple[int, int, int],
+        bids: _Levels,
+        asks: _Levels,
     ) -> None:
-        """Append a message. event: the venue's time, ms or µs; ids: first, final, previous."""
-        self.recv_us.append(line.recv_us)
-        self.event_us.append(_us(event))
-        self.kind.append(kind)
-        self.first.append(ids[0])
-        self.final.append(ids[1])
-        self.previous.append(ids[2])
-        self.start.append(len(self.price))
-        self.source.append(f"{source}:{line.number}")
+        """Append a message. event: the venue's time, ms or µs; ids: first, final, previous; −1 for none."""
+        head = (line.recv_us, _us(event), kind, *ids, len(self._price))
+        for column, value in zip(self._head.values(), head, strict=True):
+            column.append(value)
+        self._symbol.append(symbol)
+        self._source.append(f"{source}:{line.number}")
         for side, levels in ((1, bids), (-1, asks)):
             for price, quantity in levels:
-                self.side.append(side)
-                self.price.append(price)
-                self.quantity.append(quantity)
+                self._side.append(side)
+                self._price.append(price)
+                self._quantity.append(quantity)
+        if not bids and not asks:  # it changes nothing, but the next update follows it
+            self._side.append(0)
+            self._price.append("0")
+            self._quantity.append("0")
+
+    def rows(self) -> pl.DataFrame:
+        """One row a level or trade, as `recordings.rows` describes them."""
+        start = np.array([*self._head["start"], len(self._price)], np.int64)
+        message = np.repeat(np.arange(len(self._source)), np.diff(start))
+        head = pl.DataFrame(
+            {name: column for name, column in self._head.items() if name != "start"}
+            | {"symbol": self._symbol, "source": self._source},
+            schema_overrides={"kind": pl.Int8},
+        )[message]
+        return head.with_columns(
+            pl.when(pl.col(name) >= 0).then(pl.col(name)).alias(name)
+            for name in ("event_us", "first", "id", "previous")
+        ).with_columns(
+            pl.Series("side", self._side, pl.Int8),
+            pl.Series("price", self._price, pl.String).cast(pl.Float64, strict=False),
+            pl.Series("quantity", self._quantity, pl.String).cast(pl.Float64, strict=False),
+        ).select(*SCHEMA)  # fmt: skip
 
 
 class Decoder:
-    """Sorts payloads of `symbol` into `messages`; others are counted in `others` by what they are."""
+    """Sorts payloads into `messages`; those that are none of depth, trades and quotes are counted in `others`."""
 
-    def __init__(self, symbol: str) -> None:
-        self.symbol = symbol
+    def __init__(self) -> None:
         self.messages = Messages()
         self.others: dict[str, int] = {}
         self._decode: Any = msgspec.json.Decoder(_Frame).decode
@@ -105,30 +124,28 @@ class Decoder:
         data = frame.data
         if data is None:
             self._answer(frame, line, source)
-        elif data.s != self.symbol:
-            self._pass(data.s or "other")
         elif isinstance(data.b, list) and isinstance(data.a, list):
             # The match time where there is one: `E` is when the message was put together.
             event = data.T if data.T > 0 else data.E
-            self.messages.add(line, source, BookKind.LEVEL, event, (data.U, data.u, data.pu), data.b, data.a)
+            self.messages.add(line, source, data.s, LEVEL, event, (data.U, data.u, data.pu), data.b, data.a)
         elif data.e in ("trade", "aggTrade"):
             number = data.a if isinstance(data.a, int) else data.t
             trade = [(data.p, data.q)]
             bought, sold = ([], trade) if data.m else (trade, [])
-            self.messages.add(line, source, BookKind.TRADE, data.T, (_NONE, number, _NONE), bought, sold)
+            self.messages.add(line, source, data.s, TRADE, data.T, (_NONE, number, _NONE), bought, sold)
         elif isinstance(data.b, str) and isinstance(data.a, str) and data.B and data.A:
             ids = (_NONE, data.u, _NONE)
-            self.messages.add(line, source, BookKind.QUOTE, data.T, ids, [(data.b, data.B)], [(data.a, data.A)])
+            self.messages.add(line, source, data.s, QUOTE, data.T, ids, [(data.b, data.B)], [(data.a, data.A)])
         else:
             self._pass(data.e or "other")
 
     def _answer(self, frame: _Frame, line: Line, source: str) -> None:
-        symbol = frame.symbol or line.symbol or self.symbol
-        if frame.last_id == _NONE or symbol != self.symbol:
-            self._pass(symbol if frame.last_id != _NONE else "other")
+        if frame.last_id == _NONE:
+            self._pass("other")
             return
         event = frame.T if frame.T > 0 else frame.E
-        self.messages.add(line, source, SNAPSHOT, event, (_NONE, frame.last_id, _NONE), frame.bids, frame.asks)
+        symbol = frame.symbol or line.symbol
+        self.messages.add(line, source, symbol, SNAPSHOT, event, (_NONE, frame.last_id, _NONE), frame.bids, frame.asks)
 
     def _pass(self, what: str) -> None:
         self.others[what] = self.others.get(what, 0) + 1

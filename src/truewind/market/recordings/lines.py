@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import msgspec
 
 from truewind.errors import FormatError
-from truewind.market.files.container import Member
+from truewind.market.files.container import Encoding, Member
 
 # hftbacktest's collector: `<local ns> <json>`.
 _HFTBACKTEST = re.compile(rb"(\d{19}) (\{.*)")
@@ -14,6 +14,7 @@ _HFTBACKTEST = re.compile(rb"(\d{19}) (\{.*)")
 # (`<-`, `<->`) carry no market data.
 _CRYPTOFEED = re.compile(rb"(?:\S+?symbol=(?P<symbol>[^&\s]+)\S* -> )?(?P<seconds>\d{10}(?:\.\d+)?): (?P<json>[\[{].*)")
 _ASIDE = re.compile(rb"\S+ (?:<-|<->|->) ")
+_PROBE, _PROBED_LINES = 1 << 20, 64
 
 
 class Line(msgspec.Struct, frozen=True, gc=False):
@@ -23,6 +24,18 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     payload: bytes
     symbol: str
     number: int
+
+
+def is_recording(member: Member) -> bool:
+    """Whether the first line that carries market data is one of a recording."""
+    if member.encoding is not Encoding.TEXT:
+        return False
+    for text in member.data[:_PROBE].splitlines()[:_PROBED_LINES]:
+        if _HFTBACKTEST.match(text) or _CRYPTOFEED.match(text):
+            return True
+        if text.strip() and not _ASIDE.match(text):
+            return False
+    return False
 
 
 def lines(member: Member) -> Iterator[Line]:
