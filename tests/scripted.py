@@ -11,7 +11,7 @@ from truewind.domain.instrument import Instrument, Kind
 from truewind.domain.market import FUNDING
 from truewind.domain.order import Reason, Status
 from truewind.engine.engine import Engine
-from truewind.engine.merge import Timeline, merge
+from truewind.engine.merge import merge
 from truewind.execution.simulated.costs import CostSettings
 from truewind.portfolio.margin import Margin, MarginSettings
 from truewind.risk.gate import RiskSettings
@@ -127,18 +127,17 @@ def build(
     gate_leverage: float | None = None,
     funding: Mapping[str, Sequence[tuple[int, float, float]]] | None = None,
     marks: Sequence[Candle] | Mapping[str, Any] | None = None,
+    indices: Sequence[Candle] | Mapping[str, Any] | None = None,
     journal: Any = None,
 ) -> Engine:
     """An engine on these bars: candles of BTCUSDT, or columns (or candles) by symbol.
 
     funding: (ts, rate, mark price or 0) by symbol. gate_leverage: what the risk gate goes by if not `leverage`.
-    marks: as bars, of the mark price.
+    marks, indices: as bars, of the mark and the index price.
     """
     made = by_symbol(bars, step)
-    timeline = merge(made, steps or dict.fromkeys(made, step))
-    if marks is not None:
-        beside = merge(by_symbol(marks, step), steps or dict.fromkeys(made, step)).prices
-        timeline = Timeline(timeline.symbols, timeline.times, timeline.prices, timeline.columns, beside)
+    beside = [None if layer is None else by_symbol(layer, step) for layer in (marks, indices)]
+    timeline = merge(made, steps or dict.fromkeys(made, step), *beside)
     traded = list(instruments) if instruments is not None else [perpetual(symbol) for symbol in made]
     rows = {}
     for symbol, dues in (funding or {}).items():

@@ -4,6 +4,7 @@ import datetime as dt
 from decimal import Decimal
 
 import numpy as np
+import polars as pl
 import pytest
 
 from scripted import MINUTE, flat
@@ -12,6 +13,8 @@ from truewind.backtest.replay import DataSettings, named, replay
 from truewind.config import parse
 from truewind.domain.clock import parse_ts_us
 from truewind.errors import ConfigError, EmptyRangeError, FeatureError, TruewindError, UnknownSeriesError
+from truewind.market.importing import import_files
+from truewind.storage.schema import SeriesKey
 
 START = parse_ts_us("2024-01-01")
 BARS = [flat(100 + i) for i in range(30)]
@@ -186,3 +189,57 @@ def test_steps_are_the_instruments(lake, store):
 def test_the_warm_up_is_what_the_features_say():
     """Enough for the longest of them."""
     assert features.warmup(["sma(5)", "sma(12)"]) >= 11
+
+
+def store_beside(lake, kind, candles, minutes, symbol="BTCUSDT"):
+    table = {name: [float(bar[i]) for bar in candles] for i, name in enumerate(("open", "high", "low", "close"))}
+    ts = pl.Series([START + minute * MINUTE for minute in minutes]).cast(pl.Datetime("us", "UTC"))
+    lake.write(SeriesKey(kind, "test", symbol, "1m"), pl.DataFrame({"ts": ts, **table}))
+
+
+@pytest.mark.parametrize(("kind", "layer"), [("mark_bars", "marks"), ("index_bars", "indices")])
+def test_mark_and_index_prices_lie_beside_the_bars(kind, layer, lake, store):
+    """Each on the row of its own time and symbol; where one is missing what traded stands in, and is counted."""
+    store("BTCUSDT", [(100, 101, 99, 100)] * 4)
+    store("ETHUSDT", [(50, 51, 49, 50)] * 4)
+    store_beside(lake, kind, [(200, 203, 198, 201), (300, 303, 298, 301)], [1, 3])
+    asked = settings(symbols=["BTCUSDT", "ETHUSDT"])
+    found = replay(lake, asked, {})
+    rows = list(zip(found.timeline.times[2], *getattr(found.timeline, layer), strict=True))
+    traded = (100, 101, 99, 100)
+    expected = [traded, (200, 203, 198, 201), traded, (300, 303, 298, 301)]
+    assert [row[1:] for row in rows if row[0] == 0] == expected
+    assert [row[1:] for row in rows if row[0] == 1] == [(50, 51, 49, 50)] * 4
+    which = kind.partition("_")[0]
+    said = [warning for warning in found.warnings if f"no {which} price" in warning]
+    assert len(said) == 1
+    assert "BTCUSDT: 2 of 4 bars" in said[0]
+    assert "2024-01-01 00:00" in said[0]
+    assert (
+        found.snapshot.id != replay(lake, settings(symbols=["BTCUSDT", "ETHUSDT"], **{which: "last"}), {}).snapshot.id
+    )
+
+
+def test_without_mark_prices_the_traded_ones_are_not_copied(lake, store):
+    """`marks is prices` is how the engine knows that there are none."""
+    store("BTCUSDT", BARS)
+    store_beside(lake, "mark_bars", [(1, 1, 1, 1)], [0])
+    for asked in (settings(mark="last"), settings(start="2024-01-01T00:01:00")):
+        timeline = replay(lake, asked, {}).timeline
+        assert timeline.marks is timeline.prices
+        assert timeline.indices is timeline.prices
+
+
+def test_recorded_mark_prices(lake, shared):
+    """XRPUSDT perpetual and its mark price, as recorded: row for row those of the file."""
+    folder = shared / "freqtrade"
+    files = [folder / f"futures__XRP_USDT_USDT-1h-{name}.feather" for name in ("futures", "mark")]
+    import_files(lake, files)
+    found = replay(lake, DataSettings(venue="binance_usdm", symbols="XRPUSDT", timeframe="1h"), {}).timeline
+    recorded = pl.read_ipc(folder / "futures__XRP_USDT_USDT-1h-mark.feather")
+    recorded = recorded.with_columns(pl.col("date").dt.epoch("us").alias("ts"))
+    mine = pl.DataFrame({"ts": found.times[0], "low": found.marks[2], "traded": found.prices[2]})
+    both = mine.join(recorded, on="ts", suffix="_recorded")
+    assert len(both) == 57  # hours of the recording that have both
+    assert (both["low"] == both["low_recorded"]).all()
+    assert (both["low"] != both["traded"]).sum() > len(both) / 2

@@ -24,7 +24,8 @@ from truewind.storage.snapshot import Snapshot
 # Venues stamp funding a few milliseconds after the hour at which it is due (0 to 17 ms seen). It is charged on what was
 # held at the hour, so stamps up to this much late count as punctual.
 FUNDING_JITTER_US = 5 * SECOND_US
-_BAR_COLUMNS = ("ts", "open", "high", "low", "close", "volume")
+_PRICE_COLUMNS = ("open", "high", "low", "close")
+_BAR_COLUMNS = ("ts", *_PRICE_COLUMNS, "volume")
 _OPTIONAL_COLUMNS = ("quote_volume", "trades", "taker_buy_volume")
 
 
@@ -32,6 +33,9 @@ class DataSettings(Settings):
     """Which bars (with kind: trades, which trades) to run on. start is inclusive, end exclusive, UTC; left out: all.
 
     Bars before start, as far as they exist, warm the features up; the strategy does not see them.
+    mark, index: "auto" takes the mark and index prices of the same venue, symbol and timeframe from the lake, where it
+    has them; "last" does without. Margin goes by the mark, triggers by what the order says; where there is no bar of
+    theirs, and in runs on trades, the traded prices stand in.
     """
 
     venue: str
@@ -40,6 +44,8 @@ class DataSettings(Settings):
     kind: Literal["bars", "trades"] = "bars"
     start: str | None = None
     end: str | None = None
+    mark: Literal["auto", "last"] = "auto"
+    index: Literal["auto", "last"] = "auto"
 
     @field_validator("start", "end", mode="before")
     @classmethod
@@ -117,8 +123,48 @@ def replay(lake: Lake, data: DataSettings, reads: Mapping[str, str]) -> Replay:
                 warnings += _uncharged(funding[symbol]["ts"], first, last, symbol)
             except (UnknownSeriesError, EmptyRangeError):
                 warnings.append(f"{symbol}: no funding rates for this period in the lake; no funding is charged")
-    timeline = merge(rows, dict.fromkeys(rows, length)) if length else merge_trades(rows)
+    if not length:
+        return Replay(merge_trades(rows), instruments, funding, lake.snapshot(keys), warnings)
+    marks = _beside(lake, data, "mark", rows, keys, warnings)
+    indices = _beside(lake, data, "index", rows, keys, warnings)
+    timeline = merge(rows, dict.fromkeys(rows, length), marks, indices)
     return Replay(timeline, instruments, funding, lake.snapshot(keys), warnings)
+
+
+def _beside(
+    lake: Lake,
+    data: DataSettings,
+    which: Literal["mark", "index"],
+    rows: Mapping[str, Mapping[str, np.ndarray]],
+    keys: list[SeriesKey],
+    warnings: list[str],
+) -> dict[str, dict[str, np.ndarray]]:
+    """Mark or index prices by symbol on the times of its `rows`, NaN where there is no bar; adds keys and warnings.
+
+    A symbol whose series the lake does not have, or not of this period, is left out.
+    """
+    found: dict[str, dict[str, np.ndarray]] = {}
+    if (data.mark if which == "mark" else data.index) != "auto":
+        return found
+    for symbol, bars in rows.items():
+        ts = bars["ts"]
+        key = SeriesKey(f"{which}_bars", data.venue, symbol, data.timeframe)
+        try:
+            table = lake.read(key, start_us=int(ts[0]), end_us=int(ts[-1]) + 1, columns=["ts", *_PRICE_COLUMNS])
+        except (UnknownSeriesError, EmptyRangeError):
+            continue
+        keys.append(key)
+        at = _numpy(table["ts"])
+        place = np.minimum(np.searchsorted(at, ts), len(at) - 1)
+        known = at[place] == ts
+        found[symbol] = {name: np.where(known, _numpy(table[name])[place], np.nan) for name in _PRICE_COLUMNS}
+        if missing := int((~known).sum()):
+            first = iso(int(ts[int(np.argmin(known))]))
+            warnings.append(
+                f"{symbol}: {missing} of {len(ts)} bars have no {which} price, the first at {first}; "
+                "their traded prices stand in"
+            )
+    return found
 
 
 def _uncharged(ts: np.ndarray, first: int, last: int, symbol: str) -> list[str]:

@@ -30,6 +30,14 @@ class TimeInForce(IntEnum):
     GTD = 3  # good till a date
 
 
+class TriggerSource(IntEnum):
+    """Whose price a conditional order waits for."""
+
+    LAST = 0  # what trades
+    MARK = 1  # the venue's mark price
+    INDEX = 2  # the index price of the underlying
+
+
 class Status(IntEnum):
     NEW = 0  # made by a strategy, not yet judged
     DENIED = 1  # refused by the risk gate; never left the house
@@ -187,7 +195,7 @@ class Reason(IntEnum):
 # expires: time in µs, 0 for never. group: orders of one group cancel each other when one of them fills (0: none).
 # parent: id of the order whose fill wakes this one (0: none). reduce_only: never opens or turns a position, and
 # ends when there is nothing left to reduce. accepted_row: the bar in which it arrived, or was triggered inside.
-# leg: row of the position that it is for.
+# leg: row of the position that it is for. source: the TriggerSource of its trigger, activation and best.
 ORDER = np.dtype(
     [
         ("id", np.int64),
@@ -215,6 +223,7 @@ ORDER = np.dtype(
         ("accepted_row", np.int64),
         ("tag", np.int64),
         ("leg", np.int64),
+        ("source", np.int64),
     ],
     align=True,
 )
@@ -250,6 +259,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     trigger: where a stop-limit or take-profit-limit wakes. trail: distance of a trailing stop; trail_percent: the same
     in percent of the best price. activation: price from which it trails, 0 for at once. expires_us: UTC, for GTD.
     group: orders of one group, a number of the strategy's own, cancel each other when one of them fills.
+    trigger_by: whose price is held against trigger, trail and activation.
     """
 
     trigger: float = 0.0
@@ -260,6 +270,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     expires_us: int = 0
     post_only: bool = False
     group: int = 0
+    trigger_by: TriggerSource = TriggerSource.LAST
 
 
 class Order(msgspec.Struct, frozen=True, gc=False):

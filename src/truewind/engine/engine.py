@@ -20,7 +20,7 @@ from truewind.domain.ports import Journal
 from truewind.domain.position import Position
 from truewind.domain.signal import Signal
 from truewind.engine.acting import IDLE, MOST_ORDERS, fault, follow, position_of
-from truewind.engine.intake import amend, send, submit
+from truewind.engine.intake import amend, draft, send, submit
 from truewind.engine.merge import CHUNK, CLOSE, SYMBOL, TS_EVENT, Timeline
 from truewind.engine.state import ACCOUNT_FIELD, State
 from truewind.errors import ConfigError, LedgerError, StrategyError, TruewindError, suggest
@@ -211,31 +211,19 @@ class Engine:
         if type in (OrderType.LIMIT, OrderType.STOP):
             # A limit is rounded away from the market, a trigger too: never better for us than was asked.
             ticks = self._ticks(index, price, -int(side) if type == OrderType.LIMIT else int(side))
-        plain = terms is None and type <= OrderType.STOP
-        rest = [] if plain else self._terms(index, int(side), type, price, terms or _NO_TERMS)
         row = self._row
-        while True:
-            if plain:
-                order = submit(
-                    self._handle, row, index, int(side), int(type), int(lots), ticks, int(reduce_only), parent, tag
-                )
-            else:
-                sent = [
-                    row,
-                    index,
-                    int(side),
-                    int(type),
-                    int(lots),
-                    *rest[:-1],
-                    int(reduce_only),
-                    parent,
-                    rest[-1],
-                    tag,
-                ]
-                order = send(self._handle, *sent)
-            if order != FLUSH:
-                break
-            self._make_room()
+        if terms is None and type <= OrderType.STOP:
+            plain = (index, int(side), int(type), int(lots), ticks, int(reduce_only), parent, tag)
+            while (order := submit(self._handle, row, *plain)) == FLUSH:
+                self._make_room()
+        else:
+            said = self._terms(index, int(side), type, price, terms or _NO_TERMS)
+            said |= {"reduce_only": int(reduce_only), "parent": parent, "tag": tag}
+            while (free := draft(self._handle, index, int(side), int(type), int(lots))) == FLUSH:
+                self._make_room()
+            for name, value in said.items():
+                self.state.orders[name][free] = value
+            order = send(self._handle, free, row)
         if order and not parent:
             self._wake = row + 1
         return order
@@ -288,8 +276,8 @@ class Engine:
             raise self._refuse(self.symbols[index], f"price {price} is not a number > 0")
         return int(to_ticks(float(price), tick_num, tick_den, worse))
 
-    def _terms(self, index: int, side: int, type: OrderType, price: float, terms: Terms) -> list[int]:
-        """price, trigger, trail, trail_rate, activation, tif, expires, post_only, group for `intake.send`."""
+    def _terms(self, index: int, side: int, type: OrderType, price: float, terms: Terms) -> dict[str, int]:
+        """What `terms` say, as fields of ORDER. Raises StrategyError for what they cannot say together."""
         symbol = self.symbols[index]
         limited = type in (OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT_LIMIT)
         trigger = terms.trigger or (price if type in (OrderType.STOP, OrderType.TAKE_PROFIT) else 0.0)
@@ -304,17 +292,18 @@ class Engine:
             raise self._refuse(symbol, "a GTD order, and no other, has expires_us")
         waits = type >= OrderType.STOP and not trailing
         trail = self._ticks(index, terms.trail, 1) if terms.trail else round(terms.trail_percent * RATE_SCALE / 100)
-        return [
-            self._ticks(index, price, -side) if limited else 0,
-            self._ticks(index, trigger, side) if waits else 0,
-            trail,
-            int(terms.trail_percent > 0.0),
-            self._ticks(index, terms.activation, side) if terms.activation else 0,
-            int(terms.tif),
-            terms.expires_us,
-            int(terms.post_only),
-            terms.group,
-        ]
+        return {
+            "price": self._ticks(index, price, -side) if limited else 0,
+            "trigger": self._ticks(index, trigger, side) if waits else 0,
+            "trail": trail,
+            "trail_rate": int(terms.trail_percent > 0.0),
+            "activation": self._ticks(index, terms.activation, side) if terms.activation else 0,
+            "tif": int(terms.tif),
+            "expires": terms.expires_us,
+            "post_only": int(terms.post_only),
+            "group": terms.group,
+            "source": int(terms.trigger_by),
+        }
 
     def working(self, symbol: str) -> list[Order]:
         """See `ports.Desk.working`."""

@@ -133,75 +133,81 @@ def submit(
     tag: int,
 ) -> int:
     """`send` for plain orders: market, limit (`price` is the limit) and stop (`price` is the trigger)."""
-    limit, trigger = (0, price) if kind == _STOP else (price, 0)
-    return send(state, k, symbol, side, kind, lots, limit, trigger, 0, 0, 0, 0, 0, 0, reduce_only, parent, 0, tag)
+    j = draft(state, symbol, side, kind, lots)
+    if j < 0:
+        return FLUSH
+    order = orders_of(state)[j]
+    if kind == _STOP:
+        order["trigger"] = price
+    else:
+        order["price"] = price
+    order["reduce_only"] = reduce_only
+    order["parent"] = parent
+    order["tag"] = tag
+    return send(state, j, k)
 
 
 @kernel
-def send(
-    state: int,
-    k: int,
-    symbol: int,
-    side: int,
-    kind: int,
-    lots: int,
-    price: int,
-    trigger: int,
-    trail: int,
-    trail_rate: int,
-    activation: int,
-    tif: int,
-    expires: int,
-    post_only: int,
-    reduce_only: int,
-    parent: int,
-    group: int,
-    tag: int,
-) -> int:
-    """Judge a new order and send it. Returns its id, 0 if it was denied, or FLUSH (nothing was done).
+def draft(state: int, symbol: int, side: int, kind: int, lots: int) -> int:
+    """Write a plain order into the free row of the working table; its row, or FLUSH if there is none.
 
-    k: the last row that the strategy has seen. Prices in ticks, 0 for none; the other terms as in ORDER. With a parent
-    the order is held until the parent fills. Reducing orders pass without a question.
+    Until `send` is called for that row the order is nobody's: the caller fills in what else it says.
     """
-    instruments = instruments_of(state)
-    positions = positions_of(state)
-    orders = orders_of(state)
-    events = events_of(state)
-    costs = costs_of(state)
-    money = account_of(state)
+    money, orders = account_of(state), orders_of(state)
     j = money["orders"]
-    if money["events"] + 4 > len(events) or j + 1 > len(orders):
+    if money["events"] + 4 > len(events_of(state)) or j + 1 > len(orders):
         return FLUSH
-    settle(state, k + 1)
-    now = time_at(state, k)
-    instrument = instruments[symbol]
-    money["next_order"] += 1
     order = orders[j]
-    order["id"] = money["next_order"]
+    order["id"] = 0
     order["symbol"] = symbol
     order["side"] = side
     order["type"] = kind
     order["status"] = _NEW
-    order["reduce_only"] = reduce_only
+    order["reduce_only"] = 0
+    order["lots"] = lots
     order["filled"] = 0
-    order["price"] = price
-    order["trigger"] = trigger
+    order["price"] = 0
+    order["trigger"] = 0
     order["rising"] = -side if kind in (_TAKE_PROFIT, _TAKE_PROFIT_LIMIT) else side
-    order["trail"] = trail
-    order["trail_rate"] = trail_rate
-    order["activation"] = activation
+    order["trail"] = 0
+    order["trail_rate"] = 0
+    order["activation"] = 0
     order["best"] = 0
-    order["tif"] = tif
-    order["expires"] = expires
-    order["post_only"] = post_only
-    order["parent"] = parent
-    order["group"] = group
-    order["ts_sent"] = now
-    order["ts_arrive"] = now + costs["latency_us"]
+    order["tif"] = 0
+    order["expires"] = 0
+    order["post_only"] = 0
+    order["parent"] = 0
+    order["group"] = 0
+    order["ts_sent"] = 0
+    order["ts_arrive"] = 0
     order["accepted_row"] = -1
-    order["tag"] = tag
-    # In hedge mode purchases open the long leg and reduce the short one, sales the other way round.
+    order["tag"] = 0
     order["leg"] = symbol
+    order["source"] = 0
+    return int(j)
+
+
+@kernel
+def send(state: int, j: int, k: int) -> int:
+    """Judge the order drafted in row `j` and send it. Returns its id, or 0 if it was denied.
+
+    k: the last row that the strategy has seen. With a parent the order is held until the parent fills. Reducing orders
+    pass without a question.
+    """
+    instruments = instruments_of(state)
+    positions = positions_of(state)
+    money = account_of(state)
+    order = orders_of(state)[j]
+    symbol, side, kind, lots = order["symbol"], order["side"], order["type"], order["lots"]
+    reduce_only, parent, expires = order["reduce_only"], order["parent"], order["expires"]
+    settle(state, k + 1)
+    now = time_at(state, k)
+    instrument = instruments[symbol]
+    money["next_order"] += 1
+    order["id"] = money["next_order"]
+    order["ts_sent"] = now
+    order["ts_arrive"] = now + costs_of(state)["latency_us"]
+    # In hedge mode purchases open the long leg and reduce the short one, sales the other way round.
     if len(positions) > len(instruments) and (side < 0) != (reduce_only != 0):
         order["leg"] += len(instruments)
     at = worth_at(order, positions[symbol]["close"], instrument)
@@ -209,7 +215,7 @@ def send(
     reason = _NONE
     limited = kind in (_LIMIT, _STOP_LIMIT, _TAKE_PROFIT_LIMIT)
     waiting = kind >= _STOP and kind != _TRAILING
-    if (limited and price < 1) or (waiting and trigger < 1):
+    if (limited and order["price"] < 1) or (waiting and order["trigger"] < 1):
         allowed, reason = 0, _BAD_PRICE
     elif not at > 0.0:
         allowed, reason = 0, _NO_PRICE

@@ -20,6 +20,9 @@ _TRADE = ("quantity", "side", "id")
 _OPTIONAL = ("volume", "quote_volume", "trades", "taker_buy_volume")
 
 
+Columns = Mapping[str, np.ndarray]  # of one symbol, by name
+
+
 class Timeline:
     """All bars of a run, merged, as columns.
 
@@ -114,7 +117,7 @@ class Tape(Timeline):
             yield range(first, first + len(ts)), map(Trade, symbols, ts, ts, *values)
 
 
-def merge_trades(trades: Mapping[str, Mapping[str, np.ndarray]]) -> Tape:
+def merge_trades(trades: Mapping[str, Columns]) -> Tape:
     """One tape from each symbol's columns (`ts` int64 µs, price, quantity, side, optionally id).
 
     Trades at the same time keep the source's order, and symbols the given one. Raises DataError for a symbol without
@@ -154,12 +157,19 @@ def merge_trades(trades: Mapping[str, Mapping[str, np.ndarray]]) -> Tape:
     return Tape(list(trades), times, (price,) * 4, merged)
 
 
-def merge(bars: Mapping[str, Mapping[str, np.ndarray]], lengths_us: Mapping[str, int]) -> Timeline:
+def merge(
+    bars: Mapping[str, Columns],
+    lengths_us: Mapping[str, int],
+    marks: Mapping[str, Columns] | None = None,
+    indices: Mapping[str, Columns] | None = None,
+) -> Timeline:
     """One timeline from each symbol's columns (`ts` int64 µs, open, high, low, close, volume, features …).
 
-    lengths_us: timeframe of each symbol. A column that some symbol lacks is NaN there. Symbols keep their given order,
-    which decides among bars that are known at the same time. Raises DataError for a symbol without bars, with times
-    that do not rise, or with prices that are not positive numbers between low and high.
+    lengths_us: timeframe of each symbol. marks, indices: open, high, low and close of the mark and the index price on
+    each symbol's rows; where a symbol has none, or a row is NaN, the traded prices stand in. A column that some symbol
+    lacks is NaN there. Symbols keep their given order, which decides among bars that are known at the same time. Raises
+    DataError for a symbol without bars, with times that do not rise, or with prices that are not positive numbers
+    between low and high.
     """
     symbols = list(bars)
     names: list[str] = []
@@ -190,10 +200,31 @@ def merge(bars: Mapping[str, Mapping[str, np.ndarray]], lengths_us: Mapping[str,
         for name in names:
             merged[name][to] = columns.get(name, np.nan)
         start = stop
-    return Timeline(symbols, times, prices, merged)
+    beside = [_beside(prices, layer, bars, order) if layer else None for layer in (marks, indices)]
+    return Timeline(symbols, times, prices, merged, *beside)
 
 
-def _check_prices(symbol: str, columns: Mapping[str, np.ndarray]) -> None:
+def _beside(
+    prices: Sequence[np.ndarray], layer: Mapping[str, Columns], bars: Mapping[str, Columns], order: np.ndarray | None
+) -> list[np.ndarray]:
+    """`prices` of the timeline, with those of `layer` in their place wherever it has a bar."""
+    found = [column.copy() for column in prices]
+    start = 0
+    for symbol, columns in bars.items():
+        rows = (
+            np.arange(start, start + len(columns["ts"])) if order is None else order[start : start + len(columns["ts"])]
+        )
+        start += len(rows)
+        if symbol in layer:
+            known = ~np.isnan([layer[symbol][name] for name in _PRICES]).any(axis=0)
+            whole = {"ts": columns["ts"][known], **{name: layer[symbol][name][known] for name in _PRICES}}
+            _check_prices(symbol, whole)
+            for column, name in zip(found, _PRICES, strict=True):
+                column[rows[known]] = whole[name]
+    return found
+
+
+def _check_prices(symbol: str, columns: Columns) -> None:
     """Matching relies on 0 < low ≤ open, close ≤ high < ∞; what is not so is no bar."""
     open_, high, low, close = (columns[name] for name in _PRICES)
     good = (low > 0.0) & (low <= open_) & (low <= close) & (open_ <= high) & (close <= high) & (high < np.inf)
@@ -208,7 +239,7 @@ def _check_prices(symbol: str, columns: Mapping[str, np.ndarray]) -> None:
         )
 
 
-def _event_order(bars: Mapping[str, Mapping[str, np.ndarray]], lengths_us: Mapping[str, int]) -> np.ndarray | None:
+def _event_order(bars: Mapping[str, Columns], lengths_us: Mapping[str, int]) -> np.ndarray | None:
     """Where each row of the symbols laid end to end goes on the timeline; None if they are in order already."""
     if len(bars) == 1:
         return None

@@ -2,15 +2,20 @@
 
 from typing import Any
 
-from truewind.domain.order import TRANSITIONS, Event, OrderType, Reason, Status
+from truewind.domain.order import TRANSITIONS, Event, OrderType, Reason, Status, TriggerSource
 from truewind.execution.simulated.valuation import time_at
+from truewind.numerics.exact import to_price, to_ticks
 from truewind.numerics.jit import kernel
 from truewind.portfolio.ledger import RATE_SCALE
 from truewind.portfolio.state import (
     account_of,
     events_of,
+    indices_of,
+    instruments_of,
+    marks_of,
     orders_of,
     positions_of,
+    prices_of,
 )
 
 FLUSH = -1  # the buffers are too full for what may happen: empty them and call again
@@ -23,6 +28,7 @@ _CANCEL, _EXPIRE = int(Event.CANCEL), int(Event.EXPIRE)
 _NONE = int(Reason.NONE)
 _NOTHING_TO_REDUCE, _PARENT_ENDED = int(Reason.NOTHING_TO_REDUCE), int(Reason.PARENT_ENDED)
 _SIBLING_FILLED = int(Reason.SIBLING_FILLED)
+_BY_MARK, _BY_INDEX = int(TriggerSource.MARK), int(TriggerSource.INDEX)
 
 
 @kernel
@@ -35,6 +41,30 @@ def waits(order: Any) -> bool:
 def rests(order: Any) -> bool:
     """Whether an order stands at the venue with a limit price."""
     return bool(order["status"] == _TRIGGERED or (order["status"] == _ACCEPTED and order["type"] == _LIMIT))
+
+
+@kernel(inline=True)
+def watched(state: int, source: int, k: int) -> tuple[float, float, float, float]:
+    """Open, high, low and close of row `k` in the price that triggers of `source` wait for."""
+    prices = prices_of(state)
+    if source == _BY_MARK:
+        prices = marks_of(state)
+    elif source == _BY_INDEX:
+        prices = indices_of(state)
+    return prices[0][k], prices[1][k], prices[2][k], prices[3][k]
+
+
+@kernel
+def beside(ticks: int, low: float, high: float, side: int, instrument: Any) -> int:
+    """The price in [low, high] that is nearest to `ticks`, in ticks; between two the worse one for `side`.
+
+    At a moment inside a bar that only one of its prices (traded, mark, index) tells, the others are taken to be as near
+    to it as their own range allows.
+    """
+    at = to_price(ticks, instrument["tick_num"], instrument["tick_den"])
+    if low <= at <= high:
+        return ticks
+    return int(to_ticks(min(max(at, low), high), instrument["tick_num"], instrument["tick_den"], side))
 
 
 @kernel
@@ -118,6 +148,7 @@ def wake_children(state: int, parent: int, filled: int, at: int, ts: int, row: i
     nobody could have had.
     """
     account = account_of(state)
+    instruments = instruments_of(state)
     orders = orders_of(state)
     for j in range(account["orders"]):
         order = orders[j]
@@ -126,10 +157,14 @@ def wake_children(state: int, parent: int, filled: int, at: int, ts: int, row: i
             order["ts_sent"] = ts
             order["ts_arrive"] = ts
             order["accepted_row"] = row
+            seen = at
+            if order["source"]:
+                _, high, low, _ = watched(state, order["source"], row)
+                seen = beside(at, low, high, order["side"], instruments[order["symbol"]])
             if order["type"] == _TRAILING:
-                follow(order, at)
-            elif order["rising"] * order["side"] > 0 and (at - order["trigger"]) * order["rising"] > 0:
-                order["trigger"] = at
+                follow(order, seen)
+            elif order["rising"] * order["side"] > 0 and (seen - order["trigger"]) * order["rising"] > 0:
+                order["trigger"] = seen
             change_order(state, j, ts, row, _SUBMIT, _NONE, order["lots"])
             change_order(state, j, ts, row, _ACCEPT, _NONE, order["lots"])
 

@@ -10,7 +10,17 @@ import numpy as np
 
 from truewind.domain.order import TRANSITIONS, Event, OrderType, Reason, Status, TimeInForce
 from truewind.execution.simulated.filling import execute, pay_funding
-from truewind.execution.simulated.lifecycle import FLUSH, change_order, end_order, follow, rests, tidy, waits
+from truewind.execution.simulated.lifecycle import (
+    FLUSH,
+    beside,
+    change_order,
+    end_order,
+    follow,
+    rests,
+    tidy,
+    waits,
+    watched,
+)
 from truewind.execution.simulated.liquidating import danger_ahead, liquidate, liquidate_open, set_mark
 from truewind.execution.simulated.quiet import scan, set_bounds
 from truewind.execution.simulated.valuation import equity_now, settle
@@ -90,14 +100,15 @@ def match_open(state: int, k: int) -> None:
             ts = max(opened, order["ts_arrive"])
             if waits(order):
                 trigger = to_price(order["trigger"], instrument["tick_num"], instrument["tick_den"])
-                if order["trigger"] > 0 and (at - trigger) * order["rising"] >= 0.0:
+                seen, _, _, _ = watched(state, order["source"], k)
+                if order["trigger"] > 0 and (seen - trigger) * order["rising"] >= 0.0:
                     if order["price"] > 0:
                         order["accepted_row"] = k
                         change_order(state, j, ts, k, _TRIGGER, _NONE, order["lots"])
                     else:
                         execute(state, j, ticks, 0, 0, ts, k)
                 elif order["type"] == _TRAILING:
-                    follow(order, ticks)
+                    follow(order, to_ticks(seen, instrument["tick_num"], instrument["tick_den"], side))
             elif order["status"] == _ACCEPTED and order["type"] == _MARKET:
                 if costs["worst"]:
                     worst = prices[1][k] if side > 0 else prices[2][k]
@@ -138,11 +149,13 @@ def nearest(state: int, k: int, against: bool, only_opening: bool) -> int:
         order = orders[j]
         if order["symbol"] != symbol:
             continue
+        start = prices[0][k]
         if waits(order):
             if (order["rising"] * order["side"] > 0) != against or order["trigger"] == 0:
                 continue
             at = to_price(order["trigger"], instrument["tick_num"], instrument["tick_den"])
-            reached = prices[1][k] >= at if order["rising"] > 0 else prices[2][k] <= at
+            start, high, low, _ = watched(state, order["source"], k)
+            reached = high >= at if order["rising"] > 0 else low <= at
         elif rests(order) and not against:
             if order["status"] == _TRIGGERED and order["accepted_row"] == k:
                 continue  # what the price did after it was triggered in this bar is not known
@@ -154,7 +167,7 @@ def nearest(state: int, k: int, against: bool, only_opening: bool) -> int:
             continue
         if not reached or (only_opening and positions[order["leg"]]["lots"] * order["side"] < 0):
             continue
-        distance = abs(at - prices[0][k]) * instrument["tick_den"] / instrument["tick_num"]
+        distance = abs(at - start) * instrument["tick_den"] / instrument["tick_num"]
         if distance < shortest - 1e-6:
             found, shortest = j, distance
     return found
@@ -167,12 +180,16 @@ def act(state: int, j: int, k: int) -> int:
     ts = times_of(state)[1][k]
     if not waits(order):
         return execute(state, j, order["price"], 0, 1, ts, k)
+    reference = int(order["trigger"])
+    if order["source"]:
+        prices, instrument = prices_of(state), instruments_of(state)[order["symbol"]]
+        reference = beside(reference, prices[2][k], prices[1][k], order["side"], instrument)
     if order["price"] == 0:
-        return execute(state, j, order["trigger"], 0, 0, ts, k)
+        return execute(state, j, reference, 0, 0, ts, k)
     order["accepted_row"] = k
     change_order(state, j, ts, k, _TRIGGER, _NONE, order["lots"])
-    if (order["price"] - order["trigger"]) * order["side"] >= 0:
-        return execute(state, j, order["trigger"], order["price"], 0, ts, k)
+    if (order["price"] - reference) * order["side"] >= 0:
+        return execute(state, j, reference, order["price"], 0, ts, k)
     if order["tif"] in (_IOC, _FOK):
         end_order(state, j, ts, k, _EXPIRE, _TIME_IN_FORCE)
     return 0
@@ -185,7 +202,6 @@ def trail(state: int, k: int) -> None:
     Whether the best price came before the worst is not known; the close came after both.
     """
     times = times_of(state)
-    prices = prices_of(state)
     account = account_of(state)
     orders = orders_of(state)
     symbol = times[2][k]
@@ -193,10 +209,11 @@ def trail(state: int, k: int) -> None:
     for j in range(account["orders"]):
         order = orders[j]
         if order["symbol"] == symbol and order["type"] == _TRAILING and waits(order):
-            best = prices[1][k] if order["side"] < 0 else prices[2][k]
+            _, high, low, close = watched(state, order["source"], k)
+            best = high if order["side"] < 0 else low
             follow(order, to_ticks(best, instrument["tick_num"], instrument["tick_den"], -order["side"]))
             trigger = to_price(order["trigger"], instrument["tick_num"], instrument["tick_den"])
-            if order["trigger"] > 0 and (prices[3][k] - trigger) * order["rising"] >= 0.0:
+            if order["trigger"] > 0 and (close - trigger) * order["rising"] >= 0.0:
                 act(state, j, k)
 
 
@@ -208,7 +225,6 @@ def match_range(state: int, k: int) -> None:
     position was opened or added to inside the bar, no order that takes it off at a profit fills any more.
     """
     times = times_of(state)
-    prices = prices_of(state)
     instruments = instruments_of(state)
     account = account_of(state)
     orders = orders_of(state)
@@ -225,7 +241,8 @@ def match_range(state: int, k: int) -> None:
             stop = np.inf
             if j >= 0:
                 trigger = to_price(orders[j]["trigger"], instrument["tick_num"], instrument["tick_den"])
-                stop = abs(trigger - prices[0][k])
+                start, _, _, _ = watched(state, orders[j]["source"], k)
+                stop = abs(trigger - start)
             if abs(mark - marks[0][k]) <= stop:
                 liquidate(state, leg, mark, ts, k)
                 continue

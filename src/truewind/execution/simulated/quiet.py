@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from truewind.domain.order import OrderType, Status
+from truewind.domain.order import OrderType, Status, TriggerSource
 from truewind.domain.position import CROSS
 from truewind.execution.simulated.lifecycle import rests, waits
 from truewind.numerics.exact import to_price
@@ -25,6 +25,7 @@ from truewind.portfolio.state import (
 NEVER = np.iinfo(np.int64).max
 _TRAILING = int(OrderType.TRAILING_STOP)
 _SUBMITTED = int(Status.SUBMITTED)
+_BY_MARK, _BY_INDEX = int(TriggerSource.MARK), int(TriggerSource.INDEX)
 
 
 @kernel
@@ -95,7 +96,14 @@ def set_bounds(state: int) -> None:
             ticks = order["trigger"] if waits(order) else order["price"]
             at = to_price(ticks, instrument["tick_num"], instrument["tick_den"])
             rising = order["rising"] > 0 if waits(order) else order["side"] < 0
-            if rising:
+            if waits(order) and order["source"] == _BY_MARK:
+                if rising:
+                    position["mark_high_at"] = min(position["mark_high_at"], at)
+                else:
+                    position["mark_low_at"] = max(position["mark_low_at"], at)
+            elif waits(order) and order["source"] == _BY_INDEX:
+                position["wake"] = 1
+            elif rising:
                 position["high_at"] = min(position["high_at"], at)
             else:
                 position["low_at"] = max(position["low_at"], at)
