@@ -8,7 +8,8 @@ import numpy as np
 # next_order: the next order id. orders, fills, events: rows in use of the working tables. overflow: some amount did not
 # fit 64 bits. settled: bars before this row are in `equity`. horizon: how many bars to look ahead for something to do.
 # halted: equity after some bar was less than `keep` × peak: no order that opens is let through any more.
-# marked: the run has mark prices of its own. tiers_at: when some symbol's margin tiers change next.
+# marked: the run has mark prices of its own. tiers_at: when some symbol's margin tiers change next. booked: fills and
+# payments so far. bounded: how many of them there were when the safe marks were reckoned; -1: reckon them anew.
 ACCOUNT = np.dtype(
     [
         ("cash", np.int64),
@@ -30,6 +31,8 @@ ACCOUNT = np.dtype(
         ("keep", np.float64),
         ("marked", np.int64),
         ("tiers_at", np.int64),
+        ("booked", np.int64),
+        ("bounded", np.int64),
     ],
     align=True,
 )

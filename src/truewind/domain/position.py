@@ -12,8 +12,9 @@ CROSS = -1  # as a position's wallet: it shares the account's
 # low_at, high_at: nothing happens to this symbol on a bar that stays strictly between them, unless it must
 # wake: an order is on its way, or the margin is used up. close: last known price, NaN before the first bar.
 # mark: last known mark price. mark_low_at, mark_high_at: as low_at and high_at, for the mark price; without marks of
-# their own they are part of low_at and high_at. symbol: whose position it is. wallet: isolated margin in ledger units,
-# -1 where the position shares the account's (cross).
+# their own they are part of low_at and high_at. safe_low, safe_high: between these marks no wallet comes to its
+# maintenance margin as long as all others stay between theirs. symbol: whose position it is. wallet: isolated margin in
+# ledger units, -1 where the position shares the account's (cross).
 # In hedge mode a symbol has a second row, for its short side, as many rows on as there are symbols: a *leg*. What is
 # said of prices and times stands in the first leg only.
 POSITION = np.dtype(
@@ -37,6 +38,8 @@ POSITION = np.dtype(
         ("mark_high_at", np.float64),
         ("symbol", np.int64),
         ("wallet", np.int64),
+        ("safe_low", np.float64),
+        ("safe_high", np.float64),
     ],
     align=True,
 )

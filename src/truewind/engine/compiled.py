@@ -1,7 +1,7 @@
 """The compiled lane: the loop of `engine.engine` in machine code, for strategies given as a pure `decide`.
 
 A small module is written for each `decide` (it stands in the cache folder, to be read and stepped through): its loop
-walks the rows, calls `process` where the event lane would, gives `decide` the same row, position and parameters, and
+walks the rows, calls `happen` where the event lane would, gives `decide` the same row, position and parameters, and
 acts on its signals by the same `follow`. Only what Python costs is gone, so both lanes give equal orders, fills and
 equity, to the last bit.
 
@@ -113,20 +113,19 @@ def _compiled(decide: Callable[..., Any], text: str, columns: int) -> tuple[Call
     nothing, integers, held = np.zeros(0), np.zeros(0, np.int64), np.zeros(0, HELD)
     with refusals():
         module = generated(f"lane_{name}", text, {"decide": deciding.compiled(decide)})
-        module.loop(0, 0, 0, 0, (nothing,) * columns, integers, nothing, held, integers)
+        module.loop(0, 0, 0, (nothing,) * columns, integers, nothing, held, integers)
     return module.loop, module.trial
 
 
 def source(strategy: SignalStrategy, columns: tuple[str, ...], alone: bool) -> str:
     """Python source of the loop for `strategy` over a timeline with these `columns`; alone: of one symbol only.
 
-        loop(state, first, last, wake, columns, integers, floats, held, at) -> row, wake, done
+        loop(state, first, last, columns, integers, floats, held, at) -> row, done
 
     It walks rows `first` … `last` and returns at `last`, or at the row on which it needs help, with `follow`'s answer;
-    called again for that row it goes on. wake: see `process`. held: HELD rows for its own use. at[0]: the row of the
-    last decision.
+    called again for that row it goes on. held: HELD rows for its own use. at[0]: the row of the last decision.
 
-        trial(state, rows, wake, columns, integers, floats, held, at, counts) -> done
+        trial(state, rows, columns, integers, floats, held, at, counts) -> done
 
     The same from the first to the last row, counting fills and dropping records: see `engine.trials`.
     """
@@ -185,10 +184,11 @@ from truewind.domain.position import Position
 from truewind.engine.acting import DONE, follow, position_of
 from truewind.engine.trials import tally
 from truewind.execution.simulated.lifecycle import FLUSH
-from truewind.execution.simulated.matching import process
+from truewind.execution.simulated.matching import happen
+from truewind.execution.simulated.quiet import stirs
 from truewind.execution.simulated.valuation import settle
 from truewind.numerics.jit import kernel
-from truewind.portfolio.state import account_of, following_of, positions_of, prices_of, signal_of, times_of
+from truewind.portfolio.state import account_of, following_of, marks_of, positions_of, prices_of, signal_of, times_of
 
 Row = namedtuple("Row", "{row_fields}")
 Params = namedtuple("Params", "{parameter_fields}")
@@ -201,10 +201,12 @@ def look(state, symbol, held):
 
 
 @kernel
-def loop(state, first, last, wake, columns, integers, floats, held, at):
+def loop(state, first, last, columns, integers, floats, held, at):
     if first >= last:
-        return last, wake, 0
-    times, prices, positions = times_of(state), prices_of(state), positions_of(state)
+        return last, 0
+    times, prices, marks, positions = times_of(state), prices_of(state), marks_of(state), positions_of(state)
+    money = account_of(state)
+    marked = money["marked"]
     signal, following = signal_of(state), following_of(state){columns}
     params = Params({parameters})
     for symbol in range(len(positions)):
@@ -213,11 +215,9 @@ def loop(state, first, last, wake, columns, integers, floats, held, at):
     for k in range(first, last):
         now = times[1][k]
         {symbol_each}
-        if k >= wake:
-            following_wake = process(state, k)
-            if following_wake == FLUSH:
-                return k, wake, FLUSH
-            wake = following_wake
+        if stirs(positions[symbol], k, times, prices, marks, marked) and money["settled"] <= k:
+            if happen(state, k) == FLUSH:
+                return k, FLUSH
             look(state, symbol, held)
             {view}
         {look_each}
@@ -228,21 +228,19 @@ def loop(state, first, last, wake, columns, integers, floats, held, at):
                 {signal}
                 done = follow(state, k, symbol)
                 if done < 0:
-                    return k, wake, done
+                    return k, done
                 if done == DONE:
                     look(state, symbol, held)
-                    if positions[symbol]["wake"]:
-                        wake = k + 1
                 {view_after}
-    return last, wake, 0
+    return last, 0
 
 
 @kernel
-def trial(state, rows, wake, columns, integers, floats, held, at, counts):
+def trial(state, rows, columns, integers, floats, held, at, counts):
     money = account_of(state)
     row = 0
     while row < rows:
-        row, wake, done = loop(state, row, rows, wake, columns, integers, floats, held, at)
+        row, done = loop(state, row, rows, columns, integers, floats, held, at)
         if done < 0 and (done != FLUSH or money["events"] + money["fills"] == 0):
             return done
         tally(state, counts)
@@ -274,17 +272,18 @@ class CompiledEngine(Engine):
 
     def _stretch(self, first: int, last: int) -> int:
         """Run from row `first` on, to `last` or until the loop needs help; the row where it stands."""
-        at = (first, self._wake, FLUSH)
+        at = (first, FLUSH)
 
         def run() -> None:
             nonlocal at
             try:
-                at = self._loop(self._handle, first, last, self._wake, *self._inputs, self._held, self._at)
+                at = self._loop(self._handle, first, last, *self._inputs, self._held, self._at)
             finally:
                 self._row = int(self._at[0])
 
         self._guard(run)
-        row, self._wake, done = at
+        row, done = at
+        self._wake = row
         self._positions.clear()
         if done == FLUSH:
             self._make_room()

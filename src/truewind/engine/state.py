@@ -70,7 +70,7 @@ class State:
         self.positions = np.zeros(legs * len(instruments), POSITION)
         self.positions["symbol"] = np.tile(np.arange(len(instruments)), legs)
         self.positions["wallet"] = np.where(np.tile(self.margins["isolated"], legs) != 0, 0, CROSS)
-        for low, high in (("low_at", "high_at"), ("mark_low_at", "mark_high_at")):
+        for low, high in (("low_at", "high_at"), ("mark_low_at", "mark_high_at"), ("safe_low", "safe_high")):
             self.positions[low], self.positions[high] = -np.inf, np.inf
         self.positions["close"] = self.positions["mark"] = np.nan
         self.positions["due_at"] = NEVER
@@ -90,7 +90,7 @@ class State:
         self.orders = np.zeros(_FIRST_ORDERS, ORDER)
         self.fills = np.zeros(buffer_rows or BUFFER_ROWS, FILL)
         self.events = np.zeros(buffer_rows or BUFFER_ROWS, ORDER_EVENT)
-        self.equity = np.full(len(timeline), float(units))
+        self.equity = np.empty(len(timeline))
         self.opened, self.known, self.symbols = timeline.times
         self.open, self.high, self.low, self.close = timeline.prices
         self.mark_open, self.mark_high, self.mark_low, self.mark_close = timeline.marks

@@ -17,11 +17,10 @@ from truewind.domain.instrument import Instrument
 from truewind.domain.signal import Signal
 from truewind.engine.acting import fault
 from truewind.engine.compiled import HELD, Inputs, Program
-from truewind.engine.merge import CHUNK, CLOSE, SYMBOL, TS_EVENT, Timeline
+from truewind.engine.merge import CLOSE, SYMBOL, TS_EVENT, Timeline
 from truewind.engine.state import State
 from truewind.errors import LedgerError
 from truewind.execution.simulated.lifecycle import FLUSH
-from truewind.execution.simulated.quiet import scan
 from truewind.numerics.jit import kernel
 from truewind.numerics.performance import day_index
 from truewind.portfolio.margin import Margin
@@ -102,8 +101,7 @@ class Bench:
         state, timeline = self._state, self._timeline
         while True:
             self._reset()
-            wake = scan(state.handle, 0, min(len(timeline), CHUNK))
-            done = program.trial(state.handle, len(timeline), wake, *inputs, self._held, self._at, self._counts)
+            done = program.trial(state.handle, len(timeline), *inputs, self._held, self._at, self._counts)
             if done != FLUSH:
                 break
             state.grow_orders()  # and with them the buffers: they are too small for one bar

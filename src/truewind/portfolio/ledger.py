@@ -198,6 +198,7 @@ def write_fill(
     fill["cash"] = money["cash"]
     fill["tag"] = tag
     money["fills"] += 1
+    money["booked"] += 1
 
 
 # What moves money without an execution.

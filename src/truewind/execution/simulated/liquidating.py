@@ -13,6 +13,7 @@ from truewind.domain.order import TRANSITIONS, Event, Reason
 from truewind.domain.position import CROSS
 from truewind.execution.simulated.filling import slippage
 from truewind.execution.simulated.lifecycle import end_order
+from truewind.execution.simulated.quiet import is_safe
 from truewind.numerics.exact import mul_div, to_ticks
 from truewind.numerics.jit import kernel
 from truewind.portfolio.ledger import RATE_SCALE, book_fill, book_payment, charge
@@ -170,6 +171,8 @@ def liquidate(state: int, leg: int, mark: float, ts: int, row: int) -> None:
 def liquidate_open(state: int, symbol: int, k: int) -> None:
     """Take away what the opening mark of bar `k` has used up, before any order of ours can be executed there."""
     opening, ts = marks_of(state)[0][k], times_of(state)[0][k]
+    if is_safe(state, symbol, opening, opening):
+        return
     leg, mark = danger_ahead(state, symbol, opening, opening, opening)
     while leg >= 0 and account_of(state)["overflow"] == 0:
         liquidate(state, leg, mark, ts, k)

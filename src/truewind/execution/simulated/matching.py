@@ -21,9 +21,9 @@ from truewind.execution.simulated.lifecycle import (
     waits,
     watched,
 )
-from truewind.execution.simulated.liquidating import danger_ahead, liquidate, liquidate_open, set_mark
-from truewind.execution.simulated.quiet import scan, set_bounds
-from truewind.execution.simulated.valuation import equity_now, settle
+from truewind.execution.simulated.liquidating import danger_ahead, liquidate, liquidate_open
+from truewind.execution.simulated.quiet import is_safe, scan, set_bounds
+from truewind.execution.simulated.valuation import equity_now, mark_at, settle
 from truewind.numerics.exact import to_price, to_ticks
 from truewind.numerics.jit import kernel
 from truewind.portfolio.margin import refresh_tiers
@@ -236,7 +236,9 @@ def match_range(state: int, k: int) -> None:
         j = -1
         if account["orders"] > 0:
             j = nearest(state, k, True, False)
-        leg, mark = danger_ahead(state, symbol, marks[0][k], marks[1][k], marks[2][k])
+        leg, mark = -1, 0.0
+        if not is_safe(state, symbol, marks[1][k], marks[2][k]):
+            leg, mark = danger_ahead(state, symbol, marks[0][k], marks[1][k], marks[2][k])
         if leg >= 0:
             stop = np.inf
             if j >= 0:
@@ -258,16 +260,12 @@ def match_range(state: int, k: int) -> None:
 
 
 @kernel
-def process(state: int, k: int) -> int:
-    """Let row `k` happen at the venue. Returns the next row that needs processing, or FLUSH (nothing was done)."""
+def happen(state: int, k: int) -> int:
+    """Let row `k`, on which something may happen, happen at the venue. Returns 0, or FLUSH (nothing was done)."""
     times = times_of(state)
     prices, marks = prices_of(state), marks_of(state)
     funding = funding_of(state)
-    instruments = instruments_of(state)
     positions = positions_of(state)
-    fills = fills_of(state)
-    events = events_of(state)
-    equity = equity_of(state)
     money, symbol = account_of(state), times[2][k]
     position = positions[symbol]
     working = money["orders"]
@@ -276,34 +274,51 @@ def process(state: int, k: int) -> int:
         dues += 1
     dues -= position["next_funding"]
     most = 2 * (working + dues) + _LIQUIDATIONS
-    if money["events"] + 8 * working + 8 > len(events) or money["fills"] + most > len(fills):
+    if money["events"] + 8 * working + 8 > len(events_of(state)) or money["fills"] + most > len(fills_of(state)):
         return FLUSH
     settle(state, k)
-    quiet = scan(state, k, k + 1) > k
-    if not quiet:
-        instrument = instruments[symbol]
-        ticks = to_ticks(prices[0][k], instrument["tick_num"], instrument["tick_den"], 1)
-        if times[1][k] >= money["tiers_at"]:
-            money["tiers_at"] = refresh_tiers(margins_of(state), tiers_of(state), times[1][k])
-        position["close"] = prices[0][k]
-        set_mark(symbol, marks[0][k], positions, len(instruments))  # what margin is reckoned at inside the bar
-        pay_funding(state, times[0][k], k, ticks, symbol)
-        liquidate_open(state, symbol, k)
-        if working > 0:
-            match_open(state, k)
-        pay_funding(state, times[1][k] - 1, k, ticks, symbol)
-        match_range(state, k)
+    if times[1][k] >= money["tiers_at"]:
+        money["tiers_at"] = refresh_tiers(margins_of(state), tiers_of(state), times[1][k])
+        money["bounded"] = -1
+    position["close"] = prices[0][k]
+    mark_at(state, symbol, marks[0][k])  # what margin is reckoned at inside the bar
+    instrument = instruments_of(state)[symbol]
+    ticks = to_ticks(prices[0][k], instrument["tick_num"], instrument["tick_den"], 1)
+    pay_funding(state, times[0][k], k, ticks, symbol)
+    liquidate_open(state, symbol, k)
+    if working > 0:
+        match_open(state, k)
+    pay_funding(state, times[1][k] - 1, k, ticks, symbol)
+    match_range(state, k)
+    if working > 0:
         tidy(state, symbol, times[1][k], k)
-        money["horizon"] = _SHORTEST_HORIZON
-    else:
-        money["horizon"] = min(4 * money["horizon"], _LONGEST_HORIZON)
     position["close"] = prices[3][k]
-    set_mark(symbol, marks[3][k], positions, len(instruments))
+    mark_at(state, symbol, marks[3][k])
     money["equity"] = equity_now(state)
     money["peak"] = max(money["peak"], money["equity"])
     if money["equity"] < money["keep"] * money["peak"]:
         money["halted"] = 1
     money["settled"] = k + 1
-    equity[k] = money["equity"]
+    equity_of(state)[k] = money["equity"]
+    if marks[2][k] <= position["safe_low"] or marks[1][k] >= position["safe_high"]:
+        money["bounded"] = -1  # others may have moved its way: what is safe must be reckoned anew
     set_bounds(state)
+    return 0
+
+
+@kernel
+def process(state: int, k: int) -> int:
+    """Let row `k` happen at the venue. Returns the next row that needs processing, or FLUSH (nothing was done).
+
+    It looks ahead a little, and further with every quiet row, so that a market at rest is not searched twice.
+    """
+    times = times_of(state)
+    money = account_of(state)
+    if scan(state, k, k + 1) > k:
+        settle(state, k + 1)
+        money["horizon"] = min(4 * money["horizon"], _LONGEST_HORIZON)
+    else:
+        if happen(state, k) == FLUSH:
+            return FLUSH
+        money["horizon"] = _SHORTEST_HORIZON
     return scan(state, k + 1, min(len(times[0]), k + 1 + money["horizon"]))

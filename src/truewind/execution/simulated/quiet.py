@@ -1,5 +1,7 @@
 """Quiet rows: bounds within which nothing can happen to a symbol, and the search for the next row that leaves them."""
 
+from typing import Any
+
 import numpy as np
 
 from truewind.domain.order import OrderType, Status, TriggerSource
@@ -28,32 +30,29 @@ _SUBMITTED = int(Status.SUBMITTED)
 _BY_MARK, _BY_INDEX = int(TriggerSource.MARK), int(TriggerSource.INDEX)
 
 
+@kernel(inline=True)
+def stirs(position: Any, k: int, times: Any, prices: Any, marks: Any, marked: int) -> bool:
+    """Whether something may happen to the symbol of row `k`; position: its first leg."""
+    if prices[2][k] <= position["low_at"] or prices[1][k] >= position["high_at"]:
+        return True
+    if times[1][k] >= position["due_at"] or position["wake"] != 0:
+        return True
+    return bool(marked != 0 and (marks[2][k] <= position["mark_low_at"] or marks[1][k] >= position["mark_high_at"]))
+
+
 @kernel
 def scan(state: int, first: int, last: int) -> int:
     """First row in [first, last) on which something may happen to its symbol; `last` if none."""
-    times = times_of(state)
-    prices, marks = prices_of(state), marks_of(state)
+    times, prices, marks = times_of(state), prices_of(state), marks_of(state)
     positions = positions_of(state)
     marked = account_of(state)["marked"]
-    if len(instruments_of(state)) == 1 and not marked:  # the same test with its bounds in registers
-        only = positions[0]
-        low_at, high_at, due_at = only["low_at"], only["high_at"], only["due_at"]
-        if only["wake"]:
-            return min(first, last)
+    if len(instruments_of(state)) == 1:
         for k in range(first, last):
-            if prices[2][k] <= low_at or prices[1][k] >= high_at or times[1][k] >= due_at:
+            if stirs(positions[0], k, times, prices, marks, marked):
                 return k
         return last
     for k in range(first, last):
-        position = positions[times[2][k]]
-        if (
-            position["wake"]
-            or prices[2][k] <= position["low_at"]
-            or prices[1][k] >= position["high_at"]
-            or times[1][k] >= position["due_at"]
-        ):
-            return k
-        if marked and (marks[2][k] <= position["mark_low_at"] or marks[1][k] >= position["mark_high_at"]):
+        if stirs(positions[times[2][k]], k, times, prices, marks, marked):
             return k
     return last
 
@@ -67,12 +66,15 @@ def set_bounds(state: int) -> None:
     account = account_of(state)
     orders = orders_of(state)
     symbols = len(instruments)
-    margined = False
+    if account["bounded"] != account["booked"]:
+        set_safe_marks(state)
     for symbol in range(symbols):
         position = positions[symbol]
-        position["wake"] = 0
-        position["low_at"] = position["mark_low_at"] = -np.inf
-        position["high_at"] = position["mark_high_at"] = np.inf
+        position["low_at"] = -np.inf
+        position["high_at"] = np.inf
+        position["mark_low_at"] = position["safe_low"]
+        position["mark_high_at"] = position["safe_high"]
+        position["wake"] = 1 if position["safe_low"] >= position["safe_high"] else 0
         position["due_at"] = NEVER
     for leg in range(len(positions)):
         if positions[leg]["lots"] != 0:
@@ -81,10 +83,7 @@ def set_bounds(state: int) -> None:
             if position["next_funding"] < position["last_funding"]:
                 position["due_at"] = funding[position["next_funding"]]["ts"]
             if instruments[symbol]["can_short"]:
-                margined = True
                 position["due_at"] = min(position["due_at"], account["tiers_at"])
-    if margined:
-        set_margin_bounds(state)
     for j in range(account["orders"]):
         order = orders[j]
         position, instrument = positions[order["symbol"]], instruments[order["symbol"]]
@@ -115,15 +114,35 @@ def set_bounds(state: int) -> None:
 
 
 @kernel
-def set_margin_bounds(state: int) -> None:
+def is_safe(state: int, symbol: int, high: float, low: float) -> bool:
+    """Whether nothing of `symbol` can be liquidated between these marks; old safe marks are reckoned anew."""
+    account = account_of(state)
+    if account["bounded"] != account["booked"]:
+        set_safe_marks(state)
+    position = positions_of(state)[symbol]
+    return bool(low > position["safe_low"] and high < position["safe_high"])
+
+
+@kernel
+def set_safe_marks(state: int) -> None:
     """The marks between which no wallet can come to its maintenance margin, whichever way they combine.
 
     Each cross position, spot too, may use up an equal share of what equity exceeds the maintenance margin by, an
-    isolated one what its own wallet does. A symbol that has nothing to lose wakes on its next row.
+    isolated one what its own wallet does. They hold as long as no position and no wallet changes. A symbol that has
+    nothing to lose has none: it must be looked at on every row.
     """
     instruments, margins, tiers = instruments_of(state), margins_of(state), tiers_of(state)
-    positions = positions_of(state)
-    wallet = cross_wallet(account_of(state)["cash"], positions)
+    positions, account = positions_of(state), account_of(state)
+    account["bounded"] = account["booked"]
+    margined = False
+    for symbol in range(len(instruments)):
+        positions[symbol]["safe_low"], positions[symbol]["safe_high"] = -np.inf, np.inf
+    for leg in range(len(positions)):
+        if positions[leg]["lots"] != 0 and instruments[positions[leg]["symbol"]]["can_short"]:
+            margined = True
+    if not margined:
+        return
+    wallet = cross_wallet(account["cash"], positions)
     share = cross_share(wallet, positions, instruments, margins, tiers)
     for leg in range(len(positions)):
         own = positions[leg]
@@ -133,9 +152,8 @@ def set_margin_bounds(state: int) -> None:
         if own["wallet"] != CROSS:
             slack = isolated_slack(own, instruments, margins, tiers)
         position = positions[own["symbol"]]
-        if not slack > 0.0:
-            position["wake"] = 1
-            continue
-        low, high = safe_prices(slack, own, instruments, margins, tiers)
-        position["mark_low_at"] = max(position["mark_low_at"], low)
-        position["mark_high_at"] = min(position["mark_high_at"], high)
+        low = high = own["mark"]
+        if slack > 0.0:
+            low, high = safe_prices(slack, own, instruments, margins, tiers)
+        position["safe_low"] = max(position["safe_low"], low)
+        position["safe_high"] = min(position["safe_high"], high)

@@ -24,48 +24,82 @@ def exposure_of(symbol: int, positions: Any, instruments: Any) -> float:
 
 
 @kernel
+def mark_at(state: int, symbol: int, price: float) -> None:
+    """Write the mark price of `symbol` into all its legs."""
+    positions = positions_of(state)
+    for leg in range(symbol, len(positions), len(instruments_of(state))):
+        positions[leg]["mark"] = price
+
+
+@kernel
 def equity_now(state: int) -> float:
     """Equity in ledger units at the last known marks, summed afresh."""
     instruments = instruments_of(state)
     positions = positions_of(state)
-    worth = float(account_of(state)["cash"])
+    owned = account_of(state)["cash"]
+    worth = 0.0
     for leg in range(len(positions)):
         position = positions[leg]
         if position["lots"] != 0:
             symbol = position["symbol"]
-            at = coordinate(positions[symbol]["mark"], instruments[symbol])
-            worth += exposure(position["lots"], instruments[symbol]) * at - position["cost"]
-    return worth
+            owned -= position["cost"]
+            worth += exposure(position["lots"], instruments[symbol]) * coordinate(
+                positions[symbol]["mark"], instruments[symbol]
+            )
+    return float(owned + worth)
 
 
 @kernel
 def settle(state: int, upto: int) -> None:
     """Value the account at the closing mark of every row before `upto` that is not valued yet."""
-    times = times_of(state)
-    prices, marks = prices_of(state), marks_of(state)
-    instruments = instruments_of(state)
-    positions = positions_of(state)
-    equity = equity_of(state)
     money = account_of(state)
-    first = money["settled"]
-    if first >= upto:
-        return
-    worth, peak, keep = money["equity"], money["peak"], money["keep"]
-    if len(instruments) == 1:  # the same sum with position and price in registers
-        only, instrument = positions[0], instruments[0]
-        held, mark = exposure_of(0, positions, instruments), only["mark"]
+    if money["settled"] < upto:
+        if len(positions_of(state)) == 1:
+            settle_alone(state, money["settled"], upto)
+        else:
+            settle_many(state, money["settled"], upto)
+        money["settled"] = upto
+
+
+@kernel
+def settle_alone(state: int, first: int, upto: int) -> None:
+    """`settle` for one position, whose equity does not depend on the rows before: by sums that need not wait."""
+    closes, equity = marks_of(state)[3], equity_of(state)
+    money, only, instrument = account_of(state), positions_of(state)[0], instruments_of(state)[0]
+    only["mark"], only["close"] = closes[upto - 1], prices_of(state)[3][upto - 1]
+    lots = only["lots"]
+    if lots == 0:
+        worth = float(money["cash"])
         for k in range(first, upto):
-            if held != 0.0:
-                worth += held * (coordinate(marks[3][k], instrument) - coordinate(mark, instrument))
-                if worth > peak:
-                    peak = worth
-                elif worth < keep * peak:
-                    money["halted"] = 1
-            mark = marks[3][k]
             equity[k] = worth
-        only["mark"], only["close"] = mark, prices[3][upto - 1]
-        money["equity"], money["peak"], money["settled"] = worth, peak, upto
         return
+    held, owned = exposure(lots, instrument), money["cash"] - only["cost"]
+    if instrument["inverse"]:
+        for k in range(first, upto):
+            equity[k] = owned + held / closes[k]
+    else:
+        for k in range(first, upto):
+            equity[k] = owned + held * closes[k]
+    low = high = equity[first]
+    for k in range(first, upto):
+        low, high = min(low, equity[k]), max(high, equity[k])
+    peak, keep = money["peak"], money["keep"]
+    if low < keep * max(peak, high):  # perhaps: which came first, the peak or the low?
+        for k in range(first, upto):
+            if equity[k] > peak:
+                peak = equity[k]
+            elif equity[k] < keep * peak:
+                money["halted"] = 1
+    money["peak"], money["equity"] = max(peak, high), equity[upto - 1]
+
+
+@kernel
+def settle_many(state: int, first: int, upto: int) -> None:
+    """`settle` for several positions: equity moves by what the row's symbol has moved."""
+    times, prices, marks = times_of(state), prices_of(state), marks_of(state)
+    instruments, positions = instruments_of(state), positions_of(state)
+    equity, money = equity_of(state), account_of(state)
+    worth, peak, keep = money["equity"], money["peak"], money["keep"]
     for k in range(first, upto):
         symbol = times[2][k]
         position, instrument = positions[symbol], instruments[symbol]
@@ -78,4 +112,4 @@ def settle(state: int, upto: int) -> None:
                 money["halted"] = 1
         position["mark"], position["close"] = marks[3][k], prices[3][k]
         equity[k] = worth
-    money["equity"], money["peak"], money["settled"] = worth, peak, upto
+    money["equity"], money["peak"] = worth, peak
