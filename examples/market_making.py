@@ -1,69 +1,31 @@
-"""A small market maker on a recorded order book, twice: as a Python object, and compiled.
+"""A small market maker on an order book, with two faces: a Python object, and a kernel that does the same.
 
-    python examples/market_making.py RECORDING.gz [RECORDING.gz …]
+    truewind data import RECORDING.gz --base-latency-ms 1      raw frames of BTCUSDT perpetuals, as hftbacktest's
+    truewind backtest examples/market_making.yaml              collector writes them
+    truewind backtest examples/market_making.yaml --set lane=event
 
-RECORDING: raw frames of BTCUSDT perpetuals, as hftbacktest's collector writes them. Both runs do the same; the compiled
-one asks its question a hundred times faster.
+Both give the same orders and fills; the kernel answers a hundred times faster.
 """
 
-import sys
-import time
-from decimal import Decimal
-
 import numpy as np
+from pydantic import Field
 
-from truewind.domain.instrument import Instrument, Kind
+from truewind.config import Settings
 from truewind.engine import book_desk as desk_of
-from truewind.engine.book_lane import BookLane, BookResult, BookSettings
-from truewind.market.recordings.recording import read_recording
 from truewind.numerics.jit import kernel
 from truewind.strategies.book import BookStrategy
-
-BTCUSDT = Instrument(
-    symbol="BTCUSDT",
-    venue="binance_usdm",
-    kind=Kind.PERPETUAL,
-    base="BTC",
-    quote="USDT",
-    tick_size=Decimal("0.1"),
-    lot_size=Decimal("0.001"),
-)
-EVERY_US = 100_000
-LOTS, MOST, AWAY = 10, 50, 5
-
-
-class MarketMaker(BookStrategy):
-    """Quotes 10 lots on each side, 5 ticks from the middle and further where it already holds some."""
-
-    timer_us = EVERY_US
-
-    def on_timer(self) -> None:
-        desk = self.desk
-        if not desk.best_bid or not desk.best_ask:
-            return
-        held = desk.position
-        middle = (desk.best_bid + desk.best_ask) // 2 - held // LOTS
-        wanted = {1: middle - AWAY, -1: middle + AWAY}
-        quoted = {1: False, -1: False}
-        for order in desk.working():
-            if order.ticks == wanted[order.side]:
-                quoted[order.side] = True
-            elif order.is_settled:
-                desk.cancel(order.id)
-        for side in (1, -1):
-            if not quoted[side] and side * held < MOST:
-                desk.limit(side, wanted[side], LOTS, post_only=True)
 
 
 @kernel
 def make_market(wake: int, lane: int, memory: np.ndarray) -> None:
-    """`MarketMaker`, compiled."""
+    """`MarketMaker.on_timer` for machine code. memory: lots, most, away."""
+    lots, most, away = memory[0], memory[1], memory[2]
     bid, ask = desk_of.best_bid(lane), desk_of.best_ask(lane)
     if bid == 0 or ask == 0:
         return
     held = desk_of.position(lane)
-    middle = (bid + ask) // 2 - held // LOTS
-    bid, ask = middle - AWAY, middle + AWAY
+    middle = (bid + ask) // 2 - away * held // (2 * most)
+    bid, ask = middle - away, middle + away
     has_bid = has_ask = False
     for j in range(desk_of.working(lane)):
         order = desk_of.order_at(lane, j)
@@ -71,32 +33,42 @@ def make_market(wake: int, lane: int, memory: np.ndarray) -> None:
             has_bid, has_ask = has_bid or order.side > 0, has_ask or order.side < 0
         elif order.is_settled:
             desk_of.cancel(lane, order.id)
-    if not has_bid and held < MOST:
-        desk_of.limit(lane, 1, bid, LOTS, 0, 1, 0)
-    if not has_ask and -held < MOST:
-        desk_of.limit(lane, -1, ask, LOTS, 0, 1, 0)
+    if not has_bid and held < most:
+        desk_of.limit(lane, 1, bid, lots, 0, 1, 0)
+    if not has_ask and -held < most:
+        desk_of.limit(lane, -1, ask, lots, 0, 1, 0)
 
 
-def show(name: str, result: BookResult, seconds: float) -> None:
-    print(
-        f"{name}: {result.orders} orders, {len(result.fills)} fills, position {result.position} lots, "
-        f"equity {result.equity:,.2f} USDT ({seconds:.2f} s)"
-    )
+class MarketMaker(BookStrategy):
+    """Quotes on both sides of the middle, further away where it already holds some. It asks ten times a second."""
 
+    timer_us = 100_000
+    decide = make_market
 
-def main(paths: list[str]) -> None:
-    # The recorder's clock was behind the venue's; the quickest message is taken to have needed 1 ms.
-    recording = read_recording(paths, BTCUSDT, base_latency_us=1000)
-    settings = BookSettings.model_validate({"queue": {"model": "power", "exponent": 2.0}})
-    lane = BookLane(recording.events, BTCUSDT, cash=100_000.0, settings=settings)
-    for name, run in (
-        ("Python", lambda: lane.run(MarketMaker())),
-        ("compiled", lambda: lane.run_compiled(make_market, np.zeros(1), timer_us=EVERY_US)),
-    ):
-        start = time.perf_counter()
-        result = run()
-        show(name, result, time.perf_counter() - start)
+    class Params(Settings):
+        """lots: of one quote. most: lots that it will hold. away: ticks from the middle."""
 
+        lots: int = Field(default=10, ge=1)
+        most: int = Field(default=50, ge=1)
+        away: int = Field(default=5, ge=1)
 
-if __name__ == "__main__":
-    main(sys.argv[1:])
+    def memory(self) -> np.ndarray:
+        return np.array([self.params.lots, self.params.most, self.params.away])
+
+    def on_timer(self) -> None:
+        desk, lots = self.desk, self.params.lots
+        if not desk.best_bid or not desk.best_ask:
+            return
+        held = desk.position
+        away, most = self.params.away, self.params.most
+        middle = (desk.best_bid + desk.best_ask) // 2 - away * held // (2 * most)
+        wanted = {1: middle - away, -1: middle + away}
+        quoted = {1: False, -1: False}
+        for order in desk.working():
+            if order.ticks == wanted[order.side]:
+                quoted[order.side] = True
+            elif order.is_settled:
+                desk.cancel(order.id)
+        for side in (1, -1):
+            if not quoted[side] and side * held < most:
+                desk.limit(side, wanted[side], lots, post_only=True)

@@ -181,7 +181,7 @@ def test_equity_that_is_not_a_number_is_named_and_nothing_is_guessed(summary_of,
 def test_a_few_minutes_do_not_compound_to_infinity(summary_of):
     summary = summary_of([100.0, 1000.0], hours=0.001)
     assert summary["cagr"] is None
-    assert reasons(summary)["cagr"] == "the run is too short to compound over a year"
+    assert reasons(summary)["cagr"] == "a run of less than a day says nothing of a year"
 
 
 def test_weekly_bars_of_a_market_with_sessions_do_not_pass_for_daily_ones(summary_of):

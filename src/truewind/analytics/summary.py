@@ -14,6 +14,7 @@ from truewind.numerics import performance
 if TYPE_CHECKING:
     from rich.table import Table
 
+_SHORT = "a run of less than a day says nothing of a year"
 EVERY_DAY = 365  # a market with this many trading days a year has no sessions
 
 # What a terminal shows, in this order; the rest of a summary is for programs.
@@ -54,8 +55,10 @@ def summarise(
     if days_per_year < EVERY_DAY and len(returns) > 1 and elapsed / (len(returns) - 1) > 4 * DAY_US:
         # In a market with sessions, days without a row are holidays: weekly rows would pass for daily ones.
         returns = returns[:0]
+    if elapsed < DAY_US:
+        returns = returns[:0]  # two halves of a day are no two days
     fall = performance.deepest_drawdown(ts, values, initial)
-    growth = performance.cagr(initial, final, elapsed)
+    growth = performance.cagr(initial, final, elapsed) if elapsed >= DAY_US else math.nan
 
     executed = fills.filter(pl.col("quantity") > 0)
     funding = fills.filter(pl.col("kind") == "funding")
@@ -171,6 +174,8 @@ class _Reasons:
     def _of_equity(self, name: str) -> str:
         if name in ("cagr", "calmar") and not self.elapsed:
             return "the run has a single row"
+        if name in ("cagr", "calmar") and 0 < self.elapsed < DAY_US:
+            return _SHORT
         if name == "calmar" and self.depth == 0:
             return "equity never fell"
         if name == "cagr" or (name == "calmar" and self.final < 0):

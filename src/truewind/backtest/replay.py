@@ -30,8 +30,9 @@ _OPTIONAL_COLUMNS = ("quote_volume", "trades", "taker_buy_volume")
 
 
 class DataSettings(Settings):
-    """Which bars (with kind: trades, which trades) to run on. start is inclusive, end exclusive, UTC; left out: all.
+    """Which bars (with kind: trades or book, which trades or order book) to run on.
 
+    start is inclusive, end exclusive, UTC; left out: all.
     Bars before start, as far as they exist, warm the features up; the strategy does not see them.
     mark, index: "auto" takes the mark and index prices of the same venue, symbol and timeframe from the lake, where it
     has them; "last" does without. Margin goes by the mark, triggers by what the order says; where there is no bar of
@@ -41,7 +42,7 @@ class DataSettings(Settings):
     venue: str
     symbols: tuple[str, ...] = Field(min_length=1)
     timeframe: str = ""
-    kind: Literal["bars", "trades"] = "bars"
+    kind: Literal["bars", "trades", "book"] = "bars"
     start: str | None = None
     end: str | None = None
     mark: Literal["auto", "last"] = "auto"
@@ -61,7 +62,7 @@ class DataSettings(Settings):
     @model_validator(mode="after")
     def _of_one_kind(self) -> "DataSettings":
         if (self.kind == "bars") != bool(self.timeframe):
-            raise ValueError("bars need a timeframe (1m, 5m, 1h …), and trades have none")
+            raise ValueError("bars need a timeframe (1m, 5m, 1h …); trades and books have none")
         return self
 
     def span_us(self) -> tuple[int | None, int | None]:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import orjson
-import polars as pl
 from pydantic import Field, model_validator
 
 from truewind import log
@@ -23,6 +22,7 @@ from truewind.analytics import tearsheet
 from truewind.analytics.summary import summarise
 from truewind.analytics.trades import round_trips
 from truewind.backtest import tables
+from truewind.backtest.book_run import BookJob
 from truewind.backtest.folder import code_version, make_folder, new_run_id, utc, wall, write, write_json, write_table
 from truewind.backtest.replay import DataSettings, named, replay
 from truewind.config import Settings, dump, override, parse, read_yaml, to_yaml
@@ -30,6 +30,7 @@ from truewind.domain.calendar import calendar
 from truewind.domain.clock import WallClock
 from truewind.domain.instrument import Instrument
 from truewind.domain.result import Result
+from truewind.engine.book_lane import BookVenueSettings
 from truewind.engine.compiled import build
 from truewind.engine.engine import Engine
 from truewind.engine.merge import CLOSE, SYMBOL
@@ -65,6 +66,8 @@ class AccountSettings(Settings):
 class BacktestSettings(Settings):
     """A backtest, whole: its result follows from these settings, the data snapshot and the code.
 
+    book: how orders fill in a run on an order book (data.kind: book); costs then says the fees, and nothing else.
+
     lane: "event" calls the strategy as Python, "compiled" runs its decide as machine code, "auto" does so where that is
     possible and the bars are many enough to repay compiling it. The result is the same.
     """
@@ -77,6 +80,7 @@ class BacktestSettings(Settings):
     costs: CostSettings = CostSettings()
     margin: MarginSettings = MarginSettings()
     risk: RiskSettings = RiskSettings()
+    book: BookVenueSettings = BookVenueSettings()
     lane: Literal["auto", "event", "compiled"] = "auto"
     seed: int = 42
 
@@ -118,7 +122,8 @@ def run(
     settings = load_config(config, overrides)
     tell = progress or (lambda stage, done, total: None)
     tell("reading data", 0, 0)
-    job = BarJob(settings, lake if isinstance(lake, Lake) else Lake(lake))
+    source = lake if isinstance(lake, Lake) else Lake(lake)
+    job: Job = BookJob(settings, source) if settings.data.kind == "book" else BarJob(settings, source)
     started = WallClock().now_us()
     known = identity(settings, job.snapshot, job.strategy)
     run_id = new_run_id(started)
@@ -235,25 +240,7 @@ def _write_results(run_dir: Path, engine: Engine, settings: BacktestSettings) ->
     for name, table in written.items():
         write_table(run_dir / f"{name}.parquet", table)
     write_json(run_dir / "summary.json", summary)
-    return summary, _refusals(orders)
-
-
-def _refusals(orders: pl.DataFrame) -> list[str]:
-    """What gate and venue did not let through, by reason: "12 orders were denied: drawdown, first at …"."""
-    refused = (
-        orders.filter(pl.col("status").is_in(["denied", "rejected"]) | pl.col("reason").str.ends_with("_cap"))
-        .with_columns(
-            what=pl.when(pl.col("status").is_in(["denied", "rejected"])).then("status").otherwise(pl.lit("reduced"))
-        )
-        .group_by("what", "reason", maintain_order=True)
-        .agg(pl.len(), pl.col("created").min())
-        .sort("what", "reason")
-    )
-    return [
-        f"{row['len']} orders were {row['what']} ({row['reason'].replace('_', ' ')}), the first at "
-        f"{row['created']:%Y-%m-%d %H:%M}"
-        for row in refused.iter_rows(named=True)
-    ]
+    return summary, tables.refusals(orders)
 
 
 def identity(settings: BacktestSettings, snapshot: Snapshot, strategy: object) -> dict[str, str]:

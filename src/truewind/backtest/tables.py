@@ -117,6 +117,24 @@ def orders_table(events: np.ndarray, units: Units) -> pl.DataFrame:
     )
 
 
+def refusals(orders: pl.DataFrame) -> list[str]:
+    """What gate and venue did not let through, by reason: "12 orders were denied: drawdown, first at …"."""
+    refused = (
+        orders.filter(pl.col("status").is_in(["denied", "rejected"]) | pl.col("reason").str.ends_with("_cap"))
+        .with_columns(
+            what=pl.when(pl.col("status").is_in(["denied", "rejected"])).then("status").otherwise(pl.lit("reduced"))
+        )
+        .group_by("what", "reason", maintain_order=True)
+        .agg(pl.len(), pl.col("created").min())
+        .sort("what", "reason")
+    )
+    return [
+        f"{row['len']} orders were {row['what']} ({row['reason'].replace('_', ' ')}), the first at "
+        f"{row['created']:%Y-%m-%d %H:%M}"
+        for row in refused.iter_rows(named=True)
+    ]
+
+
 def equity_table(engine: Engine, fills: np.ndarray, units: Units) -> pl.DataFrame:
     """Equity, cash (wallet) and gross notional held, one row a time at which bars became known."""
     timeline = engine.timeline

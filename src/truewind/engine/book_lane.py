@@ -20,6 +20,7 @@ from truewind.domain.clock import iso
 from truewind.domain.fill import FILL
 from truewind.domain.instrument import Instrument, currency_precision, instrument_row
 from truewind.domain.order import Reason, TimeInForce
+from truewind.domain.ports import Journal
 from truewind.engine import book_desk
 from truewind.engine.book_loop import END, ON_BOOK, ON_REPORT, ON_TIMER, ON_TRADE, advance, tidy
 from truewind.errors import ConfigError, LedgerError, StrategyError, TruewindError, ValidationError
@@ -41,6 +42,7 @@ from truewind.strategies.book import BookOrder, BookStrategy
 
 Decide = Callable[[int, int, Any], None]
 _LOOP = """
+from truewind.engine.book_loop import advance
 from truewind.numerics.jit import kernel
 
 
@@ -57,29 +59,37 @@ def run(lane, state):
 @cache
 def _loop(decide: Decide) -> Callable[[int, Any], int]:
     """The loop around a compiled strategy, made when it first runs."""
-    run: Callable[[int, Any], int] = generated("book_lane", _LOOP, {"advance": advance, "decide": decide}).run
+    run: Callable[[int, Any], int] = generated("book_lane", _LOOP, {"decide": decide}).run
     return run
 
 
-class BookSettings(Settings):
-    """The simulated venue of the order-book lane. Defaults: a Binance USD-M perpetual, near the venue (DESIGN §6).
+class BookVenueSettings(Settings):
+    """How the simulated venue of the order-book lane fills and answers.
+
+    whole_fills: a resting order that is reached fills whole, however little was traded (optimistic, as hftbacktest's
+    no-partial-fill exchange); else it fills by what was traded or displayed. burst: requests that a strategy may send
+    at one wake. sample_ms: how often equity is written down.
+    """
+
+    whole_fills: bool = False
+    queue: QueueSettings = QueueSettings()
+    latency: LatencySettings = LatencySettings()
+    burst: int = Field(default=64, ge=1, le=4096)
+    sample_ms: float = Field(default=1000.0, ge=1.0, le=86_400_000.0)
+
+
+class BookSettings(BookVenueSettings):
+    """All that the lane goes by. Defaults: a Binance USD-M perpetual, near the venue (DESIGN §6).
 
     maker_fee, taker_fee: fraction of notional; a negative maker fee is a rebate. leverage: how often equity may be
-    held, counting working orders as filled (1 on spot). whole_fills: a resting order that is reached fills whole,
-    however little was traded (optimistic, as hftbacktest's no-partial-fill exchange); else it fills by what was traded
-    or displayed. risk: the house's own limits, which every order and amendment passes. burst: requests that a strategy
-    may send at one wake. sample_ms: how often equity is written down.
+    held, counting working orders as filled (1 on spot). risk: the house's own limits, which every order and amendment
+    passes.
     """
 
     maker_fee: float = Field(default=0.0002, ge=-0.01, le=0.05)
     taker_fee: float = Field(default=0.0005, ge=0.0, le=0.05)
     leverage: float = Field(default=10.0, gt=0.0, le=125.0)
-    whole_fills: bool = False
-    queue: QueueSettings = QueueSettings()
-    latency: LatencySettings = LatencySettings()
     risk: RiskSettings = RiskSettings()
-    burst: int = Field(default=64, ge=1, le=4096)
-    sample_ms: float = Field(default=1000.0, ge=1.0, le=86_400_000.0)
 
     def record(self) -> np.ndarray:
         """These rules as one VENUE record."""
@@ -199,14 +209,17 @@ class BookLane:
         self._trips = trips
         self._tape = Tape(events)
 
-    def run(self, strategy: BookStrategy) -> BookResult:
-        """Run a Python strategy. Raises StrategyError, with the time, if it raises."""
+    def run(self, strategy: BookStrategy, journal: Journal | None = None) -> BookResult:
+        """Run a Python strategy. Raises StrategyError, with the time, if it raises.
+
+        journal: is handed reports and fills; of a run that breaks off, those until then.
+        """
         kind = type(strategy)
         wakes = 0
         for name, bit in (("on_book", ON_BOOK), ("on_trade", ON_TRADE), ("on_report", ON_REPORT)):
             wakes |= bit if getattr(kind, name) is not getattr(BookStrategy, name) else 0
         state = self._state(wakes, strategy.timer_us if kind.on_timer is not BookStrategy.on_timer else 0)
-        store = _Store(state)
+        store = _Store(state, journal)
         handle = state.handle
         desk = strategy.desk = Desk(state)
         try:
@@ -222,8 +235,10 @@ class BookLane:
                 else:
                     strategy.on_report(book_desk.report(handle))
         except TruewindError:
+            store.drain()
             raise
         except Exception as error:
+            store.drain()
             raise StrategyError(
                 f"{kind.__name__} raised {type(error).__name__} at {iso(desk.now_us)}: {error}",
                 remedy="The traceback is in the system log",
@@ -232,7 +247,13 @@ class BookLane:
         return self._finish(state, store)
 
     def run_compiled(
-        self, decide: Decide, memory: np.ndarray, *, wakes: int = ON_TIMER, timer_us: int = 0
+        self,
+        decide: Decide,
+        memory: np.ndarray,
+        *,
+        wakes: int = ON_TIMER,
+        timer_us: int = 0,
+        journal: Journal | None = None,
     ) -> BookResult:
         """Run a compiled strategy: `decide(wake, lane, memory)`, a kernel that is called at each of `wakes`.
 
@@ -241,7 +262,7 @@ class BookLane:
         """
         run = _loop(decide)
         state = self._state(wakes & ~ON_TIMER, timer_us)
-        store = _Store(state)
+        store = _Store(state, journal)
         while run(state.handle, memory) != END:
             store.make_room()
         return self._finish(state, store)
@@ -298,8 +319,8 @@ class BookLane:
 class _Store:
     """Takes fills and reports out of the kernels' buffers, and makes the buffers longer where they are too short."""
 
-    def __init__(self, state: BookState) -> None:
-        self.state = state
+    def __init__(self, state: BookState, journal: Journal | None) -> None:
+        self.state, self.journal = state, journal
         self.fills: list[np.ndarray] = [np.zeros(0, FILL)]
         self.reports: list[np.ndarray] = [np.zeros(0, REPORT)]
 
@@ -307,7 +328,10 @@ class _Store:
         """Keep what the buffers hold, and give the kernels new ones: cheaper than copying."""
         arrays, money = self.state.arrays, self.state.arrays["account"][0]
         for name, used, kept in (("fills", "fills", self.fills), ("reports", "events", self.reports)):
-            kept.append(arrays[name][: money[used]])
+            rows = arrays[name][: money[used]]
+            kept.append(rows)
+            if self.journal is not None and len(rows):
+                self.journal.rows(name.removesuffix("s"), rows)
             arrays[name] = np.zeros_like(arrays[name])
             money[used] = 0
         self.state.publish()

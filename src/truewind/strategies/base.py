@@ -237,6 +237,18 @@ def load(path: str, params: Mapping[str, Any]) -> Strategy:
     Name is a Strategy class, or a function `decide(row, position, params)`; the function's own attribute `features`
     (names or name → spec) is what it reads. Raises ConfigError if there is no such thing.
     """
+    found = locate(path)
+    if inspect.isclass(found) and issubclass(found, Strategy):
+        if inspect.isabstract(found):
+            raise ConfigError(f"{path} has no decide of its own", remedy="Name a class that has one")
+        return found(**params)
+    if inspect.isfunction(found):
+        return _from_function(found, params)
+    raise ConfigError(f"{path} is neither a Strategy class nor a decide function")
+
+
+def locate(path: str) -> Any:
+    """What stands at `path`, "package.module:Name" or "folder/file.py:Name". Raises ConfigError if nothing does."""
     module_name, colon, name = path.rpartition(":")
     if not colon:
         raise ConfigError(f"'{path}' names no strategy", remedy="Write package.module:Name or file.py:Name")
@@ -245,13 +257,7 @@ def load(path: str, params: Mapping[str, Any]) -> Strategy:
     if found is None:
         known = [key for key, value in vars(module).items() if inspect.isclass(value) or inspect.isfunction(value)]
         raise ConfigError(f"{module_name} has no '{name}'", remedy=suggest(name, known))
-    if inspect.isclass(found) and issubclass(found, Strategy):
-        if inspect.isabstract(found):
-            raise ConfigError(f"{path} has no decide of its own", remedy="Name a class that has one")
-        return found(**params)
-    if inspect.isfunction(found):
-        return _from_function(found, params)
-    raise ConfigError(f"{path} is neither a Strategy class nor a decide function")
+    return found
 
 
 def _from_function(decide: Decide, params: Mapping[str, Any]) -> Strategy:

@@ -1,8 +1,15 @@
 """Strategies on an order book: callbacks for what is heard, and the desk on which orders are made."""
 
-from typing import NamedTuple, Protocol
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+
+from truewind.config import Settings, parse
 from truewind.domain.order import TimeInForce
+from truewind.errors import ConfigError
+from truewind.strategies.base import locate
 
 
 class BookTrade(NamedTuple):
@@ -95,11 +102,27 @@ class BookDesk(Protocol):
 class BookStrategy:
     """Base of strategies on an order book. Only callbacks that a subclass defines are called.
 
-    timer_us: how often `on_timer` is called, from the first event on.
+    Declare parameters as a `Params` settings class. timer_us: how often `on_timer` is called, from the first event on.
+
+    decide: the same strategy for machine code, if it has such a face: a kernel `decide(wake, lane, memory)` that is
+    called at each of `wakes` (bits of `engine.book_loop`; the timer's comes whenever timer_us is not 0), with what
+    `memory` made of the parameters.
     """
 
     timer_us: int = 0
+    decide: Callable[[int, int, Any], None] | None = None
+    wakes: int = 0
     desk: BookDesk
+
+    class Params(Settings):
+        """No parameters."""
+
+    def __init__(self, **params: Any) -> None:
+        self.params: Any = parse(self.Params, params, f"parameters of {type(self).__name__}")
+
+    def memory(self) -> np.ndarray:
+        """The array that `decide` reads its parameters from, and keeps what it must remember in."""
+        return np.zeros(1)
 
     def on_book(self) -> None:
         """A message changed the book."""
@@ -112,3 +135,14 @@ class BookStrategy:
 
     def on_timer(self) -> None:
         """`timer_us` have passed."""
+
+
+def load_book(path: str, params: Mapping[str, Any]) -> BookStrategy:
+    """The book strategy at `path` ("package.module:Name" or "folder/file.py:Name"). Raises ConfigError."""
+    found = locate(path)
+    if not (inspect.isclass(found) and issubclass(found, BookStrategy)):
+        raise ConfigError(
+            f"{path} is no BookStrategy, which a run on an order book needs",
+            remedy="Name a subclass of truewind.strategies.book.BookStrategy, or run on bars",
+        )
+    return found(**params)

@@ -65,7 +65,7 @@ def test_damaged_rows_are_quarantined_one_by_one(shared, lake, name, key, rows, 
 
 
 def test_a_trade_id_that_comes_twice_is_quarantined(shared, lake):
-    """Line 3 repeats the id of line 2; the last line was received a day late. Milli- and microseconds are told apart."""
+    """Line 3 repeats the id of line 2; the last line was received a day late. Stamps are microseconds."""
     name = "negative_trade_stream_spot_trxusdt_04-03-2025.csv.gz"
     import_files(lake, [shared / "binance-data-processor" / name], kind="book")
     key = SeriesKey("book", "binance", "TRXUSDT")
@@ -83,7 +83,7 @@ def test_sound_files_are_kept_whole(shared, lake):
 
 
 def test_two_days_imported_one_by_one_make_the_book_of_both(shared, lake):
-    """The second file has no snapshot: in the lake it goes on where the first ended. Importing again changes nothing."""
+    """The second file has no snapshot: in the lake it goes on where the first ended. Twice is once."""
     paths = [shared / "hftbacktest" / f"spot__btcusdt_2024080{day}.gz" for day in (9, 8)]
     for path in paths:
         import_files(lake, [path], base_latency_ms=1)

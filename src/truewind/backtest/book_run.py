@@ -1,0 +1,129 @@
+"""A backtest on an order book: `data.kind: book` in a configuration."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from truewind.analytics.summary import summarise
+from truewind.analytics.trades import round_trips
+from truewind.backtest import book_tables, tables
+from truewind.backtest.book_replay import replay_book
+from truewind.backtest.folder import write_json, write_table
+from truewind.domain.calendar import calendar
+from truewind.domain.instrument import instrument_row
+from truewind.engine.book_lane import BookLane, BookResult, BookSettings, Decide
+from truewind.errors import ConfigError, StrategyError
+from truewind.storage.journal import JournalWriter
+from truewind.storage.lake import Lake
+from truewind.strategies.book import BookStrategy, load_book
+
+if TYPE_CHECKING:
+    from truewind.backtest.run import BacktestSettings
+
+
+class BookJob:
+    """A backtest on an order book (see `backtest.run.Job`)."""
+
+    def __init__(self, settings: "BacktestSettings", lake: Lake) -> None:
+        self.settings = settings
+        self.strategy = load_book(settings.strategy.path, settings.strategy.params)
+        self._decide = _machine_face(settings.lane, self.strategy)
+        source = replay_book(lake, settings.data)
+        self._events, self.instrument = source.events, source.instrument
+        if self.instrument.currency != settings.account.currency:
+            raise ConfigError(
+                f"{self.instrument.id} is settled in {self.instrument.currency}, the account is in "
+                f"{settings.account.currency}",
+                remedy=f"Set account.currency to {self.instrument.currency}",
+            )
+        self.snapshot, self.warnings = source.snapshot, source.warnings
+        self._lane = BookLane(
+            source.events, self.instrument, cash=settings.account.cash, settings=book_settings(settings)
+        )
+        self.assumptions = assumptions(self._lane.settings)
+        self._result: BookResult
+
+    def run(self, journal: JournalWriter, tell: Callable[[str, int, int], None]) -> dict[str, Any]:
+        """Run it; what the journal ends with."""
+        tell("running", 0, len(self._events))
+        strategy = self.strategy
+        if self._decide is None:
+            self._result = self._lane.run(strategy, journal)
+        else:
+            self._result = self._lane.run_compiled(
+                self._decide, strategy.memory(), wakes=strategy.wakes, timer_us=strategy.timer_us, journal=journal
+            )
+        return {"fills": len(self._result.fills), "final_equity": self._result.equity}
+
+    def write(self, run_dir: Path) -> tuple[dict[str, Any], list[str]]:
+        """Write the tables and the summary; the summary, and what the reader must know of refused orders."""
+        result, cash = self._result, self.settings.account.cash
+        instrument = self.instrument
+        units = tables.Units([instrument], instrument_row(instrument), result.scale)
+        fills, orders = tables.fills_table(result.fills, units), book_tables.orders_table(result, units)
+        equity = book_tables.equity_table(result, units, cash)
+        last = {instrument.symbol: float(result.samples["mid"][-1]) if len(result.samples) else np.nan}
+        trades = round_trips(fills, orders, last, {instrument.symbol: float(instrument.multiplier)})
+        benchmark = book_tables.benchmark_table(result, cash)
+        year = calendar(instrument.calendar).days_per_year
+        summary = summarise(equity, trades, fills, orders, initial=cash, days_per_year=year, benchmark=benchmark)
+        written = {
+            "equity": equity, "trades": trades, "fills": fills, "orders": orders, "benchmark": benchmark,
+            "candles": book_tables.candles_table(self._events, result, units),
+        }  # fmt: skip
+        for name, table in written.items():
+            write_table(run_dir / f"{name}.parquet", table)
+        write_json(run_dir / "summary.json", summary)
+        refused = tables.refusals(orders)
+        if result.denied:
+            refused.append(f"{result.denied} orders were not sent: the risk gate left nothing of them")
+        return summary, refused
+
+
+def book_settings(settings: "BacktestSettings") -> BookSettings:
+    """What the lane goes by: the `book` part, with fees, leverage, limits and seed of the whole configuration."""
+    return BookSettings.model_validate(
+        {
+            **{name: getattr(settings.book, name) for name in type(settings.book).model_fields},
+            "maker_fee": settings.costs.maker_fee,
+            "taker_fee": settings.costs.taker_fee,
+            "leverage": settings.account.leverage,
+            "risk": settings.risk,
+        }
+    )
+
+
+def assumptions(settings: BookSettings) -> list[str]:
+    """What the simulated venue takes for granted, in words, for the report."""
+    latency, queue = settings.latency, settings.queue
+    reached = (
+        "fills whole as soon as it is reached"
+        if settings.whole_fills
+        else "fills by what was traded beyond those before it, or displayed at its price"
+    )
+    cancelled = {
+        "conservative": "all cancellations are behind it",
+        "power": f"cancellations fall on both sides like ahead^{queue.exponent:g} to behind^{queue.exponent:g}",
+        "log": "cancellations fall on both sides like log(1 + ahead) to log(1 + behind)",
+    }[queue.model]
+    return [
+        "The recorded market does not react to our orders. What one of them takes is gone for the others until the "
+        "venue shows the level anew.",
+        f"An order that takes walks the displayed levels and pays {settings.taker_fee:.4%}; one that rests joins "
+        f"behind all that is displayed, {reached}, and pays {settings.maker_fee:.4%}. Of its queue: {cancelled}.",
+        f"Latency is {latency.model}: {latency.entry_ms:g} ms to the venue, {latency.reply_ms:g} ms back; the market "
+        "is seen when it was received.",
+    ]
+
+
+def _machine_face(lane: str, strategy: BookStrategy) -> Decide | None:
+    """The strategy's `decide` if it is to run as machine code. Raises StrategyError where it has none for the lane."""
+    decide = type(strategy).decide
+    if lane == "compiled" and decide is None:
+        raise StrategyError(
+            f"{type(strategy).__name__} has no decide, the face for machine code",
+            remedy="Run it in the event lane (lane: event), or give it one",
+        )
+    return None if lane == "event" else decide
