@@ -94,6 +94,7 @@ def free(**costs: Any) -> CostSettings:
         "half_spread_bps": 0.0,
         "latency_ms": 0.0,
         "impact": 0.0,
+        "volume_share": None,
     }
     return CostSettings(**none | costs)
 

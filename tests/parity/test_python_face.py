@@ -91,11 +91,11 @@ class Signals(SignalStrategy):
         return FLAT if number == 4 else HOLD
 
 
-def fills_and_all(strategy, **how):
+def fills_and_all(strategy, share=None, **how):
     bars = {"AAA": walk(1, 400, 1), "BBB": walk(2, 250, 2), "OWN": walk(3, 300, 1)}
     engine = play(
         bars, strategy, instruments=[perpetual("AAA"), perpetual("BBB", tick="0.05", lot="0.03"), spot("OWN")],
-        costs=CostSettings(half_spread_bps=3, latency_ms=8),
+        costs=CostSettings(half_spread_bps=3, latency_ms=8, volume_share=share),
         funding={name: [(i * 16 * MINUTE + 7, 0.0003, 0.0 if i % 2 else 99.0) for i in range(1, 24)]
                  for name in ("AAA", "BBB")},
         **how,
@@ -110,6 +110,7 @@ tight = RiskSettings(max_position=1.5, max_exposure=0.3, max_gross=2, max_drawdo
 names = ("fills", "events", "equity")
 runs = {
     "orders": fills_and_all(Orders(), cash=6000.0, limits=wide),
+    "parts": fills_and_all(Orders(), 1.0, cash=6000.0, limits=wide),
     "ruin": fills_and_all(Reckless(), cash=1e6, limits=wide),
     "signals": fills_and_all(signals, cash=3000.0, limits=tight, leverage=5),
 }
@@ -134,7 +135,7 @@ def faces(tmp_path_factory):
     return found
 
 
-@pytest.mark.parametrize("run", ["orders", "signals", "ruin"])
+@pytest.mark.parametrize("run", ["orders", "parts", "signals", "ruin"])
 @pytest.mark.parametrize("what", ["fills", "events", "equity"])
 def test_compiled_and_python_agree_bit_for_bit(faces, run, what):
     """Two perpetuals and a spot market with funding, brackets, limits, stops, caps and liquidations."""
@@ -149,5 +150,6 @@ def test_the_run_goes_everywhere(faces):
     fills, events = faces["compiled"]["orders fills"], faces["compiled"]["orders events"]
     assert set(fills["kind"]) | set(faces["compiled"]["ruin fills"]["kind"]) == {0, 1, 2, 3}
     assert set(fills["maker"]) == {0, 1}
+    assert Event.PARTIAL_FILL in faces["compiled"]["parts events"]["event"]
     signals = faces["compiled"]["signals events"]
     assert set(events["event"]) | set(signals["event"]) >= set(_EVENTS)

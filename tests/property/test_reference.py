@@ -167,6 +167,7 @@ def test_engine_and_naive_simulator_agree(seed, bars, acts):
             latency_ms=costs.latency / 1000,
             limit_fill="touch" if costs.touch else "through",
             impact=0.0,
+            volume_share=None,
         ),
         margin=MarginSettings(
             maintenance_rate=costs.maintenance / 1e8, liquidation_fee=costs.liquidation_fee / 1e8, partial=False

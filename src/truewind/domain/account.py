@@ -40,7 +40,8 @@ ACCOUNT = np.dtype(
 
 # Rates are integers of 1e-8. latency_us: from decision to venue. touch: a resting limit order fills when the
 # price touches it (1), or only when it trades through (0). impact: the Y of the square-root law.
-# worst: market orders get the worst price of their bar (1), or its open (0).
+# worst: market orders get the worst price of their bar (1), or its open (0). volume_share: of a bar's volume, what all
+# orders together may take; infinite if it is not looked at.
 COSTS = np.dtype(
     [
         ("maker", np.int64),
@@ -51,6 +52,7 @@ COSTS = np.dtype(
         ("impact", np.float64),
         ("worst", np.int64),
         ("leverage", np.float64),
+        ("volume_share", np.float64),
     ],
     align=True,
 )

@@ -49,7 +49,7 @@ class Status(IntEnum):
     FILLED = 7
     CANCELLED = 8
     EXPIRED = 9  # ended by the venue: its time is up, nothing is left to reduce, or the data end
-    TRIGGERED = 10  # its trigger was reached; it is a limit order from now on
+    TRIGGERED = 10  # its trigger was reached; from now on it is the limit or market order that it was to become
 
 
 class Event(IntEnum):
@@ -109,7 +109,8 @@ LIFE_CYCLE: dict[Status, dict[Event, Status]] = {
         Event.PARTIAL_FILL: Status.PARTIALLY_FILLED,
         Event.FILL: Status.FILLED,
         Event.CANCEL: Status.CANCELLED,
-        Event.EXPIRE: Status.EXPIRED,
+        Event.EXPIRE: Status.EXPIRED,  # what is left of it, if only the money for the rest is missing too
+        Event.AMEND: Status.PARTIALLY_FILLED,
     },
     Status.DENIED: {},
     Status.REJECTED: {},
@@ -158,6 +159,7 @@ class Reason(IntEnum):
     SIBLING_FILLED = 17  # another order of its one-cancels-other group was filled
     TIME_IN_FORCE = 18  # its time was up, or what it could not fill at once was not to wait
     LIQUIDATION = 19  # the venue withdraws all orders before it takes a position away
+    EXITED = 20  # an exit of it was executed, or is over, before all of it was filled
     # What a venue refuses an order for, beyond the above (32 and up); its own code and message: `venues`.
     BELOW_MIN_PRICE = 32
     ABOVE_MAX_PRICE = 33
@@ -196,6 +198,7 @@ class Reason(IntEnum):
 # parent: id of the order whose fill wakes this one (0: none). reduce_only: never opens or turns a position, and
 # ends when there is nothing left to reduce. accepted_row: the bar in which it arrived, or was triggered inside.
 # leg: row of the position that it is for. source: the TriggerSource of its trigger, activation and best.
+# asked: lots that it was sent with; a bracket's child works for no more of them than its parent has filled.
 ORDER = np.dtype(
     [
         ("id", np.int64),
@@ -224,6 +227,7 @@ ORDER = np.dtype(
         ("tag", np.int64),
         ("leg", np.int64),
         ("source", np.int64),
+        ("asked", np.int64),
     ],
     align=True,
 )

@@ -14,7 +14,8 @@ CROSS = -1  # as a position's wallet: it shares the account's
 # mark: last known mark price. mark_low_at, mark_high_at: as low_at and high_at, for the mark price; without marks of
 # their own they are part of low_at and high_at. safe_low, safe_high: between these marks no wallet comes to its
 # maintenance margin as long as all others stay between theirs. symbol: whose position it is. wallet: isolated margin in
-# ledger units, -1 where the position shares the account's (cross).
+# ledger units, -1 where the position shares the account's (cross). left: lots that orders may still take of the
+# current row's volume.
 # In hedge mode a symbol has a second row, for its short side, as many rows on as there are symbols: a *leg*. What is
 # said of prices and times stands in the first leg only.
 POSITION = np.dtype(
@@ -40,6 +41,7 @@ POSITION = np.dtype(
         ("wallet", np.int64),
         ("safe_low", np.float64),
         ("safe_high", np.float64),
+        ("left", np.int64),
     ],
     align=True,
 )

@@ -10,7 +10,7 @@ from truewind.domain.order import Event, OrderType, Reason, Status
 from truewind.domain.signal import Signal, Want
 from truewind.engine.intake import submit
 from truewind.errors import StrategyError
-from truewind.execution.simulated.lifecycle import FLUSH, cancel
+from truewind.execution.simulated.lifecycle import FLUSH, cancel, takes
 from truewind.execution.simulated.quiet import NEVER
 from truewind.execution.simulated.valuation import settle, time_at
 from truewind.numerics.exact import to_ticks
@@ -115,7 +115,7 @@ def moving(state: int, symbol: int) -> bool:
     """Whether an order is still on its way, so that the position will not stay what it is."""
     orders = orders_of(state)
     for j in range(account_of(state)["orders"]):
-        if orders[j]["symbol"] == symbol and orders[j]["status"] == _SUBMITTED:
+        if orders[j]["symbol"] == symbol and (orders[j]["status"] == _SUBMITTED or takes(orders[j])):
             return True
     return False
 

@@ -45,9 +45,9 @@ def notional_ahead(state: int, leg: int) -> float:
         order = orders[i]
         if order["leg"] == leg and not order["reduce_only"]:
             if order["side"] > 0:
-                bought += order["lots"]
+                bought += order["lots"] - order["filled"]
             else:
-                sold += order["lots"]
+                sold += order["lots"] - order["filled"]
             if price != price:  # before its first bar an order's own price must do
                 price = to_price(
                     order["price"] or order["trigger"], instruments[symbol]["tick_num"], instruments[symbol]["tick_den"]
@@ -72,9 +72,9 @@ def lots_ahead(state: int, leg: int, side: int) -> int:
         order = orders[i]
         if order["leg"] == leg and order["side"] == side:
             if not order["reduce_only"]:
-                ahead += order["lots"]
+                ahead += order["lots"] - order["filled"]
             elif order["type"] == _MARKET:
-                leaving += order["lots"]
+                leaving += order["lots"] - order["filled"]
     return int(ahead + min(leaving, max(0, -ahead)))
 
 
@@ -184,6 +184,7 @@ def draft(state: int, symbol: int, side: int, kind: int, lots: int) -> int:
     order["tag"] = 0
     order["leg"] = symbol
     order["source"] = 0
+    order["asked"] = 0
     return int(j)
 
 
@@ -231,7 +232,7 @@ def send(state: int, j: int, k: int) -> int:
         refusal = check_venue(state, order, allowed)
         if refusal != _NONE:
             allowed, reason = 0, refusal
-    order["lots"] = allowed
+    order["lots"] = order["asked"] = allowed
     if allowed == 0:
         change_order(state, j, now, k, _DENY, reason, lots)
         return 0
@@ -262,7 +263,7 @@ def check_venue(state: int, order: Any, lots: int) -> int:
             working += 1
             conditional += 1 if other["type"] >= _STOP else 0
             if other["side"] > 0 and not other["reduce_only"]:
-                ahead += other["lots"]
+                ahead += other["lots"] - other["filled"]
     reason = check_filters(
         rule, instrument, order["side"], lots, order["price"], order["trigger"], market, reduces, mark, ahead
     )
@@ -291,6 +292,8 @@ def worth_at(order: Any, close: float, instrument: Any) -> float:
 def amend(state: int, order_id: int, k: int, lots: int, price: int, trigger: int, trail: int) -> int:
     """Change a working order; 0 keeps what it has. Returns 1, 0 if it works no more or the gate denies, or FLUSH.
 
+    lots: of the whole order; 0 is returned if they are not more than have filled.
+
     Like a cancel it takes effect before the next bar. An order that grows passes the risk gate again, whole.
     """
     instruments = instruments_of(state)
@@ -304,6 +307,8 @@ def amend(state: int, order_id: int, k: int, lots: int, price: int, trigger: int
         order = orders[j]
         if order["id"] != order_id or TRANSITIONS[order["status"], _AMEND] < 0:
             continue
+        if 0 < lots <= order["filled"]:
+            return 0
         before = order["lots"], order["price"], order["trigger"], order["trail"]
         if price > 0 and order["price"] > 0:
             order["price"] = price
@@ -315,13 +320,15 @@ def amend(state: int, order_id: int, k: int, lots: int, price: int, trigger: int
             order["lots"] = lots
         if not order["reduce_only"]:
             wanted = order["lots"]
-            order["lots"] = 0  # it must not count against itself
+            order["lots"] = order["filled"]  # what is left of it must not count against itself
             at = worth_at(order, positions[order["symbol"]]["close"], instruments[order["symbol"]])
-            allowed, _ = limit_order(state, order["leg"], order["side"], wanted, at)
-            if allowed < wanted:
+            allowed, _ = limit_order(state, order["leg"], order["side"], wanted - order["filled"], at)
+            if allowed < wanted - order["filled"]:
                 order["lots"], order["price"], order["trigger"], order["trail"] = before
                 return 0
             order["lots"] = wanted
+        if lots > 0:
+            order["asked"] = lots
         change_order(state, j, time_at(state, k), k, _AMEND, _NONE, order["lots"])
         positions[order["symbol"]]["wake"] = 1
         return 1

@@ -18,7 +18,9 @@ class CostSettings(Settings):
     of the square-root law by which it moves the price further (`execution.simulated.impact`); 0 switches it off.
     market_fill: "worst" gives market orders the worst price of the bar instead of its open. latency_ms: from decision
     to arrival at the venue. limit_fill: "through" fills a resting limit order only when the price trades beyond it,
-    "touch" already when it is reached (optimistic: you were first in the queue).
+    "touch" already when it is reached (optimistic: you were first in the queue). volume_share: the part of a bar's
+    volume that our orders may take, all together; what is left of them goes on working. None: size is not looked at,
+    as on trades, and where a bar's volume is not known.
     """
 
     maker_fee: float = Field(default=0.0002, ge=-0.01, le=0.05)
@@ -28,6 +30,7 @@ class CostSettings(Settings):
     market_fill: Literal["open", "worst"] = "open"
     latency_ms: float = Field(default=8.0, ge=0.0, le=86_400_000.0)
     limit_fill: Literal["through", "touch"] = "through"
+    volume_share: float | None = Field(default=1.0, gt=0.0, le=1.0)
 
     def record(self, leverage: float) -> np.ndarray:
         """These costs as one COSTS record."""
@@ -41,6 +44,7 @@ class CostSettings(Settings):
             self.impact,
             int(self.market_fill == "worst"),
             leverage,
+            np.inf if self.volume_share is None else self.volume_share,
         )
         return row
 
@@ -48,6 +52,11 @@ class CostSettings(Settings):
         """What these settings take for granted, in words, for the report."""
         through = "trades through it" if self.limit_fill == "through" else "touches it"
         price = "open" if self.market_fill == "open" else "worst price"
+        size = "Orders are filled whole, whatever the bar's volume."
+        if self.volume_share is not None:
+            size = (
+                f"All orders together take no more than {self.volume_share:.0%} of a bar's volume; their rest works on."
+            )
         return [
             "An order is matched from the first bar that opens at or after the decision and closes after its arrival "
             f"({self.latency_ms:g} ms later); a market order gets that bar's {price} and pays half the spread, "
@@ -58,4 +67,5 @@ class CostSettings(Settings):
             f"{self.taker_fee:.4%}.",
             "If a stop and a target lie in one bar, the stop comes first. After a fill inside a bar only the bar's "
             "adverse side counts for the new position.",
+            size,
         ]

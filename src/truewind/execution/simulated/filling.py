@@ -3,10 +3,16 @@
 import math
 
 from truewind.domain.fill import FillKind
-from truewind.domain.order import Event, Reason
+from truewind.domain.order import Event, Reason, TimeInForce
 from truewind.domain.position import CROSS
 from truewind.execution.simulated.impact import impact
-from truewind.execution.simulated.lifecycle import cancel_siblings, change_order, end_order, wake_children
+from truewind.execution.simulated.lifecycle import (
+    cancel_siblings,
+    change_order,
+    end_order,
+    end_parent,
+    wake_children,
+)
 from truewind.numerics.exact import to_price
 from truewind.numerics.jit import kernel
 from truewind.portfolio.ledger import RATE_SCALE, book_fill, book_funding
@@ -20,6 +26,8 @@ from truewind.portfolio.state import (
     orders_of,
     positions_of,
     tiers_of,
+    times_of,
+    volumes_of,
 )
 from truewind.portfolio.tiers import notional_allowed
 from truewind.portfolio.worth import lot_worth
@@ -31,6 +39,9 @@ _TRADE = FillKind.TRADE
 _NONE = int(Reason.NONE)
 _NO_SHORT, _INSUFFICIENT = int(Reason.NO_SHORT), int(Reason.INSUFFICIENT_BALANCE)
 _NOTHING_TO_REDUCE, _LEVERAGE_LIMIT = int(Reason.NOTHING_TO_REDUCE), int(Reason.LEVERAGE_LIMIT)
+_NOT_FILLED_AT_ONCE, _FOK = int(Reason.NOT_FILLED_AT_ONCE), int(TimeInForce.FOK)
+_ALL = 1 << 62
+_FORGIVEN = 1.0 + 1e-12  # a volume of whole lots is still whole after its roundings as a float
 
 
 @kernel
@@ -77,7 +88,8 @@ def slippage(state: int, symbol: int, row: int, reference: int, lots: int) -> in
 def execute(state: int, j: int, reference: int, worst: int, maker: int, ts: int, row: int) -> int:
     """Fill order `j` at `reference` ticks (plus slippage for a taker, no worse than `worst` if that is not 0).
 
-    Returns the number of lots by which the position was opened or added to; 0 if it shrank or the order ended.
+    It gets what is left of the row's volume; fill or kill is that or nothing. Returns the number of lots by which the
+    position was opened or added to; 0 if it shrank, nothing was left, or the order ended.
     """
     instruments = instruments_of(state)
     positions = positions_of(state)
@@ -88,10 +100,18 @@ def execute(state: int, j: int, reference: int, worst: int, maker: int, ts: int,
     instrument = instruments[symbol]
     held = int(positions[leg]["lots"])
     reducible = abs(held) if held * side < 0 else 0
-    wanted = int(order["lots"])
-    lots = min(wanted, reducible) if order["reduce_only"] else wanted
-    if lots == 0:
+    wanted = int(order["lots"] - order["filled"])
+    allowed = min(wanted, reducible) if order["reduce_only"] else wanted
+    if allowed == 0:
         end_order(state, j, ts, row, _EXPIRE, _NOTHING_TO_REDUCE)
+        if order["parent"] != 0:
+            end_parent(state, order["parent"], ts, row)
+        return 0
+    lots = min(allowed, int(positions[symbol]["left"]))
+    if lots < allowed and order["tif"] == _FOK:
+        end_order(state, j, ts, row, _EXPIRE, _NOT_FILLED_AT_ONCE)
+        return 0
+    if lots == 0:
         return 0
     price = reference
     if not maker:
@@ -108,7 +128,7 @@ def execute(state: int, j: int, reference: int, worst: int, maker: int, ts: int,
             at = to_price(price, instrument["tick_num"], instrument["tick_den"])
             refusal = check_leg(state, leg, held + side * lots, at)
         if refusal != _NONE:
-            end_order(state, j, ts, row, _REJECT, refusal)
+            end_order(state, j, ts, row, _REJECT if order["filled"] == 0 else _EXPIRE, refusal)
             return 0
     fee_rate = costs["maker"] if maker else costs["taker"]
     booked = book_fill(
@@ -116,16 +136,29 @@ def execute(state: int, j: int, reference: int, worst: int, maker: int, ts: int,
     )
     if not booked:
         return 0
-    order["filled"] = lots
-    if lots < wanted:
-        change_order(state, j, ts, row, _PARTIAL_FILL, _NONE, lots)
-        change_order(state, j, ts, row, _EXPIRE, _NOTHING_TO_REDUCE, wanted - lots)
-    else:
-        change_order(state, j, ts, row, _FILL, _NONE, lots)
-    wake_children(state, order["id"], lots, reference, ts, row)
+    positions[symbol]["left"] -= lots
+    order["filled"] += lots
+    change_order(state, j, ts, row, _FILL if lots == wanted else _PARTIAL_FILL, _NONE, lots)
+    wake_children(state, j, reference, ts, row)
+    if lots < wanted and order["reduce_only"] and lots == reducible:
+        end_order(state, j, ts, row, _EXPIRE, _NOTHING_TO_REDUCE)
     if order["group"] != 0:
-        cancel_siblings(state, order["group"], ts, row)
+        cancel_siblings(state, j, ts, row)
+    if order["parent"] != 0:
+        end_parent(state, order["parent"], ts, row)
     return opening
+
+
+@kernel
+def lots_on_offer(state: int, k: int) -> int:
+    """Lots that orders may take of row `k`: a share of its volume, all there are where it is not known or not asked."""
+    share, volumes = costs_of(state)["volume_share"], volumes_of(state)
+    times = times_of(state)
+    if share == math.inf or len(volumes) == 0 or volumes[k] != volumes[k] or times[0][k] == times[1][k]:
+        return _ALL
+    instrument = instruments_of(state)[times[2][k]]
+    lots = volumes[k] * share * instrument["lot_den"] / instrument["lot_num"]
+    return int(lots * _FORGIVEN) if lots < _ALL else _ALL
 
 
 @kernel

@@ -19,15 +19,15 @@ from truewind.portfolio.state import (
 )
 
 FLUSH = -1  # the buffers are too full for what may happen: empty them and call again
-_LIMIT, _STOP = int(OrderType.LIMIT), int(OrderType.STOP)
+_MARKET, _LIMIT, _STOP = int(OrderType.MARKET), int(OrderType.LIMIT), int(OrderType.STOP)
 _TRAILING = int(OrderType.TRAILING_STOP)
 _HELD, _SUBMITTED, _ACCEPTED = int(Status.HELD), int(Status.SUBMITTED), int(Status.ACCEPTED)
-_TRIGGERED = int(Status.TRIGGERED)
+_TRIGGERED, _PARTIALLY_FILLED = int(Status.TRIGGERED), int(Status.PARTIALLY_FILLED)
 _SUBMIT, _ACCEPT = int(Event.SUBMIT), int(Event.ACCEPT)
-_CANCEL, _EXPIRE = int(Event.CANCEL), int(Event.EXPIRE)
+_CANCEL, _EXPIRE, _AMEND = int(Event.CANCEL), int(Event.EXPIRE), int(Event.AMEND)
 _NONE = int(Reason.NONE)
 _NOTHING_TO_REDUCE, _PARENT_ENDED = int(Reason.NOTHING_TO_REDUCE), int(Reason.PARENT_ENDED)
-_SIBLING_FILLED = int(Reason.SIBLING_FILLED)
+_SIBLING_FILLED, _EXITED = int(Reason.SIBLING_FILLED), int(Reason.EXITED)
 _BY_MARK, _BY_INDEX = int(TriggerSource.MARK), int(TriggerSource.INDEX)
 
 
@@ -40,7 +40,15 @@ def waits(order: Any) -> bool:
 @kernel
 def rests(order: Any) -> bool:
     """Whether an order stands at the venue with a limit price."""
-    return bool(order["status"] == _TRIGGERED or (order["status"] == _ACCEPTED and order["type"] == _LIMIT))
+    begun = order["status"] in (_TRIGGERED, _PARTIALLY_FILLED)
+    return bool((begun and order["price"] > 0) or (order["status"] == _ACCEPTED and order["type"] == _LIMIT))
+
+
+@kernel
+def takes(order: Any) -> bool:
+    """Whether an order at the venue is to be executed at market, as soon as there is somebody to trade with."""
+    begun = order["status"] in (_TRIGGERED, _PARTIALLY_FILLED)
+    return bool((begun and order["price"] == 0) or (order["status"] == _ACCEPTED and order["type"] == _MARKET))
 
 
 @kernel(inline=True)
@@ -110,20 +118,30 @@ def end_children(state: int, parent: int, ts: int, row: int) -> None:
 
 @kernel
 def end_order(state: int, j: int, ts: int, row: int, event: int, reason: int) -> None:
-    """End a working order, and with it the children that wait for it."""
+    """End what is left of a working order, and with it the children that wait for it."""
     order = orders_of(state)[j]
-    change_order(state, j, ts, row, event, reason, order["lots"])
+    change_order(state, j, ts, row, event, reason, order["lots"] - order["filled"])
     end_children(state, order["id"], ts, row)
 
 
 @kernel
-def cancel_siblings(state: int, group: int, ts: int, row: int) -> None:
-    """One cancels the others: withdraw what still works of a group of which one order was filled."""
+def end_parent(state: int, parent: int, ts: int, row: int) -> None:
+    """Withdraw what is left of an order whose exits have begun: its trade is on the way out."""
+    orders = orders_of(state)
+    for j in range(account_of(state)["orders"]):
+        if orders[j]["id"] == parent and TRANSITIONS[orders[j]["status"], _CANCEL] >= 0:
+            end_order(state, j, ts, row, _CANCEL, _EXITED)
+
+
+@kernel
+def cancel_siblings(state: int, j: int, ts: int, row: int) -> None:
+    """One cancels the others: withdraw what still works of the group of order `j`, which got a fill, or part of one."""
     account = account_of(state)
     orders = orders_of(state)
-    for j in range(account["orders"]):
-        if orders[j]["group"] == group and TRANSITIONS[orders[j]["status"], _CANCEL] >= 0:
-            end_order(state, j, ts, row, _CANCEL, _SIBLING_FILLED)
+    for i in range(account["orders"]):
+        same = i != j and orders[i]["group"] == orders[j]["group"]
+        if same and TRANSITIONS[orders[i]["status"], _CANCEL] >= 0:
+            end_order(state, i, ts, row, _CANCEL, _SIBLING_FILLED)
 
 
 @kernel
@@ -141,19 +159,25 @@ def follow(order: Any, ticks: int) -> None:
 
 
 @kernel
-def wake_children(state: int, parent: int, filled: int, at: int, ts: int, row: int) -> None:
-    """Put a filled order's stops and targets to work: they reach the venue with the fill, at `at` ticks.
+def wake_children(state: int, j: int, at: int, ts: int, row: int) -> None:
+    """Put the children of order `j` to work with its fill at `at` ticks, at which they reach the venue too.
 
-    A stop that the market is beyond by then is triggered at once, there: at its own trigger it would gain what
-    nobody could have had.
+    Stops and targets work for as many lots as have filled, those that work already grow. If only a part has filled, a
+    child with nothing to reduce yet (the parent turns a position) goes on waiting. A stop that the market is beyond by
+    then is triggered at once, there: at its own trigger it would gain what nobody could have had.
     """
     account = account_of(state)
-    instruments = instruments_of(state)
+    instruments, positions = instruments_of(state), positions_of(state)
     orders = orders_of(state)
-    for j in range(account["orders"]):
-        order = orders[j]
-        if order["parent"] == parent and order["status"] == _HELD:
-            order["lots"] = min(order["lots"], filled)
+    parent, filled, complete = orders[j]["id"], orders[j]["filled"], orders[j]["filled"] >= orders[j]["lots"]
+    for i in range(account["orders"]):
+        order = orders[i]
+        if order["parent"] != parent:
+            continue
+        if order["status"] == _HELD:
+            if not complete and positions[order["leg"]]["lots"] * order["side"] >= 0:
+                continue
+            order["lots"] = min(order["asked"], filled)
             order["ts_sent"] = ts
             order["ts_arrive"] = ts
             order["accepted_row"] = row
@@ -165,8 +189,11 @@ def wake_children(state: int, parent: int, filled: int, at: int, ts: int, row: i
                 follow(order, seen)
             elif order["rising"] * order["side"] > 0 and (seen - order["trigger"]) * order["rising"] > 0:
                 order["trigger"] = seen
-            change_order(state, j, ts, row, _SUBMIT, _NONE, order["lots"])
-            change_order(state, j, ts, row, _ACCEPT, _NONE, order["lots"])
+            change_order(state, i, ts, row, _SUBMIT, _NONE, order["lots"])
+            change_order(state, i, ts, row, _ACCEPT, _NONE, order["lots"])
+        elif TRANSITIONS[order["status"], _AMEND] >= 0 and order["lots"] < min(order["asked"], filled):
+            order["lots"] = min(order["asked"], filled)
+            change_order(state, i, ts, row, _AMEND, _NONE, order["lots"])
 
 
 @kernel
@@ -177,7 +204,7 @@ def drop_ended(state: int) -> None:
     kept = 0
     for j in range(account["orders"]):
         status = orders[j]["status"]
-        if status in (_HELD, _SUBMITTED, _ACCEPTED, _TRIGGERED):
+        if status in (_HELD, _SUBMITTED, _ACCEPTED, _TRIGGERED, _PARTIALLY_FILLED):
             if kept != j:
                 orders[kept] = orders[j]
             kept += 1
@@ -192,9 +219,12 @@ def tidy(state: int, symbol: int, ts: int, row: int) -> None:
     orders = orders_of(state)
     for j in range(account["orders"]):
         order = orders[j]
-        idle = order["symbol"] == symbol and order["reduce_only"] and order["status"] in (_ACCEPTED, _TRIGGERED)
+        working = order["status"] in (_ACCEPTED, _TRIGGERED, _PARTIALLY_FILLED)
+        idle = order["symbol"] == symbol and order["reduce_only"] and working
         if idle and positions[order["leg"]]["lots"] * order["side"] >= 0:
             end_order(state, j, ts, row, _EXPIRE, _NOTHING_TO_REDUCE)
+            if order["parent"] != 0:
+                end_parent(state, order["parent"], ts, row)
     drop_ended(state)
 
 

@@ -9,7 +9,7 @@ bar that is not; only there `process` runs. Quiet bars merely move the valuation
 import numpy as np
 
 from truewind.domain.order import TRANSITIONS, Event, OrderType, Reason, Status, TimeInForce
-from truewind.execution.simulated.filling import execute, pay_funding
+from truewind.execution.simulated.filling import execute, lots_on_offer, pay_funding
 from truewind.execution.simulated.lifecycle import (
     FLUSH,
     beside,
@@ -17,6 +17,7 @@ from truewind.execution.simulated.lifecycle import (
     end_order,
     follow,
     rests,
+    takes,
     tidy,
     waits,
     watched,
@@ -44,10 +45,9 @@ from truewind.portfolio.state import (
     times_of,
 )
 
-_MARKET = int(OrderType.MARKET)
 _TRAILING = int(OrderType.TRAILING_STOP)
 _IOC, _FOK = int(TimeInForce.IOC), int(TimeInForce.FOK)
-_SUBMITTED, _ACCEPTED = int(Status.SUBMITTED), int(Status.ACCEPTED)
+_SUBMITTED = int(Status.SUBMITTED)
 _TRIGGERED = int(Status.TRIGGERED)
 _REJECT, _ACCEPT = int(Event.REJECT), int(Event.ACCEPT)
 _TRIGGER = int(Event.TRIGGER)
@@ -106,10 +106,10 @@ def match_open(state: int, k: int) -> None:
                         order["accepted_row"] = k
                         change_order(state, j, ts, k, _TRIGGER, _NONE, order["lots"])
                     else:
-                        execute(state, j, ticks, 0, 0, ts, k)
+                        strike(state, j, ticks, ts, k)
                 elif order["type"] == _TRAILING:
                     follow(order, to_ticks(seen, instrument["tick_num"], instrument["tick_den"], side))
-            elif order["status"] == _ACCEPTED and order["type"] == _MARKET:
+            elif takes(order):
                 if costs["worst"]:
                     worst = prices[1][k] if side > 0 else prices[2][k]
                     ticks = to_ticks(worst, instrument["tick_num"], instrument["tick_den"], side)
@@ -119,10 +119,10 @@ def match_open(state: int, k: int) -> None:
                 if (limit - at) * side > 0.0 or (limit == at and costs["touch"]):
                     maker = 0 if order["accepted_row"] == k else 1
                     execute(state, j, ticks, order["price"], maker, ts, k)
-                elif order["tif"] in (_IOC, _FOK):
-                    end_order(state, j, ts, k, _EXPIRE, _TIME_IN_FORCE)
                 elif order["status"] == _TRIGGERED:
                     order["accepted_row"] = -1  # triggered by the open, it rests through all of the bar
+            if order["tif"] in (_IOC, _FOK) and (rests(order) or takes(order)):
+                end_order(state, j, ts, k, _EXPIRE, _TIME_IN_FORCE)
         j += 1
 
 
@@ -142,7 +142,7 @@ def nearest(state: int, k: int, against: bool, only_opening: bool) -> int:
     orders = orders_of(state)
     costs = costs_of(state)
     symbol = times[2][k]
-    instrument = instruments[symbol]
+    instrument, left = instruments[symbol], positions[symbol]["left"]
     found = -1
     shortest = np.inf
     for j in range(account["orders"]):
@@ -156,7 +156,7 @@ def nearest(state: int, k: int, against: bool, only_opening: bool) -> int:
             at = to_price(order["trigger"], instrument["tick_num"], instrument["tick_den"])
             start, high, low, _ = watched(state, order["source"], k)
             reached = high >= at if order["rising"] > 0 else low <= at
-        elif rests(order) and not against:
+        elif rests(order) and not against and left > 0:
             if order["status"] == _TRIGGERED and order["accepted_row"] == k:
                 continue  # what the price did after it was triggered in this bar is not known
             at = to_price(order["price"], instrument["tick_num"], instrument["tick_den"])
@@ -174,6 +174,21 @@ def nearest(state: int, k: int, against: bool, only_opening: bool) -> int:
 
 
 @kernel
+def strike(state: int, j: int, reference: int, ts: int, k: int) -> int:
+    """Execute order `j`, whose trigger was reached, at market; what is left of it waits for the next bar.
+
+    Returns the lots it opened.
+    """
+    order = orders_of(state)[j]
+    opened = execute(state, j, reference, 0, 0, ts, k)
+    if waits(order):
+        change_order(state, j, ts, k, _TRIGGER, _NONE, order["lots"])
+    if order["tif"] in (_IOC, _FOK) and takes(order):
+        end_order(state, j, ts, k, _EXPIRE, _TIME_IN_FORCE)
+    return opened
+
+
+@kernel
 def act(state: int, j: int, k: int) -> int:
     """Let order `j`, whose price was reached inside bar `k`, do what it does. Returns the lots it opened."""
     order = orders_of(state)[j]
@@ -185,14 +200,15 @@ def act(state: int, j: int, k: int) -> int:
         prices, instrument = prices_of(state), instruments_of(state)[order["symbol"]]
         reference = beside(reference, prices[2][k], prices[1][k], order["side"], instrument)
     if order["price"] == 0:
-        return execute(state, j, reference, 0, 0, ts, k)
+        return strike(state, j, reference, ts, k)
     order["accepted_row"] = k
     change_order(state, j, ts, k, _TRIGGER, _NONE, order["lots"])
+    opened = 0
     if (order["price"] - reference) * order["side"] >= 0:
-        return execute(state, j, reference, order["price"], 0, ts, k)
-    if order["tif"] in (_IOC, _FOK):
+        opened = execute(state, j, reference, order["price"], 0, ts, k)
+    if order["tif"] in (_IOC, _FOK) and rests(order):
         end_order(state, j, ts, k, _EXPIRE, _TIME_IN_FORCE)
-    return 0
+    return opened
 
 
 @kernel
@@ -281,6 +297,7 @@ def happen(state: int, k: int) -> int:
         money["tiers_at"] = refresh_tiers(margins_of(state), tiers_of(state), times[1][k])
         money["bounded"] = -1
     position["close"] = prices[0][k]
+    position["left"] = lots_on_offer(state, k)
     mark_at(state, symbol, marks[0][k])  # what margin is reckoned at inside the bar
     instrument = instruments_of(state)[symbol]
     ticks = to_ticks(prices[0][k], instrument["tick_num"], instrument["tick_den"], 1)

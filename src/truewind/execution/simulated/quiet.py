@@ -6,7 +6,7 @@ import numpy as np
 
 from truewind.domain.order import OrderType, Status, TriggerSource
 from truewind.domain.position import CROSS
-from truewind.execution.simulated.lifecycle import rests, waits
+from truewind.execution.simulated.lifecycle import rests, takes, waits
 from truewind.numerics.exact import to_price
 from truewind.numerics.jit import kernel
 from truewind.portfolio.bounds import cross_share, isolated_slack, safe_prices
@@ -89,7 +89,7 @@ def set_bounds(state: int) -> None:
         position, instrument = positions[order["symbol"]], instruments[order["symbol"]]
         if order["expires"] > 0:
             position["due_at"] = min(position["due_at"], order["expires"])
-        if order["status"] == _SUBMITTED or (order["type"] == _TRAILING and waits(order)):
+        if order["status"] == _SUBMITTED or takes(order) or (order["type"] == _TRAILING and waits(order)):
             position["wake"] = 1
         elif waits(order) or rests(order):
             ticks = order["trigger"] if waits(order) else order["price"]
