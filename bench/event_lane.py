@@ -6,8 +6,9 @@ watch: laying out the timeline, risk gate, fees, fills, per-bar equity, ledger, 
 disk. Outside every watch: making and loading the data, imports and first-use compilation. Memory is the peak of the
 whole process with its input data.
 
-Skipping bars is a row of its own: there the averages are a compiled feature, computed inside our watch, and Python
-is called only where they cross. The peers' figures are those of the row above.
+With declared fields the strategy says that it reads the close only, and its bars have nothing else; its averages are
+still Python's. Skipping bars is a row of its own, too: there the averages are a compiled feature, computed inside our
+watch, and Python is called only where they cross. The peers' figures are those of the first row.
 
 Same work means: the same number of signed target changes, the same final position and, to a millionth, the same final
 money as a plain Python reference that shares no code with any engine. backtesting.py and NautilusTrader close and
@@ -41,6 +42,8 @@ def rows(quick: bool) -> Iterator[Row]:
         ours = run(sys.executable, "ours_ema.py", n, REPEATS)
         peers = {peer: ask(peer, f"peers/{peer}_ema.py", n, times) for peer, times in repeats.items()}
         yield row(f"event lane {size_name(n)}", "bars", ours, peers, reference.met_by)
+        declared = run(sys.executable, "ours_ema.py", n, REPEATS, "declared")
+        yield row(f"event lane with declared fields {size_name(n)}", "bars", declared, peers, reference.met_by)
         sleeping = run(sys.executable, "ours_ema.py", n, REPEATS, "sleeping")
         yield row(f"skipping bars by a compiled condition {size_name(n)}", "bars", sleeping, peers, reference.met_by)
 

@@ -1,8 +1,9 @@
-"""EMA cross in truewind's event lane. usage: ours_ema.py BARS REPEATS [sleeping]
+"""EMA cross in truewind's event lane. usage: ours_ema.py BARS REPEATS [declared | sleeping]
 
 The watch covers what a backtest does once the bars are in memory: timeline, engine, the run with its risk gate,
-ledger and per-bar equity, and the journal written and synced to disk. "sleeping": the averages are a compiled feature,
-and Python is called only on the bars where they cross; computing the feature is inside the watch.
+ledger and per-bar equity, and the journal written and synced to disk. "declared": the strategy says that it reads the
+close only. "sleeping": the averages are a compiled feature, and Python is called only on the bars where they cross;
+computing the feature is inside the watch.
 """
 
 import sys
@@ -63,6 +64,12 @@ class EmaCross(Strategy):
                 self.buy(quantity)
             else:
                 self.sell(quantity)
+
+
+class Declared(EmaCross):
+    """The same, on bars that have no other field."""
+
+    fields = ("close",)
 
 
 class Sleeper(Strategy):
@@ -130,4 +137,5 @@ def backtest(columns: w.Bars, strategy: type[Strategy]) -> Engine:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), Sleeper if sys.argv[3:] == ["sleeping"] else EmaCross)
+    chosen = {"declared": Declared, "sleeping": Sleeper}[sys.argv[3]] if sys.argv[3:] else EmaCross
+    main(int(sys.argv[1]), int(sys.argv[2]), chosen)

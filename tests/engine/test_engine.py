@@ -142,6 +142,29 @@ def test_a_field_that_is_not_there_cannot_wake_anybody():
         play(FLAT, Sleeper())
 
 
+def test_a_field_that_was_not_declared_is_not_there():
+    """The error names the bar and says what to add; declared ones and money are as ever."""
+
+    class Reader(Strategy):
+        fields = ("close", "ts")
+
+        def on_bar(self, bar):
+            if bar.ts == 2 * MINUTE:
+                assert (bar.close, hasattr(bar, "open")) == (100.0, False)
+                self.buy(bar.high)
+
+    with pytest.raises(StrategyError, match=r"bar 2.*no attribute 'high'") as error:
+        play(FLAT, Reader())
+    assert error.value.remedy == "Add 'high' to Reader.fields, which names the only fields that its bars have"
+
+
+def test_a_field_that_no_bar_has_cannot_be_declared():
+    """Before the first bar, with the name that was meant."""
+    with pytest.raises(ConfigError, match="'closed'") as error:
+        play(FLAT, type("Reader", (Strategy,), {"fields": ("closed",)})())
+    assert "close" in error.value.remedy
+
+
 # -- mistakes --------------------------------------------------------------------------------------------------------
 
 

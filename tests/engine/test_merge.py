@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from scripted import MINUTE, columns, flat
 from truewind.domain.events import sort_key
-from truewind.domain.market import Bar
+from truewind.domain.market import Bar, Trade
 from truewind.engine import merge as merging
-from truewind.engine.merge import merge
-from truewind.errors import DataError
+from truewind.engine.merge import merge, merge_trades
+from truewind.errors import ConfigError, DataError
 
 
 def all_bars(timeline, wanted=None):
@@ -105,3 +105,38 @@ def test_bars_whose_open_or_close_lie_outside_their_range_are_refused(bar):
     """Matching asks only the range whether anything can happen: open and close must lie in it."""
     with pytest.raises(DataError, match="not the prices of a bar"):
         merge({"AAA": columns([flat(8), bar])}, {"AAA": MINUTE})
+
+
+def test_only_the_fields_that_are_asked_for_are_made():
+    """Features stay; what was not asked for does not exist, whatever the number of symbols."""
+    bars = {"AAA": table([0]) | {"fast": np.array([7.0])}, "BBB": table([MINUTE], 2.0)}
+    timeline = merge(bars, {"AAA": MINUTE, "BBB": MINUTE})
+    for names in [(), ("close",), ("symbol", "close"), ("volume", "ts_recv"), ["ts", "taker_buy_volume"]]:
+        whole = all_bars(timeline)
+        found = [bar for rows, bars in timeline.chunks(None, names) for bar in bars]
+        assert [type(bar).__struct_fields__ for bar in found] == [(*(n for n in ORDER if n in names), "fast")] * 2
+        for bar, (_, full) in zip(found, whole, strict=True):
+            assert all(repr(getattr(bar, n)) == repr(getattr(full, n)) for n in (*names, "fast"))
+            assert not hasattr(bar, "high")
+
+
+ORDER = Bar.__struct_fields__
+
+
+def test_a_field_that_a_bar_has_not_is_refused():
+    """With the name that was meant."""
+    timeline = merge({"AAA": table([0])}, {"AAA": MINUTE})
+    with pytest.raises(ConfigError, match=r"'clse'.*[\s\S]*close"):
+        next(timeline.chunks(None, ("clse",)))
+
+
+def test_trades_are_made_of_the_fields_that_are_asked_for():
+    """A tape's number of the source is a trade's sequence."""
+    trades = {"ts": np.array([1, 2]), "price": np.array([5.0, 6.0]), "quantity": np.ones(2), "side": np.array([1, -1])}
+    tape = merge_trades({"AAA": trades | {"id": np.array([8, 9])}})
+    (_, first), (_, second) = all_bars(tape)
+    assert first == Trade("AAA", 1, 1, 5.0, 1.0, 1, 8)
+    assert second == Trade("AAA", 2, 2, 6.0, 1.0, -1, 9)
+    found = [trade for _, part in tape.chunks(None, ("sequence", "price")) for trade in part]
+    assert [(trade.price, trade.sequence) for trade in found] == [(5.0, 8), (6.0, 9)]
+    assert not hasattr(found[0], "side")

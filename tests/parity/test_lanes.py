@@ -299,6 +299,24 @@ def test_python_only_parts_confine_a_strategy_to_the_event_lane():
             build("compiled", timeline, instruments, strategy, funding=funding, **account())
 
 
+def test_a_strategy_reads_its_declared_fields_in_both_lanes():
+    """Nothing else exists in either."""
+
+    def decide(row, position, params):
+        return Signal(Want.LONG if row.close > row.open else Want.SHORT)
+
+    market = timeline, instruments, funding = world(5, 2)
+    reader = strategy_of(decide, fields=("open", "close"))
+    slow, fast = both(reader, market, SizingSettings(method="fraction", value=0.5), **account())
+    assert_same(slow, fast)
+    assert len(slow.fills) > 10
+    blind = strategy_of(decide, fields=("close",))
+    with pytest.raises(StrategyError, match=r"compiled lane.*open"):
+        build("compiled", timeline, instruments, blind(), funding=funding, **account())
+    with pytest.raises(StrategyError, match="no attribute 'open'"):
+        build("event", timeline, instruments, blind(), funding=funding, **account()).run()
+
+
 def test_a_strategy_that_sleeps_is_called_on_the_same_bars():
     """wakes_on holds in both lanes; between its bars a horizon does not end a position in either."""
     params = {"salt": 1, "idle": 0, "style": "bold", "limits": False, "stop": 0.01, "stops": 3, "target": 0.005,

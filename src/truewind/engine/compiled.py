@@ -133,6 +133,9 @@ def source(strategy: SignalStrategy, columns: tuple[str, ...], alone: bool) -> s
     for name in _OPTIONAL:
         fields[name] = f"column_{columns.index(name)}[k]" if name in columns else "nan"
     fields |= {name: f"column_{i}[k]" for i, name in enumerate(columns)}
+    shown = strategy.bar_fields()
+    if shown is not None:  # the others do not exist here either
+        fields = {name: at for name, at in fields.items() if name in shown or name not in Bar.__struct_fields__}
     given = []
     integers = floats = 0
     for value in strategy.values:

@@ -63,6 +63,7 @@ class Engine:
         self.timeline = timeline
         self.instruments = list(instruments)
         self.strategy = strategy
+        timeline.row_type(strategy.bar_fields())  # refuses a field that does not exist before anything is done
         self.currency = currency
         self.state = State(instruments, timeline, cash, currency, costs, limits, funding or {}, margin)
         self.symbols = [instrument.symbol for instrument in instruments]
@@ -99,7 +100,7 @@ class Engine:
 
     def _walk(self, progress: Progress) -> None:
         """Hand every bar that is wanted to the strategy, each after what happened on it at the venue."""
-        for rows, bars in self.timeline.chunks(self._wanted()):
+        for rows, bars in self.timeline.chunks(self._wanted(), self.strategy.bar_fields()):
             self._guard(self._replay, rows, bars, getattr(self.strategy, self.timeline.callback))
             progress(rows[-1] + 1, len(self.timeline))
 
@@ -168,9 +169,13 @@ class Engine:
                 symbol = self.symbols[int(self.timeline.times[SYMBOL][self._row])]
                 at = f"{symbol} bar {self._row}, known at {iso(self.now_us)}"
             name = type(self.strategy).__name__
+            remedy = "The traceback is in the system log; the journal holds everything up to this bar"
+            missing = getattr(error, "name", None) if isinstance(error, AttributeError) else None
+            if self.strategy.fields is not None and missing in self.timeline.kind.__struct_fields__:
+                remedy = f"Add '{missing}' to {name}.fields, which names the only fields that its bars have"
             raise StrategyError(
                 f"{name} raised {type(error).__name__} on {at}: {error}",
-                remedy="The traceback is in the system log; the journal holds everything up to this bar",
+                remedy=remedy,
                 strategy=name,
                 row=self._row,
                 symbol=symbol,

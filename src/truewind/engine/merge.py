@@ -1,7 +1,7 @@
 """Merging: the bars or the trades of many symbols become one timeline in the order of `domain.events.sort_key`."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import Any, cast
 
@@ -10,14 +10,15 @@ import numpy as np
 
 from truewind.domain.clock import iso
 from truewind.domain.market import Bar, Trade
-from truewind.errors import DataError
+from truewind.errors import ConfigError, DataError, suggest
 
 TS, TS_EVENT, SYMBOL = 0, 1, 2
 OPEN, HIGH, LOW, CLOSE = 0, 1, 2, 3
 CHUNK = 4096  # bars turned into Python objects at a time: enough to amortise, small enough to stay in cache
 _PRICES = ("open", "high", "low", "close")
-_TRADE = ("quantity", "side", "id")
+_TRADE = {"quantity": "quantity", "side": "side", "sequence": "id"}  # a trade's fields by their names in the source
 _OPTIONAL = ("volume", "quote_volume", "trades", "taker_buy_volume")
+_SAME = {"ts_recv": "ts_event"}  # in a backtest what has happened is known at once
 
 
 Columns = Mapping[str, np.ndarray]  # of one symbol, by name
@@ -29,10 +30,11 @@ class Timeline:
     times: three int64 columns: open time, event time, symbol index. prices: four float64 columns: open, high, low,
     close; marks and indices: the same of the mark and of the index price, the traded prices where there are none.
     columns: further float64 columns by name (volume …, and the features that the strategy reads).
-    callback: the strategy's method that the rows are for.
+    callback: the strategy's method that the rows are for. kind: what it is given.
     """
 
     callback = "on_bar"
+    kind: type[Any] = Bar
 
     def __init__(
         self,
@@ -53,68 +55,68 @@ class Timeline:
     def __len__(self) -> int:
         return len(self.times[0])
 
-    def row_type(self) -> type[Bar]:
-        """The type of this timeline's bars: `Bar`, with a field for each feature if there are any."""
-        extra = [name for name in self.columns if name not in _OPTIONAL]
-        if not extra:
-            return Bar
-        row_type: Any = msgspec.defstruct(
-            "Row", [(name, float, math.nan) for name in extra], bases=(Bar,), frozen=True, gc=False
-        )
-        return cast("type[Bar]", row_type)
+    def table(self) -> dict[str, np.ndarray]:
+        """The column of each field of a row, but for its symbol and what no source has told."""
+        times = {"ts": self.times[TS], "ts_event": self.times[TS_EVENT]}
+        return {**times, **dict(zip(_PRICES, self.prices, strict=True)), **self.columns}
 
-    def chunks(self, wanted: np.ndarray | None = None) -> Iterator[tuple[Sequence[int], Iterator[Bar]]]:
-        """(rows, bars) for stretches of the timeline, or of the rows `wanted` (int64, rising).
+    def row_type(self, fields: Iterable[str] | None = None) -> type[Any]:
+        """The type of this timeline's rows: `kind`, with a field for each feature if there are any.
 
-        Bars are fresh immutable objects, made just before they are used.
+        fields: those of `kind` that it shall have, left out: all. Raises ConfigError for one that `kind` has not.
         """
-        row_type = self.row_type()
-        nan = repeat(math.nan)
-        extra = [name for name in self.columns if name not in _OPTIONAL]
-        # Trailing fields that no column fills keep their default, unless features follow them.
-        filled = [name for name in _OPTIONAL if name in self.columns or extra]
-        while filled and filled[-1] not in self.columns and not extra:
-            filled.pop()
+        own = self.kind.__struct_fields__
+        extra = [(name, float, math.nan) for name in self.columns if name not in own]
+        if fields is None:
+            if not extra:
+                return self.kind
+            row_type: Any = msgspec.defstruct("Row", extra, bases=(self.kind,), frozen=True, gc=False)
+            return cast("type[Any]", row_type)
+        for name in fields:
+            if name not in own:
+                raise ConfigError(
+                    f"A strategy's fields name '{name}', which a {self.kind.__name__} has not",
+                    remedy=suggest(name, own),
+                )
+        chosen = [(name, Any) for name in own if name in fields]
+        return msgspec.defstruct(self.kind.__name__, [*chosen, *extra], frozen=True, gc=False)
+
+    def chunks(
+        self, wanted: np.ndarray | None = None, fields: Iterable[str] | None = None
+    ) -> Iterator[tuple[Sequence[int], Iterator[Any]]]:
+        """(row numbers, rows) for stretches of the timeline, or of the rows `wanted` (int64, rising).
+
+        Rows are fresh immutable objects, made just before they are used; fields: see `row_type`.
+        """
+        row_type, table = self.row_type(fields), self.table()
+        names = list(row_type.__struct_fields__)
+        while names[-1:] and row_type is self.kind and _SAME.get(names[-1], names[-1]) not in table:
+            names.pop()  # trailing fields that no column fills keep their default
+        read = [_SAME.get(name, name) for name in names]
+        constant: dict[str, Any] = {name: repeat(math.nan) for name in read if name not in table}
+        constant["symbol"] = repeat(self.symbols[0])
+        columns = {name: table[name] for name in read if name in table}
         for first in range(0, len(self) if wanted is None else len(wanted), CHUNK):
-            rows: Sequence[int]
-            part: Any
-            if wanted is None:
-                rows = range(first, min(first + CHUNK, len(self)))
-                part = slice(first, first + CHUNK)
-            else:
-                part = wanted[first : first + CHUNK]
-                rows = part.tolist()
-            ts_event = self.times[TS_EVENT][part].tolist()
-            symbols: Any
-            if len(self.symbols) == 1:
-                symbols = repeat(self.symbols[0])
-            else:
-                symbols = map(self.symbols.__getitem__, self.times[SYMBOL][part].tolist())
-            values: list[Any] = [symbols, self.times[TS][part].tolist(), ts_event, ts_event]
-            values += [prices[part].tolist() for prices in self.prices]
-            for name in [*filled, *extra]:
-                values.append(self.columns[name][part].tolist() if name in self.columns else nan)
-            yield rows, map(row_type, *values)
+            part: Any = slice(first, min(first + CHUNK, len(self))) if wanted is None else wanted[first : first + CHUNK]
+            rows = range(part.start, part.stop) if wanted is None else part.tolist()
+            lists: dict[str, Any] = {name: column[part].tolist() for name, column in columns.items()}
+            if len(self.symbols) > 1 and "symbol" in constant:
+                lists["symbol"] = map(self.symbols.__getitem__, self.times[SYMBOL][part].tolist())
+            given = constant | lists
+            yield rows, map(row_type, *(given[name] for name in read))
 
 
 class Tape(Timeline):
     """All trades of a run, merged. A trade is a bar of no length: everything in it happened at one price and time.
 
-    columns: `quantity`, `side` (+1 the buyer was the aggressor) and `id` (the source's number, 0 if it has none).
+    columns: `quantity`, `side` (+1 the buyer was the aggressor) and `sequence` (the source's number, 0 if it has none).
     """
 
     callback = "on_trade"
+    kind = Trade
 
-    def chunks(self, wanted: np.ndarray | None = None) -> Iterator[tuple[Sequence[int], Iterator[Any]]]:
-        """(rows, trades) for stretches of the timeline; `wanted` must be None: there are no fields to wake on."""
-        for first in range(0, len(self), CHUNK):
-            part = slice(first, first + CHUNK)
-            ts = self.times[TS][part].tolist()
-            symbols: Any = repeat(self.symbols[0])
-            if len(self.symbols) > 1:
-                symbols = map(self.symbols.__getitem__, self.times[SYMBOL][part].tolist())
-            values = [self.prices[CLOSE][part].tolist(), *(self.columns[name][part].tolist() for name in _TRADE)]
-            yield range(first, first + len(ts)), map(Trade, symbols, ts, ts, *values)
+    def table(self) -> dict[str, np.ndarray]:
+        return {"ts_event": self.times[TS], "price": self.prices[CLOSE], **self.columns}
 
 
 def merge_trades(trades: Mapping[str, Columns]) -> Tape:
@@ -140,8 +142,7 @@ def merge_trades(trades: Mapping[str, Columns]) -> Tape:
             )
     total = sum(len(columns["ts"]) for columns in trades.values())
     times, price = [np.empty(total, np.int64) for _ in range(3)], np.empty(total, np.float64)
-    types = {"quantity": np.float64, "side": np.int64, "id": np.int64}
-    merged = {name: np.zeros(total, types[name]) for name in _TRADE}
+    merged = {name: np.zeros(total, np.float64 if name == "quantity" else np.int64) for name in _TRADE}
     order = _event_order(trades, dict.fromkeys(trades, 0))
     start = 0
     for index, columns in enumerate(trades.values()):
@@ -150,9 +151,9 @@ def merge_trades(trades: Mapping[str, Columns]) -> Tape:
         times[TS][to] = times[TS_EVENT][to] = columns["ts"]
         times[SYMBOL][to] = index
         price[to] = columns["price"]
-        for name in _TRADE:
-            if name in columns:
-                merged[name][to] = columns[name]
+        for name, given in _TRADE.items():
+            if given in columns:
+                merged[name][to] = columns[given]
         start = stop
     return Tape(list(trades), times, (price,) * 4, merged)
 

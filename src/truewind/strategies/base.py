@@ -40,9 +40,13 @@ class Strategy:
 
     wakes_on: name of a field of the bar; `on_bar` is then called only where it is neither 0 nor NaN, and the bars in
     between pass in compiled code.
+
+    fields: names of the fields of a bar (or trade) that are read, beside its features; the others are not made, which
+    is what most of a run's time goes into, and asking for them raises AttributeError. Left out: all are there.
     """
 
     wakes_on: str | None = None
+    fields: Sequence[str] | None = None
 
     class Params(Settings):
         """No parameters."""
@@ -55,6 +59,10 @@ class Strategy:
     def features(self) -> Mapping[str, str] | Sequence[str]:
         """Features to compute on every bar: specs, or field name → spec. {"fast": "ema(10)"} gives `bar.fast`."""
         return ()
+
+    def bar_fields(self) -> Sequence[str] | None:
+        """The fields that every bar (or trade) must have beside its features; None: all."""
+        return self.fields
 
     def on_start(self) -> None:
         """Before the first bar."""
@@ -216,6 +224,9 @@ class SignalStrategy(Strategy, ABC):
         # Per symbol: the side of the last signal, and when its horizon ends.
         self._followed: dict[str, tuple[int, int]] = {}
 
+    def bar_fields(self) -> Sequence[str] | None:
+        return None if self.fields is None else (*self.fields, "symbol", "ts_event")
+
     def on_bar(self, bar: Any) -> None:
         signal = self.decide(bar, self.desk.position(bar.symbol), self.values)
         side, expiry = self._followed.get(bar.symbol, _NOTHING)
@@ -235,7 +246,7 @@ def load(path: str, params: Mapping[str, Any]) -> Strategy:
     """The strategy at `path` ("package.module:Name" or "folder/file.py:Name"), built with `params`.
 
     Name is a Strategy class, or a function `decide(row, position, params)`; the function's own attribute `features`
-    (names or name → spec) is what it reads. Raises ConfigError if there is no such thing.
+    (names or name → spec) is what it reads, and `fields` as in Strategy. Raises ConfigError if there is no such thing.
     """
     found = locate(path)
     if inspect.isclass(found) and issubclass(found, Strategy):
@@ -264,12 +275,12 @@ def _from_function(decide: Decide, params: Mapping[str, Any]) -> Strategy:
     for name in params:
         if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_") or hasattr(Settings, name):
             raise ConfigError(f"strategy.params: '{name}' cannot be the name of a parameter", remedy="Choose another")
-    reads = getattr(decide, "features", ())
+    reads, shown = getattr(decide, "features", ()), getattr(decide, "fields", None)
     fields = {"__annotations__": {key: type(value) for key, value in params.items()}, **params}
     settings = type("Params", (Settings,), {**fields, "__module__": decide.__module__})
     members = {
         "decide": staticmethod(decide), "Params": settings, "features": lambda self: reads,
-        "__module__": decide.__module__,
+        "fields": shown, "__module__": decide.__module__,
     }  # fmt: skip
     return type(decide.__name__, (SignalStrategy,), members)()  # type: ignore[no-any-return]
 

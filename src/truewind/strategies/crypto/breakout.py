@@ -19,6 +19,8 @@ from truewind.strategies.base import SignalStrategy
 class Breakout(SignalStrategy):
     """Enter on the highest (lowest) close of `entry` bars; leave on the opposite one of `exit` bars, or at the stop."""
 
+    fields = ("close",)
+
     class Params(Settings):
         """entry, exit: channel lengths in bars. atr: bars of the range. stop: distance in ATRs. short: sell lows."""
 

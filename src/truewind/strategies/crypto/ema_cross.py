@@ -22,6 +22,8 @@ _LONG, _SHORT = Signal(Want.LONG), Signal(Want.SHORT)
 class EmaCross(SignalStrategy):
     """Long while ema(fast) ≥ ema(slow), else short, or flat where shorting is off."""
 
+    fields = ()
+
     class Params(Settings):
         """fast, slow: lengths in bars. short: whether to go short, not just flat, below."""
 
