@@ -35,7 +35,9 @@ INSTRUMENT = Instrument(
     lot_size=Decimal("0.001"),
 )
 LEVERAGE = 1.0
-COSTS = CostSettings(maker_fee=w.FEE, taker_fee=w.FEE, half_spread_bps=0.0, impact=0.0, volume_share=None).record(LEVERAGE)
+# What the peers do not know is switched off.
+FEES = {"maker_fee": w.FEE, "taker_fee": w.FEE, "half_spread_bps": 0.0, "impact": 0.0, "volume_share": None}
+COSTS = CostSettings(**FEES).record(LEVERAGE)
 # The fees of five million bars cost a third of the account: the halt on drawdown stays on guard, further out.
 LIMITS = RiskSettings(max_drawdown=0.9).record(LEVERAGE)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 import workload as w
-from ours_ema import INSTRUMENT
+from ours_ema import FEES, INSTRUMENT
 from truewind import Lake, __version__
 from truewind.research.sweeps import Sweep, sweep
 from truewind.storage.schema import SeriesKey
@@ -31,7 +31,7 @@ def main(n: int, fasts: list[int], slows: list[int], repeats: int) -> None:
             "strategy": {"path": "averages:Cross"},
             "account": {"cash": w.CASH, "leverage": 1.0},
             "sizing": {"method": "fixed", "value": 1.0},
-            "costs": {"maker_fee": w.FEE, "taker_fee": w.FEE, "half_spread_bps": 0.0, "impact": 0.0, "volume_share": None},
+            "costs": FEES,
             "risk": {"max_drawdown": 0.9},
         }
         runs = iter(range(1_000))
