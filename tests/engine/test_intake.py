@@ -5,7 +5,7 @@ import math
 import pytest
 
 from scripted import MINUTE, columns, done, fates, flat, perpetual, play
-from truewind.domain.order import LIFE_CYCLE, Event, OrderType, Reason, Side, Status
+from truewind.domain.order import LIFE_CYCLE, Event, OrderType, Reason, Side, Status, Terms
 from truewind.errors import StrategyError
 
 FLAT = [flat(100)] * 6
@@ -38,7 +38,10 @@ def test_at_the_start_nothing_is_known_of_a_price():
         {"type": OrderType.LIMIT, "price": math.nan}, {"type": OrderType.LIMIT, "price": -1.0},
         {"type": OrderType.STOP}, {"type": OrderType.STOP, "price": math.inf},
         {"side": 0}, {"side": 2}, {"type": 7}, {"symbol": "BTCUSD"},
-        {"parent": 1, "reduce_only": True}, {"parent": 1, "type": OrderType.STOP, "price": 90.0},
+        {"parent": 1, "reduce_only": True}, {"parent": 1},
+        {"terms": Terms(close_position=True), "type": OrderType.STOP, "price": 90.0},
+        {"terms": Terms(close_position=True), "quantity": 0.0},
+        {"terms": Terms(shown=0.5), "type": OrderType.LIMIT, "price": 90.0},
     ],
 )  # fmt: skip
 def test_what_is_no_order_stops_the_run(wrong):

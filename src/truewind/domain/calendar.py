@@ -3,25 +3,42 @@
 252 or 365 is a property of the instrument's market, never a constant in a formula.
 """
 
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
 import msgspec
 
 from truewind.errors import ConfigError, suggest
 
 
 class Calendar(msgspec.Struct, frozen=True):
-    """A market's year.
+    """A market's year and day.
 
-    days_per_year: trading days a year; the factor under the root of an annualised Sharpe ratio.
+    days_per_year: trading days a year; the factor under the root of an annualised Sharpe ratio. closes: the hour at
+    which a day ends in the time of `zone`. weekdays: it is closed on Saturdays and Sundays. Holidays are not known.
     """
 
     name: str
     days_per_year: int
+    zone: str = "UTC"
+    closes: int = 0
+    weekdays: bool = False
+
+    def day_end_us(self, ts_us: int) -> int:
+        """When the market's day that holds `ts_us`, or else the next one, ends: the first end after it, µs UTC."""
+        zone = ZoneInfo(self.zone)
+        now = datetime.fromtimestamp(ts_us // 1_000_000, UTC).astimezone(zone)
+        end = datetime(now.year, now.month, now.day, self.closes, tzinfo=zone)
+        while end.timestamp() * 1_000_000 <= ts_us or (self.weekdays and end.weekday() >= 5):
+            end = datetime.combine((end + timedelta(days=1)).date(), end.time(), zone)
+        return int(end.timestamp()) * 1_000_000
 
 
 CALENDARS = {
     "crypto": Calendar("crypto", 365),  # trades every day of the year
-    "us_equities": Calendar("us_equities", 252),  # NYSE sessions a year, the field's convention
-    "fx": Calendar("fx", 260),  # 52 weeks of five days
+    # NYSE sessions a year, the field's convention
+    "us_equities": Calendar("us_equities", 252, "America/New_York", 16, weekdays=True),
+    "fx": Calendar("fx", 260, "America/New_York", 17, weekdays=True),  # 52 weeks of five days
 }
 
 

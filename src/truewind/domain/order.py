@@ -28,6 +28,7 @@ class TimeInForce(IntEnum):
     IOC = 1  # immediate or cancel: what does not fill on arrival expires
     FOK = 2  # fill or kill: all on arrival, or nothing
     GTD = 3  # good till a date
+    DAY = 4  # good till the end of the market's day
 
 
 class TriggerSource(IntEnum):
@@ -36,6 +37,15 @@ class TriggerSource(IntEnum):
     LAST = 0  # what trades
     MARK = 1  # the venue's mark price
     INDEX = 2  # the index price of the underlying
+
+
+class SelfTrade(IntEnum):
+    """What the venue ends when an order that takes liquidity would meet one of ours: the taker says."""
+
+    NONE = 0  # nothing: both trade
+    EXPIRE_TAKER = 1
+    EXPIRE_MAKER = 2
+    EXPIRE_BOTH = 3
 
 
 class Status(IntEnum):
@@ -199,6 +209,8 @@ class Reason(IntEnum):
 # ends when there is nothing left to reduce. accepted_row: the bar in which it arrived, or was triggered inside.
 # leg: row of the position that it is for. source: the TriggerSource of its trigger, activation and best.
 # asked: lots that it was sent with; a bracket's child works for no more of them than its parent has filled.
+# closes: it takes all that is held when it is executed, `lots` says nothing before. shown: lots of an iceberg that
+# others see, 0 if all. refilled: the row in which they were last taken. self_trade: a SelfTrade.
 ORDER = np.dtype(
     [
         ("id", np.int64),
@@ -228,6 +240,10 @@ ORDER = np.dtype(
         ("leg", np.int64),
         ("source", np.int64),
         ("asked", np.int64),
+        ("closes", np.int64),
+        ("shown", np.int64),
+        ("refilled", np.int64),
+        ("self_trade", np.int64),
     ],
     align=True,
 )
@@ -263,7 +279,9 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     trigger: where a stop-limit or take-profit-limit wakes. trail: distance of a trailing stop; trail_percent: the same
     in percent of the best price. activation: price from which it trails, 0 for at once. expires_us: UTC, for GTD.
     group: orders of one group, a number of the strategy's own, cancel each other when one of them fills.
-    trigger_by: whose price is held against trigger, trail and activation.
+    trigger_by: whose price is held against trigger, trail and activation. close_position: a stop or take-profit of
+    quantity 0 that takes all that is held when it triggers. shown: quantity of an iceberg (a limit order on spot) that
+    others see, 0 for all. self_trade: what ends where the order would trade with another of ours.
     """
 
     trigger: float = 0.0
@@ -275,6 +293,9 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     post_only: bool = False
     group: int = 0
     trigger_by: TriggerSource = TriggerSource.LAST
+    close_position: bool = False
+    shown: float = 0.0
+    self_trade: SelfTrade = SelfTrade.NONE
 
 
 class Order(msgspec.Struct, frozen=True, gc=False):

@@ -55,7 +55,10 @@ class Desk(Protocol):
     def amend(
         self, order_id: int, *, quantity: float = 0.0, price: float = 0.0, trigger: float = 0.0, trail: float = 0.0
     ) -> bool:
-        """Change a working order, 0 keeps what it has; False if it works no more or the risk gate denied it."""
+        """Change a working order, 0 keeps what it has; False if it works no more or the risk gate denied it.
+
+        trail: a trailing stop's distance, in percent if it was sent so; it holds at once, from the best price so far.
+        """
 
     def follow(self, symbol: str, signal: Signal) -> int:
         """Bring the position of `symbol` to what `signal` wants (`SignalStrategy` tells how); its horizon's end, µs."""

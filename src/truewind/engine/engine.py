@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from truewind.domain.account import Account
+from truewind.domain.calendar import calendar
 from truewind.domain.clock import iso
 from truewind.domain.fill import FILL, Fill
-from truewind.domain.instrument import Instrument
+from truewind.domain.instrument import Instrument, Kind
 from truewind.domain.order import ORDER_EVENT, Event, Order, OrderType, Reason, Side, Terms, TimeInForce
 from truewind.domain.ports import Journal
 from truewind.domain.position import Position
@@ -206,8 +207,8 @@ class Engine:
         index = self.index_of(symbol)
         if side not in _SIDES or type not in _TYPES:
             raise self._refuse(symbol, f"side {side!r} and type {type!r} are no order's")
-        if parent and (type == OrderType.MARKET or not reduce_only):
-            raise self._refuse(symbol, "an order with a parent must be reduce-only and not at market")
+        if parent and type == OrderType.MARKET:
+            raise self._refuse(symbol, "an order with a parent may not be at market: it would wait for nothing")
         _, _, lot_num, lot_den = self._steps[index]
         lots = quantity * lot_den / lot_num * _FORGIVEN + 1e-6
         if not 0.0 <= lots < 9e18:
@@ -223,7 +224,9 @@ class Engine:
                 self._make_room()
         else:
             said = self._terms(index, int(side), type, price, terms or _NO_TERMS)
-            said |= {"reduce_only": int(reduce_only), "parent": parent, "tag": tag}
+            if terms is not None and terms.close_position and lots >= 1:
+                raise self._refuse(symbol, "a close-position order takes what is held: give it the quantity 0")
+            said |= {"reduce_only": int(reduce_only) | said["closes"], "parent": parent, "tag": tag}
             while (free := draft(self._handle, index, int(side), int(type), int(lots))) == FLUSH:
                 self._make_room()
             for name, value in said.items():
@@ -267,6 +270,8 @@ class Engine:
         limit = self._ticks(index, price, -side) if price else 0
         wake = self._ticks(index, trigger, side) if trigger else 0
         distance = self._ticks(index, trail, 1) if trail else 0
+        if found["trail_rate"]:
+            distance = round(trail * RATE_SCALE / 100)
         while (done := amend(self._handle, order_id, self._row, lots, limit, wake, distance)) == FLUSH:
             self._flush()
         if done:
@@ -295,7 +300,17 @@ class Engine:
             raise self._refuse(symbol, "only a limit order that may wait can be post-only")
         if (terms.tif == TimeInForce.GTD) != (terms.expires_us > 0):
             raise self._refuse(symbol, "a GTD order, and no other, has expires_us")
+        if terms.close_position and type not in (OrderType.STOP, OrderType.TAKE_PROFIT):
+            raise self._refuse(symbol, "only a stop or a take-profit without limit can close a position")
+        if terms.shown and (type != OrderType.LIMIT or self.instruments[index].kind is not Kind.SPOT):
+            raise self._refuse(symbol, "only a limit order on spot can be an iceberg")
+        if terms.shown and terms.tif not in (TimeInForce.GTC, TimeInForce.GTD, TimeInForce.DAY):
+            raise self._refuse(symbol, "an iceberg must be allowed to wait")
         waits = type >= OrderType.STOP and not trailing
+        expires = terms.expires_us
+        if terms.tif == TimeInForce.DAY:
+            expires = calendar(self.instruments[index].calendar).day_end_us(self.now_us)
+        _, _, lot_num, lot_den = self._steps[index]
         trail = self._ticks(index, terms.trail, 1) if terms.trail else round(terms.trail_percent * RATE_SCALE / 100)
         return {
             "price": self._ticks(index, price, -side) if limited else 0,
@@ -304,10 +319,13 @@ class Engine:
             "trail_rate": int(terms.trail_percent > 0.0),
             "activation": self._ticks(index, terms.activation, side) if terms.activation else 0,
             "tif": int(terms.tif),
-            "expires": terms.expires_us,
+            "expires": expires,
             "post_only": int(terms.post_only),
             "group": terms.group,
             "source": int(terms.trigger_by),
+            "closes": int(terms.close_position),
+            "shown": int(terms.shown * lot_den / lot_num * _FORGIVEN + 1e-6),
+            "self_trade": int(terms.self_trade),
         }
 
     def working(self, symbol: str) -> list[Order]:

@@ -3,8 +3,14 @@
 from typing import Any
 
 from truewind.domain.order import TRANSITIONS, Event, OrderType, Reason, Status
-from truewind.execution.simulated.filters import check_counts, check_filters, check_trailing
-from truewind.execution.simulated.lifecycle import FLUSH, change_order
+from truewind.execution.simulated.filters import (
+    check_counts,
+    check_filters,
+    check_iceberg,
+    check_price,
+    check_trailing,
+)
+from truewind.execution.simulated.lifecycle import FLUSH, change_order, trigger_behind
 from truewind.execution.simulated.valuation import settle, time_at
 from truewind.numerics.exact import to_price
 from truewind.numerics.jit import kernel
@@ -185,6 +191,10 @@ def draft(state: int, symbol: int, side: int, kind: int, lots: int) -> int:
     order["leg"] = symbol
     order["source"] = 0
     order["asked"] = 0
+    order["closes"] = 0
+    order["shown"] = 0
+    order["refilled"] = -1
+    order["self_trade"] = 0
     return int(j)
 
 
@@ -220,7 +230,7 @@ def send(state: int, j: int, k: int) -> int:
         allowed, reason = 0, _BAD_PRICE
     elif not at > 0.0:
         allowed, reason = 0, _NO_PRICE
-    elif lots < 1:
+    elif lots < 1 and not order["closes"]:
         allowed, reason = 0, _BELOW_MIN_QUANTITY
     elif parent != 0 and not leads(state, parent, symbol):
         allowed, reason = 0, _PARENT_ENDED
@@ -228,12 +238,13 @@ def send(state: int, j: int, k: int) -> int:
         allowed, reason = 0, _TIME_IN_FORCE
     elif not reduce_only:
         allowed, reason = limit_order(state, order["leg"], side, lots, at)
-    if allowed > 0:
+    denied = reason != _NONE and allowed == 0
+    if not denied:
         refusal = check_venue(state, order, allowed)
         if refusal != _NONE:
-            allowed, reason = 0, refusal
+            denied, allowed, reason = True, 0, refusal
     order["lots"] = order["asked"] = allowed
-    if allowed == 0:
+    if denied:
         change_order(state, j, now, k, _DENY, reason, lots)
         return 0
     money["orders"] = j + 1
@@ -255,20 +266,29 @@ def check_venue(state: int, order: Any, lots: int) -> int:
     market = order["price"] == 0
     held = positions[order["leg"]]["lots"]
     reduces = order["reduce_only"] != 0 or (held * order["side"] < 0 and lots <= abs(held))
-    working = conditional = 0
+    working = conditional = icebergs = 0
     ahead = held
     for i in range(account_of(state)["orders"]):
         other = orders[i]
         if other["symbol"] == symbol and other["status"] != _HELD:
             working += 1
             conditional += 1 if other["type"] >= _STOP else 0
+            icebergs += 1 if other["shown"] > 0 else 0
             if other["side"] > 0 and not other["reduce_only"]:
                 ahead += other["lots"] - other["filled"]
-    reason = check_filters(
-        rule, instrument, order["side"], lots, order["price"], order["trigger"], market, reduces, mark, ahead
-    )
+    if order["closes"]:  # how much it will be is not known yet
+        reason = check_price(rule, instrument, order["side"], order["trigger"], mark)
+    else:
+        reason = check_filters(
+            rule, instrument, order["side"], lots, order["price"], order["trigger"], market, reduces, mark, ahead
+        )
+    kind = 1 if order["type"] >= _STOP else 0
+    if order["shown"] > 0:
+        kind = 2
+        if reason == _NONE:
+            reason = check_iceberg(rule, lots, order["shown"])
     if reason == _NONE and order["parent"] == 0:
-        reason = check_counts(rule, working, conditional, 0, 1 if order["type"] >= _STOP else 0)
+        reason = check_counts(rule, working, conditional, icebergs, kind)
     if reason == _NONE and order["trail_rate"]:
         reason = check_trailing(rule, order["trail"] // 10_000, order["side"] > 0)
     return int(reason)
@@ -316,6 +336,8 @@ def amend(state: int, order_id: int, k: int, lots: int, price: int, trigger: int
             order["trigger"] = trigger
         if trail > 0 and order["trail"] > 0:
             order["trail"] = trail
+            if order["best"] > 0:
+                order["trigger"] = trigger_behind(order)
         if lots > 0:
             order["lots"] = lots
         if not order["reduce_only"]:

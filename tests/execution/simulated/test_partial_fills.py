@@ -139,7 +139,7 @@ def test_a_stop_limit_rests_with_what_it_could_not_get():
     assert done(engine) == [Done(1, "trade", 1, 105.0, 2000), Done(3, "trade", 1, 106.0, 1000, maker=True)]
 
 
-# -- brackets and groups -----------------------------------------------------------------------------------------------
+# -- brackets and groups -------------------------------------------------------
 
 
 def test_a_brackets_exits_grow_with_what_has_filled():
@@ -209,7 +209,7 @@ def test_reducing_ends_with_what_there_is_to_reduce():
     assert engine.events[-1]["lots"] == 2000
 
 
-# -- amending, and money ----------------------------------------------------------------------------------------------
+# -- amending, and money -------------------------------------------------------
 
 
 def test_a_partly_filled_order_can_be_amended_but_not_below_what_has_filled():

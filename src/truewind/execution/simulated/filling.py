@@ -3,7 +3,7 @@
 import math
 
 from truewind.domain.fill import FillKind
-from truewind.domain.order import Event, Reason, TimeInForce
+from truewind.domain.order import Event, Reason, SelfTrade, TimeInForce
 from truewind.domain.position import CROSS
 from truewind.execution.simulated.impact import impact
 from truewind.execution.simulated.lifecycle import (
@@ -11,6 +11,7 @@ from truewind.execution.simulated.lifecycle import (
     change_order,
     end_order,
     end_parent,
+    rests,
     wake_children,
 )
 from truewind.numerics.exact import to_price
@@ -40,7 +41,9 @@ _NONE = int(Reason.NONE)
 _NO_SHORT, _INSUFFICIENT = int(Reason.NO_SHORT), int(Reason.INSUFFICIENT_BALANCE)
 _NOTHING_TO_REDUCE, _LEVERAGE_LIMIT = int(Reason.NOTHING_TO_REDUCE), int(Reason.LEVERAGE_LIMIT)
 _NOT_FILLED_AT_ONCE, _FOK = int(Reason.NOT_FILLED_AT_ONCE), int(TimeInForce.FOK)
-_ALL = 1 << 62
+ALL = 1 << 62  # more lots than there are
+_SELF_TRADE = int(Reason.SELF_TRADE)
+_EXPIRE_TAKER, _EXPIRE_MAKER = int(SelfTrade.EXPIRE_TAKER), int(SelfTrade.EXPIRE_MAKER)
 _FORGIVEN = 1.0 + 1e-12  # a volume of whole lots is still whole after its roundings as a float
 
 
@@ -85,11 +88,34 @@ def slippage(state: int, symbol: int, row: int, reference: int, lots: int) -> in
 
 
 @kernel
-def execute(state: int, j: int, reference: int, worst: int, maker: int, ts: int, row: int) -> int:
+def meets_itself(state: int, j: int, price: int, ts: int, row: int) -> bool:
+    """Self-trade prevention, before order `j` takes liquidity at `price` ticks: whether it is ended.
+
+    It would meet the orders of ours that rest on the other side at this price, or one that is better for it.
+    """
+    orders = orders_of(state)
+    order = orders[j]
+    met = False
+    for i in range(account_of(state)["orders"]):
+        other = orders[i]
+        if other["symbol"] != order["symbol"] or other["side"] == order["side"] or not rests(other):
+            continue
+        if (price - other["price"]) * order["side"] >= 0:
+            met = True
+            if order["self_trade"] != _EXPIRE_TAKER:
+                end_order(state, i, ts, row, _EXPIRE, _SELF_TRADE)
+    ends = met and order["self_trade"] != _EXPIRE_MAKER
+    if ends:
+        end_order(state, j, ts, row, _EXPIRE, _SELF_TRADE)
+    return bool(ends)
+
+
+@kernel
+def execute(state: int, j: int, reference: int, worst: int, maker: int, ts: int, row: int, most: int = ALL) -> int:
     """Fill order `j` at `reference` ticks (plus slippage for a taker, no worse than `worst` if that is not 0).
 
-    It gets what is left of the row's volume; fill or kill is that or nothing. Returns the number of lots by which the
-    position was opened or added to; 0 if it shrank, nothing was left, or the order ended.
+    It gets what is left of the row's volume, and no more than `most`; fill or kill is that or nothing. Returns the
+    number of lots by which the position was opened or added to; 0 if it shrank, nothing was left, or the order ended.
     """
     instruments = instruments_of(state)
     positions = positions_of(state)
@@ -100,6 +126,8 @@ def execute(state: int, j: int, reference: int, worst: int, maker: int, ts: int,
     instrument = instruments[symbol]
     held = int(positions[leg]["lots"])
     reducible = abs(held) if held * side < 0 else 0
+    if order["closes"]:
+        order["lots"] = order["filled"] + reducible
     wanted = int(order["lots"] - order["filled"])
     allowed = min(wanted, reducible) if order["reduce_only"] else wanted
     if allowed == 0:
@@ -107,7 +135,7 @@ def execute(state: int, j: int, reference: int, worst: int, maker: int, ts: int,
         if order["parent"] != 0:
             end_parent(state, order["parent"], ts, row)
         return 0
-    lots = min(allowed, int(positions[symbol]["left"]))
+    lots = min(allowed, most, int(positions[symbol]["left"]))
     if lots < allowed and order["tif"] == _FOK:
         end_order(state, j, ts, row, _EXPIRE, _NOT_FILLED_AT_ONCE)
         return 0
@@ -119,6 +147,8 @@ def execute(state: int, j: int, reference: int, worst: int, maker: int, ts: int,
         if worst != 0 and (price - worst) * side > 0:
             price = worst
         price = max(price, 1)
+        if order["self_trade"] and meets_itself(state, j, price, ts, row):
+            return 0
     opening = lots - min(lots, reducible)
     if opening > 0:
         refusal = _NONE
@@ -155,10 +185,10 @@ def lots_on_offer(state: int, k: int) -> int:
     share, volumes = costs_of(state)["volume_share"], volumes_of(state)
     times = times_of(state)
     if share == math.inf or len(volumes) == 0 or volumes[k] != volumes[k] or times[0][k] == times[1][k]:
-        return _ALL
+        return ALL
     instrument = instruments_of(state)[times[2][k]]
     lots = volumes[k] * share * instrument["lot_den"] / instrument["lot_num"]
-    return int(lots * _FORGIVEN) if lots < _ALL else _ALL
+    return int(lots * _FORGIVEN) if lots < ALL else ALL
 
 
 @kernel

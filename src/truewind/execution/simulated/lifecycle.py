@@ -145,6 +145,15 @@ def cancel_siblings(state: int, j: int, ts: int, row: int) -> None:
 
 
 @kernel
+def trigger_behind(order: Any) -> int:
+    """The trigger of a trailing stop, in ticks: its distance behind its best price."""
+    distance = order["trail"]
+    if order["trail_rate"]:
+        distance = (order["best"] * distance + RATE_SCALE - 1) // RATE_SCALE
+    return int(max(1, order["best"] + order["side"] * distance))
+
+
+@kernel
 def follow(order: Any, ticks: int) -> None:
     """Let a trailing stop follow the price `ticks`, if that is better than its best and it is active."""
     side = order["side"]
@@ -152,10 +161,7 @@ def follow(order: Any, ticks: int) -> None:
         return
     if order["best"] == 0 or (order["best"] - ticks) * side > 0:
         order["best"] = ticks
-        distance = order["trail"]
-        if order["trail_rate"]:
-            distance = (ticks * distance + RATE_SCALE - 1) // RATE_SCALE
-        order["trigger"] = max(1, ticks + side * distance)
+        order["trigger"] = trigger_behind(order)
 
 
 @kernel
@@ -163,8 +169,8 @@ def wake_children(state: int, j: int, at: int, ts: int, row: int) -> None:
     """Put the children of order `j` to work with its fill at `at` ticks, at which they reach the venue too.
 
     Stops and targets work for as many lots as have filled, those that work already grow. If only a part has filled, a
-    child with nothing to reduce yet (the parent turns a position) goes on waiting. A stop that the market is beyond by
-    then is triggered at once, there: at its own trigger it would gain what nobody could have had.
+    child with nothing to reduce yet (the parent turns a position) and one that opens go on waiting. A stop that the
+    market is beyond by then is triggered at once, there: at its own trigger it would gain what nobody could have had.
     """
     account = account_of(state)
     instruments, positions = instruments_of(state), positions_of(state)
@@ -175,9 +181,11 @@ def wake_children(state: int, j: int, at: int, ts: int, row: int) -> None:
         if order["parent"] != parent:
             continue
         if order["status"] == _HELD:
-            if not complete and positions[order["leg"]]["lots"] * order["side"] >= 0:
+            opens = order["reduce_only"] == 0
+            if not complete and (opens or positions[order["leg"]]["lots"] * order["side"] >= 0):
                 continue
-            order["lots"] = min(order["asked"], filled)
+            if not opens:
+                order["lots"] = min(order["asked"], filled)
             order["ts_sent"] = ts
             order["ts_arrive"] = ts
             order["accepted_row"] = row
@@ -191,9 +199,11 @@ def wake_children(state: int, j: int, at: int, ts: int, row: int) -> None:
                 order["trigger"] = seen
             change_order(state, i, ts, row, _SUBMIT, _NONE, order["lots"])
             change_order(state, i, ts, row, _ACCEPT, _NONE, order["lots"])
-        elif TRANSITIONS[order["status"], _AMEND] >= 0 and order["lots"] < min(order["asked"], filled):
-            order["lots"] = min(order["asked"], filled)
-            change_order(state, i, ts, row, _AMEND, _NONE, order["lots"])
+        elif order["reduce_only"] and TRANSITIONS[order["status"], _AMEND] >= 0:
+            grown = min(order["asked"], filled)
+            if order["lots"] < grown:
+                order["lots"] = grown
+                change_order(state, i, ts, row, _AMEND, _NONE, grown)
 
 
 @kernel

@@ -6,10 +6,12 @@ bar that is not; only there `process` runs. Quiet bars merely move the valuation
 `state` is the handle of `portfolio.state`; rows are all symbols' bars merged in event order.
 """
 
+from typing import Any
+
 import numpy as np
 
 from truewind.domain.order import TRANSITIONS, Event, OrderType, Reason, Status, TimeInForce
-from truewind.execution.simulated.filling import execute, lots_on_offer, pay_funding
+from truewind.execution.simulated.filling import ALL, execute, lots_on_offer, pay_funding
 from truewind.execution.simulated.lifecycle import (
     FLUSH,
     beside,
@@ -118,7 +120,10 @@ def match_open(state: int, k: int) -> None:
                 limit = to_price(order["price"], instrument["tick_num"], instrument["tick_den"])
                 if (limit - at) * side > 0.0 or (limit == at and costs["touch"]):
                     maker = 0 if order["accepted_row"] == k else 1
-                    execute(state, j, ticks, order["price"], maker, ts, k)
+                    most = ALL
+                    if order["shown"] > 0 and limit == at:
+                        most, order["refilled"] = order["shown"], k
+                    execute(state, j, ticks, order["price"], maker, ts, k, most)
                 elif order["status"] == _TRIGGERED:
                     order["accepted_row"] = -1  # triggered by the open, it rests through all of the bar
             if order["tif"] in (_IOC, _FOK) and (rests(order) or takes(order)):
@@ -161,7 +166,7 @@ def nearest(state: int, k: int, against: bool, only_opening: bool) -> int:
                 continue  # what the price did after it was triggered in this bar is not known
             at = to_price(order["price"], instrument["tick_num"], instrument["tick_den"])
             reached = prices[1][k] > at if order["side"] < 0 else prices[2][k] < at
-            if costs["touch"]:
+            if costs["touch"] and (order["shown"] == 0 or order["refilled"] != k):
                 reached = prices[1][k] >= at if order["side"] < 0 else prices[2][k] <= at
         else:
             continue
@@ -171,6 +176,14 @@ def nearest(state: int, k: int, against: bool, only_opening: bool) -> int:
         if distance < shortest - 1e-6:
             found, shortest = j, distance
     return found
+
+
+@kernel
+def is_beyond(state: int, order: Any, k: int) -> bool:
+    """Whether bar `k` traded beyond a resting order's price, and not just at it."""
+    prices, instrument = prices_of(state), instruments_of(state)[order["symbol"]]
+    at = to_price(order["price"], instrument["tick_num"], instrument["tick_den"])
+    return bool(prices[1][k] > at if order["side"] < 0 else prices[2][k] < at)
 
 
 @kernel
@@ -194,7 +207,10 @@ def act(state: int, j: int, k: int) -> int:
     order = orders_of(state)[j]
     ts = times_of(state)[1][k]
     if not waits(order):
-        return execute(state, j, order["price"], 0, 1, ts, k)
+        most = ALL
+        if order["shown"] > 0 and not is_beyond(state, order, k):
+            most, order["refilled"] = order["shown"], k
+        return execute(state, j, order["price"], 0, 1, ts, k, most)
     reference = int(order["trigger"])
     if order["source"]:
         prices, instrument = prices_of(state), instruments_of(state)[order["symbol"]]
