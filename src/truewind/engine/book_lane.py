@@ -300,7 +300,7 @@ class BookLane:
         account, positions = state.arrays["account"], state.arrays["positions"]
         if account[0]["overflow"] == 2:
             raise LedgerError("An order left its life cycle: a bug in the matching kernels")
-        prove(fills, positions, account, instrument_row(self.instrument))
+        prove([fills], positions, account, instrument_row(self.instrument))
         samples = state.arrays["samples"][: lane["samples"]].copy()
         return BookResult(
             instrument=self.instrument,
