@@ -30,6 +30,7 @@ class BookJob:
         self.settings = settings
         self.strategy = load_book(settings.strategy.path, settings.strategy.params)
         self._decide = _machine_face(settings.lane, self.strategy)
+        self.lane = "event" if self._decide is None else "compiled"
         source = replay_book(lake, settings.data)
         self._events, self.instrument = source.events, source.instrument
         if self.instrument.currency != settings.account.currency:
@@ -76,7 +77,7 @@ class BookJob:
         for name, table in written.items():
             write_table(run_dir / f"{name}.parquet", table)
         write_json(run_dir / "summary.json", summary)
-        refused = tables.refusals(orders)
+        refused = tables.refusals(orders, [instrument])
         if result.denied:
             refused.append(f"{result.denied} orders were not sent: the risk gate left nothing of them")
         return summary, refused
