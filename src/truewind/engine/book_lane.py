@@ -20,7 +20,7 @@ from truewind.domain.clock import iso
 from truewind.domain.fill import FILL
 from truewind.domain.instrument import Instrument, currency_precision, filters_row, instrument_row
 from truewind.domain.market import FUNDING
-from truewind.domain.order import OrderType, Reason, TimeInForce
+from truewind.domain.order import OrderType, Reason, SelfTrade, TimeInForce
 from truewind.domain.ports import Journal
 from truewind.engine import book_desk
 from truewind.engine.book_loop import END, ON_BOOK, ON_REPORT, ON_TIMER, ON_TRADE, advance, tidy
@@ -34,7 +34,6 @@ from truewind.execution.simulated.book_state import (
     VENUE,
     BookState,
     Report,
-    SelfTrade,
     Tape,
 )
 from truewind.execution.simulated.latency import ROUND_TRIP, FeedSettings, LatencySettings, check_round_trips

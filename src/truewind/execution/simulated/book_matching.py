@@ -4,7 +4,7 @@ How our resting orders fill afterwards: `book_resting`. Kernels get at their arr
 of a side's book, 0 bids, 1 asks; key: mirrored price.
 """
 
-from truewind.domain.order import Event, Reason, Status, TimeInForce
+from truewind.domain.order import Event, Reason, SelfTrade, Status, TimeInForce
 from truewind.execution.simulated.book_orders import change, fill, find, finish, refuse_unknown, tell
 from truewind.execution.simulated.book_resting import (
     available,
@@ -21,7 +21,6 @@ from truewind.execution.simulated.book_state import (
     WAITS,
     Report,
     Request,
-    SelfTrade,
     book_at,
     lane_at,
     mail_at,

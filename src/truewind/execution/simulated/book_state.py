@@ -55,14 +55,6 @@ class Request(IntEnum):
     EXPIRY = 4  # the time of an order is up
 
 
-class SelfTrade(IntEnum):
-    """Which of two orders of ours that would meet is ended (Binance: "Self-Trade Prevention (STP) FAQ")."""
-
-    EXPIRE_TAKER = 0
-    EXPIRE_MAKER = 1
-    EXPIRE_BOTH = 2
-
-
 # An order, from when it was sent until the strategy knows its end. It lies in row `id` modulo the table's length.
 # status, filled, lots, ticks: the truth at the venue (a domain Status). known, known_filled: what the strategy has been
 # told. ahead: displayed lots before it in the queue; traded: lots traded at its price since the level's last update.
@@ -149,7 +141,7 @@ LANE = np.dtype(
     align=True,
 )
 # The venue's rules. maker, taker: fees in 1e-8 of notional. whole: an order that is reached fills whole. self_trade: a
-# SelfTrade.
+# domain SelfTrade.
 VENUE = np.dtype(
     [
         ("maker", np.int64),
