@@ -140,3 +140,40 @@ def test_trades_are_made_of_the_fields_that_are_asked_for():
     found = [trade for _, part in tape.chunks(None, ("sequence", "price")) for trade in part]
     assert [(trade.price, trade.sequence) for trade in found] == [(5.0, 8), (6.0, 9)]
     assert not hasattr(found[0], "side")
+
+
+def test_whole_columns_of_a_single_symbol_are_not_copied():
+    """What is read-only, in pieces or of another type is; the bars are the same."""
+    given = table([0, MINUTE, 2 * MINUTE])
+    (plain, again), lengths = (merge({"AAA": given}, {"AAA": MINUTE}) for _ in "12"), {"AAA": MINUTE}
+    assert all(
+        np.shares_memory(plain.prices[i], given[name]) for i, name in enumerate(("open", "high", "low", "close"))
+    )
+    assert np.shares_memory(plain.times[0], given["ts"])
+    frozen = {name: column.copy() for name, column in given.items()}
+    for column in frozen.values():
+        column.flags.writeable = False
+    pieces = {name: np.repeat(column, 2)[::2] for name, column in given.items()}
+    whole = {name: column.astype(np.int64) for name, column in given.items()}
+    for other in (frozen, pieces, whole):
+        timeline = merge({"AAA": other}, lengths)
+        columns = (*timeline.times, *timeline.prices, *timeline.columns.values())
+        assert all(column.flags.c_contiguous and column.flags.writeable for column in columns)
+        assert repr(all_bars(timeline)) == repr(all_bars(again))
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), *[st.sampled_from([-1.0, 0.0, 1.0, 2.0, 3.0, np.inf, np.nan])] * 4)))
+def test_exactly_what_is_no_bar_is_refused(rows):
+    """Against the rule spelled out: times rise, and 0 < low <= open, close <= high < infinity."""
+    ts = np.cumsum([row[0] for row in rows], dtype=np.int64)
+    prices = dict(
+        zip(("open", "high", "low", "close"), np.array([row[1:] for row in rows]).reshape(-1, 4).T, strict=True)
+    )
+    good = bool(rows) and all(row[0] > 0 for row in rows[1:])
+    good = good and all(0.0 < low <= o <= high and low <= c <= high < np.inf for _, o, high, low, c in rows)
+    try:
+        merge({"AAA": {"ts": ts, **prices}}, {"AAA": MINUTE})
+    except DataError:
+        assert not good
+    else:
+        assert good

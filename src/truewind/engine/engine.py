@@ -204,30 +204,33 @@ class Engine:
         terms: Terms | None = None,
     ) -> int:
         """See `ports.Desk.submit`. Raises StrategyError for what cannot be an order: a price that is no number …"""
-        index = self.index_of(symbol)
-        if side not in _SIDES or type not in _TYPES:
+        index = self._index.get(symbol, -1)
+        if index < 0:
+            index = self.index_of(symbol)
+        way, kind = _SIDES.get(side, 0), _TYPES.get(type, -1)
+        if way == 0 or kind < 0:
             raise self._refuse(symbol, f"side {side!r} and type {type!r} are no order's")
-        if parent and type == OrderType.MARKET:
+        if parent and kind == _MARKET:
             raise self._refuse(symbol, "an order with a parent may not be at market: it would wait for nothing")
         _, _, lot_num, lot_den = self._steps[index]
         lots = quantity * lot_den / lot_num * _FORGIVEN + 1e-6
         if not 0.0 <= lots < 9e18:
             raise self._refuse(symbol, f"quantity {quantity} is not a number ≥ 0")
         ticks = 0
-        if type in (OrderType.LIMIT, OrderType.STOP):
+        if kind in (_LIMIT, _STOP):
             # A limit is rounded away from the market, a trigger too: never better for us than was asked.
-            ticks = self._ticks(index, price, -int(side) if type == OrderType.LIMIT else int(side))
-        row = self._row
-        if terms is None and type <= OrderType.STOP:
-            plain = (index, int(side), int(type), int(lots), ticks, int(reduce_only), parent, tag)
-            while (order := submit(self._handle, row, *plain)) == FLUSH:
+            ticks = self._ticks(index, price, -way if kind == _LIMIT else way)
+        row, reduces = self._row, 1 if reduce_only else 0
+        if terms is None and kind <= _STOP:
+            handle, whole = self._handle, int(lots)
+            while (order := submit(handle, row, index, way, kind, whole, ticks, reduces, parent, tag)) == FLUSH:
                 self._make_room()
         else:
-            said = self._terms(index, int(side), type, price, terms or _NO_TERMS)
+            said = self._terms(index, way, type, price, terms or _NO_TERMS)
             if terms is not None and terms.close_position and lots >= 1:
                 raise self._refuse(symbol, "a close-position order takes what is held: give it the quantity 0")
-            said |= {"reduce_only": int(reduce_only) | said["closes"], "parent": parent, "tag": tag}
-            while (free := draft(self._handle, index, int(side), int(type), int(lots))) == FLUSH:
+            said |= {"reduce_only": reduces | said["closes"], "parent": parent, "tag": tag}
+            while (free := draft(self._handle, index, way, kind, int(lots))) == FLUSH:
                 self._make_room()
             for name, value in said.items():
                 self.state.orders[name][free] = value
@@ -433,7 +436,7 @@ class Engine:
         state = self.state
         if state.account[0]["overflow"] == 2:
             raise LedgerError("An order left its life cycle: a bug in the matching kernels")
-        prove([fills for _, fills in self._parts], state.positions, state.account, state.instruments)
+        prove(self.fills, state.positions, state.account, state.instruments)
 
     def _refuse(self, symbol: str, what: str) -> StrategyError:
         return StrategyError(
@@ -459,7 +462,9 @@ class Engine:
         )
 
 
-_SIDES, _TYPES = frozenset(map(int, Side)), frozenset(map(int, OrderType))
+# Members as plain integers: by a table they come in a third of the time that `int` takes.
+_SIDES, _TYPES = {side: int(side) for side in Side}, {kind: int(kind) for kind in OrderType}
+_MARKET, _LIMIT, _STOP = int(OrderType.MARKET), int(OrderType.LIMIT), int(OrderType.STOP)
 _NO_TERMS = Terms()
 _FORGIVEN = 1.0 + 4e-16  # a quantity of whole lots is still whole after its two roundings as a float, however large
 _STEP_FIELDS = ("tick_num", "tick_den", "lot_num", "lot_den")

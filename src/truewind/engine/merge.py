@@ -11,12 +11,13 @@ import numpy as np
 from truewind.domain.clock import iso
 from truewind.domain.market import Bar, Trade
 from truewind.errors import ConfigError, DataError, suggest
+from truewind.numerics.jit import kernel
 
 TS, TS_EVENT, SYMBOL = 0, 1, 2
 OPEN, HIGH, LOW, CLOSE = 0, 1, 2, 3
 CHUNK = 4096  # bars turned into Python objects at a time: enough to amortise, small enough to stay in cache
 _PRICES = ("open", "high", "low", "close")
-_TRADE = {"quantity": "quantity", "side": "side", "sequence": "id"}  # a trade's fields by their names in the source
+_INTEGERS = ("ts", "side", "id")
 _OPTIONAL = ("volume", "quote_volume", "trades", "taker_buy_volume")
 _SAME = {"ts_recv": "ts_event"}  # in a backtest what has happened is known at once
 
@@ -109,7 +110,8 @@ class Timeline:
 class Tape(Timeline):
     """All trades of a run, merged. A trade is a bar of no length: everything in it happened at one price and time.
 
-    columns: `quantity`, `side` (+1 the buyer was the aggressor) and `sequence` (the source's number, 0 if it has none).
+    columns: `quantity`, `side` (+1 the buyer was the aggressor) and `sequence` (the source's number) if the
+    source has any.
     """
 
     callback = "on_trade"
@@ -122,16 +124,18 @@ class Tape(Timeline):
 def merge_trades(trades: Mapping[str, Columns]) -> Tape:
     """One tape from each symbol's columns (`ts` int64 µs, price, quantity, side, optionally id).
 
-    Trades at the same time keep the source's order, and symbols the given one. Raises DataError for a symbol without
-    trades, with times that fall, or with prices that are not positive numbers.
+    Trades at the same time keep the source's order, and symbols the given one. The columns of a single symbol are not
+    copied: leave them as they are while the tape is in use. Raises DataError for a symbol without trades, with times
+    that fall, or with prices that are not positive numbers.
     """
-    for symbol, columns in trades.items():
+    whole = {symbol: {name: _whole(name, columns[name]) for name in columns} for symbol, columns in trades.items()}
+    for symbol, columns in whole.items():
         ts, price = columns["ts"], columns["price"]
         if len(ts) == 0:
             raise DataError(f"{symbol} has no trades", remedy="Choose another period or symbol", symbol=symbol)
-        good = (price > 0.0) & (price < np.inf)
-        good[1:] &= ts[1:] >= ts[:-1]
-        if not good.all():
+        if misprints(ts, price):
+            good = (price > 0.0) & (price < np.inf)
+            good[1:] &= ts[1:] >= ts[:-1]
             row = int(np.argmin(good))
             raise DataError(
                 f"{symbol}: the trade in row {row}, {price[row]:g} at {iso(int(ts[row]))}, has no price, or is older "
@@ -140,22 +144,12 @@ def merge_trades(trades: Mapping[str, Columns]) -> Tape:
                 symbol=symbol,
                 row=row,
             )
-    total = sum(len(columns["ts"]) for columns in trades.values())
-    times, price = [np.empty(total, np.int64) for _ in range(3)], np.empty(total, np.float64)
-    merged = {name: np.zeros(total, np.float64 if name == "quantity" else np.int64) for name in _TRADE}
-    order = _event_order(trades, dict.fromkeys(trades, 0))
-    start = 0
-    for index, columns in enumerate(trades.values()):
-        stop = start + len(columns["ts"])
-        to: Any = slice(start, stop) if order is None else order[start:stop]
-        times[TS][to] = times[TS_EVENT][to] = columns["ts"]
-        times[SYMBOL][to] = index
-        price[to] = columns["price"]
-        for name, given in _TRADE.items():
-            if given in columns:
-                merged[name][to] = columns[given]
-        start = stop
-    return Tape(list(trades), times, (price,) * 4, merged)
+    order = _event_order(whole, dict.fromkeys(whole, 0))
+    times, price = _lay(whole, "ts", order), _lay(whole, "price", order)
+    merged = {name: _lay(whole, name, order) for name in ("quantity", "side")}
+    if any("id" in columns for columns in whole.values()):
+        merged["sequence"] = _lay(whole, "id", order)
+    return Tape(list(trades), (times, times, _symbols(whole, order)), (price,) * 4, merged)
 
 
 def merge(
@@ -168,41 +162,85 @@ def merge(
 
     lengths_us: timeframe of each symbol. marks, indices: open, high, low and close of the mark and the index price on
     each symbol's rows; where a symbol has none, or a row is NaN, the traded prices stand in. A column that some symbol
-    lacks is NaN there. Symbols keep their given order, which decides among bars that are known at the same time. Raises
-    DataError for a symbol without bars, with times that do not rise, or with prices that are not positive numbers
-    between low and high.
+    lacks is NaN there. Symbols keep their given order, which decides among bars that are known at the same time. The
+    columns of a single symbol are not copied: leave them as they are while the timeline is in use. Raises DataError for
+    a symbol without bars, with times that do not rise, or with prices that are not positive numbers between low and
+    high.
     """
-    symbols = list(bars)
+    whole = {symbol: {name: _whole(name, columns[name]) for name in columns} for symbol, columns in bars.items()}
     names: list[str] = []
-    for symbol, columns in bars.items():
+    for symbol, columns in whole.items():
         ts = columns["ts"]
         if len(ts) == 0:
             raise DataError(f"{symbol} has no bars", remedy="Choose another period or symbol", symbol=symbol)
-        if len(ts) > 1 and not (np.diff(ts) > 0).all():
+        if unordered(ts):
             row = int(np.argmax(np.diff(ts) <= 0)) + 1
             raise DataError(f"{symbol}: bar times do not rise at row {row}", remedy="Sort and de-duplicate", row=row)
         _check_prices(symbol, columns)
         names += [name for name in columns if name not in (*_PRICES, "ts", *names)]
     names.sort(key=lambda name: _OPTIONAL.index(name) if name in _OPTIONAL else len(_OPTIONAL))
-    total = sum(len(columns["ts"]) for columns in bars.values())
-    times = [np.empty(total, np.int64) for _ in range(3)]
-    prices = [np.empty(total, np.float64) for _ in _PRICES]
-    merged = {name: np.empty(total, np.float64) for name in names}
-    order = _event_order(bars, lengths_us)
-    start = 0
-    for index, (symbol, columns) in enumerate(bars.items()):
-        stop = start + len(columns["ts"])
-        to: Any = slice(start, stop) if order is None else order[start:stop]
-        times[TS][to] = columns["ts"]
-        times[TS_EVENT][to] = columns["ts"] + lengths_us[symbol]
-        times[SYMBOL][to] = index
-        for i, name in enumerate(_PRICES):
-            prices[i][to] = columns[name]
-        for name in names:
-            merged[name][to] = columns.get(name, np.nan)
-        start = stop
-    beside = [_beside(prices, layer, bars, order) if layer else None for layer in (marks, indices)]
-    return Timeline(symbols, times, prices, merged, *beside)
+    order = _event_order(whole, lengths_us)
+    known = {symbol: {"ts": columns["ts"] + lengths_us[symbol]} for symbol, columns in whole.items()}
+    times = _lay(whole, "ts", order), _lay(known, "ts", order), _symbols(whole, order)
+    prices = [_lay(whole, name, order) for name in _PRICES]
+    merged = {name: _lay(whole, name, order) for name in names}
+    beside = [_beside(prices, layer, whole, order) if layer else None for layer in (marks, indices)]
+    return Timeline(list(bars), times, prices, merged, *beside)
+
+
+def _whole(name: str, column: np.ndarray) -> np.ndarray:
+    """`column` as kernels take it: itself, or if it is of another type, in pieces or read-only, a copy."""
+    return np.require(column, np.int64 if name in _INTEGERS else np.float64, ["C", "A", "W"])
+
+
+def _lay(rows: Mapping[str, Columns], name: str, order: np.ndarray | None) -> np.ndarray:
+    """The column `name` of all symbols on the timeline; NaN (of integers 0) where a symbol has none."""
+    missing = 0 if name in _INTEGERS else math.nan
+    parts = [columns[name] if name in columns else np.full(len(columns["ts"]), missing) for columns in rows.values()]
+    if order is None:
+        return parts[0]
+    laid = np.empty(len(order), parts[0].dtype)
+    laid[order] = np.concatenate(parts)
+    return laid
+
+
+def _symbols(rows: Mapping[str, Columns], order: np.ndarray | None) -> np.ndarray:
+    """Index of each row's symbol on the timeline; of a single symbol zeros, which cost no memory until written to."""
+    counts = [len(columns["ts"]) for columns in rows.values()]
+    found = np.zeros(sum(counts), np.int64)
+    if order is not None:
+        found[order] = np.repeat(np.arange(len(counts)), counts)
+    return found
+
+
+@kernel
+def unordered(ts: Any) -> bool:
+    """Whether some time is not after the one before."""
+    bad = 0
+    for i in range(1, len(ts)):
+        bad += ts[i] <= ts[i - 1]
+    return bad > 0
+
+
+@kernel
+def misprints(ts: Any, price: Any) -> bool:
+    """Whether some trade is older than the one before, or has no price."""
+    bad = 0
+    for i in range(len(ts)):
+        bad += 1 - ((price[i] > 0.0) & (price[i] < np.inf))
+    for i in range(1, len(ts)):
+        bad += ts[i] < ts[i - 1]
+    return bad > 0
+
+
+@kernel
+def misshapen(open_: Any, high: Any, low: Any, close: Any) -> bool:
+    """Whether some bar breaks 0 < low ≤ open, close ≤ high < ∞. Without a branch, so that it costs 1 ns a bar."""
+    bad = 0
+    for i in range(len(low)):
+        lowest = (low[i] > 0.0) & (low[i] <= open_[i]) & (low[i] <= close[i])
+        bad += 1 - (lowest & (open_[i] <= high[i]) & (close[i] <= high[i]) & (high[i] < np.inf))
+    return bad > 0
 
 
 def _beside(
@@ -228,8 +266,8 @@ def _beside(
 def _check_prices(symbol: str, columns: Columns) -> None:
     """Matching relies on 0 < low ≤ open, close ≤ high < ∞; what is not so is no bar."""
     open_, high, low, close = (columns[name] for name in _PRICES)
-    good = (low > 0.0) & (low <= open_) & (low <= close) & (open_ <= high) & (close <= high) & (high < np.inf)
-    if not good.all():
+    if misshapen(open_, high, low, close):
+        good = (low > 0.0) & (low <= open_) & (low <= close) & (open_ <= high) & (close <= high) & (high < np.inf)
         row = int(np.argmin(good))
         raise DataError(
             f"{symbol}: open {open_[row]:g}, high {high[row]:g}, low {low[row]:g}, close {close[row]:g} in row {row} "
