@@ -1,5 +1,6 @@
 """The engine and a naive simulator of the same rules agree: fills, fates of orders, money and equity, exactly."""
 
+from dataclasses import replace
 from fractions import Fraction
 from random import Random
 
@@ -11,13 +12,16 @@ from hypothesis import strategies as st
 import naive
 from scripted import UNLIMITED, build, perpetual, spot
 from truewind.domain.fill import FillKind
-from truewind.domain.order import OrderType, Side, Status
+from truewind.domain.order import OrderType, Side, Status, Terms, TimeInForce, TriggerSource
 from truewind.execution.simulated.costs import CostSettings
 from truewind.portfolio.margin import MarginSettings
 from truewind.strategies.base import Strategy
 
 STEP = 60_000_000
-KINDS = {"market": OrderType.MARKET, "limit": OrderType.LIMIT, "stop": OrderType.STOP}
+KINDS = {
+    "market": OrderType.MARKET, "limit": OrderType.LIMIT, "stop": OrderType.STOP, "touch": OrderType.TAKE_PROFIT,
+    "stop_limit": OrderType.STOP_LIMIT,
+}  # fmt: skip
 ENDS = {Status.FILLED: "filled", Status.CANCELLED: "cancelled", Status.EXPIRED: "expired", Status.REJECTED: "rejected"}
 FILL_KINDS = {FillKind.TRADE: "trade", FillKind.FUNDING: "funding", FillKind.LIQUIDATION: "liquidation", 3: "insurance"}
 
@@ -36,7 +40,7 @@ def make_candles(random, count):
 
 
 def make_order(random, symbols, near):
-    kind = random.choice(["market", "market", "limit", "stop"])
+    kind = random.choice(["market", "market", "limit", "stop", "touch", "stop_limit"])
     reduce = random.random() < 0.2
     bracket = not reduce and random.random() < 0.5
     return {
@@ -46,8 +50,13 @@ def make_order(random, symbols, near):
         "lots": random.randint(1, 5),
         "price": 0 if kind == "market" else near + random.randint(-12, 12),
         "reduce": reduce,
+        "trigger": near + random.randint(-12, 12) if kind == "stop_limit" else 0,
+        "by_index": kind in ("stop", "touch", "stop_limit") and random.random() < 0.4,
+        "tif": random.choice(["gtc", "gtc", "gtc", "ioc", "fok"]),
+        "group": random.choice([0, 0, 0, 1, 2]),
         "stop_loss": near + random.randint(-15, 15) if bracket else None,
         "take_profit": near + random.randint(-15, 15) if bracket and random.random() < 0.6 else None,
+        "then": random.choice(["limit", "stop", "touch"]) if bracket and random.random() < 0.2 else None,
     }
 
 
@@ -67,7 +76,10 @@ def make_world(random, bars, acts):
             (due * STEP // 2, random.choice([-75_000, 10_000, 333_333]), random.choice([0, 101])) for due in dues
         ]
         can_short = random.random() < 0.8
-        markets.append(naive.Market(Fraction(tick), Fraction(lot), can_short, step, made, funding if can_short else []))
+        index = make_candles(random, bars) if random.random() < 0.5 else []
+        volume = [random.choice([0, 1, 2, 4, 9, 99]) for _ in made] if random.random() < 0.5 else []
+        fundings = funding if can_short else []
+        markets.append(naive.Market(Fraction(tick), Fraction(lot), can_short, step, made, fundings, index, volume))
     costs = naive.Costs(
         maker=random.choice([0, 20_000, -10_000]),
         taker=random.choice([0, 50_000]),
@@ -108,13 +120,37 @@ class FromScript(Strategy):
 
     def _send(self, act):
         market, symbol = self.markets[act["symbol"]], self.desk.symbols[act["symbol"]]
-        price = float(act["price"] * market.tick)
         quantity = float(act["lots"] * market.lot)
-        exits = {name: act[name] and float(act[name] * market.tick) for name in ("stop_loss", "take_profit")}
-        how = {act["kind"]: price} if act["kind"] != "market" else {}
-        sent = self.order(Side(act["side"]), quantity, symbol=symbol, reduce_only=act["reduce"], **how, **exits)
-        assert sent == self.sent + 1
-        self.sent += 1 + sum(act[name] is not None for name in exits)
+        side = Side(act["side"])
+
+        def submit(side, kind, lots, price, **more):
+            number = self.desk.submit(
+                symbol, side, lots, KINDS[kind], float(price * market.tick), **more
+            )  # fmt: skip
+            self.sent += 1
+            assert number == self.sent
+            return number
+
+        terms = Terms(
+            trigger=float(act["trigger"] * market.tick),
+            tif=TimeInForce[act["tif"].upper()],
+            group=act["group"],
+            trigger_by=TriggerSource.INDEX if act["by_index"] else TriggerSource.LAST,
+        )
+        parent = submit(side, act["kind"], quantity, act["price"], reduce_only=act["reduce"], terms=terms)
+        for kind, price, reduce in children(act):
+            watched = Terms(trigger_by=terms.trigger_by if kind != "limit" else TriggerSource.LAST)
+            submit(Side(-side), kind, quantity, price, reduce_only=reduce, parent=parent, terms=watched)
+
+
+def children(act):
+    """Kind, price and whether it reduces, of what waits for an order of the script."""
+    if act["stop_loss"] is not None:
+        yield "stop", act["stop_loss"], True
+    if act["take_profit"] is not None:
+        yield "touch" if act["lots"] % 2 else "limit", act["take_profit"], True
+    if act["then"] is not None:
+        yield act["then"], act["stop_loss"], False
 
 
 def naive_act(script, cash):
@@ -124,12 +160,15 @@ def naive_act(script, cash):
                 if step <= len(simulator.orders):
                     simulator.cancel(step)
             elif simulator.equity() > Fraction(cash, 100):
+                terms = {name: step[name] for name in ("trigger", "by_index", "tif", "group")}
                 parent = simulator.send(
-                    step["symbol"], step["side"], step["kind"], step["lots"], step["price"], step["reduce"]
+                    step["symbol"], step["side"], step["kind"], step["lots"], step["price"], step["reduce"], **terms
                 )
-                for name, kind in (("stop_loss", "stop"), ("take_profit", "limit")):
-                    if step[name] is not None:
-                        simulator.send(step["symbol"], -step["side"], kind, step["lots"], step[name], True, parent)
+                for kind, price, reduce in children(step):
+                    watches = step["by_index"] and kind != "limit"
+                    simulator.send(
+                        step["symbol"], -step["side"], kind, step["lots"], price, reduce, parent, by_index=watches
+                    )
 
     return act
 
@@ -140,7 +179,7 @@ def first_rows(markets):
     return [next(i for i, row in enumerate(rows) if row[2] == s) for s in range(len(markets))]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.integers(0, 2**32), st.integers(3, 12) | st.just(150), st.integers(1, 14))
 def test_engine_and_naive_simulator_agree(seed, bars, acts):
     """Same fills (bar, order, price, lots, side, fee, profit), same end of each order, same cash, same equity path."""
@@ -167,13 +206,14 @@ def test_engine_and_naive_simulator_agree(seed, bars, acts):
             latency_ms=costs.latency / 1000,
             limit_fill="touch" if costs.touch else "through",
             impact=0.0,
-            volume_share=None,
+            volume_share=1.0,
         ),
         margin=MarginSettings(
             maintenance_rate=costs.maintenance / 1e8, liquidation_fee=costs.liquidation_fee / 1e8, partial=False
         ),
         leverage=costs.leverage,
         limits=UNLIMITED,
+        indices=index_columns(names, markets),
         funding={
             name: [(ts, rate / 1e8, float(mark * m.tick)) for ts, rate, mark in m.funding]
             for name, m in zip(names, markets, strict=True)
@@ -209,7 +249,18 @@ def as_columns(market):
     table = np.array([bar[1:] for bar in market.bars], float)
     exact = [[float(int(v) * market.tick) for v in column] for column in table.T]
     named = dict(zip(("open", "high", "low", "close"), map(np.array, exact), strict=True))
-    return {"ts": np.array([bar[0] for bar in market.bars], np.int64), **named, "volume": np.ones(len(table))}
+    volume = [float(lots * market.lot) for lots in market.volume] or [np.nan] * len(table)
+    return {"ts": np.array([bar[0] for bar in market.bars], np.int64), **named, "volume": np.array(volume)}
+
+
+def index_columns(names, markets):
+    """The index prices of the markets that have some, on the rows of their bars."""
+    found = {}
+    for name, m in zip(names, markets, strict=True):
+        if m.index:
+            bars = [(bar[0], *prices) for bar, prices in zip(m.bars, m.index, strict=True)]
+            found[name] = as_columns(replace(m, bars=bars, volume=[]))
+    return found or None
 
 
 def plain(step):

@@ -211,6 +211,7 @@ class Reason(IntEnum):
 # asked: lots that it was sent with; a bracket's child works for no more of them than its parent has filled.
 # closes: it takes all that is held when it is executed, `lots` says nothing before. shown: lots of an iceberg that
 # others see, 0 if all. refilled: the row in which they were last taken. self_trade: a SelfTrade.
+# met: ticks at which it trades at once, since the market was beyond its price when its parent woke it; 0 if it was not.
 ORDER = np.dtype(
     [
         ("id", np.int64),
@@ -244,6 +245,7 @@ ORDER = np.dtype(
         ("shown", np.int64),
         ("refilled", np.int64),
         ("self_trade", np.int64),
+        ("met", np.int64),
     ],
     align=True,
 )

@@ -195,6 +195,7 @@ def draft(state: int, symbol: int, side: int, kind: int, lots: int) -> int:
     order["shown"] = 0
     order["refilled"] = -1
     order["self_trade"] = 0
+    order["met"] = 0
     return int(j)
 
 

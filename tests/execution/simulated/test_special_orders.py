@@ -238,3 +238,48 @@ def test_orders_of_one_side_and_those_that_wait_do_not_meet():
     engine = play([CALM] * 4, acts)
     assert fates(engine)[3] == (FILLED, Reason.NONE)
     assert Event.FILL not in engine.events["event"][engine.events["order"] == 2]
+
+
+# -- targets beyond the market, and funding before an arrival ------------------------------------------------
+
+
+def test_a_target_that_the_market_is_beyond_is_executed_at_once():
+    """Bought by a stop at 105, with a target of 103: the market is at 105, so 105 is what it is sold for, as taker."""
+    bars = [CALM, (100, 106, 99, 105), CALM]
+    engine = play(bars, {0: lambda s: s.buy(1, stop=105, take_profit=103)})
+    assert done(engine) == [Done(1, "trade", 1, 105.0, 1000), Done(1, "trade", -1, 105.0, 1000)]
+
+
+@pytest.mark.parametrize(("limit_fill", "row"), [("touch", 1), ("through", 2)])
+def test_a_target_at_the_very_price_of_the_entry_needs_what_any_limit_needs(limit_fill, row):
+    """Bought at 105, to be sold at 105: at once if a touch is enough, else at the next open of 106."""
+    bars = [CALM, (100, 106, 99, 105), flat(106), flat(106)]
+    engine = play(bars, {0: lambda s: s.buy(1, stop=105, take_profit=105)}, costs=free(limit_fill=limit_fill))
+    assert done(engine)[1][:4] == (row, "trade", -1, 105.0 if row == 1 else 106.0)
+
+
+def test_a_take_profit_that_the_market_is_beyond_is_triggered_at_once():
+    """The same with a child that waits for 103 to sell at market."""
+
+    def enter(s):
+        parent = s.buy(1, stop=105)
+        submit(s, side=Side.SELL, type=OrderType.TAKE_PROFIT, price=103.0, reduce_only=True, parent=parent)
+
+    engine = play([CALM, (100, 106, 99, 105), CALM], {0: enter})
+    assert done(engine)[1] == Done(1, "trade", -1, 105.0, 1000)
+
+
+def test_a_stop_comes_before_a_target_that_is_met_at_once():
+    """Both are beyond the market of 105: the stop at 106 is the worse, and it is first."""
+    engine = play([CALM, (100, 107, 99, 105), CALM], {0: lambda s: s.buy(1, stop=105, stop_loss=106, take_profit=103)})
+    assert [(fill.side, fill.price) for fill in done(engine)] == [(1, 105.0), (-1, 105.0)]
+    assert fates(engine)[2] == (FILLED, Reason.NONE)
+
+
+def test_funding_that_fell_due_before_an_order_arrived_is_not_its_own():
+    """A bar of a minute, funding after 20 s and after 40 s: an order that arrives after 30 s pays the second only."""
+    dues = [(MINUTE + 20_000_000, 0.01, 100.0), (MINUTE + 40_000_000, 0.01, 100.0)]
+    engine = play([CALM] * 3, {0: lambda s: s.buy(1)}, costs=free(latency_ms=30_000), funding={"BTCUSDT": dues})
+    assert [(fill.kind, int(row["ts"])) for fill, row in zip(done(engine), engine.fills, strict=True)] == [
+        ("trade", MINUTE + 30_000_000), ("funding", MINUTE + 40_000_000),
+    ]  # fmt: skip

@@ -9,6 +9,7 @@ from truewind.numerics.jit import kernel
 from truewind.portfolio.ledger import RATE_SCALE
 from truewind.portfolio.state import (
     account_of,
+    costs_of,
     events_of,
     indices_of,
     instruments_of,
@@ -171,8 +172,10 @@ def wake_children(state: int, j: int, at: int, ts: int, row: int) -> None:
     Stops and targets work for as many lots as have filled, those that work already grow. If only a part has filled, a
     child with nothing to reduce yet (the parent turns a position) and one that opens go on waiting. A stop that the
     market is beyond by then is triggered at once, there: at its own trigger it would gain what nobody could have had.
+    A target that the market is beyond is executed at once, too.
     """
     account = account_of(state)
+    touch = costs_of(state)["touch"]
     instruments, positions = instruments_of(state), positions_of(state)
     orders = orders_of(state)
     parent, filled, complete = orders[j]["id"], orders[j]["filled"], orders[j]["filled"] >= orders[j]["lots"]
@@ -195,8 +198,13 @@ def wake_children(state: int, j: int, at: int, ts: int, row: int) -> None:
                 seen = beside(at, low, high, order["side"], instruments[order["symbol"]])
             if order["type"] == _TRAILING:
                 follow(order, seen)
-            elif order["rising"] * order["side"] > 0 and (seen - order["trigger"]) * order["rising"] > 0:
+            elif order["type"] == _LIMIT:
+                beyond = (order["price"] - at) * order["side"]
+                order["met"] = at if beyond > 0 or (beyond == 0 and touch) else 0
+            elif (seen - order["trigger"]) * order["rising"] > 0:
+                against = order["rising"] * order["side"] > 0
                 order["trigger"] = seen
+                order["met"] = 0 if against or order["price"] > 0 else at
             change_order(state, i, ts, row, _SUBMIT, _NONE, order["lots"])
             change_order(state, i, ts, row, _ACCEPT, _NONE, order["lots"])
         elif order["reduce_only"] and TRANSITIONS[order["status"], _AMEND] >= 0:

@@ -79,56 +79,87 @@ def arrive(state: int, j: int, k: int) -> None:
 
 
 @kernel
-def match_open(state: int, k: int) -> None:
-    """At the bar's open: orders end whose time is up, others arrive, and those that the open satisfies are filled."""
+def match_open(state: int, k: int, open_ticks: int) -> None:
+    """At the bar's open: orders end whose time is up, those that work meet it, then those that arrive, as they come."""
     times = times_of(state)
-    prices = prices_of(state)
-    instruments = instruments_of(state)
     account = account_of(state)
     orders = orders_of(state)
-    costs = costs_of(state)
     opened, symbol = times[0][k], times[2][k]
-    instrument, at = instruments[symbol], prices[0][k]
+    coming = 0
     j = 0
     while j < account["orders"]:
         order = orders[j]
         if order["symbol"] == symbol:
             if 0 < order["expires"] <= opened and TRANSITIONS[order["status"], _EXPIRE] >= 0:
                 end_order(state, j, order["expires"], k, _EXPIRE, _TIME_IN_FORCE)
-            if order["status"] == _SUBMITTED and order["ts_sent"] <= opened and order["ts_arrive"] < times[1][k]:
-                arrive(state, j, k)
-            side = order["side"]
-            ticks = to_ticks(at, instrument["tick_num"], instrument["tick_den"], side)
-            ts = max(opened, order["ts_arrive"])
-            if waits(order):
-                trigger = to_price(order["trigger"], instrument["tick_num"], instrument["tick_den"])
-                seen, _, _, _ = watched(state, order["source"], k)
-                if order["trigger"] > 0 and (seen - trigger) * order["rising"] >= 0.0:
-                    if order["price"] > 0:
-                        order["accepted_row"] = k
-                        change_order(state, j, ts, k, _TRIGGER, _NONE, order["lots"])
-                    else:
-                        strike(state, j, ticks, ts, k)
-                elif order["type"] == _TRAILING:
-                    follow(order, to_ticks(seen, instrument["tick_num"], instrument["tick_den"], side))
-            elif takes(order):
-                if costs["worst"]:
-                    worst = prices[1][k] if side > 0 else prices[2][k]
-                    ticks = to_ticks(worst, instrument["tick_num"], instrument["tick_den"], side)
-                execute(state, j, ticks, 0, 0, ts, k)
-            if rests(order):
-                limit = to_price(order["price"], instrument["tick_num"], instrument["tick_den"])
-                if (limit - at) * side > 0.0 or (limit == at and costs["touch"]):
-                    maker = 0 if order["accepted_row"] == k else 1
-                    most = ALL
-                    if order["shown"] > 0 and limit == at:
-                        most, order["refilled"] = order["shown"], k
-                    execute(state, j, ticks, order["price"], maker, ts, k, most)
-                elif order["status"] == _TRIGGERED:
-                    order["accepted_row"] = -1  # triggered by the open, it rests through all of the bar
-            if order["tif"] in (_IOC, _FOK) and (rests(order) or takes(order)):
-                end_order(state, j, ts, k, _EXPIRE, _TIME_IN_FORCE)
+            if arrives(order, opened, times[1][k]):
+                coming += 1
+            else:
+                meet_open(state, j, k)
         j += 1
+    while coming > 0:
+        coming -= 1
+        first = -1
+        for i in range(account["orders"]):
+            order = orders[i]
+            if order["symbol"] != symbol or not arrives(order, opened, times[1][k]):
+                continue
+            if first < 0 or order["ts_arrive"] < orders[first]["ts_arrive"]:
+                first = i
+        if first < 0:
+            return
+        if orders[first]["ts_arrive"] > opened:
+            pay_funding(state, orders[first]["ts_arrive"], k, open_ticks, symbol)
+        arrive(state, first, k)
+        meet_open(state, first, k)
+        for i in range(first + 1, account["orders"]):
+            if orders[i]["parent"] == orders[first]["id"]:
+                meet_open(state, i, k)
+
+
+@kernel
+def arrives(order: Any, opened: int, known: int) -> bool:
+    """Whether an order on its way comes to the venue during a bar that was open from `opened` to `known`."""
+    return bool(order["status"] == _SUBMITTED and order["ts_sent"] <= opened and order["ts_arrive"] < known)
+
+
+@kernel
+def meet_open(state: int, j: int, k: int) -> None:
+    """Let order `j`, if it works, do what the open of bar `k` makes it do."""
+    prices = prices_of(state)
+    costs = costs_of(state)
+    order = orders_of(state)[j]
+    instrument, at, side = instruments_of(state)[order["symbol"]], prices[0][k], order["side"]
+    ticks = to_ticks(at, instrument["tick_num"], instrument["tick_den"], side)
+    ts = max(times_of(state)[0][k], order["ts_arrive"])
+    if waits(order):
+        trigger = to_price(order["trigger"], instrument["tick_num"], instrument["tick_den"])
+        seen, _, _, _ = watched(state, order["source"], k)
+        if order["trigger"] > 0 and (seen - trigger) * order["rising"] >= 0.0:
+            if order["price"] > 0:
+                order["accepted_row"] = k
+                change_order(state, j, ts, k, _TRIGGER, _NONE, order["lots"])
+            else:
+                strike(state, j, ticks, ts, k)
+        elif order["type"] == _TRAILING:
+            follow(order, to_ticks(seen, instrument["tick_num"], instrument["tick_den"], side))
+    elif takes(order):
+        if costs["worst"]:
+            worst = prices[1][k] if side > 0 else prices[2][k]
+            ticks = to_ticks(worst, instrument["tick_num"], instrument["tick_den"], side)
+        execute(state, j, ticks, 0, 0, ts, k)
+    if rests(order):
+        limit = to_price(order["price"], instrument["tick_num"], instrument["tick_den"])
+        if (limit - at) * side > 0.0 or (limit == at and costs["touch"]):
+            maker = 0 if order["accepted_row"] == k else 1
+            most = ALL
+            if order["shown"] > 0 and limit == at:
+                most, order["refilled"] = order["shown"], k
+            execute(state, j, ticks, order["price"], maker, ts, k, most)
+        elif order["status"] == _TRIGGERED:
+            order["accepted_row"] = -1  # triggered by the open, it rests through all of the bar
+    if order["tif"] in (_IOC, _FOK) and (rests(order) or takes(order)):
+        end_order(state, j, ts, k, _EXPIRE, _TIME_IN_FORCE)
 
 
 @kernel
@@ -170,7 +201,9 @@ def nearest(state: int, k: int, against: bool, only_opening: bool) -> int:
                 reached = prices[1][k] >= at if order["side"] < 0 else prices[2][k] <= at
         else:
             continue
-        if not reached or (only_opening and positions[order["leg"]]["lots"] * order["side"] < 0):
+        if order["met"] > 0 and order["accepted_row"] == k:
+            start = at = to_price(order["met"], instrument["tick_num"], instrument["tick_den"])
+        elif not reached or (only_opening and positions[order["leg"]]["lots"] * order["side"] < 0):
             continue
         distance = abs(at - start) * instrument["tick_den"] / instrument["tick_num"]
         if distance < shortest - 1e-6:
@@ -206,6 +239,9 @@ def act(state: int, j: int, k: int) -> int:
     """Let order `j`, whose price was reached inside bar `k`, do what it does. Returns the lots it opened."""
     order = orders_of(state)[j]
     ts = times_of(state)[1][k]
+    if order["met"] > 0 and order["accepted_row"] == k:
+        met, order["met"] = int(order["met"]), 0
+        return execute(state, j, met, order["price"], 0, ts, k) if rests(order) else strike(state, j, met, ts, k)
     if not waits(order):
         most = ALL
         if order["shown"] > 0 and not is_beyond(state, order, k):
@@ -320,7 +356,7 @@ def happen(state: int, k: int) -> int:
     pay_funding(state, times[0][k], k, ticks, symbol)
     liquidate_open(state, symbol, k)
     if working > 0:
-        match_open(state, k)
+        match_open(state, k, ticks)
     pay_funding(state, times[1][k] - 1, k, ticks, symbol)
     match_range(state, k)
     if working > 0:
