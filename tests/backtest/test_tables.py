@@ -1,5 +1,7 @@
 """The tables of a run: units and names that people use, worked out by hand."""
 
+from decimal import Decimal
+
 import numpy as np
 import polars as pl
 import pytest
@@ -9,6 +11,7 @@ from scripted import MINUTE, columns, flat, free, perpetual, play
 from truewind.analytics.trades import round_trips
 from truewind.backtest import tables
 from truewind.backtest.tables import Units
+from truewind.domain.terms import Tier, TierTable
 from truewind.portfolio.margin import MarginSettings
 
 
@@ -169,3 +172,20 @@ def test_what_the_insurance_fund_pays_belongs_to_the_trade_that_it_ended():
     assert fills["kind"].to_list() == ["trade", "liquidation", "insurance"]
     trades = round_trips(fills, orders, {})
     assert trades.select("net_pnl", "fills").rows() == [(-100.0, 2)]
+
+
+def test_refusals_tell_the_venues_code_and_words():
+    """Below the minimum notional of 100 USDT, and a tier that allows 10× only: as Binance USD-M answers."""
+    coin = perpetual("AAAUSDT", venue="binance_usdm", min_notional=Decimal(100))
+    tiers = [TierTable(0, [Tier(Decimal(1_000), Decimal("0.01"), 20), Tier(Decimal(10_000), Decimal("0.02"), 10)])]
+    engine = play(
+        {"AAAUSDT": [flat(100)] * 4}, {0: lambda s: (s.buy(0.5), s.buy(20))}, instruments=[coin],
+        margin=MarginSettings(tiers="venue").terms([coin], {coin.id: tiers}, 20.0),
+    )  # fmt: skip
+    lines = tables.refusals(tables.orders_table(engine.events, units(engine)), [coin])
+    assert [line.partition(", the first")[0] for line in lines] == [
+        "1 orders were denied (below min notional; at the venue -4164: Order's notional must be no smaller than 100 "
+        "(unless you choose reduce only))",
+        "1 orders were rejected (leverage limit; at the venue -2027: Exceeded the maximum allowable position at "
+        "current leverage)",
+    ]

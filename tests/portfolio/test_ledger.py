@@ -62,7 +62,7 @@ class Book:
         return int(self.positions[symbol]["lots"]), int(self.positions[symbol]["cost"])
 
     def prove(self):
-        prove(self.fills, self.positions, self.account, self.state.instruments)
+        prove([self.fills], self.positions, self.account, self.state.instruments)
 
 
 def test_a_round_trip_by_hand():

@@ -4,11 +4,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from truewind.backtest.replay import DataSettings
+from truewind.backtest.replay import DataSettings, funding_rows, uncharged
 from truewind.domain.clock import iso
-from truewind.domain.instrument import Instrument
-from truewind.domain.timeframe import SECOND_US
-from truewind.errors import ConfigError, EmptyRangeError
+from truewind.domain.instrument import Instrument, Kind
+from truewind.domain.market import FUNDING
+from truewind.domain.timeframe import DAY_US, SECOND_US
+from truewind.errors import ConfigError, EmptyRangeError, UnknownSeriesError
+from truewind.execution.simulated.book_state import MARK
 from truewind.market.recordings.assemble import BookEvents, assemble, from_moment
 from truewind.numerics.book import Book
 from truewind.storage.lake import Lake
@@ -21,6 +23,8 @@ class BookReplay(NamedTuple):
 
     events: np.ndarray
     instrument: Instrument
+    funding: np.ndarray
+    marks: np.ndarray
     snapshot: Snapshot
     warnings: list[str]
 
@@ -43,7 +47,48 @@ def replay_book(lake: Lake, data: DataSettings) -> BookReplay:
         raise EmptyRangeError(
             f"{key} has nothing from {data.start} on", remedy="See `truewind data list`", series=str(key)
         )
-    return BookReplay(events, instrument, lake.snapshot([key]), _warnings(book, events, instrument, start))
+    keys, warnings = [key], _warnings(book, events, instrument, start)
+    span = int(events["ts_event"][0]), int(events["ts_event"][-1])
+    funding = _funding(lake, instrument, *span, keys, warnings)
+    marks = _marks(lake, instrument, *span, keys) if data.mark == "auto" else np.zeros(0, MARK)
+    return BookReplay(events, instrument, funding, marks, lake.snapshot(keys), warnings)
+
+
+def _funding(
+    lake: Lake, instrument: Instrument, first: int, last: int, keys: list[SeriesKey], warnings: list[str]
+) -> np.ndarray:
+    """FUNDING rows due after the first event, until the last one."""
+    if instrument.kind is not Kind.PERPETUAL:
+        return np.zeros(0, FUNDING)
+    key = SeriesKey("funding", instrument.venue, instrument.symbol)
+    try:
+        rows = funding_rows(lake, key, instrument, first, last + 1)
+    except (UnknownSeriesError, EmptyRangeError):
+        if last - first > DAY_US:
+            warnings.append(f"{instrument.symbol}: no funding rates for this period in the lake; none are charged")
+        return np.zeros(0, FUNDING)
+    keys.append(key)
+    warnings += uncharged(rows["ts"], first, last, instrument.symbol)
+    return rows
+
+
+def _marks(lake: Lake, instrument: Instrument, first: int, last: int, keys: list[SeriesKey]) -> np.ndarray:
+    """MARK rows: open and close of the shortest mark bars that the lake has of this period, none if it has none."""
+    known = lake.series(kind="mark_bars", venue=instrument.venue, symbol=instrument.symbol)
+    for info in sorted(known, key=lambda info: info.key.step_us):
+        length = info.key.step_us
+        try:
+            table = lake.read(info.key, start_us=first - length, end_us=last, columns=["ts", "open", "close"])
+        except EmptyRangeError:
+            continue
+        keys.append(info.key)
+        ts = table["ts"].to_physical().to_numpy()
+        marks = np.zeros(2 * len(ts), MARK)
+        marks["ts"][0::2], marks["price"][0::2] = ts, table["open"].to_numpy()
+        marks["ts"][1::2], marks["price"][1::2] = ts + length, table["close"].to_numpy()
+        kept = np.isfinite(marks["price"]) & (marks["ts"] > first) & (marks["ts"] <= last)
+        return np.ascontiguousarray(marks[kept])
+    return np.zeros(0, MARK)
 
 
 def _warnings(book: BookEvents, events: np.ndarray, instrument: Instrument, start: int | None) -> list[str]:

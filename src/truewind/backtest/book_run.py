@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import polars as pl
 
 from truewind.analytics.summary import summarise
 from truewind.analytics.trades import round_trips
@@ -14,7 +15,8 @@ from truewind.backtest.folder import write_json, write_table
 from truewind.domain.calendar import calendar
 from truewind.domain.instrument import instrument_row
 from truewind.engine.book_lane import BookLane, BookResult, BookSettings, Decide
-from truewind.errors import ConfigError, StrategyError
+from truewind.errors import ConfigError, FormatError, MissingFileError, StrategyError
+from truewind.execution.simulated.latency import ROUND_TRIP, LatencySettings
 from truewind.storage.journal import JournalWriter
 from truewind.storage.lake import Lake
 from truewind.strategies.book import BookStrategy, load_book
@@ -30,6 +32,7 @@ class BookJob:
         self.settings = settings
         self.strategy = load_book(settings.strategy.path, settings.strategy.params)
         self._decide = _machine_face(settings.lane, self.strategy)
+        self.lane = "event" if self._decide is None else "compiled"
         source = replay_book(lake, settings.data)
         self._events, self.instrument = source.events, source.instrument
         if self.instrument.currency != settings.account.currency:
@@ -39,10 +42,22 @@ class BookJob:
                 remedy=f"Set account.currency to {self.instrument.currency}",
             )
         self.snapshot, self.warnings = source.snapshot, source.warnings
+        margined = self.instrument.can_short
         self._lane = BookLane(
-            source.events, self.instrument, cash=settings.account.cash, settings=book_settings(settings)
+            source.events,
+            self.instrument,
+            cash=settings.account.cash,
+            settings=book_settings(settings),
+            margin=settings.margin_terms([self.instrument]),
+            funding=source.funding,
+            marks=source.marks,
+            round_trips=_round_trips(settings.book.latency),
         )
-        self.assumptions = assumptions(self._lane.settings)
+        self.assumptions = [
+            *assumptions(self._lane.settings),
+            *(settings.margin.assumptions() if margined else []),
+            *(mark_assumptions(len(source.marks) > 0) if margined else []),
+        ]
         self._result: BookResult
 
     def run(self, journal: JournalWriter, tell: Callable[[str, int, int], None]) -> dict[str, Any]:
@@ -76,7 +91,7 @@ class BookJob:
         for name, table in written.items():
             write_table(run_dir / f"{name}.parquet", table)
         write_json(run_dir / "summary.json", summary)
-        refused = tables.refusals(orders)
+        refused = tables.refusals(orders, [instrument])
         if result.denied:
             refused.append(f"{result.denied} orders were not sent: the risk gate left nothing of them")
         return summary, refused
@@ -91,13 +106,14 @@ def book_settings(settings: "BacktestSettings") -> BookSettings:
             "taker_fee": settings.costs.taker_fee,
             "leverage": settings.account.leverage,
             "risk": settings.risk,
+            "seed": settings.seed,
         }
     )
 
 
 def assumptions(settings: BookSettings) -> list[str]:
     """What the simulated venue takes for granted, in words, for the report."""
-    latency, queue = settings.latency, settings.queue
+    latency, queue, feed = settings.latency, settings.queue, settings.feed
     reached = (
         "fills whole as soon as it is reached"
         if settings.whole_fills
@@ -108,14 +124,54 @@ def assumptions(settings: BookSettings) -> list[str]:
         "power": f"cancellations fall on both sides like ahead^{queue.exponent:g} to behind^{queue.exponent:g}",
         "log": "cancellations fall on both sides like log(1 + ahead) to log(1 + behind)",
     }[queue.model]
+    times = {
+        "recorded": "as it was measured",
+        "constant": f"{latency.entry_ms:g} ms to the venue and {latency.reply_ms:g} ms back",
+        "lognormal": f"lognormal around {latency.entry_ms:g} ms to the venue and {latency.reply_ms:g} ms back",
+    }[latency.model]
+    seen = "when it was received" if feed.model == "recorded" else f"{feed.model}ly {feed.delay_ms:g} ms late"
     return [
         "The recorded market does not react to our orders. What one of them takes is gone for the others until the "
         "venue shows the level anew.",
         f"An order that takes walks the displayed levels and pays {settings.taker_fee:.4%}; one that rests joins "
         f"behind all that is displayed, {reached}, and pays {settings.maker_fee:.4%}. Of its queue: {cancelled}.",
-        f"Latency is {latency.model}: {latency.entry_ms:g} ms to the venue, {latency.reply_ms:g} ms back; the market "
-        "is seen when it was received.",
+        f"An order's latency is {times}, plus {latency.load_ms:g} ms for each thousand events a second; the market is "
+        f"seen {seen}{'' if feed.in_order else ', in the order in which messages happen to come'}.",
     ]
+
+
+def mark_assumptions(marked: bool) -> list[str]:
+    """By which price margin goes, in words."""
+    price = "opens and closes of mark bars" if marked else "the middle of the book, at each sample of equity"
+    return [
+        f"The mark price is known by {price}; in between nobody is liquidated. What is taken away is sold into the "
+        "displayed book; the rest the insurance fund takes over at the bankruptcy price."
+    ]
+
+
+def _round_trips(latency: LatencySettings) -> np.ndarray | None:
+    """Measured round trips from a table with ts, entry_us and reply_us. Raises ConfigError, FormatError."""
+    if latency.model != "recorded":
+        return None
+    if latency.file is None:
+        raise ConfigError("Recorded latency needs a file", remedy="Set book.latency.file, a CSV or Parquet table")
+    path = Path(latency.file)
+    try:
+        table = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path)
+        columns = table.select(*(pl.col(name).cast(pl.Int64) for name in ROUND_TRIP.names or ()))
+    except FileNotFoundError:
+        raise MissingFileError(f"No file {path} of round trips", remedy="Check book.latency.file", path=path) from None
+    except pl.exceptions.PolarsError as error:
+        first = str(error).splitlines()[0]
+        raise FormatError(
+            f"{path} is no table of round trips: {first}",
+            remedy="Its columns are ts (µs UTC), entry_us and reply_us, whole numbers",
+            path=path,
+        ) from None
+    trips = np.zeros(table.height, ROUND_TRIP)
+    for name in ROUND_TRIP.names or ():
+        trips[name] = columns[name].to_numpy()
+    return trips
 
 
 def _machine_face(lane: str, strategy: BookStrategy) -> Decide | None:

@@ -21,6 +21,7 @@ _AFTER = {
     Report.FILLED: Status.FILLED,
     Report.CANCELLED: Status.CANCELLED,
     Report.EXPIRED: Status.EXPIRED,
+    Report.TRIGGERED: Status.TRIGGERED,
 }
 _ENDED = (Report.REJECTED, Report.FILLED, Report.CANCELLED, Report.EXPIRED)
 
@@ -28,9 +29,10 @@ _ENDED = (Report.REJECTED, Report.FILLED, Report.CANCELLED, Report.EXPIRED)
 def orders_table(result: BookResult, units: Units) -> pl.DataFrame:
     """One row an order: how it was sent, and how it ended; columns as `tables.orders_table`."""
     reports = result.reports
-    first = np.zeros(len(reports), np.int64)
     ended = pl.col("kind").is_in([int(kind) for kind in _ENDED])
     known = pl.col("kind").is_in([int(kind) for kind in _AFTER])
+    reports = reports[reports["order"] > 0]  # of a liquidation no order is told
+    first = np.zeros(len(reports), np.int64)
     table = pl.DataFrame(
         {
             "order_id": reports["order"],
@@ -40,6 +42,8 @@ def orders_table(result: BookResult, units: Units) -> pl.DataFrame:
             "side": reports["side"].astype(np.int8),
             "quantity": units.quantity(first, reports["lots"]),
             "price": np.where(reports["ticks"] > 0, units.price(first, reports["ticks"]), np.nan),
+            "trigger": np.where(reports["trigger"] > 0, units.price(first, reports["trigger"]), np.nan),
+            "reduce_only": reports["reduce_only"] > 0,
             "filled": units.quantity(first, reports["filled"]),
             "reason": reports["reason"],
             "tag": reports["tag"],
@@ -48,7 +52,7 @@ def orders_table(result: BookResult, units: Units) -> pl.DataFrame:
     return (
         table.group_by("order_id", maintain_order=True)
         .agg(
-            pl.col("type", "side", "quantity", "price", "tag").first(),
+            pl.col("type", "side", "quantity", "price", "trigger", "reduce_only", "tag").first(),
             pl.col("ts").first().alias("created"),
             pl.col("ts").filter(ended).last().alias("ended"),
             pl.col("kind").filter(known).last().alias("status"),
@@ -62,10 +66,9 @@ def orders_table(result: BookResult, units: Units) -> pl.DataFrame:
                 {int(kind): status.name.lower() for kind, status in _AFTER.items()}, return_dtype=pl.String
             ),
             pl.col("reason").replace_strict({int(r): r.name.lower() for r in Reason}, return_dtype=pl.String),
-            pl.col("price").fill_nan(None),
-            pl.lit(None, pl.Float64).alias("trigger"),
+            pl.col("price").fill_nan(None).fill_null(pl.col("trigger").fill_nan(None)),
+            pl.col("trigger").fill_nan(None),
             pl.lit(0, pl.Int64).alias("parent"),
-            pl.lit(False).alias("reduce_only"),
         )
         .select(
             *("order_id", "symbol", "created", "ended", "type", "side", "quantity", "price", "trigger"),

@@ -119,9 +119,9 @@ def replay(lake: Lake, data: DataSettings, reads: Mapping[str, str]) -> Replay:
             funding_key = SeriesKey("funding", data.venue, symbol)
             first, last = int(rows[symbol]["ts"][0]), int(rows[symbol]["ts"][-1]) + length
             try:
-                funding[symbol] = _funding(lake, funding_key, instrument, first, last)
+                funding[symbol] = funding_rows(lake, funding_key, instrument, first, last)
                 keys.append(funding_key)
-                warnings += _uncharged(funding[symbol]["ts"], first, last, symbol)
+                warnings += uncharged(funding[symbol]["ts"], first, last, symbol)
             except (UnknownSeriesError, EmptyRangeError):
                 warnings.append(f"{symbol}: no funding rates for this period in the lake; no funding is charged")
     if not length:
@@ -168,7 +168,7 @@ def _beside(
     return found
 
 
-def _uncharged(ts: np.ndarray, first: int, last: int, symbol: str) -> list[str]:
+def uncharged(ts: np.ndarray, first: int, last: int, symbol: str) -> list[str]:
     """A warning if the funding rates leave more than a day at either end of the bars, or in between, without any."""
     known = np.concatenate([[first], ts, [last]])
     if (longest := int(np.diff(known).max())) <= DAY_US:
@@ -243,7 +243,7 @@ def _gaps(ts: np.ndarray, length: int, symbol: str) -> list[str]:
     ]
 
 
-def _funding(lake: Lake, key: SeriesKey, instrument: Instrument, first: int, last: int) -> np.ndarray:
+def funding_rows(lake: Lake, key: SeriesKey, instrument: Instrument, first: int, last: int) -> np.ndarray:
     """FUNDING rows due in (first, last): at the first bar's open nothing is held yet."""
     table = lake.read(key, start_us=first, end_us=last)
     ts = table["ts"].dt.epoch("us").to_numpy()

@@ -31,7 +31,7 @@ from truewind.domain.clock import WallClock
 from truewind.domain.instrument import Instrument
 from truewind.domain.result import Result
 from truewind.engine.book_lane import BookVenueSettings
-from truewind.engine.compiled import build
+from truewind.engine.compiled import CompiledEngine, build
 from truewind.engine.engine import Engine
 from truewind.engine.merge import CLOSE, SYMBOL
 from truewind.errors import StorageError, TruewindError
@@ -167,6 +167,7 @@ class Job(Protocol):
     snapshot: Snapshot
     warnings: list[str]
     assumptions: list[str]
+    lane: str  # in which it runs: event or compiled
 
     @property
     def strategy(self) -> object: ...
@@ -202,6 +203,7 @@ class BarJob:
             margin=settings.margin_terms(source.instruments),
             funding=source.funding,
         )
+        self.lane = "compiled" if isinstance(self.engine, CompiledEngine) else "event"
 
     def run(self, journal: JournalWriter, tell: Progress) -> dict[str, Any]:
         engine = self.engine
@@ -240,7 +242,7 @@ def _write_results(run_dir: Path, engine: Engine, settings: BacktestSettings) ->
     for name, table in written.items():
         write_table(run_dir / f"{name}.parquet", table)
     write_json(run_dir / "summary.json", summary)
-    return summary, tables.refusals(orders)
+    return summary, tables.refusals(orders, engine.instruments)
 
 
 def identity(settings: BacktestSettings, snapshot: Snapshot, strategy: object) -> dict[str, str]:
@@ -274,6 +276,7 @@ def _about(settings: BacktestSettings, job: Job, known: dict[str, str], run_id: 
     return {
         "run_id": run_id,
         "name": settings.name,
+        "lane": job.lane,
         "started": utc(started),
         "info": info,
         "assumptions": job.assumptions,

@@ -11,6 +11,7 @@ from truewind.domain.instrument import Instrument
 from truewind.domain.order import Event, OrderType, Reason, Status
 from truewind.engine.engine import Engine
 from truewind.engine.merge import CLOSE, SYMBOL, TS, TS_EVENT, Timeline
+from truewind.venues.binance.errors import refusal
 
 UTC_US = pl.Datetime("us", "UTC")
 MAX_CANDLES = 5_000
@@ -117,22 +118,26 @@ def orders_table(events: np.ndarray, units: Units) -> pl.DataFrame:
     )
 
 
-def refusals(orders: pl.DataFrame) -> list[str]:
-    """What gate and venue did not let through, by reason: "12 orders were denied: drawdown, first at …"."""
+def refusals(orders: pl.DataFrame, instruments: Sequence[Instrument]) -> list[str]:
+    """What gate and venue did not let through, by reason, with the venue's own code and words where it has some."""
+    listed = {instrument.symbol: instrument for instrument in instruments}
     refused = (
         orders.filter(pl.col("status").is_in(["denied", "rejected"]) | pl.col("reason").str.ends_with("_cap"))
         .with_columns(
             what=pl.when(pl.col("status").is_in(["denied", "rejected"])).then("status").otherwise(pl.lit("reduced"))
         )
         .group_by("what", "reason", maintain_order=True)
-        .agg(pl.len(), pl.col("created").min())
+        .agg(pl.len(), pl.col("created").min(), pl.col("symbol").first())
         .sort("what", "reason")
     )
-    return [
-        f"{row['len']} orders were {row['what']} ({row['reason'].replace('_', ' ')}), the first at "
-        f"{row['created']:%Y-%m-%d %H:%M}"
-        for row in refused.iter_rows(named=True)
-    ]
+    lines = []
+    for row in refused.iter_rows(named=True):
+        why = row["reason"].replace("_", " ")
+        answer = refusal(Reason[row["reason"].upper()], listed[row["symbol"]])
+        if answer is not None and row["what"] != "reduced":
+            why += f"; at the venue {answer.code}: {answer.message.rstrip('.')}"
+        lines.append(f"{row['len']} orders were {row['what']} ({why}), the first at {row['created']:%Y-%m-%d %H:%M}")
+    return lines
 
 
 def equity_table(engine: Engine, fills: np.ndarray, units: Units) -> pl.DataFrame:

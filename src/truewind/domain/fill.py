@@ -37,15 +37,12 @@ class FillKind:
 # (0 while it grows), signed like the position. realised: profit booked. fee: paid if positive.
 # slippage: what the fill cost against the price before slippage, ≥ 0.
 # position: lots after the fill. cost: cost basis after it. cash: wallet after it.
+# leg: row of the position. The wide fields come first, and none is padded: a run writes millions of these, and padding
+# holds anything, where equal runs must leave equal bytes.
 FILL = np.dtype(
     [
         ("ts", np.int64),
-        ("row", np.int64),
         ("order", np.int64),
-        ("symbol", np.int64),
-        ("kind", np.int64),
-        ("side", np.int64),
-        ("maker", np.int64),
         ("price", np.int64),
         ("lots", np.int64),
         ("notional", np.int64),
@@ -57,7 +54,12 @@ FILL = np.dtype(
         ("cost", np.int64),
         ("cash", np.int64),
         ("tag", np.int64),
-        ("leg", np.int64),
+        ("row", np.int32),
+        ("symbol", np.int32),
+        ("leg", np.int32),
+        ("kind", np.int16),
+        ("side", np.int8),
+        ("maker", np.int8),
     ],
     align=True,
 )

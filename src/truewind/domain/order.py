@@ -252,24 +252,25 @@ ORDER = np.dtype(
 
 # One step in an order's life, as kernels report it; journal and order table are made of these.
 # price, trigger: in ticks, 0 if it has none. reason: a `Reason`.
+# The wide fields come first, and none is padded: padding holds anything, and equal runs leave equal bytes.
 ORDER_EVENT = np.dtype(
     [
         ("ts", np.int64),
-        ("row", np.int64),
         ("order", np.int64),
-        ("symbol", np.int64),
-        ("event", np.int64),
-        ("status", np.int64),
-        ("reason", np.int64),
-        ("side", np.int64),
-        ("type", np.int64),
         ("lots", np.int64),
         ("price", np.int64),
         ("trigger", np.int64),
-        ("reduce_only", np.int64),
         ("parent", np.int64),
         ("group", np.int64),
         ("tag", np.int64),
+        ("row", np.int32),
+        ("symbol", np.int32),
+        ("reason", np.int16),
+        ("status", np.int16),
+        ("event", np.int8),
+        ("side", np.int8),
+        ("type", np.int8),
+        ("reduce_only", np.int8),
     ],
     align=True,
 )

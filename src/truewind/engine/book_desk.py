@@ -5,8 +5,10 @@ at the venue a moment ago still works here until the reply has come.
 """
 
 from truewind.domain.order import OrderType, Status, TimeInForce
-from truewind.execution.simulated.book_matching import find, note
+from truewind.execution.simulated.book_matching import put_request
+from truewind.execution.simulated.book_orders import find, note, rate_at
 from truewind.execution.simulated.book_state import (
+    NOWHERE,
     Report,
     Request,
     known_book_at,
@@ -26,11 +28,15 @@ from truewind.portfolio.worth import lot_worth
 from truewind.risk.gate import judge
 from truewind.strategies.book import BookOrder, BookReport, BookTrade
 
+POST_ONLY, REDUCE_ONLY = 1, 2  # flags of an order
 _MARKET, _LIMIT = int(OrderType.MARKET), int(OrderType.LIMIT)
+_STOP, _STOP_LIMIT = int(OrderType.STOP), int(OrderType.STOP_LIMIT)
+_TAKE_PROFIT, _TAKE_PROFIT_LIMIT = int(OrderType.TAKE_PROFIT), int(OrderType.TAKE_PROFIT_LIMIT)
 _SUBMITTED, _ACCEPTED, _PARTIAL = int(Status.SUBMITTED), int(Status.ACCEPTED), int(Status.PARTIALLY_FILLED)
+_TRIGGERED = int(Status.TRIGGERED)
 _SENT = int(Report.SUBMITTED)
 _NEW, _CANCEL, _AMEND = int(Request.NEW), int(Request.CANCEL), int(Request.AMEND)
-_IOC, _FOK = int(TimeInForce.IOC), int(TimeInForce.FOK)
+_IOC, _GTD = int(TimeInForce.IOC), int(TimeInForce.GTD)
 
 
 @kernel
@@ -87,10 +93,10 @@ def order_at(handle: int, j: int) -> BookOrder:
     """The `j`-th of them, oldest first."""
     orders, _, rows = orders_at(handle)
     order = orders[rows[j]]
-    rests = order["known"] == _ACCEPTED or order["known"] == _PARTIAL
+    rests = order["known"] == _ACCEPTED or order["known"] == _PARTIAL or order["known"] == _TRIGGERED
     return BookOrder(
         order["id"], order["side"], order["ticks"], order["lots"], order["known_filled"], order["tag"],
-        bool(rests and order["pending"] == 0),
+        bool(rests and order["pending"] == 0), order["trigger"],
     )  # fmt: skip
 
 
@@ -98,16 +104,10 @@ def order_at(handle: int, j: int) -> BookOrder:
 def post(handle: int, kind: int, order_id: int, ticks: int, lots: int, purpose: int) -> None:
     """Put a request on its way. Requests are independent: one sent later may arrive first."""
     lane = lane_at(handle)[0]
-    requests, _, _ = mail_at(handle)
     _, latency, trips = rules_at(handle)
-    arrives = lane["now"] + delay(latency, trips, ENTRY, lane["now"], order_id, purpose)
-    j = lane["last_request"]
-    while j > lane["first_request"] and requests[j - 1]["ts"] > arrives:
-        requests[j] = requests[j - 1]
-        j -= 1
-    row = requests[j]
-    row["ts"], row["kind"], row["order"], row["ticks"], row["lots"] = arrives, kind, order_id, ticks, lots
-    lane["last_request"] += 1
+    now = lane["now"]
+    arrives = now + delay(latency, trips, ENTRY, now, order_id, purpose, rate_at(handle, ENTRY, now))
+    put_request(handle, arrives, kind, order_id, ticks, lots)
     lane["sent"] += 1
 
 
@@ -123,7 +123,7 @@ def allowed(handle: int, side: int, lots: int, ticks: int, row: int) -> int:
     ahead = side * lane["position"]
     for j in range(lane["working"]):
         order = orders[rows[j]]
-        if order["side"] == side and rows[j] != row:
+        if order["side"] == side and rows[j] != row and not order["reduce_only"]:
             ahead += order["lots"] - order["known_filled"]
     reducing = min(lots, max(0, -ahead))
     if reducing == lots:
@@ -139,20 +139,37 @@ def allowed(handle: int, side: int, lots: int, ticks: int, row: int) -> int:
 
 
 @kernel
-def send(handle: int, side: int, kind: int, ticks: int, lots: int, tif: int, post_only: int, tag: int) -> int:
+def send(
+    handle: int,
+    side: int,
+    kind: int,
+    ticks: int,
+    trigger: int,
+    lots: int,
+    tif: int,
+    flags: int,
+    shown: int,
+    expires_us: int,
+    tag: int,
+) -> int:
     """Send an order. Returns its id, or 0 if it was not sent; `denied` counts those.
 
-    That is so if it cannot be an order (lots or ticks below 1), if the requests that one wake may send are used up, if
+    That is so if it cannot be an order (lots or prices below 1), if the requests that one wake may send are used up, if
     half of the order table is in use, or if the risk gate leaves nothing of it; it may leave less than was asked for.
+    ticks: 0 at market; trigger: 0 for none; flags: POST_ONLY, REDUCE_ONLY; shown: lots that an iceberg displays at
+    once, 0 for all; expires_us: of GTD orders.
     """
     lane = lane_at(handle)[0]
     orders, _, rows = orders_at(handle)
     count = len(orders)
-    sound = lots > 0 and (side == 1 or side == -1) and 0 <= tif <= _FOK
-    sound = sound and (kind == _MARKET or (kind == _LIMIT and 0 < ticks < 1 << 31))
+    sound = lots > 0 and (side == 1 or side == -1) and 0 <= tif <= _GTD and shown >= 0
+    sound = sound and 0 <= ticks < 1 << 31 and 0 <= trigger < 1 << 31
+    sound = sound and (ticks > 0) == (kind in (_LIMIT, _STOP_LIMIT, _TAKE_PROFIT_LIMIT))
+    sound = sound and (trigger > 0) == (kind >= _STOP)
     sound = sound and lane["sent"] < lane["burst"] and 2 * lane["working"] < count
-    lots = allowed(handle, side, lots, ticks if kind == _LIMIT else 0, -1) if sound else 0
-    if lots < 1:
+    if sound and not flags & REDUCE_ONLY:
+        lots = allowed(handle, side, lots, ticks if ticks > 0 else trigger, -1)
+    if not sound or lots < 1:
         lane["denied"] += 1
         return 0
     order_id = lane["next_id"] + 1
@@ -162,9 +179,13 @@ def send(handle: int, side: int, kind: int, ticks: int, lots: int, tif: int, pos
     i = order_id & (count - 1)
     order = orders[i]
     order["id"], order["side"], order["type"], order["tif"] = order_id, side, kind, tif
-    order["post_only"] = post_only
-    order["ticks"] = ticks if kind == _LIMIT else 0
-    order["key"] = ticks if side > 0 else -ticks
+    order["post_only"], order["reduce_only"] = flags & POST_ONLY, int(flags & REDUCE_ONLY != 0)
+    order["ticks"], order["key"] = ticks, ticks if side > 0 else -ticks
+    order["trigger"] = trigger
+    order["rising"] = side if kind <= _STOP_LIMIT else -side
+    order["place"] = NOWHERE
+    order["shown"] = shown if shown < lots else 0
+    order["slice"], order["expires"] = 0, expires_us
     order["lots"], order["tag"] = lots, tag
     order["filled"] = order["known_filled"] = order["traded"] = order["pending"] = 0
     order["requests"] = order["replies"] = 0
@@ -178,15 +199,34 @@ def send(handle: int, side: int, kind: int, ticks: int, lots: int, tif: int, pos
 
 
 @kernel
-def limit(handle: int, side: int, ticks: int, lots: int, tif: int, post_only: int, tag: int) -> int:
-    """Send a limit order; tif: GTC, IOC or FOK; post_only: rejected where it would take. See `send`."""
-    return send(handle, side, _LIMIT, ticks, lots, tif, post_only, tag)
+def limit(handle: int, side: int, ticks: int, lots: int, tif: int, flags: int, tag: int) -> int:
+    """Send a limit order; tif: GTC, IOC or FOK; POST_ONLY: rejected where it would take. See `send`."""
+    return send(handle, side, _LIMIT, ticks, 0, lots, tif, flags, 0, 0, tag)
 
 
 @kernel
-def market(handle: int, side: int, lots: int, tag: int) -> int:
+def market(handle: int, side: int, lots: int, flags: int, tag: int) -> int:
     """Send a market order. See `send`."""
-    return send(handle, side, _MARKET, 0, lots, _IOC, 0, tag)
+    return send(handle, side, _MARKET, 0, 0, lots, _IOC, flags, 0, 0, tag)
+
+
+@kernel
+def stop(handle: int, side: int, trigger: int, ticks: int, lots: int, flags: int, tag: int) -> int:
+    """Send an order that comes to the market once a trade goes against it to its trigger; ticks: its limit, or 0."""
+    return send(handle, side, _STOP if ticks == 0 else _STOP_LIMIT, ticks, trigger, lots, 0, flags, 0, 0, tag)
+
+
+@kernel
+def take_profit(handle: int, side: int, trigger: int, ticks: int, lots: int, flags: int, tag: int) -> int:
+    """As `stop`, once a trade goes in its favour."""
+    kind = _TAKE_PROFIT if ticks == 0 else _TAKE_PROFIT_LIMIT
+    return send(handle, side, kind, ticks, trigger, lots, 0, flags, 0, 0, tag)
+
+
+@kernel
+def iceberg(handle: int, side: int, ticks: int, lots: int, shown: int, tag: int) -> int:
+    """Send a limit order that displays `shown` of its lots at once: spot only, as at the venue."""
+    return send(handle, side, _LIMIT, ticks, 0, lots, 0, 0, shown, 0, tag)
 
 
 @kernel
@@ -197,13 +237,16 @@ def cancel(handle: int, order_id: int) -> bool:
 
 @kernel
 def amend(handle: int, order_id: int, ticks: int, lots: int) -> bool:
-    """Ask the venue for another price or total quantity; False as for `cancel`, or if no order may have them."""
+    """Ask the venue for another price or total quantity; False as for `cancel`, or if no order may have them.
+
+    Of an order that goes to market, only the quantity changes.
+    """
     i = find(handle, order_id)
     if i < 0 or lots < 1 or not 0 < ticks < 1 << 31:
         return False
     orders, _, _ = orders_at(handle)
     order = orders[i]
-    more = lots - order["known_filled"]
+    more = 0 if order["reduce_only"] else lots - order["known_filled"]
     if more > 0 and allowed(handle, order["side"], more, ticks, i) < more:
         return False
     return change_order(handle, order_id, _AMEND, ticks, lots)

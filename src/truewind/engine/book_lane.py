@@ -7,7 +7,7 @@ give the same fills, to the last unit.
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -18,25 +18,30 @@ from truewind.config import Settings
 from truewind.domain.book import BOOK_EVENT, BookKind
 from truewind.domain.clock import iso
 from truewind.domain.fill import FILL
-from truewind.domain.instrument import Instrument, currency_precision, instrument_row
-from truewind.domain.order import Reason, TimeInForce
+from truewind.domain.instrument import Instrument, currency_precision, filters_row, instrument_row
+from truewind.domain.market import FUNDING
+from truewind.domain.order import OrderType, Reason, SelfTrade, TimeInForce
 from truewind.domain.ports import Journal
 from truewind.engine import book_desk
 from truewind.engine.book_loop import END, ON_BOOK, ON_REPORT, ON_TIMER, ON_TRADE, advance, tidy
 from truewind.errors import ConfigError, LedgerError, StrategyError, TruewindError, ValidationError
-from truewind.execution.simulated.book_matching import equity_now, lift, note
+from truewind.execution.simulated.book_matching import equity_now
+from truewind.execution.simulated.book_orders import note
+from truewind.execution.simulated.book_resting import lift
 from truewind.execution.simulated.book_state import (
+    MARK,
     REPORT,
     VENUE,
     BookState,
     Report,
     Tape,
 )
-from truewind.execution.simulated.latency import ROUND_TRIP, LatencySettings, check_round_trips
+from truewind.execution.simulated.latency import ROUND_TRIP, FeedSettings, LatencySettings, check_round_trips
 from truewind.execution.simulated.queue import QueueSettings
 from truewind.numerics.exact import SAFE_INT64
 from truewind.numerics.jit import generated
 from truewind.portfolio.ledger import RATE_SCALE, prove
+from truewind.portfolio.margin import Margin, MarginSettings
 from truewind.risk.gate import RiskSettings
 from truewind.strategies.book import BookOrder, BookStrategy
 
@@ -68,12 +73,15 @@ class BookVenueSettings(Settings):
 
     whole_fills: a resting order that is reached fills whole, however little was traded (optimistic, as hftbacktest's
     no-partial-fill exchange); else it fills by what was traded or displayed. burst: requests that a strategy may send
-    at one wake. sample_ms: how often equity is written down.
+    at one wake. sample_ms: how often equity is written down. self_trade: which of two orders of ours that would meet is
+    ended: the one that takes, the one that rests, or both.
     """
 
     whole_fills: bool = False
+    self_trade: Literal["expire_taker", "expire_maker", "expire_both"] = "expire_taker"
     queue: QueueSettings = QueueSettings()
     latency: LatencySettings = LatencySettings()
+    feed: FeedSettings = FeedSettings()
     burst: int = Field(default=64, ge=1, le=4096)
     sample_ms: float = Field(default=1000.0, ge=1.0, le=86_400_000.0)
 
@@ -83,13 +91,14 @@ class BookSettings(BookVenueSettings):
 
     maker_fee, taker_fee: fraction of notional; a negative maker fee is a rebate. leverage: how often equity may be
     held, counting working orders as filled (1 on spot). risk: the house's own limits, which every order and amendment
-    passes.
+    passes. seed: of all draws.
     """
 
     maker_fee: float = Field(default=0.0002, ge=-0.01, le=0.05)
     taker_fee: float = Field(default=0.0005, ge=0.0, le=0.05)
     leverage: float = Field(default=10.0, gt=0.0, le=125.0)
     risk: RiskSettings = RiskSettings()
+    seed: int = 42
 
     def record(self) -> np.ndarray:
         """These rules as one VENUE record."""
@@ -101,6 +110,7 @@ class BookSettings(BookVenueSettings):
             self.queue.exponent,
             int(self.whole_fills),
             self.leverage,
+            int(SelfTrade[self.self_trade.upper()]),
         )
         return row
 
@@ -178,6 +188,8 @@ class BookResult(msgspec.Struct, frozen=True):
 class BookLane:
     """One run over `events` (BOOK_EVENT rows, sorted by ts_event) with `cash` in the instrument's currency.
 
+    margin: terms of this instrument alone, one-way; a flat maintenance rate if left out. funding: FUNDING rows. marks:
+    MARK rows, by ts; without them margin goes by the middle of the book, as often as equity is written down.
     round_trips: ROUND_TRIP rows, for latency.model "recorded". Raises ValidationError for events that no book can have,
     ConfigError for cash that the ledger cannot hold and for instruments that are not settled in their quote.
     """
@@ -189,6 +201,9 @@ class BookLane:
         *,
         cash: float,
         settings: BookSettings | None = None,
+        margin: Margin | None = None,
+        funding: np.ndarray | None = None,
+        marks: np.ndarray | None = None,
         round_trips: np.ndarray | None = None,
     ) -> None:
         self.settings = settings or BookSettings()
@@ -207,7 +222,12 @@ class BookLane:
         if self.settings.latency.model == "recorded":
             trips = check_round_trips(np.zeros(0, ROUND_TRIP) if round_trips is None else round_trips)
         self._trips = trips
-        self._tape = Tape(events)
+        self._margin = margin or MarginSettings().terms([instrument], {}, self.settings.leverage)
+        if self._margin.hedge:
+            raise ConfigError("A run on an order book holds one position", remedy="Set margin.position_mode to one_way")
+        self._funding = np.zeros(0, FUNDING) if funding is None else funding
+        self._marks = np.zeros(0, MARK) if marks is None else marks
+        self._tape = Tape(self.settings.feed.apply(events, self.settings.seed))
 
     def run(self, strategy: BookStrategy, journal: Journal | None = None) -> BookResult:
         """Run a Python strategy. Raises StrategyError, with the time, if it raises.
@@ -272,10 +292,14 @@ class BookLane:
         return BookState(
             self._tape,
             instrument_row(self.instrument),
+            filters_row(self.instrument),
+            self._margin,
+            self._funding,
+            self._marks,
             self._cash,
             settings.record(),
             settings.risk.record(settings.leverage),
-            settings.latency.record(),
+            settings.latency.record(settings.seed),
             self._trips,
             wakes=wakes,
             timer_us=timer_us,
@@ -287,7 +311,8 @@ class BookLane:
         """End what still works, and prove the books."""
         store.make_room()
         lane, orders = state.lane, state.arrays["book_orders"]
-        for row in state.arrays["resting"][: lane["resting"]].tolist():
+        resting, waiting = state.arrays["resting"][: lane["resting"]], state.arrays["waiting"][: lane["waiting"]]
+        for row in (*resting.tolist(), *waiting.tolist()):
             lift(state.handle, row)
             order = orders[row]
             left = int(order["lots"] - order["filled"])
@@ -300,7 +325,7 @@ class BookLane:
         account, positions = state.arrays["account"], state.arrays["positions"]
         if account[0]["overflow"] == 2:
             raise LedgerError("An order left its life cycle: a bug in the matching kernels")
-        prove(fills, positions, account, instrument_row(self.instrument))
+        prove([fills], positions, account, instrument_row(self.instrument))
         samples = state.arrays["samples"][: lane["samples"]].copy()
         return BookResult(
             instrument=self.instrument,
@@ -342,11 +367,11 @@ class _Store:
         self.drain()
         tidy(state.handle)
         sides = state.books[0].sides
-        acts = 2 * int(lane["resting"]) + int((sides["near"] + sides["far"]).max()) + 64
+        acts = 2 * int(lane["resting"]) + int(lane["waiting"]) + int((sides["near"] + sides["far"]).max()) + 64
         state.lengthen("fills", 2 * acts)
         state.lengthen("reports", 2 * (acts + int(lane["burst"])))
         state.lengthen("replies", int(lane["last_reply"]) + 2 * acts)
-        state.lengthen("requests", int(lane["last_request"]) + 2 * int(lane["burst"]))
+        state.lengthen("requests", int(lane["last_request"]) + 2 * int(lane["burst"] + lane["waiting"] + 1))
         state.lengthen("taken", int(lane["taken"]) + 2 * acts)
         for book in state.books:
             if book.is_nearly_full:
@@ -391,12 +416,28 @@ class Desk:
         tif: TimeInForce = TimeInForce.GTC,
         *,
         post_only: bool = False,
+        reduce_only: bool = False,
+        shown: int = 0,
+        expires_us: int = 0,
         tag: int = 0,
     ) -> int:
-        return book_desk.limit(self._handle, side, ticks, lots, int(tif), int(post_only), tag)
+        flags = book_desk.POST_ONLY * post_only + book_desk.REDUCE_ONLY * reduce_only
+        return book_desk.send(
+            self._handle, side, int(OrderType.LIMIT), ticks, 0, lots, int(tif), flags, shown, expires_us, tag
+        )
 
-    def market(self, side: int, lots: int, tag: int = 0) -> int:
-        return book_desk.market(self._handle, side, lots, tag)
+    def market(self, side: int, lots: int, tag: int = 0, *, reduce_only: bool = False) -> int:
+        return book_desk.market(self._handle, side, lots, book_desk.REDUCE_ONLY * reduce_only, tag)
+
+    def stop(
+        self, side: int, trigger: int, lots: int, ticks: int = 0, *, reduce_only: bool = False, tag: int = 0
+    ) -> int:
+        return book_desk.stop(self._handle, side, trigger, ticks, lots, book_desk.REDUCE_ONLY * reduce_only, tag)
+
+    def take_profit(
+        self, side: int, trigger: int, lots: int, ticks: int = 0, *, reduce_only: bool = False, tag: int = 0
+    ) -> int:
+        return book_desk.take_profit(self._handle, side, trigger, ticks, lots, book_desk.REDUCE_ONLY * reduce_only, tag)
 
     def cancel(self, order_id: int) -> bool:
         return book_desk.cancel(self._handle, order_id)

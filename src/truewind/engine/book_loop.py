@@ -9,16 +9,18 @@ import numpy as np
 
 from truewind.domain.book import BookKind
 from truewind.domain.order import Status
+from truewind.execution.simulated.book_margin import next_due, settle_due, watch_margin
 from truewind.execution.simulated.book_matching import (
     arrive_amend,
     arrive_cancel,
+    arrive_expiry,
     arrive_new,
+    arrive_triggered,
     equity_now,
-    find,
-    hit,
-    meet,
-    touch,
+    fire,
 )
+from truewind.execution.simulated.book_orders import find
+from truewind.execution.simulated.book_resting import hit, meet, touch
 from truewind.execution.simulated.book_state import (
     MARKS,
     Report,
@@ -40,10 +42,15 @@ END, MORE_ROOM = 0, -1
 ON_TIMER, ON_BOOK, ON_TRADE, ON_REPORT = 1, 2, 4, 8
 
 _LEVEL, _CLEAR, _TRADE = int(BookKind.LEVEL), int(BookKind.CLEAR), int(BookKind.TRADE)
-_NEW, _CANCEL = int(Request.NEW), int(Request.CANCEL)
+_NEW, _CANCEL, _AMEND, _COME = int(Request.NEW), int(Request.CANCEL), int(Request.AMEND), int(Request.COME)
 _PARTIALLY_FILLED, _FILLED, _AMENDED = int(Report.PARTIALLY_FILLED), int(Report.FILLED), int(Report.AMENDED)
 _ACCEPTED, _REJECTED, _CANCELLED = int(Report.ACCEPTED), int(Report.REJECTED), int(Report.CANCELLED)
 _EXPIRED, _CANCEL_REJECTED = int(Report.EXPIRED), int(Report.CANCEL_REJECTED)
+_AMEND_REJECTED, _TRIGGERED, _LIQUIDATED = (
+    int(Report.AMEND_REJECTED),
+    int(Report.TRIGGERED),
+    int(Report.LIQUIDATED),
+)
 _FEED = ON_BOOK | ON_TRADE
 
 # The status that a report leaves an order in, as the strategy then knows it; −1: as it was.
@@ -51,6 +58,7 @@ _AFTER = np.array(
     [
         *(Status.SUBMITTED, Status.ACCEPTED, Status.REJECTED, Status.PARTIALLY_FILLED, Status.FILLED),
         *(Status.CANCELLED, Status.EXPIRED, -1, -1, -1),
+        *(Status.TRIGGERED, -1),
     ],
     np.int64,
 )
@@ -64,12 +72,12 @@ def room_for(handle: int, levels: int) -> bool:
     requests, replies, reports = mail_at(handle)
     _, _, account, fills, _ = money_at(handle)
     _, taken = own_at(handle)
-    acts = 2 * lane["resting"] + levels + _SPARE
+    acts = 2 * lane["resting"] + lane["waiting"] + levels + _SPARE
     return bool(
         account[0]["fills"] + acts <= len(fills)
         and account[0]["events"] + acts + lane["burst"] <= len(reports)
         and lane["last_reply"] + acts <= len(replies)
-        and lane["last_request"] + lane["burst"] <= len(requests)
+        and lane["last_request"] + lane["burst"] + lane["waiting"] + 1 <= len(requests)
         and lane["taken"] + levels + _SPARE <= len(taken)
     )
 
@@ -97,14 +105,14 @@ def learn(handle: int, j: int) -> None:
     _, replies, _ = mail_at(handle)
     reply = replies[j]
     kind = reply["kind"]
-    if kind in (_FILLED, _PARTIALLY_FILLED):
+    if kind in (_FILLED, _PARTIALLY_FILLED, _LIQUIDATED):
         lane["position"] += reply["side"] * reply["lots"]
     i = find(handle, reply["order"])
     if i < 0:
         return
     order = orders[i]
     order["known_filled"] = reply["filled"] if kind < _CANCEL_REJECTED else order["known_filled"]
-    if kind >= _AMENDED:
+    if _AMENDED <= kind <= _AMEND_REJECTED:
         order["pending"] -= 1
     if _AFTER[kind] >= 0:
         order["known"] = _AFTER[kind]
@@ -162,6 +170,7 @@ def sample(handle: int) -> None:
     lane = lane_at(handle)[0]
     _, positions, account, _, samples = money_at(handle)
     money, row = account[0], samples[lane["samples"]]
+    watch_margin(handle, lane["sample_at"])
     worth = equity_now(handle)
     row["ts"], row["lots"] = lane["sample_at"], positions[0]["lots"]
     row["equity"], row["mid"] = worth, positions[0]["close"]
@@ -178,7 +187,7 @@ def soonest(handle: int) -> int:
     """When the next thing happens that is not the market."""
     lane = lane_at(handle)[0]
     requests, replies, _ = mail_at(handle)
-    limit = min(lane["end"], lane["timer_at"], lane["sample_at"])
+    limit = min(lane["end"], lane["timer_at"], lane["sample_at"], next_due(handle))
     if lane["first_request"] < lane["last_request"]:
         limit = min(limit, requests[lane["first_request"]]["ts"])
     if lane["first_reply"] < lane["last_reply"]:
@@ -203,10 +212,11 @@ def trade_market(handle: int, limit: int) -> int:
     marks, _ = own_at(handle)
     n, k = len(events), lane["event"]
     own_bid, own_ask = lane["own_bid"], lane["own_ask"]
+    above, below, last = lane["trigger_above"], lane["trigger_below"], lane["last"]
     replies = lane["last_reply"]
     crossed = 0
     state = 0
-    acted = False
+    acted = fired = False
     while k < n and not acted:
         event = events[k]
         if event["ts_event"] > limit:
@@ -223,11 +233,14 @@ def trade_market(handle: int, limit: int) -> int:
             if marks[s, key & (MARKS - 1)] > 0:
                 touch(handle, s, key, before, event["lots"])
         elif kind == _TRADE:
+            last = int(event["ticks"])
             # A buyer takes asks, whose keys are mirrored.
             if (own_ask if side > 0 else own_bid) >= -key:
                 lane["event"] = k
                 hit(handle, int(side > 0), -key, event["lots"], event["ts_event"])
                 acted = lane["last_reply"] != replies
+            if last >= above or last <= below:
+                fired = acted = True
         elif kind == _CLEAR:
             clear(sides, levels, far)
         if event["last"]:
@@ -240,7 +253,9 @@ def trade_market(handle: int, limit: int) -> int:
                 meet(handle, 1, event["ts_event"])
                 acted = lane["last_reply"] != replies
         k += 1
-    lane["event"] = k
+    lane["event"], lane["last"] = k, last
+    if fired:  # out here, for in there the compiler would make the whole loop slower by a third
+        fire(handle, last, events[k - 1]["ts_event"])
     lane["crossed"] += crossed
     return state
 
@@ -260,23 +275,34 @@ def advance(handle: int) -> int:
                 return MORE_ROOM
         limit = soonest(handle)
         answered = lane["last_reply"]
-        if trade_market(handle, limit) == MORE_ROOM:
+        due = next_due(handle) <= limit  # funding and mark come before what else happens at that moment
+        if trade_market(handle, limit - 1 if due else limit) == MORE_ROOM:
             return MORE_ROOM
         if lane["last_reply"] != answered:
             continue  # a fill: its reply may be the next thing to happen
+        deep = max(sides[0]["near"] + sides[0]["far"], sides[1]["near"] + sides[1]["far"])
+        if due:
+            if not room_for(handle, deep):
+                return MORE_ROOM
+            settle_due(handle, limit)
+            watch_margin(handle, limit)
+            continue
         if lane["first_request"] < lane["last_request"]:
             request = requests[lane["first_request"]]
             if request["ts"] <= limit:
-                most = max(sides[0]["near"] + sides[0]["far"], sides[1]["near"] + sides[1]["far"])
-                if not room_for(handle, min(most, request["lots"])):
+                if not room_for(handle, min(deep, request["lots"])):
                     return MORE_ROOM
                 lane["first_request"] += 1
                 if request["kind"] == _NEW:
                     arrive_new(handle, request["order"], request["ts"])
                 elif request["kind"] == _CANCEL:
                     arrive_cancel(handle, request["order"], request["ts"])
-                else:
+                elif request["kind"] == _AMEND:
                     arrive_amend(handle, request["order"], request["ticks"], request["lots"], request["ts"])
+                elif request["kind"] == _COME:
+                    arrive_triggered(handle, request["order"], request["ts"])
+                else:
+                    arrive_expiry(handle, request["order"], request["ts"])
                 continue
         if lane["first_reply"] < lane["last_reply"] and replies[lane["first_reply"]]["ts_recv"] <= limit:
             if wakes & ON_REPORT and hear(handle, limit - 1, 0) == MORE_ROOM:
@@ -294,6 +320,8 @@ def advance(handle: int) -> int:
             return woken
         lane["now"] = limit
         if lane["sample_at"] <= limit:
+            if not room_for(handle, deep):
+                return MORE_ROOM
             sample(handle)
             continue
         if lane["timer_at"] <= limit:

@@ -31,8 +31,8 @@ from truewind.strategies.base import SignalStrategy, Strategy
 WORTH_COMPILING = 100_000  # rows; fewer take the event lane less time than compiling does
 _STRIDE = 1 << 18  # rows between two signs of progress
 # Where the loop finds a bar's fields. `symbol` is text, which machine code does not take.
-_TIMELINE = {"ts": "times[0][k]", "ts_event": "now", "ts_recv": "now"} | {
-    name: f"prices[{i}][k]" for i, name in enumerate(("open", "high", "low", "close"))
+_TIMELINE = {"ts": "times[0][i]", "ts_event": "now", "ts_recv": "now"} | {
+    name: f"prices[{i}][i]" for i, name in enumerate(("open", "high", "low", "close"))
 }
 _OPTIONAL = [name for name in Bar.__struct_fields__ if name not in (*_TIMELINE, "symbol")]
 # What is shown to `decide` of each position between two events.
@@ -131,8 +131,8 @@ def source(strategy: SignalStrategy, columns: tuple[str, ...], alone: bool) -> s
     """
     fields = dict(_TIMELINE)
     for name in _OPTIONAL:
-        fields[name] = f"column_{columns.index(name)}[k]" if name in columns else "nan"
-    fields |= {name: f"column_{i}[k]" for i, name in enumerate(columns)}
+        fields[name] = f"column_{columns.index(name)}[i]" if name in columns else "nan"
+    fields |= {name: f"column_{i}[i]" for i, name in enumerate(columns)}
     shown = strategy.bar_fields()
     if shown is not None:  # the others do not exist here either
         fields = {name: at for name, at in fields.items() if name in shown or name not in Bar.__struct_fields__}
@@ -149,7 +149,7 @@ def source(strategy: SignalStrategy, columns: tuple[str, ...], alone: bool) -> s
             integers += 1
     awake = "True"
     if strategy.wakes_on is not None:
-        wanted = f"column_{columns.index(strategy.wakes_on)}[k]"
+        wanted = f"column_{columns.index(strategy.wakes_on)}[i]"
         awake = f"{wanted} != 0.0 and {wanted} == {wanted}"
     return _SOURCE.format(
         name=f"{strategy.decide.__module__}.{strategy.decide.__qualname__}",
@@ -162,8 +162,8 @@ def source(strategy: SignalStrategy, columns: tuple[str, ...], alone: bool) -> s
         row=", ".join(fields.values()),
         # Of one symbol everything stays in registers between two events; of several it is looked up on each row.
         symbol_once="symbol = 0\n    " + _VIEW.replace("\n", "\n    ") if alone else "",
-        symbol_each="" if alone else "symbol = times[2][k]",
-        view=_VIEW.replace("\n", "\n            ") if alone else "",
+        symbol_each="" if alone else "symbol = times[2][i]",
+        view=_VIEW.replace("\n", "\n            "),
         look_each="" if alone else _VIEW.replace("\n", "\n        "),
         view_after=_VIEW.replace("\n", "\n                ") if alone else "",
         signal="\n                ".join(f'signal["{field}"] = said[{i}]' for i, field in enumerate(Signal._fields)),
@@ -173,7 +173,8 @@ def source(strategy: SignalStrategy, columns: tuple[str, ...], alone: bool) -> s
 _VIEW = """\
 mine, before = held[symbol], following[symbol]
 position = Position(mine["side"], mine["quantity"], mine["entry"], mine["stop"], mine["opened"])
-side, expiry = before["last"], before["expiry"]"""
+side, expiry = before["last"], before["expiry"]
+bounds = bounds_of(positions[symbol])"""
 _SOURCE = '''\
 """The compiled lane of {name}: made by truewind.engine.compiled, not to be edited.
 
@@ -188,9 +189,10 @@ from truewind.engine.acting import DONE, follow, position_of
 from truewind.engine.trials import tally
 from truewind.execution.simulated.lifecycle import FLUSH
 from truewind.execution.simulated.matching import happen
-from truewind.execution.simulated.quiet import stirs
+from truewind.execution.simulated.quiet import bounds_of, stirs
 from truewind.execution.simulated.valuation import settle
 from truewind.numerics.jit import kernel
+from truewind.numerics.memory import row
 from truewind.portfolio.state import account_of, following_of, marks_of, positions_of, prices_of, signal_of, times_of
 
 Row = namedtuple("Row", "{row_fields}")
@@ -216,14 +218,15 @@ def loop(state, first, last, columns, integers, floats, held, at):
         look(state, symbol, held)
     {symbol_once}
     for k in range(first, last):
-        now = times[1][k]
+        i = row(k)
+        now = times[1][i]
         {symbol_each}
-        if stirs(positions[symbol], k, times, prices, marks, marked) and money["settled"] <= k:
+        {look_each}
+        if stirs(i, *bounds, times, prices, marks, marked) and money["settled"] <= k:
             if happen(state, k) == FLUSH:
                 return k, FLUSH
             look(state, symbol, held)
             {view}
-        {look_each}
         if {awake}:
             at[0] = k
             said = decide(Row({row}), position, params)
@@ -241,9 +244,9 @@ def loop(state, first, last, columns, integers, floats, held, at):
 @kernel
 def trial(state, rows, columns, integers, floats, held, at, counts):
     money = account_of(state)
-    row = 0
-    while row < rows:
-        row, done = loop(state, row, rows, columns, integers, floats, held, at)
+    k = 0
+    while k < rows:
+        k, done = loop(state, k, rows, columns, integers, floats, held, at)
         if done < 0 and (done != FLUSH or money["events"] + money["fills"] == 0):
             return done
         tally(state, counts)

@@ -436,7 +436,7 @@ class Engine:
         state = self.state
         if state.account[0]["overflow"] == 2:
             raise LedgerError("An order left its life cycle: a bug in the matching kernels")
-        prove(self.fills, state.positions, state.account, state.instruments)
+        prove([fills for _, fills in self._parts], state.positions, state.account, state.instruments)
 
     def _refuse(self, symbol: str, what: str) -> StrategyError:
         return StrategyError(

@@ -22,6 +22,7 @@ from truewind.portfolio.state import (
     limits_of,
     orders_of,
     positions_of,
+    prefetch_row,
     rules_of,
 )
 from truewind.portfolio.worth import lot_worth
@@ -252,6 +253,7 @@ def send(state: int, j: int, k: int) -> int:
     if parent != 0:
         change_order(state, j, now, k, _HOLD, reason, allowed)
     else:
+        prefetch_row(state, k + 1)
         change_order(state, j, now, k, _SUBMIT, reason, allowed)
         positions[symbol]["wake"] = 1
     return int(order["id"])

@@ -6,7 +6,7 @@ from truewind.numerics.jit import kernel
 SAFE_INT64 = 9.0e18
 
 
-@kernel
+@kernel(inline=True)
 def mul_div(a: int, b: int, c: int) -> int:
     """a · b / c rounded half away from zero, exact although a · b may pass 64 bits. c > 0, |result| < 2**62, c < 2**52.
 
@@ -26,13 +26,13 @@ def mul_div(a: int, b: int, c: int) -> int:
     return -q if negative else q
 
 
-@kernel
+@kernel(inline=True)
 def fits(a: int, b: int, c: int) -> bool:
     """Whether a · b · c certainly fits 64 bits."""
     return abs(float(a) * float(b) * float(c)) < SAFE_INT64
 
 
-@kernel
+@kernel(inline=True)
 def to_ticks(price: float, tick_num: int, tick_den: int, side: int) -> int:
     """Price in ticks; a price between two ticks goes to the one that is worse for `side` (+1 buys: up).
 
@@ -46,7 +46,7 @@ def to_ticks(price: float, tick_num: int, tick_den: int, side: int) -> int:
     return below + 1 if side > 0 else below
 
 
-@kernel
+@kernel(inline=True)
 def to_price(ticks: int, tick_num: int, tick_den: int) -> float:
     """The float nearest to the decimal price of `ticks`."""
     return ticks * tick_num / tick_den

@@ -11,6 +11,7 @@ from truewind.numerics.jit import COMPILED, kernel
 
 if COMPILED:
     import numba
+    from llvmlite import ir
     from numba import types
     from numba.core import cgutils
     from numba.extending import intrinsic
@@ -24,8 +25,33 @@ if COMPILED:
 
         return types.voidptr(address), build
 
+    insert: Any = cgutils.get_or_insert_function
+
+    def _prefetch_at(context: Any, address: Any) -> Any:
+        def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            number = ir.IntType(32)
+            pointer = builder.inttoptr(arguments[0], cgutils.voidptr_t)
+            kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, number, number, number])
+            function = insert(builder.module, kind, "llvm.prefetch.p0")
+            builder.call(function, [pointer, number(0), number(3), number(1)])
+            return context.get_dummy_value()
+
+        return types.void(address), build
+
+    _prefetch: Any = intrinsic(_prefetch_at)
+
+    @kernel(inline=True)
+    def prefetch(address: int) -> None:
+        """Ask for the memory at `address`, which will be read soon: a hint, without effect on what is computed."""
+        _prefetch(address)
+
     # An integer as a pointer; numba itself passes the context.
     _pointer: Any = intrinsic(_pointer_to)
+
+    @kernel(inline=True)
+    def row(k: int) -> Any:
+        """`k` ≥ 0 as an index that numba need not test for counting from the end."""
+        return types.uint64(k)
 
     @kernel
     def words_at(handle: int, count: int) -> Any:

@@ -24,7 +24,7 @@ from truewind.portfolio.worth import coordinate, exposure
 _HAIR = 1.0 - 1e-9  # so that rounding never hides a case
 
 
-@kernel
+@kernel(inline=True)
 def cross_share(wallet: float, legs: Any, instruments: Any, margins: Any, tiers: Any) -> float:
     """Ledger units that each cross leg may lose; not positive if the account is in danger where it stands."""
     held = 0
@@ -35,14 +35,14 @@ def cross_share(wallet: float, legs: Any, instruments: Any, margins: Any, tiers:
     return slack / max(1, held)
 
 
-@kernel
+@kernel(inline=True)
 def isolated_slack(leg: Any, instruments: Any, margins: Any, tiers: Any) -> float:
     """Ledger units that an isolated leg may lose."""
     equity = leg["wallet"] + unrealised(leg, instruments[leg["symbol"]], leg["mark"])
     return float(equity - leg_maintenance(leg, instruments, margins, tiers))
 
 
-@kernel
+@kernel(inline=True)
 def safe_prices(slack: float, leg: Any, instruments: Any, margins: Any, tiers: Any) -> tuple[float, float]:
     """Prices strictly between which the leg surely loses no more than `slack`: (low, high), from 0 to infinity.
 

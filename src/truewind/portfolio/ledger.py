@@ -7,6 +7,7 @@ is lost however often a position is cut.
 """
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -232,8 +233,10 @@ def postings(fills: np.ndarray, instruments: np.ndarray) -> pl.DataFrame:
     return pl.concat(parts).sort("fill", maintain_order=True).select("fill", "account", "symbol", "amount")
 
 
-def prove(fills: np.ndarray, positions: np.ndarray, account: np.ndarray, instruments: np.ndarray) -> None:
-    """Check that the books balance: every posting sums to zero, and balances equal the kernels' running state.
+def prove(
+    parts: Iterable[np.ndarray], positions: np.ndarray, account: np.ndarray, instruments: np.ndarray
+) -> None:  # fmt: skip
+    """Check that the books balance: what all FILL rows (in `parts`) add up to equals the kernels' running state.
 
     Raises LedgerError: that is a bug or an overflow, never bad input.
     """
@@ -242,18 +245,32 @@ def prove(fills: np.ndarray, positions: np.ndarray, account: np.ndarray, instrum
             "An amount does not fit 64 bits in the account's smallest unit",
             remedy="Trade smaller quantities or a coarser currency precision",
         )
-    cash = int(account[0]["initial"]) + int(fills["realised"].sum()) - int(fills["fee"].sum())
+    held, paid = np.zeros((2, len(positions)), np.int64)
+    cash = int(account[0]["initial"])
+    for fills in parts:
+        cash += add_up(fills, instruments, held, paid)
     if cash != int(account[0]["cash"]):
         raise LedgerError(f"Cash is {account[0]['cash']} units but the fills add up to {cash}")
-    for leg in range(len(positions)):
-        own = fills[fills["leg"] == leg]
-        held = int((own["side"] * own["lots"]).sum())
-        if held != int(positions[leg]["lots"]):
-            raise LedgerError(f"Position {leg} is {positions[leg]['lots']} lots but its fills add up to {held}")
-        trades = own[~np.isin(own["kind"], _PAYMENTS)]
-        paid = int(_paid(trades, instruments).sum()) + int(trades["realised"].sum())
-        if paid != int(positions[leg]["cost"]):
-            raise LedgerError(f"Position {leg} cost {positions[leg]['cost']} units but its fills say {paid}")
+    for leg, position in enumerate(positions):
+        if held[leg] != position["lots"]:
+            raise LedgerError(f"Position {leg} is {position['lots']} lots but its fills add up to {held[leg]}")
+        if paid[leg] != position["cost"]:
+            raise LedgerError(f"Position {leg} cost {position['cost']} units but its fills say {paid[leg]}")
+
+
+@kernel
+def add_up(fills: Any, instruments: Any, held: Any, paid: Any) -> int:
+    """Add each fill's lots to `held` and its cost to `paid` of its leg; returns what the fills did to the wallet."""
+    cash = 0
+    for i in range(len(fills)):
+        fill = fills[i]
+        leg = fill["leg"]
+        cash += fill["realised"] - fill["fee"]
+        if fill["lots"] != 0:
+            gains = gains_with_price(fill["side"], instruments[fill["symbol"]])
+            held[leg] += fill["side"] * fill["lots"]
+            paid[leg] += gains * fill["notional"] + fill["realised"]
+    return int(cash)
 
 
 def _paid(fills: np.ndarray, instruments: np.ndarray) -> np.ndarray:

@@ -126,7 +126,7 @@ def refresh_tiers(margins: Any, tiers: Any, ts: int) -> int:
     return int(following)
 
 
-@kernel
+@kernel(inline=True)
 def unrealised(leg: Any, instrument: Any, price: float) -> float:
     """Profit in ledger units if the leg were closed at `price`, without fees."""
     if leg["lots"] == 0:
@@ -134,7 +134,7 @@ def unrealised(leg: Any, instrument: Any, price: float) -> float:
     return float(exposure(leg["lots"], instrument) * coordinate(price, instrument) - leg["cost"])
 
 
-@kernel
+@kernel(inline=True)
 def notional_at(leg: Any, instrument: Any, price: float) -> float:
     """Worth of the leg in ledger units of the settlement currency."""
     if leg["lots"] == 0:
@@ -142,7 +142,7 @@ def notional_at(leg: Any, instrument: Any, price: float) -> float:
     return abs(exposure(leg["lots"], instrument)) * coordinate(price, instrument)
 
 
-@kernel
+@kernel(inline=True)
 def leg_maintenance(leg: Any, instruments: Any, margins: Any, tiers: Any) -> float:
     """Maintenance margin of one leg at its mark; what is owned outright (spot) needs none."""
     symbol = leg["symbol"]
@@ -153,7 +153,7 @@ def leg_maintenance(leg: Any, instruments: Any, margins: Any, tiers: Any) -> flo
     return maintenance_margin(tiers, terms["first_tier"], terms["last_tier"], worth)
 
 
-@kernel
+@kernel(inline=True)
 def cross_wallet(cash: int, legs: Any) -> int:
     """What of the account's `cash` is not in an isolated wallet."""
     rest = int(cash)
@@ -163,7 +163,7 @@ def cross_wallet(cash: int, legs: Any) -> int:
     return rest
 
 
-@kernel
+@kernel(inline=True)
 def cross_equity(wallet: float, legs: Any, instruments: Any) -> float:
     """Margin balance of the cross wallet: what is in it plus the unrealised profit of all cross legs at their marks.
 
@@ -176,7 +176,7 @@ def cross_equity(wallet: float, legs: Any, instruments: Any) -> float:
     return equity
 
 
-@kernel
+@kernel(inline=True)
 def cross_maintenance(legs: Any, instruments: Any, margins: Any, tiers: Any) -> float:
     """Maintenance margin of all cross legs at their marks."""
     required = 0.0

@@ -79,7 +79,7 @@ def tiers_in_force(tiers: Any, first: int, last: int, ts: int) -> tuple[int, int
     return first, last
 
 
-@kernel
+@kernel(inline=True)
 def tier_of(tiers: Any, first: int, last: int, notional: float) -> int:
     """Row of the tier that `notional` ≥ 0 lies in; the last one if it exceeds all caps."""
     row = first
@@ -88,7 +88,7 @@ def tier_of(tiers: Any, first: int, last: int, notional: float) -> int:
     return row
 
 
-@kernel
+@kernel(inline=True)
 def maintenance_margin(tiers: Any, first: int, last: int, notional: float) -> float:
     """Least equity in ledger units that a position of `notional` ledger units must have."""
     tier = tiers[tier_of(tiers, first, last, notional)]
@@ -108,7 +108,7 @@ def leverage_allowed(tiers: Any, first: int, last: int, notional: float) -> int:
     return 0 if notional > tiers[row]["cap"] else int(tiers[row]["leverage"])
 
 
-@kernel
+@kernel(inline=True)
 def notional_allowed(tiers: Any, first: int, last: int, leverage: float) -> int:
     """The largest position that may be opened with `leverage`; 0 if no tier allows so much."""
     allowed = 0

@@ -13,7 +13,7 @@ from truewind.numerics.exact import SAFE_INT64, fits, mul_div
 from truewind.numerics.jit import kernel
 
 
-@kernel
+@kernel(inline=True)
 def worth_of(ticks: int, lots: int, instrument: Any) -> int:
     """Worth of `lots` ≥ 0 at `ticks` > 0, rounded once; -1 if it does not fit 64 bits."""
     if instrument["inverse"]:
@@ -26,10 +26,12 @@ def worth_of(ticks: int, lots: int, instrument: Any) -> int:
         return mul_div(lots, instrument["unit_num"], divisor)
     if not fits(ticks, lots, instrument["unit_num"]):
         return -1
+    if instrument["unit_den"] == 1:  # the usual case, and division is slow
+        return int(ticks * lots * instrument["unit_num"])
     return mul_div(ticks * lots, instrument["unit_num"], instrument["unit_den"])
 
 
-@kernel
+@kernel(inline=True)
 def gains_with_price(side: int, instrument: Any) -> int:
     """The side (+1, -1) on which a fill enters the cost of a position: turned round for inverse contracts.
 
@@ -48,20 +50,20 @@ def average_entry(lots: int, cost: int, instrument: Any) -> float:
     return float(-size / cost if instrument["inverse"] else cost / size)
 
 
-@kernel
+@kernel(inline=True)
 def coordinate(price: float, instrument: Any) -> float:
     """What profit is linear in: the price, of an inverse contract its reciprocal."""
     return 1.0 / price if instrument["inverse"] else price
 
 
-@kernel
+@kernel(inline=True)
 def exposure(lots: int, instrument: Any) -> float:
     """Ledger units that `lots` gain per unit of the coordinate."""
     size = lots * float(instrument["worth"])
     return -size if instrument["inverse"] else size
 
 
-@kernel
+@kernel(inline=True)
 def lot_worth(price: float, instrument: Any) -> float:
     """Notional of one lot at `price`, in ledger units."""
     return float(instrument["worth"]) * coordinate(price, instrument)

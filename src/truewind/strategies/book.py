@@ -40,7 +40,10 @@ class BookReport(NamedTuple):
 
 
 class BookOrder(NamedTuple):
-    """A working order as far as is known. is_settled: it rests and nothing of it is in flight."""
+    """A working order as far as is known. ticks: 0 at market.
+
+    is_settled: it works at the venue and nothing of it is in flight. trigger: of a stop or take-profit order, else 0.
+    """
 
     id: int
     side: int
@@ -49,6 +52,7 @@ class BookOrder(NamedTuple):
     filled: int
     tag: int
     is_settled: bool
+    trigger: int
 
 
 class BookDesk(Protocol):
@@ -81,13 +85,34 @@ class BookDesk(Protocol):
         tif: TimeInForce = TimeInForce.GTC,
         *,
         post_only: bool = False,
+        reduce_only: bool = False,
+        shown: int = 0,
+        expires_us: int = 0,
         tag: int = 0,
     ) -> int:
-        """Send a limit order (GTC, IOC or FOK). Its id, or 0: no order can be so, too many requests, risk gate."""
+        """Send a limit order. Its id, or 0: no order can be so, too many requests, risk gate.
+
+        shown: lots that it displays at once (an iceberg, spot only), 0 for all. expires_us: UTC, for GTD.
+        """
         ...
 
-    def market(self, side: int, lots: int, tag: int = 0) -> int:
+    def market(self, side: int, lots: int, tag: int = 0, *, reduce_only: bool = False) -> int:
         """Send a market order; as `limit`."""
+        ...
+
+    def stop(
+        self, side: int, trigger: int, lots: int, ticks: int = 0, *, reduce_only: bool = False, tag: int = 0
+    ) -> int:
+        """Send an order that comes to the market once a trade goes against it to its trigger; ticks: its limit, or 0.
+
+        The venue rejects it if the last trade is there already.
+        """
+        ...
+
+    def take_profit(
+        self, side: int, trigger: int, lots: int, ticks: int = 0, *, reduce_only: bool = False, tag: int = 0
+    ) -> int:
+        """As `stop`, once a trade goes in its favour."""
         ...
 
     def cancel(self, order_id: int) -> bool:

@@ -21,8 +21,11 @@ from truewind.numerics import memory
 from truewind.numerics.book import BOOK_SIDE, NO_KEY, Book
 from truewind.numerics.jit import COMPILED, kernel
 from truewind.portfolio import state
+from truewind.portfolio.margin import Margin
 
 MARKS = 4096  # cells of the map that says near which prices something of ours lies
+NO_TRIGGER = 1 << 62  # above all prices
+NOWHERE, WAITS, RESTS = 0, 1, 2  # where an order of ours is at the venue: `place`
 
 
 class Report(IntEnum):
@@ -38,18 +41,26 @@ class Report(IntEnum):
     AMENDED = 7
     CANCEL_REJECTED = 8  # there is no such order any more, or not yet
     AMEND_REJECTED = 9
+    TRIGGERED = 10
+    LIQUIDATED = 11  # of no order of ours: the venue has taken from the position
 
 
 class Request(IntEnum):
+    """What comes to the venue. The last two it sends to itself."""
+
     NEW = 0
     CANCEL = 1
     AMEND = 2
+    COME = 3  # an order whose trigger was reached
+    EXPIRY = 4  # the time of an order is up
 
 
 # An order, from when it was sent until the strategy knows its end. It lies in row `id` modulo the table's length.
 # status, filled, lots, ticks: the truth at the venue (a domain Status). known, known_filled: what the strategy has been
 # told. ahead: displayed lots before it in the queue; traded: lots traded at its price since the level's last update.
 # pending: cancels and amendments in flight; requests, replies: how many there were. key: mirrored price.
+# ticks: 0 without a limit. trigger: 0 for none; rising: +1 if it is reached from below. place: where at the venue.
+# shown: lots that an iceberg displays at once (0: all); slice: those that are left of them. expires: of GTD orders.
 BOOK_ORDER = np.dtype(
     [
         ("id", np.int64),
@@ -57,8 +68,15 @@ BOOK_ORDER = np.dtype(
         ("type", np.int64),
         ("tif", np.int64),
         ("post_only", np.int64),
+        ("reduce_only", np.int64),
         ("ticks", np.int64),
         ("key", np.int64),
+        ("trigger", np.int64),
+        ("rising", np.int64),
+        ("place", np.int64),
+        ("shown", np.int64),
+        ("slice", np.int64),
+        ("expires", np.int64),
         ("lots", np.int64),
         ("filled", np.int64),
         ("status", np.int64),
@@ -86,7 +104,9 @@ REPORT = np.dtype(
         ("side", np.int64),
         ("type", np.int64),
         ("tif", np.int64),
+        ("reduce_only", np.int64),
         ("ticks", np.int64),
+        ("trigger", np.int64),
         ("lots", np.int64),
         ("filled", np.int64),
         ("maker", np.int64),
@@ -97,11 +117,15 @@ REPORT = np.dtype(
 )
 # Displayed lots that an order of ours has taken; they are gone for our other orders until the level itself is.
 TAKEN = np.dtype([("side", np.int64), ("key", np.int64), ("lots", np.int64)], align=True)
+# A mark price from `ts` on, in quote units.
+MARK = np.dtype([("ts", np.int64), ("price", np.float64)], align=True)
 SAMPLE = np.dtype([("ts", np.int64), ("lots", np.int64), ("equity", np.float64), ("mid", np.float64)], align=True)
 
 # Where the run is. event: next row at the venue. heard: next row of the feed. own_bid, own_ask: best keys of resting
 # orders. requests, replies: rows [first, last) are waiting. position: lots as the strategy knows. woken_by: row of the
 # event or reply. sent: requests since the last wake. same_order: ts_recv never goes back from row to row.
+# waiting: orders that wait for their trigger; trigger_above, trigger_below: the nearest of these. last: ticks of the
+# last trade, 0 before the first. mark: next row of the mark prices; funding: next row of the funding table.
 LANE = np.dtype(
     [
         *(("now", np.int64), ("end", np.int64), ("event", np.int64), ("heard", np.int64)),
@@ -111,10 +135,13 @@ LANE = np.dtype(
         *(("timer_at", np.int64), ("timer_us", np.int64), ("sample_at", np.int64), ("sample_us", np.int64)),
         *(("own_bid", np.int64), ("own_ask", np.int64), ("wakes", np.int64), ("woken_by", np.int64)),
         *(("burst", np.int64), ("sent", np.int64), ("denied", np.int64), ("same_order", np.int64)),
+        *(("waiting", np.int64), ("trigger_above", np.int64), ("trigger_below", np.int64), ("last", np.int64)),
+        *(("mark", np.int64), ("funding", np.int64)),
     ],
     align=True,
 )
-# The venue's rules. maker, taker: fees in 1e-8 of notional. whole: an order that is reached fills whole.
+# The venue's rules. maker, taker: fees in 1e-8 of notional. whole: an order that is reached fills whole. self_trade: a
+# domain SelfTrade.
 VENUE = np.dtype(
     [
         ("maker", np.int64),
@@ -123,6 +150,7 @@ VENUE = np.dtype(
         ("exponent", np.float64),
         ("whole", np.int64),
         ("leverage", np.float64),
+        ("self_trade", np.int64),
     ],
     align=True,
 )
@@ -133,7 +161,7 @@ ARRAYS = (
     *state.ARRAYS,
     *("market", "feed", "lane", "venue", "latency", "trips"),
     *("book_orders", "requests", "replies", "reports", "samples"),
-    *("resting", "working", "marks", "taken"),
+    *("resting", "working", "marks", "taken", "waiting", "mark_prices"),
     *("sides", "levels", "far", "known_sides", "known_levels", "known_far"),
 )
 _AT = {name: 2 * i for i, name in enumerate(ARRAYS)}
@@ -147,7 +175,7 @@ _LATENCY, _TRIPS, _INSTRUMENTS = _AT["latency"], _AT["trips"], _AT["instruments"
 _POSITIONS, _ACCOUNT, _FILLS = _AT["positions"], _AT["account"], _AT["fills"]
 _ORDERS, _REQUESTS, _REPLIES = _AT["book_orders"], _AT["requests"], _AT["replies"]
 _REPORTS, _SAMPLES, _RESTING, _WORKING = _AT["reports"], _AT["samples"], _AT["resting"], _AT["working"]
-_MARKS, _TAKEN = _AT["marks"], _AT["taken"]
+_MARKS, _TAKEN, _WAITING, _PRICES = _AT["marks"], _AT["taken"], _AT["waiting"], _AT["mark_prices"]
 _SIDES, _LEVELS, _FAR = _AT["sides"], _AT["levels"], _AT["far"]
 _KSIDES, _KLEVELS, _KFAR = _AT["known_sides"], _AT["known_levels"], _AT["known_far"]
 
@@ -233,6 +261,18 @@ if COMPILED:
         w = words_at(handle, WORDS)
         return table_at(w[_MARKS], 2, MARKS, _I8), array_at(w[_TAKEN], w[_TAKEN + 1], TAKEN)
 
+    @kernel(inline=True)
+    def waiting_at(handle: int) -> Any:
+        """Rows of the orders that wait for their trigger; the first lane["waiting"] are in use."""
+        w = words_at(handle, WORDS)
+        return array_at(w[_WAITING], w[_WAITING + 1], _I8)
+
+    @kernel(inline=True)
+    def mark_prices_at(handle: int) -> Any:
+        """MARK rows: what the venue reckons margin by."""
+        w = words_at(handle, WORDS)
+        return array_at(w[_PRICES], w[_PRICES + 1], MARK)
+
 else:
 
     def lane_at(handle: int) -> Any:
@@ -274,6 +314,14 @@ else:
         """(marks, taken)."""
         return _pick(handle, "marks", "taken")
 
+    def waiting_at(handle: int) -> Any:
+        """Rows of the orders that wait for their trigger."""
+        return OPEN[handle]["waiting"]
+
+    def mark_prices_at(handle: int) -> Any:
+        """MARK rows."""
+        return OPEN[handle]["mark_prices"]
+
 
 class Tape:
     """Events (BOOK_EVENT rows sorted by ts_event, at least one), and the order in which they are heard.
@@ -296,6 +344,10 @@ class BookState:
         self,
         tape: "Tape",
         instrument: np.ndarray,
+        filters: np.ndarray,
+        margin: Margin,
+        funding: np.ndarray,
+        marks: np.ndarray,
         cash_units: int,
         venue: np.ndarray,
         limits: np.ndarray,
@@ -315,6 +367,7 @@ class BookState:
         lane[0]["timer_us"], lane[0]["timer_at"] = timer_us, start + timer_us if timer_us else NEVER
         lane[0]["sample_us"], lane[0]["sample_at"] = sample_us, start + sample_us if sample_us else NEVER
         lane[0]["own_bid"] = lane[0]["own_ask"] = NO_KEY
+        lane[0]["trigger_above"] = NO_TRIGGER
         lane[0]["wakes"], lane[0]["burst"], lane[0]["same_order"] = wakes, burst, tape.order is None
         account = np.zeros(1, ACCOUNT)
         for name in ("cash", "initial", "equity", "peak"):
@@ -322,8 +375,8 @@ class BookState:
         fall = float(limits[0]["max_drawdown"])
         account["keep"] = 1.0 - fall if fall > 0.0 else -np.inf
         positions = np.zeros(1, POSITION)
-        positions["wallet"] = CROSS
-        positions["close"] = np.nan
+        positions["wallet"] = 0 if margin.margins[0]["isolated"] else CROSS
+        positions["close"] = positions["mark"] = np.nan
         samples = (end - start) // sample_us + 2 if sample_us else 1
         self.arrays: dict[str, np.ndarray] = {
             **{name: np.zeros(1) for name in state.ARRAYS},
@@ -335,6 +388,7 @@ class BookState:
             "latency": latency,
             "trips": trips,
             "instruments": instrument,
+            "rules": filters,
             "positions": positions,
             "account": account,
             "fills": np.zeros(16_384, FILL),
@@ -347,8 +401,13 @@ class BookState:
             "working": np.zeros(0, np.int64),
             "marks": np.zeros((2, MARKS), np.int64),
             "taken": np.zeros(256, TAKEN),
+            "waiting": np.zeros(0, np.int64),
+            "mark_prices": marks,
+            "funding": funding,
+            "margins": margin.margins,
+            "tiers": margin.tiers,
         }
-        for name in ("resting", "working"):
+        for name in ("resting", "working", "waiting"):
             self.arrays[name] = np.zeros(len(self.arrays["book_orders"]), np.int64)
         self._words = np.zeros(WORDS, np.int64)
         self.publish()

@@ -31,13 +31,23 @@ _BY_MARK, _BY_INDEX = int(TriggerSource.MARK), int(TriggerSource.INDEX)
 
 
 @kernel(inline=True)
-def stirs(position: Any, k: int, times: Any, prices: Any, marks: Any, marked: int) -> bool:
-    """Whether something may happen to the symbol of row `k`; position: its first leg."""
-    if prices[2][k] <= position["low_at"] or prices[1][k] >= position["high_at"]:
+def stirs(
+    k: int, low_at: float, high_at: float, due_at: int, mark_low_at: float, mark_high_at: float, wake: int, times: Any,
+    prices: Any, marks: Any, marked: int,
+) -> bool:  # fmt: skip
+    """Whether something may happen to the symbol of row `k`, whose first leg has these bounds."""
+    if prices[2][k] <= low_at or prices[1][k] >= high_at or times[1][k] >= due_at or wake != 0:
         return True
-    if times[1][k] >= position["due_at"] or position["wake"] != 0:
-        return True
-    return bool(marked != 0 and (marks[2][k] <= position["mark_low_at"] or marks[1][k] >= position["mark_high_at"]))
+    return bool(marked != 0 and (marks[2][k] <= mark_low_at or marks[1][k] >= mark_high_at))
+
+
+@kernel(inline=True)
+def bounds_of(position: Any) -> tuple[float, float, int, float, float, int]:
+    """The bounds of a symbol's first leg, as `stirs` takes them."""
+    return (
+        position["low_at"], position["high_at"], position["due_at"], position["mark_low_at"], position["mark_high_at"],
+        position["wake"],
+    )  # fmt: skip
 
 
 @kernel
@@ -47,12 +57,13 @@ def scan(state: int, first: int, last: int) -> int:
     positions = positions_of(state)
     marked = account_of(state)["marked"]
     if len(instruments_of(state)) == 1:
+        bounds = bounds_of(positions[0])
         for k in range(first, last):
-            if stirs(positions[0], k, times, prices, marks, marked):
+            if stirs(k, *bounds, times, prices, marks, marked):
                 return k
         return last
     for k in range(first, last):
-        if stirs(positions[times[2][k]], k, times, prices, marks, marked):
+        if stirs(k, *bounds_of(positions[times[2][k]]), times, prices, marks, marked):
             return k
     return last
 
@@ -113,7 +124,7 @@ def set_bounds(state: int) -> None:
             position["high_at"] = min(position["high_at"], position["mark_high_at"])
 
 
-@kernel
+@kernel(inline=True)
 def is_safe(state: int, symbol: int, high: float, low: float) -> bool:
     """Whether nothing of `symbol` can be liquidated between these marks; old safe marks are reckoned anew."""
     account = account_of(state)

@@ -23,7 +23,7 @@ def exposure_of(symbol: int, positions: Any, instruments: Any) -> float:
     return exposure(lots, instruments[symbol])
 
 
-@kernel
+@kernel(inline=True)
 def mark_at(state: int, symbol: int, price: float) -> None:
     """Write the mark price of `symbol` into all its legs."""
     positions = positions_of(state)
@@ -31,7 +31,7 @@ def mark_at(state: int, symbol: int, price: float) -> None:
         positions[leg]["mark"] = price
 
 
-@kernel
+@kernel(inline=True)
 def equity_now(state: int) -> float:
     """Equity in ledger units at the last known marks, summed afresh."""
     instruments = instruments_of(state)
@@ -64,33 +64,34 @@ def settle(state: int, upto: int) -> None:
 @kernel
 def settle_alone(state: int, first: int, upto: int) -> None:
     """`settle` for one position, whose equity does not depend on the rows before: by sums that need not wait."""
-    closes, equity = marks_of(state)[3], equity_of(state)
     money, only, instrument = account_of(state), positions_of(state)[0], instruments_of(state)[0]
-    only["mark"], only["close"] = closes[upto - 1], prices_of(state)[3][upto - 1]
+    closes, equity = marks_of(state)[3][first:upto], equity_of(state)[first:upto]  # from 0 on, so that it vectorises
+    only["mark"], only["close"] = closes[-1], prices_of(state)[3][upto - 1]
     lots = only["lots"]
     if lots == 0:
         worth = float(money["cash"])
-        for k in range(first, upto):
-            equity[k] = worth
+        for i in range(len(equity)):
+            equity[i] = worth
         return
-    held, owned = exposure(lots, instrument), money["cash"] - only["cost"]
+    held, owned = exposure(lots, instrument), float(money["cash"] - only["cost"])
     if instrument["inverse"]:
-        for k in range(first, upto):
-            equity[k] = owned + held / closes[k]
+        for i in range(len(equity)):
+            equity[i] = owned + held / closes[i]
     else:
-        for k in range(first, upto):
-            equity[k] = owned + held * closes[k]
-    low = high = equity[first]
-    for k in range(first, upto):
-        low, high = min(low, equity[k]), max(high, equity[k])
+        for i in range(len(equity)):
+            equity[i] = owned + held * closes[i]
+    money["equity"] = equity[-1]
     peak, keep = money["peak"], money["keep"]
-    if low < keep * max(peak, high):  # perhaps: which came first, the peak or the low?
-        for k in range(first, upto):
-            if equity[k] > peak:
-                peak = equity[k]
-            elif equity[k] < keep * peak:
+    beyond = False
+    for i in range(len(equity)):
+        beyond |= (equity[i] > peak) | (equity[i] < keep * peak)
+    if beyond:  # a new peak, or perhaps a fall too deep: one by one
+        for i in range(len(equity)):
+            if equity[i] > peak:
+                peak = equity[i]
+            elif equity[i] < keep * peak:
                 money["halted"] = 1
-    money["peak"], money["equity"] = max(peak, high), equity[upto - 1]
+        money["peak"] = peak
 
 
 @kernel

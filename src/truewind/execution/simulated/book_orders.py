@@ -1,0 +1,148 @@
+"""The life of an order in the order-book lane: its steps, the venue's replies, and what a fill moves.
+
+Kernels get at their arrays by `handle` (`book_state`); `i` is the order's row.
+"""
+
+from typing import Any
+
+from truewind.domain.fill import FillKind
+from truewind.domain.order import TRANSITIONS, Event, Reason
+from truewind.execution.simulated.book_state import (
+    Report,
+    lane_at,
+    mail_at,
+    money_at,
+    orders_at,
+    rules_at,
+    timeline_at,
+)
+from truewind.execution.simulated.latency import REPLY, busy, delay
+from truewind.numerics.jit import kernel
+from truewind.portfolio.ledger import book_fill
+
+_PARTIAL_FILL, _FILL = int(Event.PARTIAL_FILL), int(Event.FILL)
+_PARTIALLY_FILLED, _FILLED = int(Report.PARTIALLY_FILLED), int(Report.FILLED)
+_NONE, _UNKNOWN = int(Reason.NONE), int(Reason.UNKNOWN_ORDER)
+_TRADE = FillKind.TRADE
+
+
+@kernel
+def find(handle: int, order_id: int) -> int:
+    """Row of the order `order_id`, or −1."""
+    orders, _, _ = orders_at(handle)
+    i = order_id & (len(orders) - 1)
+    return int(i) if order_id > 0 and orders[i]["id"] == order_id else -1
+
+
+@kernel(inline=True)
+def write(
+    row: Any, order: Any, kind: int, ts: int, ts_recv: int, ticks: int, lots: int, maker: int, reason: int
+) -> None:
+    """Fill a REPORT row."""
+    row["ts"], row["ts_recv"], row["kind"] = ts, ts_recv, kind
+    row["order"], row["side"], row["type"], row["tif"] = order["id"], order["side"], order["type"], order["tif"]
+    row["reduce_only"], row["trigger"] = order["reduce_only"], order["trigger"]
+    row["ticks"], row["lots"], row["filled"] = ticks, lots, order["filled"]
+    row["maker"], row["reason"], row["tag"] = maker, reason, order["tag"]
+
+
+@kernel
+def note(
+    handle: int, i: int, kind: int, ts: int, ts_recv: int, ticks: int, lots: int, maker: int, reason: int
+) -> None:  # fmt: skip
+    """Append a REPORT row about the order in row `i` to the history."""
+    orders, _, _ = orders_at(handle)
+    _, _, reports = mail_at(handle)
+    _, _, account, _, _ = money_at(handle)
+    write(reports[account[0]["events"]], orders[i], kind, ts, ts_recv, ticks, lots, maker, reason)
+    account[0]["events"] += 1
+
+
+@kernel
+def rate_at(handle: int, way: int, ts: int) -> float:
+    """Thousands of events a second at the venue just before `ts`, 0 where latency does not depend on them."""
+    if rules_at(handle)[1][way]["load_us"] == 0.0:
+        return 0.0
+    events, _ = timeline_at(handle)
+    return busy(events, ts)
+
+
+@kernel
+def tell(handle: int, i: int, kind: int, ts: int, ticks: int, lots: int, maker: int, reason: int) -> None:
+    """Report what happened to the order in row `i` at `ts`: the strategy knows it a reply's latency later.
+
+    Replies travel on one connection, so none overtakes another.
+    """
+    lane = lane_at(handle)[0]
+    orders, _, _ = orders_at(handle)
+    _, replies, _ = mail_at(handle)
+    _, latency, trips = rules_at(handle)
+    order = orders[i]
+    order["replies"] += 1
+    late = delay(latency, trips, REPLY, ts, order["id"], order["replies"], rate_at(handle, REPLY, ts))
+    known = max(lane["reply_ts"], ts + late)
+    lane["reply_ts"] = known
+    note(handle, i, kind, ts, known, ticks, lots, maker, reason)
+    # Written twice, not copied: copying a record costs twenty times as much.
+    write(replies[lane["last_reply"]], order, kind, ts, known, ticks, lots, maker, reason)
+    lane["last_reply"] += 1
+
+
+@kernel
+def refuse_unknown(handle: int, order_id: int, kind: int, ts: int) -> None:
+    """Reply to a request about an order that the venue does not know."""
+    tell_of_none(handle, order_id, 0, kind, ts, 0, 0, _UNKNOWN)
+
+
+@kernel
+def tell_of_none(handle: int, order_id: int, side: int, kind: int, ts: int, ticks: int, lots: int, reason: int) -> None:
+    """Report what is about no order that the venue has."""
+    orders, _, _ = orders_at(handle)
+    nobody = orders[len(orders) - 1]  # the last row is never used by an order
+    nobody["id"], nobody["side"], nobody["tag"] = order_id, side, 0
+    tell(handle, len(orders) - 1, kind, ts, ticks, lots, 0, reason)
+    nobody["id"] = 0
+
+
+@kernel
+def change(handle: int, i: int, event: int) -> None:
+    """Move the order along its life cycle. An illegal step is a bug: it raises the account's flag."""
+    orders, _, _ = orders_at(handle)
+    _, _, account, _, _ = money_at(handle)
+    following = TRANSITIONS[orders[i]["status"], event]
+    if following < 0:
+        account[0]["overflow"] = 2
+    else:
+        orders[i]["status"] = following
+
+
+@kernel
+def finish(handle: int, i: int, event: int, kind: int, ts: int, reason: int) -> None:
+    """End an order that does not rest."""
+    orders, _, _ = orders_at(handle)
+    order = orders[i]
+    change(handle, i, event)
+    tell(handle, i, kind, ts, order["ticks"], order["lots"] - order["filled"], 0, reason)
+
+
+@kernel
+def fill(handle: int, i: int, ticks: int, lots: int, maker: int, ts: int, reference: int) -> bool:
+    """Execute `lots` of the order at `ticks`; False if the money does not fit 64 bits (the account is flagged)."""
+    lane = lane_at(handle)[0]
+    orders, _, _ = orders_at(handle)
+    venue = rules_at(handle)[0][0]
+    order = orders[i]
+    rate = venue["maker"] if maker else venue["taker"]
+    if not book_fill(
+        handle, ts, lane["event"], order["id"], 0, _TRADE, order["side"], maker, ticks, lots, reference, rate,
+        order["tag"],
+    ):  # fmt: skip
+        return False
+    order["filled"] += lots
+    if order["filled"] == order["lots"]:
+        change(handle, i, _FILL)
+        tell(handle, i, _FILLED, ts, ticks, lots, maker, _NONE)
+    else:
+        change(handle, i, _PARTIAL_FILL)
+        tell(handle, i, _PARTIALLY_FILLED, ts, ticks, lots, maker, _NONE)
+    return True

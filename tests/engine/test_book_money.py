@@ -1,0 +1,87 @@
+"""Funding, mark price and liquidation on an order book, reckoned by hand. Maintenance margin: 0.5 %; fee: 1.25 %."""
+
+import numpy as np
+import pytest
+
+from booked import ONE, fills, level, run, trade
+from truewind.domain.fill import FillKind
+from truewind.domain.market import FUNDING
+from truewind.domain.order import Reason
+from truewind.execution.simulated.book_state import MARK, Report
+from truewind.portfolio.margin import MarginSettings
+
+BUY = {1: lambda desk, _: desk.market(1, 10)}  # 10 at 101, fee 1.01
+
+
+def funding(*rows):
+    return {"funding": np.array(list(rows), FUNDING)}
+
+
+def marks(*rows):
+    return {"marks": np.array(list(rows), MARK)}
+
+
+def test_funding_is_paid_on_the_mark_at_its_time():
+    """0.01 % of 10 × 100 is 0.1; before the purchase nothing is due; without a mark of its own the middle, 100."""
+    for mark in (100, 0):
+        result, _ = run(BUY, given=funding((1500, 10_000, mark), (5000, 10_000, mark)))
+        paid = result.fills[result.fills["kind"] == FillKind.FUNDING]
+        assert [(int(row["ts"]), int(row["realised"])) for row in paid] == [(5000, -10_000_000)]
+        assert result.cash == pytest.approx(1_000_000 - 1.01 - 0.1)
+
+
+def test_funding_comes_before_what_happens_at_the_same_time():
+    """The order arrives at 2,000: at that moment nothing is held yet."""
+    result, _ = run(BUY, given=funding((2000, 10_000, 100)))
+    assert fills(result) == [(2000, 10, 101, 0)]
+
+
+def test_the_mark_price_decides_and_the_book_pays():
+    """100 USDT hold 10 at 101. At a mark of 91.5 equity is 3.99, less than 4.575: sold at the displayed 99 the loss is
+    20, and the fee 12.375."""
+    given = marks((3000, 92.0), (4000, 91.5), (5000, 80.0))
+    result, strategy = run(BUY, cash=100.0, given=given)
+    assert fills(result) == [(2000, 10, 101, 0), (4000, -10, 99, 0)]
+    assert result.fills["kind"].tolist() == [FillKind.TRADE, FillKind.LIQUIDATION]
+    assert result.cash == pytest.approx(100 - 1.01 - 20 - 12.375)
+    assert strategy.heard[-1] == ("LIQUIDATED", 4000, 5000, 99, 10)
+    assert strategy.desk.position == 0
+
+
+def test_before_a_liquidation_our_orders_are_withdrawn():
+    """The ask at 105 and the waiting stop end with the reason."""
+    script = {**BUY, 3: lambda desk, _: desk.limit(-1, 105, 2), 4: lambda desk, _: desk.stop(-1, 95, 2)}
+    result, _ = run(script, cash=100.0, given=marks((8000, 91.5)))
+    ended = result.reports[result.reports["kind"] == Report.CANCELLED]
+    assert ended["reason"].tolist() == [Reason.LIQUIDATION] * 2
+
+
+def test_without_marks_margin_goes_by_the_middle_and_the_fund_pays_what_is_lacking():
+    """Bids fall to 91, asks to 92: at 91.5 all is sold at 91, a loss of 100; the insurance fund makes good 1.01."""
+    rows = (
+        level(6000, 1, 99, 0, last=0), level(6000, 1, 98, 0, last=0), level(6000, 1, 91, 20, last=0),
+        level(6000, -1, 101, 0, last=0), level(6000, -1, 102, 0, last=0), level(6000, -1, 92, 20),
+    )  # fmt: skip
+    result, _ = run(BUY, *rows, cash=100.0, sample_ms=1.0)
+    assert fills(result)[1:] == [(6000, -10, 91, 0), (6000, 0, 91, 0)]
+    insured = result.fills[result.fills["kind"] == FillKind.INSURANCE]
+    assert insured["realised"].tolist() == [101_000_000]
+    assert result.cash == 0.0
+
+
+def test_what_the_book_cannot_take_goes_at_the_bankruptcy_price():
+    """3 are bid at 99. Nothing is left at 91.5 − 3.99 ÷ 10 = 91.101, so 7 go at 91: 76 are lost; fee 1.25 % of 934."""
+    rows = (level(2500, 1, 99, 3, last=0), level(2500, 1, 98, 0))
+    result, _ = run(BUY, *rows, cash=100.0, given=marks((4000, 91.5)))
+    assert fills(result)[1:] == [(4000, -3, 99, 0), (4000, -7, 91, 0)]
+    assert result.cash == pytest.approx(100 - 1.01 - 76 - 11.675)
+
+
+def test_isolated_margin_is_all_that_can_be_lost():
+    """At leverage 10 the position has a wallet of 101: at a mark of 91 it is used up, though the account has 10,000."""
+    terms = MarginSettings(mode="isolated").terms([ONE], {}, 10.0)
+    result, _ = run(
+        BUY, trade(9000, -1, 99, 1), cash=10_000.0, leverage=10.0, given={"margin": terms} | marks((4000, 91.0))
+    )
+    assert result.fills["kind"].tolist() == [FillKind.TRADE, FillKind.LIQUIDATION]
+    assert result.cash == pytest.approx(10_000 - 1.01 - 20 - 12.375)

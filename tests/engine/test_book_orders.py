@@ -1,0 +1,156 @@
+"""Orders on a book that wait, reduce, hide or meet each other, by hand. START: 10 at 99, 20 at 98; asks alike."""
+
+from decimal import Decimal
+
+import pytest
+
+from booked import fills, level, reasons, run, trade
+from truewind.domain.instrument import Instrument, Kind
+from truewind.domain.order import TimeInForce
+
+SPOT = Instrument(
+    symbol="ONE", venue="synthetic", kind=Kind.SPOT, base="ONE", quote="USDT", tick_size=Decimal(1),
+    lot_size=Decimal(1),
+)  # fmt: skip
+
+
+def names(strategy):
+    return [name for name, *_ in strategy.heard]
+
+
+def ended(result):
+    return [pair for pair in reasons(result) if pair[1] != "END_OF_DATA"]
+
+
+def test_a_stop_comes_to_the_market_after_the_trade_that_reaches_it():
+    """Bought 4; a stop to sell at 98 sleeps through a trade at 99 and wakes at 98: it takes what is bid then."""
+    script = {1: lambda desk, _: desk.market(1, 4), 4: lambda desk, _: desk.stop(-1, 98, 4)}
+    result, strategy = run(script, trade(8000, -1, 99, 1), trade(9000, -1, 98, 1), trade(9500, -1, 97, 1))
+    assert fills(result) == [(2000, 4, 101, 0), (9000, -4, 99, 0)]
+    assert names(strategy)[2:] == ["ACCEPTED", "TRIGGERED", "FILLED"]
+
+
+def test_a_stop_limit_rests_at_its_limit_once_triggered():
+    """A stop to buy at 103, limit 100: triggered it rests at 100, where a sale reaches it."""
+    script = {1: lambda desk, _: desk.stop(1, 103, 2, 100)}
+    result, strategy = run(script, trade(3000, 1, 103, 1), trade(5000, -1, 100, 9))
+    assert fills(result) == [(5000, 2, 100, 1)]
+    assert names(strategy) == ["ACCEPTED", "TRIGGERED", "FILLED"]
+
+
+def test_a_take_profit_waits_for_the_other_direction():
+    """Of a long position: it sells once a trade comes to 105, not at 95."""
+    script = {1: lambda desk, _: desk.market(1, 4), 4: lambda desk, _: desk.take_profit(-1, 105, 4, reduce_only=True)}
+    result, _ = run(script, trade(8000, -1, 95, 1), trade(9000, 1, 105, 1))
+    assert fills(result)[1:] == [(9000, -4, 99, 0)]
+
+
+def test_a_trigger_that_is_reached_already_is_refused():
+    """The last trade was at 97: a stop to sell at 98 would wake at once (Binance −2021)."""
+    result, _ = run({3: lambda desk, _: desk.stop(-1, 98, 4)}, trade(1000, -1, 97, 1))
+    assert ended(result) == [("REJECTED", "WOULD_TRIGGER")]
+
+
+def test_a_waiting_order_can_be_cancelled_and_amended():
+    """Cancelled it never wakes; amended to 2 it sells 2."""
+    market = trade(9000, -1, 98, 1)
+    script = {1: lambda desk, _: desk.stop(-1, 98, 4), 4: lambda desk, me: desk.cancel(me.ids[1])}
+    result, strategy = run(script, market)
+    assert (fills(result), names(strategy)) == ([], ["ACCEPTED", "CANCELLED"])
+    script[4] = lambda desk, me: desk.amend(me.ids[1], 1, 2)
+    result, strategy = run(script, market)
+    assert fills(result) == [(9000, -2, 99, 0)]
+    assert names(strategy) == ["ACCEPTED", "AMENDED", "TRIGGERED", "FILLED"]
+
+
+def test_a_cancel_in_the_same_moment_as_the_trigger_is_too_late_or_not():
+    """Arriving with the trade it finds the order triggered and not yet matched: it ends, nothing is sold."""
+    script = {1: lambda desk, _: desk.stop(-1, 98, 4), 8: lambda desk, me: desk.cancel(me.ids[1])}
+    result, strategy = run(script, trade(9000, -1, 98, 1))
+    assert fills(result) == []
+    assert names(strategy) == ["ACCEPTED", "TRIGGERED", "CANCELLED"]
+
+
+def test_what_only_reduces_never_opens():
+    """Of 4 held an order for 10 sells 4 and ends; without a position it is refused (Binance −2022)."""
+    script = {1: lambda desk, _: desk.market(1, 4), 4: lambda desk, _: desk.market(-1, 10, reduce_only=True)}
+    result, _ = run(script)
+    assert fills(result)[1:] == [(5000, -4, 99, 0)]
+    assert ended(result) == [("EXPIRED", "NOTHING_TO_REDUCE")]
+    result, _ = run({1: lambda desk, _: desk.limit(-1, 99, 10, reduce_only=True)})
+    assert (fills(result), ended(result)) == ([], [("REJECTED", "REDUCE_ONLY")])
+
+
+def test_a_resting_order_that_reduces_ends_when_there_is_nothing_left():
+    """4 held, an ask of 6 at 100 fills 4 of a purchase of 9, then ends."""
+    script = {
+        1: lambda desk, _: desk.market(1, 4),
+        4: lambda desk, _: desk.limit(-1, 100, 6, reduce_only=True),
+    }
+    result, _ = run(script, trade(9000, 1, 100, 9), trade(9500, 1, 100, 9))
+    assert fills(result)[1:] == [(9000, -4, 100, 1)]
+    assert ended(result) == [("EXPIRED", "NOTHING_TO_REDUCE")]
+
+
+@pytest.mark.parametrize(
+    ("mode", "bought", "ends"),
+    [
+        ("expire_taker", [], [("EXPIRED", "SELF_TRADE")]),
+        ("expire_maker", [(4000, 5, 101, 0)], [("EXPIRED", "SELF_TRADE")]),
+        ("expire_both", [], [("EXPIRED", "SELF_TRADE"), ("EXPIRED", "SELF_TRADE")]),
+    ],
+)
+def test_self_trade_prevention(mode, bought, ends):
+    """Our ask of 2 rests at 100, a bid of 5 at 101 would meet it: the bid ends, or the ask, or both."""
+    script = {1: lambda desk, _: desk.limit(-1, 100, 2), 3: lambda desk, _: desk.limit(1, 101, 5)}
+    result, _ = run(script, self_trade=mode)
+    assert fills(result) == bought
+    assert ended(result) == ends
+
+
+def test_before_it_meets_our_own_order_a_taker_takes_what_is_better():
+    """Our ask rests at 102: a market order takes the 10 at 101, then ends, or ours does and it goes on to 102."""
+    script = {1: lambda desk, _: desk.limit(-1, 102, 2), 3: lambda desk, _: desk.market(1, 12)}
+    result, _ = run(script)
+    assert fills(result) == [(4000, 10, 101, 0)]
+    result, _ = run(script, self_trade="expire_maker")
+    assert fills(result) == [(4000, 10, 101, 0), (4000, 2, 102, 0)]
+
+
+def test_the_next_slice_of_an_iceberg_joins_the_end_of_the_queue():
+    """6 at 99, 2 shown, behind 10. A sale of 12 fills the first 2; the next 2 stand behind the 8 displayed by then."""
+    script = {1: lambda desk, _: desk.limit(1, 99, 6, shown=2)}
+    rows = (trade(3000, -1, 99, 12), level(3001, 1, 99, 8), trade(4000, -1, 99, 8), trade(5000, -1, 99, 9))
+    result, _ = run(script, *rows, instrument=SPOT, leverage=1.0)
+    # After the first fill 10 are still displayed (the update comes later): 8 of them remain after 3001.
+    assert fills(result) == [(3000, 2, 99, 1), (5000, 2, 99, 1)]
+
+
+def test_a_trade_through_an_iceberg_takes_its_hidden_lots_too():
+    """A sale of 5 at 98 must have met all of ours at 99 first."""
+    script = {1: lambda desk, _: desk.limit(1, 99, 6, shown=2)}
+    result, _ = run(script, trade(3000, -1, 98, 5), instrument=SPOT, leverage=1.0)
+    assert fills(result) == [(3000, 5, 99, 1)]
+
+
+def test_futures_know_no_icebergs():
+    """The venue has them on spot only."""
+    result, _ = run({1: lambda desk, _: desk.limit(1, 99, 6, shown=2)})
+    assert ended(result) == [("REJECTED", "ICEBERG_PARTS")]
+
+
+def test_an_order_good_till_a_date_ends_then():
+    """Until 5,000 µs: the sale at 4,999 fills 1 of 4, that at 5,001 comes too late."""
+    script = {1: lambda desk, _: desk.limit(1, 100, 4, TimeInForce.GTD, expires_us=5000)}
+    result, strategy = run(script, trade(4999, -1, 100, 1), trade(5001, -1, 100, 9))
+    assert fills(result) == [(4999, 1, 100, 1)]
+    assert names(strategy) == ["ACCEPTED", "PARTIALLY_FILLED", "EXPIRED"]
+    late, _ = run({1: lambda desk, _: desk.limit(1, 100, 4, TimeInForce.GTD, expires_us=1500)})
+    assert ended(late) == [("REJECTED", "TIME_IN_FORCE")]
+
+
+def test_a_triggered_order_that_the_account_cannot_carry_is_refused():
+    """Nobody sells on spot what he has not."""
+    result, strategy = run({1: lambda desk, _: desk.stop(-1, 98, 4)}, trade(5000, -1, 98, 1), instrument=SPOT)
+    assert names(strategy) == ["ACCEPTED", "TRIGGERED", "REJECTED"]
+    assert ended(result) == [("REJECTED", "NO_SHORT")]
