@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import subprocess
+import sys
 
 import numpy as np
 import polars as pl
@@ -10,6 +12,7 @@ import pytest
 from truewind.backtest.run import run
 from truewind.errors import ConfigError, EmptyRangeError, StrategyError
 from truewind.market.importing import import_files
+from truewind.market.synthetic import SyntheticConfig, SyntheticMarket
 from truewind.storage.journal import read_journal
 from truewind.storage.lake import Lake
 
@@ -178,6 +181,33 @@ def test_a_strategy_that_raises_leaves_its_journal(tmp_path, lake):
         run(config(tmp_path, "Broken"), lake=lake, runs=tmp_path / "runs")
     kinds = [one.kind for one in read_journal(caught.value.facts["run_dir"] / "journal.twj")]
     assert kinds == ["start", "fill", "report", "error"]
+
+
+CACHED = """
+import json, sys
+import truewind
+
+result = truewind.run(sys.argv[1], lake=sys.argv[2], runs=sys.argv[3])
+(loop,) = (module for name, module in sys.modules.items() if name.startswith("book_lane_"))
+stats = loop.run.stats
+print(json.dumps([result.result_id, sum(stats.cache_hits.values()), sum(stats.cache_misses.values())]))
+"""
+
+
+def test_a_compiled_strategy_comes_from_the_disk_in_a_second_process(tmp_path):
+    """The first process compiles the loop around the user's kernel, the second finds it there."""
+    lake = Lake(tmp_path / "lake")
+    market = SyntheticMarket(SyntheticConfig(symbols=("BTCUSDT",), days=1))
+    market.write_book(lake, "BTCUSDT", market.config.start_us, market.config.start_us + 1)
+    script = tmp_path / "script.py"
+    script.write_text(CACHED)
+    command = [sys.executable, script, "examples/market_making_synthetic.yaml", tmp_path / "lake", tmp_path / "runs"]
+    seen = [
+        json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
+        for _ in range(2)
+    ]
+    assert seen[0][0] == seen[1][0]
+    assert seen[1][1:] == [1, 0]
 
 
 def test_the_example_gives_the_same_in_both_lanes_on_a_recorded_book(shared, tmp_path):

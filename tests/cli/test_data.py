@@ -175,3 +175,15 @@ def test_a_recorded_file_is_understood_without_options(run: Any, shared: Path) -
     assert report["totals"]["read"] == rows == report["totals"]["stored"] + report["totals"]["quarantined"]
     (listed,) = run("data", "list", "--json").json["series"]
     assert (listed["symbol"], listed["timeframe"]) == ("BTCUSDT", "1h")
+
+
+def test_a_synthetic_market_with_an_order_book_is_made_by_one_command(run: Any, home: Path) -> None:
+    """Bars, funding and the book of the first hour; a check finds nothing wrong with it."""
+    made = run(
+        "data", "synthetic", "--symbol", "ADAUSDT", "--days", "1", "--timeframe", "1h", "--book-hours", "1", "--json"
+    )
+    assert made.json["series"] == ["synthetic ADAUSDT bars 1h", "synthetic ADAUSDT funding", "synthetic ADAUSDT book"]
+    (checked,) = run("data", "check", "ADAUSDT/book", "--json").json["series"]
+    assert checked["findings"] == []
+    assert checked["rows"] > 50_000
+    assert run("data", "synthetic", "--symbol", "ADA").code == 2

@@ -118,6 +118,44 @@ def _print_import(report: "ImportReport") -> None:
         console().print(note, markup=False, soft_wrap=True)
 
 
+@app.command(epilog="Example: truewind data synthetic --symbol BTCUSDT --days 30 --book-hours 2")
+def synthetic(
+    symbol: Annotated[list[str] | None, typer.Option(help="Ending in USDT, as in BTCUSDT. Repeatable.")] = None,
+    start: Annotated[str | None, typer.Option(help="First day, as in 2024-01-01.")] = None,
+    days: Annotated[int | None, typer.Option(min=1, help="Length of the history.")] = None,
+    timeframe: Annotated[str | None, typer.Option(help="Of the bars: 1m, 1h, 1d.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Another seed is another world.")] = None,
+    spot: Annotated[bool, typer.Option("--spot", help="Spot instead of perpetuals with funding.")] = False,
+    book_hours: Annotated[int, typer.Option(min=0, help="Hours from the start with an order book.")] = 0,
+    json: Json = False,
+) -> None:
+    """Make a market and put it into the lake, as venue `synthetic`.
+
+    Bars and funding of all days, and of its first hours the order book with every trade.
+    """
+    from truewind.cli import settings
+    from truewind.cli.output import print_json
+    from truewind.config import parse
+    from truewind.domain.timeframe import HOUR_US
+    from truewind.market.synthetic import SyntheticConfig, SyntheticMarket
+    from truewind.storage.lake import Lake
+
+    given = {"symbols": symbol or None, "start": start, "days": days, "timeframe": timeframe, "seed": seed}
+    given["kind"] = "spot" if spot else None
+    chosen = parse(SyntheticConfig, {name: value for name, value in given.items() if value is not None}, "options")
+    lake, market = Lake(settings.load().lake), SyntheticMarket(chosen)
+    with progress(compiles=True) as step:
+        keys = market.write(lake, step)
+        for done, name in enumerate(chosen.symbols if book_hours else ()):
+            step("order books", done, len(chosen.symbols))
+            keys.append(market.write_book(lake, name, chosen.start_us, chosen.start_us + book_hours * HOUR_US))
+    if json:
+        print_json({"lake": str(lake.url), "series": [str(key) for key in keys]})
+    else:
+        for key in keys:
+            print(key)
+
+
 @app.command("list", epilog="Example: truewind data list --json")
 def list_(json: Json = False) -> None:
     """List what the lake holds."""

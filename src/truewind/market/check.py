@@ -10,6 +10,7 @@ import polars as pl
 from truewind.domain.clock import iso, parse_ts_us
 from truewind.domain.timeframe import HOUR_US
 from truewind.errors import DataError
+from truewind.market.recordings.importing import find_in_book
 from truewind.market.report import finding_dict
 from truewind.market.validate import Finding, find, is_unfinished, origin_us
 from truewind.storage.lake import Lake
@@ -69,6 +70,8 @@ def check_series(lake: Lake, key: SeriesKey) -> CheckReport:
     """Check a stored series. Raises UnknownSeriesError, and CorruptError if a file is damaged."""
     rows = lake.read(key)
     findings = find(key, rows)
+    if key.kind == "book":
+        findings += find_in_book(lake, key, rows)
     if key.kind == "bars":
         findings += _against_shorter(lake, key, rows.row(-1, named=True))
     refused = lake.quarantined(key)["reason"].value_counts(sort=True)

@@ -5,6 +5,7 @@ import gzip
 import polars as pl
 import pytest
 
+from truewind.market.check import check_series
 from truewind.market.importing import import_files
 from truewind.market.recordings.assemble import assemble, from_moment
 from truewind.market.recordings.recording import read_recording
@@ -134,7 +135,9 @@ def test_tables_without_ids_are_books_too(shared, lake):
     archive = [shared / "nautilus" / f"binance__btcusdt-depth-{what}.csv" for what in ("snap", "update")]
     report = import_files(lake, archive)
     assert [file.key for file in report.files] == [SeriesKey("book", "binance_usdm", "BTCUSDT")]
-    assert [finding.check for finding in report.files[0].warnings] == ["missing_updates", "unused_updates"]
+    findings = ["missing_updates", "unused_updates"]
+    assert [finding.check for finding in report.files[0].warnings] == findings
+    assert [finding.check for finding in check_series(lake, report.files[0].key).findings] == findings
 
 
 def test_a_clock_behind_the_venues_needs_a_word(shared, lake, tmp_path):

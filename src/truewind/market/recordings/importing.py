@@ -100,32 +100,34 @@ class BookImport:
             duplicates=written.duplicates + judged.duplicates,
             replaced=written.replaced,
             quarantined=dict(zip(counts["reason"], counts["count"], strict=True)),
-            warnings=find(table, self._steps(key, table)),
+            warnings=find_in_book(self.lake, key, table),
             first_us=table["ts"].to_physical()[0],
             last_us=table["ts"].to_physical()[-1],
             assumed=assumed,
         )
         return report, table
 
-    def _steps(self, key: SeriesKey, table: pl.DataFrame) -> Instrument:
-        """The instrument, or where the lake has none one that has the ticks and lots of the data."""
-        try:
-            return self.lake.instrument(key.venue, key.symbol)
-        except (UnknownSeriesError, InstrumentError):
-            told = table.filter(pl.col("side") != 0)
-            return Instrument(
-                symbol=key.symbol,
-                venue=key.venue,
-                kind=Kind.SPOT,
-                base=key.symbol,
-                quote=key.symbol,
-                tick_size=Decimal(1).scaleb(-price_decimals(told)),
-                lot_size=Decimal(1).scaleb(-quantity_decimals(told)),
-            )
+
+def _steps(lake: Lake, key: SeriesKey, table: pl.DataFrame) -> Instrument:
+    """The instrument, or where the lake has none one that has the ticks and lots of the data."""
+    try:
+        return lake.instrument(key.venue, key.symbol)
+    except (UnknownSeriesError, InstrumentError):
+        told = table.filter(pl.col("side") != 0)
+        return Instrument(
+            symbol=key.symbol,
+            venue=key.venue,
+            kind=Kind.SPOT,
+            base=key.symbol,
+            quote=key.symbol,
+            tick_size=Decimal(1).scaleb(-price_decimals(told)),
+            lot_size=Decimal(1).scaleb(-quantity_decimals(told)),
+        )
 
 
-def find(table: pl.DataFrame, instrument: Instrument) -> list[Finding]:
+def find_in_book(lake: Lake, key: SeriesKey, table: pl.DataFrame) -> list[Finding]:
     """What a reader must know of a book: missing updates, no snapshot, crossed prices, quantities of older lots."""
+    instrument = _steps(lake, key, table)
     times = table["ts"].to_physical()
     try:
         book = assemble(table, instrument)

@@ -8,12 +8,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from truewind.domain.book import BookKind
 from truewind.domain.instrument import Instrument, Kind
 from truewind.domain.timeframe import DAY_US, HOUR_US, MINUTE_US, timeframe_us
 from truewind.errors import ConfigError, EmptyRangeError, MissingFileError, UnknownSeriesError, ValidationError, suggest
 from truewind.market.resample import resample
+from truewind.market.synthetic.book import EVERY_US, FEED_US, book_hour, taken_before
 from truewind.market.synthetic.config import MINUTES_PER_DAY, VENUE, SyntheticConfig, instrument
 from truewind.market.synthetic.flow import (
+    BID,
     BOUGHT,
     CLOSE,
     HIGH,
@@ -21,6 +24,7 @@ from truewind.market.synthetic.flow import (
     LOW,
     NOTIONAL,
     OPEN,
+    SIZE,
     STEPS,
     TRADES,
     VOLUME,
@@ -30,9 +34,10 @@ from truewind.market.synthetic.flow import (
 )
 from truewind.market.synthetic.process import Market, market_minutes, stream, symbol_minutes
 from truewind.storage.lake import Lake
-from truewind.storage.schema import SeriesKey
+from truewind.storage.schema import TS, SeriesKey
 
 FUNDING_US = 8 * HOUR_US
+TRADE = int(BookKind.TRADE)
 FUNDING_CAP = 0.0075
 INTEREST = 0.0001  # a settlement: 0.03 % a day, as Binance has it
 Floats = NDArray[np.float64]
@@ -109,6 +114,62 @@ class SyntheticMarket:
                 "id": np.arange(1, len(rows) + 1)[wanted] + earlier,
             }
         )
+
+    def book(self, symbol: str, start_us: int, end_us: int) -> pl.DataFrame:
+        """What happened to the order book, as the lake keeps it (kind `book`): of every hour that the span
+        touches a depth snapshot, an update every 100 ms, and the trades of `trades`.
+
+        An hour of a liquid symbol has some 200,000 rows. Raises UnknownSeriesError, and EmptyRangeError where the
+        history has no such time.
+        """
+        trades = self.trades(symbol, *self._whole_hours(start_us, end_us))
+        minutes, _ = self._minutes(symbol)
+        about = self._instrument(symbol)
+        at = trades["ts"].to_physical().to_numpy() - self.config.start_us
+        lots = np.round(trades["quantity"].to_numpy() / float(about.lot_size)).astype(np.int64)
+        side = trades["side"].to_numpy()
+        parts = []
+        for hour in range(int(at[0] // HOUR_US), int(at[-1] // HOUR_US) + 1):
+            inside = slice(*np.searchsorted(at, (hour * HOUR_US, (hour + 1) * HOUR_US)))
+            taken = taken_before(at[inside] - hour * HOUR_US, side[inside], lots[inside])
+            size = float(minutes[hour * 60 : hour * 60 + 60, SIZE].mean())
+            seed = int(stream(self.config.seed, symbol, "book").integers(0, 1 << 31))
+            before = int(self._bids(symbol, max(0, hour - 1))[-1])
+            parts.append(book_hour(seed, hour, size, before, self._bids(symbol, hour), taken))
+        rows = np.concatenate(parts)
+        empty = rows[:, 2] == 0
+        ts = self.config.start_us + rows[:, 0] * EVERY_US
+        depth = pl.DataFrame(
+            {
+                "ts": _as_time(ts),
+                "ts_recv": _as_time(ts + FEED_US),
+                "kind": rows[:, 1].astype(np.int8),
+                "side": rows[:, 2].astype(np.int8),
+                "price": np.where(empty, 0.0, _exact(rows[:, 3], about.tick_size)),
+                "quantity": _exact(rows[:, 4], about.lot_size),
+                "id": rows[:, 0] + 1,
+                "first": rows[:, 0] + 1,
+                "previous": rows[:, 0],
+            }
+        )
+        prints = trades.select(
+            "ts",
+            pl.from_epoch(pl.col("ts").to_physical() + FEED_US, "us").cast(TS).alias("ts_recv"),
+            pl.lit(TRADE, pl.Int8).alias("kind"),
+            "side",
+            "price",
+            "quantity",
+            "id",
+            *(pl.lit(None, pl.Int64).alias(name) for name in ("first", "previous")),
+        )
+        return pl.concat([depth, prints]).sort("ts", "kind", "id", "side", "price")
+
+    def write_book(self, lake: Lake, symbol: str, start_us: int, end_us: int) -> SeriesKey:
+        """Store the instrument and the order book of those hours; returns the key. Raises as `book`."""
+        lake.put_instrument(self._instrument(symbol))
+        key = SeriesKey("book", VENUE, symbol)
+        lake.write(key, self.book(symbol, start_us, end_us))
+        return key
 
     def funding(self, symbol: str) -> pl.DataFrame:
         """Funding settlements every eight hours: ts (a few ms late, as at real venues), rate, mark_price.
@@ -209,6 +270,24 @@ class SyntheticMarket:
             minute_flow(minutes[hour * 60 + minute], tick, normal, weight, uniform, flow)
             row = minute_trades(open_us + minute * MINUTE_US, flow, draws, row, trades)
         return trades
+
+    def _whole_hours(self, start_us: int, end_us: int) -> tuple[int, int]:
+        """The hours of the history that the span touches, as a span."""
+        begin = self.config.start_us
+        return begin + (start_us - begin) // HOUR_US * HOUR_US, begin - (begin - end_us) // HOUR_US * HOUR_US
+
+    def _bids(self, symbol: str, hour: int) -> Ticks:
+        """The best bid in ticks of each step of the hour."""
+        minutes, _ = self._minutes(symbol)
+        inside = self._inside(symbol, hour // 24)
+        tick = float(self._instrument(symbol).tick_size)
+        flow = np.empty((STEPS, 5), np.int64)
+        bids = np.empty(60 * STEPS, np.int64)
+        for minute in range(60):
+            normal, weight, uniform = (draw[hour % 24 * 60 + minute] for draw in inside)
+            minute_flow(minutes[hour * 60 + minute], tick, normal, weight, uniform, flow)
+            bids[minute * STEPS : (minute + 1) * STEPS] = flow[:, BID]
+        return bids
 
     def _inside(self, symbol: str, day: int) -> tuple[Floats, Floats, Floats]:
         """The draws inside the minutes of one day, as `flow.minute_flow` wants them: normal, weight, uniform."""
