@@ -15,6 +15,7 @@ from truewind.domain.instrument import Instrument, Kind
 from truewind.domain.market import FUNDING, Bar
 from truewind.domain.timeframe import DAY_US, SECOND_US, timeframe_us
 from truewind.engine.merge import Timeline, merge, merge_trades
+from truewind.engine.nested import nest
 from truewind.errors import ConfigError, EmptyRangeError, UnknownSeriesError
 from truewind.portfolio.ledger import RATE_SCALE
 from truewind.storage.lake import Lake
@@ -36,7 +37,8 @@ class DataSettings(Settings):
     Bars before start, as far as they exist, warm the features up; the strategy does not see them.
     mark, index: "auto" takes the mark and index prices of the same venue, symbol and timeframe from the lake, where it
     has them; "last" does without. Margin goes by the mark, triggers by what the order says; where there is no bar of
-    theirs, and in runs on trades, the traded prices stand in.
+    theirs, and in runs on trades, the traded prices stand in. inner_timeframe: shorter bars on which orders are matched
+    and margin is watched, while the strategy decides on those of timeframe; empty: the same.
     """
 
     venue: str
@@ -47,6 +49,7 @@ class DataSettings(Settings):
     end: str | None = None
     mark: Literal["auto", "last"] = "auto"
     index: Literal["auto", "last"] = "auto"
+    inner_timeframe: str = ""
 
     @field_validator("start", "end", mode="before")
     @classmethod
@@ -63,6 +66,14 @@ class DataSettings(Settings):
     def _of_one_kind(self) -> "DataSettings":
         if (self.kind == "bars") != bool(self.timeframe):
             raise ValueError("bars need a timeframe (1m, 5m, 1h …); trades and books have none")
+        if self.inner_timeframe:
+            if self.kind != "bars":
+                raise ValueError("only bars have an inner_timeframe")
+            if (
+                timeframe_us(self.timeframe) % timeframe_us(self.inner_timeframe)
+                or self.inner_timeframe == self.timeframe
+            ):
+                raise ValueError(f"inner_timeframe {self.inner_timeframe} does not divide timeframe {self.timeframe}")
         return self
 
     def span_us(self) -> tuple[int | None, int | None]:
@@ -126,9 +137,23 @@ def replay(lake: Lake, data: DataSettings, reads: Mapping[str, str]) -> Replay:
                 warnings.append(f"{symbol}: no funding rates for this period in the lake; no funding is charged")
     if not length:
         return Replay(merge_trades(rows), instruments, funding, lake.snapshot(keys), warnings)
-    marks = _beside(lake, data, "mark", rows, keys, warnings)
-    indices = _beside(lake, data, "index", rows, keys, warnings)
-    timeline = merge(rows, dict.fromkeys(rows, length), marks, indices)
+    walked, step = rows, length
+    if data.inner_timeframe:
+        step = timeframe_us(data.inner_timeframe)
+        walked = {}
+        for symbol in data.symbols:
+            keys.append(SeriesKey("bars", data.venue, symbol, data.inner_timeframe))
+            walked[symbol] = _bars(lake, keys[-1], start, end, step, {})
+            warnings += _gaps(walked[symbol]["ts"], step, f"{symbol} {data.inner_timeframe}")
+    marks = _beside(lake, data, "mark", walked, keys, warnings)
+    indices = _beside(lake, data, "index", walked, keys, warnings)
+    timeline = merge(walked, dict.fromkeys(walked, step), marks, indices)
+    if data.inner_timeframe:
+        timeline, lost = nest(timeline, rows, length)
+        if lost:
+            warnings.append(
+                f"{lost} bars of {data.timeframe} were not decided on: no {data.inner_timeframe} bars lead to them"
+            )
     return Replay(timeline, instruments, funding, lake.snapshot(keys), warnings)
 
 
@@ -149,7 +174,7 @@ def _beside(
         return found
     for symbol, bars in rows.items():
         ts = bars["ts"]
-        key = SeriesKey(f"{which}_bars", data.venue, symbol, data.timeframe)
+        key = SeriesKey(f"{which}_bars", data.venue, symbol, data.inner_timeframe or data.timeframe)
         try:
             table = lake.read(key, start_us=int(ts[0]), end_us=int(ts[-1]) + 1, columns=["ts", *_PRICE_COLUMNS])
         except (UnknownSeriesError, EmptyRangeError):

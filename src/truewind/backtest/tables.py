@@ -193,7 +193,7 @@ def candles_table(timeline: Timeline) -> pl.DataFrame:
         each = -(-len(rows) // MAX_CANDLES)
         starts = np.arange(0, len(rows), each)
         prices: Any = [column[rows] for column in timeline.prices]
-        volume = timeline.columns.get("volume")
+        volume = timeline.volumes
         parts.append(
             pl.DataFrame(
                 {
@@ -203,7 +203,7 @@ def candles_table(timeline: Timeline) -> pl.DataFrame:
                     "high": np.maximum.reduceat(prices[1], starts),
                     "low": np.minimum.reduceat(prices[2], starts),
                     "close": prices[3][np.append(starts[1:], len(rows)) - 1],
-                    "volume": np.add.reduceat(volume[rows], starts) if volume is not None else np.zeros(len(starts)),
+                    "volume": np.add.reduceat(volume[rows], starts) if len(volume) else np.zeros(len(starts)),
                 }
             )
         )

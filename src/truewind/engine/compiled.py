@@ -262,6 +262,8 @@ class CompiledEngine(Engine):
         super().__init__(timeline, instruments, strategy, **settings)
         if timeline.callback != "on_bar":
             raise _refusal(strategy, "it runs on trades, and decide takes bars")
+        if timeline.wanted is not None:
+            raise _refusal(strategy, "it decides on longer bars than it is matched on (data.inner_timeframe)")
         program = Program(strategy, tuple(timeline.columns), len(timeline.symbols))
         self._loop = program.loop
         self._inputs = program.inputs(timeline.columns, program.strategy.values)

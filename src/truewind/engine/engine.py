@@ -118,10 +118,10 @@ class Engine:
             self._step(self._wake)
 
     def _wanted(self) -> np.ndarray | None:
-        """The rows that the strategy asked to be called on; None for all."""
+        """The rows that the strategy asked to be called on, of those on which it may decide; None for all."""
         name = self.strategy.wakes_on
         if name is None:
-            return None
+            return self.timeline.wanted
         if name not in self.timeline.columns:
             remedy = suggest(name, self.timeline.columns)
             raise ConfigError(f"{type(self.strategy).__name__}.wakes_on names no field '{name}'", remedy=remedy)

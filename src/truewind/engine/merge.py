@@ -16,7 +16,7 @@ from truewind.numerics.jit import kernel
 TS, TS_EVENT, SYMBOL = 0, 1, 2
 OPEN, HIGH, LOW, CLOSE = 0, 1, 2, 3
 CHUNK = 4096  # bars turned into Python objects at a time: enough to amortise, small enough to stay in cache
-_PRICES = ("open", "high", "low", "close")
+PRICES = ("open", "high", "low", "close")
 _INTEGERS = ("ts", "side", "id")
 _OPTIONAL = ("volume", "quote_volume", "trades", "taker_buy_volume")
 _SAME = {"ts_recv": "ts_event"}  # in a backtest what has happened is known at once
@@ -31,11 +31,13 @@ class Timeline:
     times: three int64 columns: open time, event time, symbol index. prices: four float64 columns: open, high, low,
     close; marks and indices: the same of the mark and of the index price, the traded prices where there are none.
     columns: further float64 columns by name (volume …, and the features that the strategy reads).
-    callback: the strategy's method that the rows are for. kind: what it is given.
+    callback: the strategy's method that the rows are for. kind: what it is given. wanted: the rows on which it is
+    called, None for all. volumes: float64, of each row; empty if not known.
     """
 
     callback = "on_bar"
     kind: type[Any] = Bar
+    wanted: np.ndarray | None = None
 
     def __init__(
         self,
@@ -52,6 +54,7 @@ class Timeline:
         self.marks = marks or prices
         self.indices = indices or prices
         self.columns = dict(columns)
+        self.volumes = self.columns.get("volume", self.columns.get("quantity", np.zeros(0)))
 
     def __len__(self) -> int:
         return len(self.times[0])
@@ -59,7 +62,7 @@ class Timeline:
     def table(self) -> dict[str, np.ndarray]:
         """The column of each field of a row, but for its symbol and what no source has told."""
         times = {"ts": self.times[TS], "ts_event": self.times[TS_EVENT]}
-        return {**times, **dict(zip(_PRICES, self.prices, strict=True)), **self.columns}
+        return {**times, **dict(zip(PRICES, self.prices, strict=True)), **self.columns}
 
     def row_type(self, fields: Iterable[str] | None = None) -> type[Any]:
         """The type of this timeline's rows: `kind`, with a field for each feature if there are any.
@@ -177,12 +180,12 @@ def merge(
             row = int(np.argmax(np.diff(ts) <= 0)) + 1
             raise DataError(f"{symbol}: bar times do not rise at row {row}", remedy="Sort and de-duplicate", row=row)
         _check_prices(symbol, columns)
-        names += [name for name in columns if name not in (*_PRICES, "ts", *names)]
+        names += [name for name in columns if name not in (*PRICES, "ts", *names)]
     names.sort(key=lambda name: _OPTIONAL.index(name) if name in _OPTIONAL else len(_OPTIONAL))
     order = _event_order(whole, lengths_us)
     known = {symbol: {"ts": columns["ts"] + lengths_us[symbol]} for symbol, columns in whole.items()}
     times = _lay(whole, "ts", order), _lay(known, "ts", order), _symbols(whole, order)
-    prices = [_lay(whole, name, order) for name in _PRICES]
+    prices = [_lay(whole, name, order) for name in PRICES]
     merged = {name: _lay(whole, name, order) for name in names}
     beside = [_beside(prices, layer, whole, order) if layer else None for layer in (marks, indices)]
     return Timeline(list(bars), times, prices, merged, *beside)
@@ -255,17 +258,17 @@ def _beside(
         )
         start += len(rows)
         if symbol in layer:
-            known = ~np.isnan([layer[symbol][name] for name in _PRICES]).any(axis=0)
-            whole = {"ts": columns["ts"][known], **{name: layer[symbol][name][known] for name in _PRICES}}
+            known = ~np.isnan([layer[symbol][name] for name in PRICES]).any(axis=0)
+            whole = {"ts": columns["ts"][known], **{name: layer[symbol][name][known] for name in PRICES}}
             _check_prices(symbol, whole)
-            for column, name in zip(found, _PRICES, strict=True):
+            for column, name in zip(found, PRICES, strict=True):
                 column[rows[known]] = whole[name]
     return found
 
 
 def _check_prices(symbol: str, columns: Columns) -> None:
     """Matching relies on 0 < low ≤ open, close ≤ high < ∞; what is not so is no bar."""
-    open_, high, low, close = (columns[name] for name in _PRICES)
+    open_, high, low, close = (columns[name] for name in PRICES)
     if misshapen(open_, high, low, close):
         good = (low > 0.0) & (low <= open_) & (low <= close) & (open_ <= high) & (close <= high) & (high < np.inf)
         row = int(np.argmin(good))

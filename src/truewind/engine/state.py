@@ -95,7 +95,7 @@ class State:
         self.open, self.high, self.low, self.close = timeline.prices
         self.mark_open, self.mark_high, self.mark_low, self.mark_close = timeline.marks
         self.index_open, self.index_high, self.index_low, self.index_close = timeline.indices
-        self.volumes = timeline.columns.get("volume", timeline.columns.get("quantity", np.zeros(0)))
+        self.volumes = timeline.volumes
         self.costs, self.limits = costs, limits
         self.sizing, self.signal = np.zeros(1, SIZING), np.zeros(1, SIGNAL)
         self.following = np.zeros(len(instruments), FOLLOWING)

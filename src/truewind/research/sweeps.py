@@ -200,6 +200,10 @@ class _Market:
 
     def __init__(self, lake: Lake, settings: BacktestSettings, warmup: int) -> None:
         data = settings.data
+        if data.inner_timeframe:
+            raise ConfigError(
+                "A sweep runs on bars of one length", remedy="Leave data.inner_timeframe out, or run single backtests"
+            )
         self.source: Replay = replay(lake, data, {})
         self.timeline = self.source.timeline
         self.days: Days = days_of(self.timeline)
