@@ -10,6 +10,7 @@ from truewind.config import Settings
 from truewind.domain.position import Position
 from truewind.domain.signal import HOLD, Signal, Want
 from truewind.features.base import Feature, derived, parameter, scalars
+from truewind.numerics.fma import fma
 from truewind.numerics.jit import kernel
 from truewind.strategies.base import SignalStrategy
 
@@ -19,7 +20,10 @@ _LONG, _SHORT = Signal(Want.LONG), Signal(Want.SHORT)
 @kernel(inline=True)
 def average_step(close: float, length: int, since: int, seen: int, value: float) -> tuple[float, int, float]:
     weight = 2.0 / (length + 1.0)
-    value = weight * close + (1.0 - weight) * value if seen else close
+    if seen >= since:
+        value = fma(1.0 - weight, value, weight * close)
+        return value, seen, value
+    value = fma(1.0 - weight, value, weight * close) if seen else close
     seen += 1
     return (value if seen >= since else nan), seen, value
 
