@@ -223,9 +223,7 @@ class Naive:
                     start, top, bottom = self.index[:3] if order.by_index else (at_open, high, low)
                     price = order.trigger
                     reached = top >= price if order.rising else bottom <= price
-                elif (
-                    order.rests and not against and self.left > 0 and order.inside != self.row
-                ):
+                elif order.rests and not against and self.left > 0 and order.inside != self.row:
                     price = order.price
                     past = price - low if order.side > 0 else high - price
                     reached = past > 0 or (past == 0 and self.costs.touch)

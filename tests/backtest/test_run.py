@@ -288,3 +288,35 @@ def test_every_config_that_is_shipped_is_valid():
         settings = load_config(path)
         strategy = load(settings.strategy.path, settings.strategy.params)
         assert not (settings.sizing.method == "risk" and type(strategy).__name__ == "EmaCross"), "never trades"
+
+
+def test_several_strategies_share_one_account(config, go, tmp_path):
+    """Two strategies: the report names both, orders and fills say whose they are, and the nets add up to the result."""
+    one = config.pop("strategy")
+    config["strategies"] = [{"name": "first", **one, "allocation": 0.5}, {"name": "second", **one, "allocation": 0.25}]
+    result = go(config)
+    parts = result.summary["strategies"]
+    assert [part["name"] for part in parts] == ["first", "second"]
+    gained = result.summary["final_equity"] - result.summary["initial_equity"]
+    assert sum(part["net"] for part in parts) == pytest.approx(gained, abs=1e-6)
+    orders = pl.read_parquet(result.run_dir / "orders.parquet")
+    assert set(orders["strategy"]) == {"first", "second"}
+    page = (result.run_dir / "report.html").read_text()
+    assert '<section id="strategies">' in page
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"lane": "compiled"}, "event lane"),
+        ({"strategies": [{"name": "a", "path": "x:Y"}, {"name": "a", "path": "x:Y"}]}, "same name"),
+        ({"strategies": [{"name": "a", "path": "x:Y", "symbols": ["NONE"]}]}, "NONE"),
+        ({"strategies": []}, "name a strategy"),
+    ],
+)
+def test_strategies_that_cannot_share_an_account_are_refused(change, says, config, go):
+    """Before anything is written, with what is wrong."""
+    one = config.pop("strategy")
+    config["strategies"] = [{"name": "first", **one}]
+    with pytest.raises(ConfigError, match=says):
+        go(config | change)

@@ -189,3 +189,14 @@ def test_refusals_tell_the_venues_code_and_words():
         "1 orders were rejected (leverage limit; at the venue -2027: Exceeded the maximum allowable position at "
         "current leverage)",
     ]
+
+
+def test_an_open_trade_that_paid_funding_is_worth_what_the_account_says():
+    """2 bought at 100, 1 % funding on 220 paid, still held at 110: 20 won, 2.2 paid."""
+    engine = play(
+        [flat(100), flat(100), flat(110), flat(110)], {0: lambda s: s.buy(2)},
+        funding={"BTCUSDT": [(3 * MINUTE, 0.01, 110.0)]},
+    )  # fmt: skip
+    fills, orders = tables.fills_table(engine.fills, units(engine)), tables.orders_table(engine.events, units(engine))
+    trade = round_trips(fills, orders, {"BTCUSDT": 110.0}).row(0, named=True)
+    assert (trade["gross_pnl"], trade["funding"], trade["net_pnl"], trade["open"]) == (20.0, -2.2, 17.8, True)

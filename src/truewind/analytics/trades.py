@@ -92,7 +92,7 @@ def round_trips(
         (pl.col("worth") * pl.col("growth")).filter(entry).sum().alias("entry_value"),
         (pl.col("worth") * -pl.col("growth")).filter(exit_).sum().alias("exit_value"),
         pl.col("notional").filter(entry).sum().alias("entry_notional"),
-        (pl.col("side") * pl.col("notional")).sum().alias("bought"),
+        (pl.col("side") * pl.col("notional")).filter(pl.col("quantity") > 0).sum().alias("bought"),
         pl.col("realised").filter(~pl.col("is_funding")).sum().alias("realised"),
         pl.col("realised").filter("is_funding").sum().alias("funding"),
         pl.col("fee").sum().alias("fees"),

@@ -30,7 +30,7 @@ class BookJob:
 
     def __init__(self, settings: "BacktestSettings", lake: Lake) -> None:
         self.settings = settings
-        self.strategy = load_book(settings.strategy.path, settings.strategy.params)
+        self.strategy = load_book(settings.chosen.path, settings.chosen.params)
         self._decide = _machine_face(settings.lane, self.strategy)
         self.lane = "event" if self._decide is None else "compiled"
         source = replay_book(lake, settings.data)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import orjson
+import polars as pl
 from pydantic import Field, model_validator
 
 from truewind import log
@@ -34,14 +35,15 @@ from truewind.engine.book_lane import BookVenueSettings
 from truewind.engine.compiled import CompiledEngine, build
 from truewind.engine.engine import Engine
 from truewind.engine.merge import CLOSE, SYMBOL
-from truewind.errors import StorageError, TruewindError
+from truewind.engine.portfolio import Member, PortfolioEngine, Team
+from truewind.errors import ConfigError, StorageError, TruewindError
 from truewind.execution.simulated.costs import CostSettings
 from truewind.portfolio.margin import Margin, MarginSettings
 from truewind.risk.gate import RiskSettings
 from truewind.storage.journal import JournalWriter
 from truewind.storage.lake import Lake
 from truewind.storage.snapshot import Snapshot
-from truewind.strategies.base import load
+from truewind.strategies.base import Strategy, load
 from truewind.strategies.sizing import SizingSettings
 from truewind.venues.binance.terms import known_tiers
 
@@ -55,6 +57,19 @@ class StrategySettings(Settings):
     params: dict[str, Any] = Field(default_factory=dict)
 
 
+class MemberSettings(StrategySettings):
+    """One strategy of several on the same account.
+
+    name: as in the report. symbols: those of data.symbols that it sees and trades; left out: all. sizing: its own.
+    allocation: what part of the account's equity it sizes by.
+    """
+
+    name: str
+    symbols: tuple[str, ...] = ()
+    sizing: SizingSettings = SizingSettings()
+    allocation: float = Field(default=1.0, gt=0.0, le=1.0)
+
+
 class AccountSettings(Settings):
     """cash: what the account starts with, in `currency`. leverage: initial margin is notional ÷ leverage."""
 
@@ -66,6 +81,7 @@ class AccountSettings(Settings):
 class BacktestSettings(Settings):
     """A backtest, whole: its result follows from these settings, the data snapshot and the code.
 
+    strategy, or strategies: one, or several that share the account (in the event lane). sizing is that of `strategy`.
     book: how orders fill in a run on an order book (data.kind: book); costs then says the fees, and nothing else.
 
     lane: "event" calls the strategy as Python, "compiled" runs its decide as machine code, "auto" does so where that is
@@ -74,7 +90,8 @@ class BacktestSettings(Settings):
 
     name: str
     data: DataSettings
-    strategy: StrategySettings
+    strategy: StrategySettings | None = None
+    strategies: tuple[MemberSettings, ...] = ()
     account: AccountSettings = AccountSettings()
     sizing: SizingSettings = SizingSettings()
     costs: CostSettings = CostSettings()
@@ -83,6 +100,28 @@ class BacktestSettings(Settings):
     book: BookVenueSettings = BookVenueSettings()
     lane: Literal["auto", "event", "compiled"] = "auto"
     seed: int = 42
+
+    @model_validator(mode="after")
+    def _one_or_several(self) -> "BacktestSettings":
+        if (self.strategy is None) != bool(self.strategies):
+            raise ValueError("name a strategy, or several under strategies, and not both")
+        names = [member.name for member in self.strategies]
+        if len(set(names)) < len(names):
+            raise ValueError("two strategies have the same name")
+        for member in self.strategies:
+            if set(member.symbols) - set(self.data.symbols):
+                unknown = ", ".join(sorted(set(member.symbols) - set(self.data.symbols)))
+                raise ValueError(f"strategy {member.name} wants {unknown}, which data.symbols does not name")
+        if self.strategies and (self.lane == "compiled" or self.data.kind == "book"):
+            raise ValueError("several strategies run in the event lane, on bars or trades")
+        return self
+
+    @property
+    def chosen(self) -> StrategySettings:
+        """The strategy of a run that has one. Raises ConfigError for a run of several."""
+        if self.strategy is None:
+            raise ConfigError("This needs a config with one strategy", remedy="Name it under strategy")
+        return self.strategy
 
     @model_validator(mode="after")
     def _margin_lasts(self) -> "BacktestSettings":
@@ -181,13 +220,41 @@ class Job(Protocol):
         ...
 
 
+def _strategy(settings: BacktestSettings) -> Strategy:
+    """The strategy that the settings name, or the team of them."""
+    if not settings.strategies:
+        strategy = load(settings.chosen.path, settings.chosen.params)
+        strategy.sizing = settings.sizing
+        return strategy
+    members = []
+    for wanted in settings.strategies:
+        strategy = load(wanted.path, wanted.params)
+        strategy.sizing = wanted.sizing
+        members.append(Member(wanted.name, strategy, wanted.symbols or settings.data.symbols, wanted.allocation))
+    return Team(members)
+
+
+def _reads(strategy: Strategy) -> dict[str, str]:
+    """All features that are read, by field. Raises ConfigError if two strategies call different ones by one name."""
+    if not isinstance(strategy, Team):
+        return named(strategy.features())
+    found: dict[str, str] = {}
+    for member in strategy.members:
+        for name, spec in named(member.strategy.features()).items():
+            if found.setdefault(name, spec) != spec:
+                raise ConfigError(
+                    f"Strategy {member.name} calls {spec} '{name}', and another calls {found[name]} so",
+                    remedy="Let features() of one of them choose another name",
+                )
+    return found
+
+
 class BarJob:
     """A backtest on bars or trades."""
 
     def __init__(self, settings: BacktestSettings, lake: Lake) -> None:
-        self.strategy = strategy = load(settings.strategy.path, settings.strategy.params)
-        strategy.sizing = settings.sizing
-        source = replay(lake, settings.data, named(strategy.features()))
+        self.strategy = strategy = _strategy(settings)
+        source = replay(lake, settings.data, _reads(strategy))
         self.settings, self.snapshot, self.warnings = settings, source.snapshot, source.warnings
         margined = any(instrument.can_short for instrument in source.instruments)
         self.assumptions = [*settings.costs.assumptions(), *(settings.margin.assumptions() if margined else [])]
@@ -239,6 +306,11 @@ def _write_results(run_dir: Path, engine: Engine, settings: BacktestSettings) ->
         "equity": equity, "trades": trades, "fills": fills, "orders": orders, "benchmark": benchmark,
         "candles": tables.candles_table(timeline),
     }  # fmt: skip
+    if isinstance(engine, PortfolioEngine):
+        names = [member.name for member in engine.team.members]
+        written |= {"fills": tables.with_strategy(fills, names), "orders": tables.with_strategy(orders, names)}
+        written["strategies"] = pl.DataFrame(engine.results())
+        summary["strategies"] = [result._asdict() for result in engine.results()]
     for name, table in written.items():
         write_table(run_dir / f"{name}.parquet", table)
     write_json(run_dir / "summary.json", summary)
@@ -258,9 +330,16 @@ def identity(settings: BacktestSettings, snapshot: Snapshot, strategy: object) -
 
 
 def _strategy_digest(strategy: object) -> str:
-    """Hash of the file that the strategy comes from."""
+    """Hash of the file that the strategy comes from; of several, of all theirs."""
+    if isinstance(strategy, Team):
+        digests = "\n".join(_strategy_digest(member.strategy) for member in strategy.members)
+        return hashlib.sha256(digests.encode()).hexdigest()[:16]
     file = getattr(sys.modules.get(type(strategy).__module__), "__file__", None)
     return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16] if file else "interactive"
+
+
+def _named(settings: BacktestSettings) -> str:
+    return ", ".join(f"{m.name}: {m.path}" for m in settings.strategies) or settings.chosen.path
 
 
 def _about(settings: BacktestSettings, job: Job, known: dict[str, str], run_id: str, started: int) -> dict[str, Any]:
@@ -269,7 +348,7 @@ def _about(settings: BacktestSettings, job: Job, known: dict[str, str], run_id: 
         "result_id": known["result_id"],
         "data_snapshot": known["data_snapshot"],
         "code_version": known["code_version"],
-        "strategy": f"{settings.strategy.path} ({known['strategy_code']})",
+        "strategy": f"{_named(settings)} ({known['strategy_code']})",
         "seed": str(settings.seed),
         "python": platform.python_version(),
     }

@@ -68,6 +68,7 @@ def fills_table(fills: np.ndarray, units: Units) -> pl.DataFrame:
             "position": units.quantity(symbol, fills["position"]),
             "tag": fills["tag"],
             "leg": fills["leg"] // len(units.symbols),
+            "owner": fills["owner"],
         }
     )
 
@@ -91,13 +92,16 @@ def orders_table(events: np.ndarray, units: Units) -> pl.DataFrame:
             "parent": events["parent"],
             "reduce_only": events["reduce_only"].astype(bool),
             "tag": events["tag"],
+            "owner": events["owner"],
         }
     )
     filled = pl.col("event").is_in(_FILLED)
     return (
         table.group_by("order_id", maintain_order=True)
         .agg(
-            pl.col("symbol", "type", "side", "quantity", "price", "trigger", "parent", "reduce_only", "tag").first(),
+            pl.col(
+                "symbol", "type", "side", "quantity", "price", "trigger", "parent", "reduce_only", "tag", "owner"
+            ).first(),
             pl.col("ts").first().alias("created"),
             pl.col("ts").filter(pl.col("status").is_in(_TERMINAL)).last().alias("ended"),
             pl.col("status").last(),
@@ -113,8 +117,16 @@ def orders_table(events: np.ndarray, units: Units) -> pl.DataFrame:
         )
         .select(
             *("order_id", "symbol", "created", "ended", "type", "side", "quantity", "price", "trigger"),
-            *("status", "filled", "reason", "parent", "reduce_only", "tag"),
+            *("status", "filled", "reason", "parent", "reduce_only", "tag", "owner"),
         )
+    )
+
+
+def with_strategy(table: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """`table` with the name of the strategy that owns each row, null for what concerns all that hold."""
+    known = dict(enumerate(names))
+    return table.with_columns(
+        pl.col("owner").replace_strict(known, default=None, return_dtype=pl.String).alias("strategy")
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 # halted: equity after some bar was less than `keep` × peak: no order that opens is let through any more.
 # marked: the run has mark prices of its own. tiers_at: when some symbol's margin tiers change next. booked: fills and
 # payments so far. bounded: how many of them there were when the safe marks were reckoned; -1: reckon them anew.
+# owner: the strategy that is speaking.
 ACCOUNT = np.dtype(
     [
         ("cash", np.int64),
@@ -33,6 +34,7 @@ ACCOUNT = np.dtype(
         ("tiers_at", np.int64),
         ("booked", np.int64),
         ("bounded", np.int64),
+        ("owner", np.int64),
     ],
     align=True,
 )

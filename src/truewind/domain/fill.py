@@ -37,8 +37,9 @@ class FillKind:
 # (0 while it grows), signed like the position. realised: profit booked. fee: paid if positive.
 # slippage: what the fill cost against the price before slippage, ≥ 0.
 # position: lots after the fill. cost: cost basis after it. cash: wallet after it.
-# leg: row of the position. The wide fields come first, and none is padded: a run writes millions of these, and padding
-# holds anything, where equal runs must leave equal bytes.
+# leg: row of the position. owner: the strategy whose order it was, -1 for what concerns all that hold.
+# The wide fields come first, and none is padded: a run writes millions of these, and padding holds anything, where
+# equal runs must leave equal bytes.
 FILL = np.dtype(
     [
         ("ts", np.int64),
@@ -54,6 +55,7 @@ FILL = np.dtype(
         ("cost", np.int64),
         ("cash", np.int64),
         ("tag", np.int64),
+        ("owner", np.int64),
         ("row", np.int32),
         ("symbol", np.int32),
         ("leg", np.int32),

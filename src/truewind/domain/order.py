@@ -246,6 +246,7 @@ ORDER = np.dtype(
         ("refilled", np.int64),
         ("self_trade", np.int64),
         ("met", np.int64),
+        ("owner", np.int64),
     ],
     align=True,
 )
@@ -263,6 +264,7 @@ ORDER_EVENT = np.dtype(
         ("parent", np.int64),
         ("group", np.int64),
         ("tag", np.int64),
+        ("owner", np.int64),
         ("row", np.int32),
         ("symbol", np.int32),
         ("reason", np.int16),

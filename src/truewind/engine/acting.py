@@ -4,6 +4,7 @@ What a signal means is told in `strategies.base.SignalStrategy`; here stands how
 """
 
 import math
+from typing import Any
 
 from truewind.domain.clock import iso
 from truewind.domain.order import Event, OrderType, Reason, Status
@@ -23,6 +24,7 @@ from truewind.portfolio.state import (
     orders_of,
     positions_of,
     prices_of,
+    shares_of,
     signal_of,
     sizing_of,
 )
@@ -45,25 +47,37 @@ _HIGHEST = 1e15  # no price is as high
 @kernel
 def leg_of(state: int, symbol: int, side: int) -> int:
     """Row of the position of `symbol`; in hedge mode that of `side`, or for 0 of the one held (long if both)."""
-    positions, symbols = positions_of(state), len(instruments_of(state))
-    if len(positions) == symbols or side > 0 or (side == 0 and positions[symbol]["lots"] != 0):
+    symbols = len(instruments_of(state))
+    if len(positions_of(state)) == symbols or side > 0 or (side == 0 and share_of(state, symbol)["lots"] != 0):
         return symbol
     return symbol + symbols
+
+
+@kernel(inline=True)
+def share_of(state: int, leg: int) -> Any:
+    """What the strategy that is speaking holds of `leg`."""
+    return shares_of(state)[account_of(state)["owner"] * len(positions_of(state)) + leg]
+
+
+@kernel
+def held_lots(state: int, symbol: int) -> int:
+    """Signed lots of `symbol` that the strategy that is speaking holds; in hedge mode of one side."""
+    return int(share_of(state, leg_of(state, symbol, 0))["lots"])
 
 
 @kernel
 def position_of(state: int, symbol: int, side: int) -> tuple[int, float, float, float, int]:
     """The fields of `domain.position.Position`; side: see `leg_of`."""
     leg = leg_of(state, symbol, side)
-    position, instrument = positions_of(state)[leg], instruments_of(state)[symbol]
-    lots = position["lots"]
+    position, instrument = share_of(state, leg), instruments_of(state)[symbol]
+    lots, owner = position["lots"], account_of(state)["owner"]
     if lots == 0:
         return 0, 0.0, _NAN, _NAN, 0
     orders = orders_of(state)
     stop = _NAN
     for j in range(account_of(state)["orders"]):
         order = orders[j]
-        working = order["leg"] == leg and order["status"] == _ACCEPTED
+        working = order["leg"] == leg and order["status"] == _ACCEPTED and order["owner"] == owner
         if working and order["reduce_only"] and order["rising"] == order["side"] and order["trigger"] > 0:
             stop = order["trigger"] * instrument["tick_num"] / instrument["tick_den"]
             break
@@ -78,11 +92,12 @@ def follow(state: int, k: int, symbol: int) -> int:
 
     Returns IDLE, DONE (orders were sent or withdrawn), FLUSH (nothing was done), or what is wrong with the signal.
     """
-    said, mine, money = signal_of(state), following_of(state)[symbol], account_of(state)
+    said, money = signal_of(state), account_of(state)
+    mine = following_of(state)[money["owner"] * len(instruments_of(state)) + symbol]
     now, side = time_at(state, k), said["side"]
     if side < _SHORT or side > _HOLD:
         return BAD_SIDE
-    held = positions_of(state)[leg_of(state, symbol, 0)]["lots"]
+    held = held_lots(state, symbol)
     here = 1 if held > 0 else (-1 if held < 0 else 0)
     acts = side != mine["last"] and side != _HOLD and (side != here or side == _FLAT or moving(state, symbol))
     if not acts and mine["expiry"] > now:
@@ -113,9 +128,11 @@ def follow(state: int, k: int, symbol: int) -> int:
 @kernel
 def moving(state: int, symbol: int) -> bool:
     """Whether an order is still on its way, so that the position will not stay what it is."""
-    orders = orders_of(state)
+    orders, owner = orders_of(state), account_of(state)["owner"]
     for j in range(account_of(state)["orders"]):
-        if orders[j]["symbol"] == symbol and (orders[j]["status"] == _SUBMITTED or takes(orders[j])):
+        order = orders[j]
+        own = order["symbol"] == symbol and order["owner"] == owner
+        if own and (order["status"] == _SUBMITTED or takes(order)):
             return True
     return False
 
@@ -140,11 +157,11 @@ def check(state: int, k: int) -> int:
 
 @kernel
 def cancel_all(state: int, k: int, symbol: int) -> None:
-    """Withdraw all working orders of `symbol`, oldest first."""
+    """Withdraw the strategy's working orders of `symbol`, oldest first."""
     account, orders = account_of(state), orders_of(state)
     j = 0
     while j < account["orders"]:
-        if orders[j]["symbol"] == symbol:
+        if orders[j]["symbol"] == symbol and orders[j]["owner"] == account["owner"]:
             cancel(state, orders[j]["id"], k, _BY_STRATEGY, _CANCEL)
             j = 0
         else:
@@ -153,10 +170,17 @@ def cancel_all(state: int, k: int, symbol: int) -> None:
 
 @kernel
 def close(state: int, k: int, symbol: int, tag: int) -> None:
-    """Close what is held at market."""
-    held = positions_of(state)[leg_of(state, symbol, 0)]["lots"]
+    """Close what is held at market.
+
+    Reduce-only is judged on what the account holds: where another strategy holds so much of the other side that
+    nothing, or not enough, is left to reduce, the order is a plain one.
+    """
+    held = held_lots(state, symbol)
     if held != 0:
-        submit(state, k, symbol, -1 if held > 0 else 1, _MARKET, abs(held), 0, 1, 0, tag)
+        side = -1 if held > 0 else 1
+        net = positions_of(state)[leg_of(state, symbol, 0)]["lots"]
+        reduces = 1 if net * side <= -abs(held) else 0
+        submit(state, k, symbol, side, _MARKET, abs(held), 0, reduces, 0, tag)
 
 
 @kernel
@@ -176,7 +200,7 @@ def enter(state: int, k: int, symbol: int) -> int:
     lots = quantity * instrument["lot_den"] / instrument["lot_num"]
     if not lots < 4e18:
         return BAD_QUANTITY
-    turning = abs(positions_of(state)[leg_of(state, symbol, 0)]["lots"])
+    turning = abs(held_lots(state, symbol))
     if turning != 0 and len(positions_of(state)) > len(instruments_of(state)):  # in hedge mode nothing turns
         close(state, k, symbol, tag)
         turning = 0

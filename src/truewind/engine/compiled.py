@@ -22,6 +22,7 @@ from truewind.domain.signal import Signal
 from truewind.engine.acting import fault
 from truewind.engine.engine import Engine, Progress
 from truewind.engine.merge import CLOSE, SYMBOL, Timeline
+from truewind.engine.portfolio import PortfolioEngine, Team
 from truewind.errors import ConfigError, StrategyError, suggest
 from truewind.execution.simulated.lifecycle import FLUSH
 from truewind.numerics.jit import KernelError, generated, refusals
@@ -307,6 +308,8 @@ def build(lane: str, timeline: Timeline, instruments: Any, strategy: Strategy, *
 
     Raises StrategyError if the compiled lane is asked for and the strategy cannot run there.
     """
+    if isinstance(strategy, Team):
+        return PortfolioEngine(timeline, instruments, strategy, **settings)
     if lane == "compiled" or (lane == "auto" and len(timeline) >= WORTH_COMPILING and not obstacle(strategy)):
         try:
             return CompiledEngine(timeline, instruments, strategy, **settings)

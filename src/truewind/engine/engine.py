@@ -60,13 +60,14 @@ class Engine:
         margin: Margin | None = None,
         funding: Mapping[str, np.ndarray] | None = None,
         journal: Journal | None = None,
+        owners: int = 1,
     ) -> None:
         self.timeline = timeline
         self.instruments = list(instruments)
         self.strategy = strategy
         timeline.row_type(strategy.bar_fields())  # refuses a field that does not exist before anything is done
         self.currency = currency
-        self.state = State(instruments, timeline, cash, currency, costs, limits, funding or {}, margin)
+        self.state = State(instruments, timeline, cash, currency, costs, limits, funding or {}, margin, owners=owners)
         self.symbols = [instrument.symbol for instrument in instruments]
         self._handle = self.state.handle
         self._signal = self.state.signal.view(np.uint8).data
@@ -148,7 +149,10 @@ class Engine:
                 self._row = row  # by this bar's close at the latest a fill in it is known; orders go out then
                 for fill in state.fills[first:filled].copy():
                     if fill["lots"] > 0:
-                        self.strategy.on_fill(self._fill(fill))
+                        self._tell(fill)
+
+    def _tell(self, fill: np.void) -> None:
+        self.strategy.on_fill(self._fill(fill))
 
     def _finish(self) -> None:
         """Value the last bars and end what still works."""

@@ -197,6 +197,7 @@ def draft(state: int, symbol: int, side: int, kind: int, lots: int) -> int:
     order["refilled"] = -1
     order["self_trade"] = 0
     order["met"] = 0
+    order["owner"] = money["owner"]
     return int(j)
 
 

@@ -41,6 +41,7 @@ class State:
         funding: Mapping[str, np.ndarray],
         margin: Margin | None = None,
         *,
+        owners: int = 1,
         buffer_rows: int | None = None,
     ) -> None:
         for instrument in instruments:
@@ -79,6 +80,10 @@ class State:
         self.funding = np.concatenate([*tables, np.zeros(0, FUNDING)])
         self.positions["last_funding"][: len(ends)] = ends
         self.positions["next_funding"][: len(ends)] = ends - [len(table) for table in tables]
+        self.shares = self.positions
+        if owners > 1:
+            self.shares = np.tile(self.positions, owners)
+            self.shares["wallet"] = CROSS
         self.account = np.zeros(1, ACCOUNT)
         for name in ("cash", "initial", "equity", "peak"):
             self.account[name] = units
@@ -98,7 +103,7 @@ class State:
         self.volumes = timeline.volumes
         self.costs, self.limits = costs, limits
         self.sizing, self.signal = np.zeros(1, SIZING), np.zeros(1, SIGNAL)
-        self.following = np.zeros(len(instruments), FOLLOWING)
+        self.following = np.zeros(owners * len(instruments), FOLLOWING)
         self.following["last"], self.following["expiry"] = Want.HOLD, NEVER
         self.counters = self.account.view(np.int64).data
         self._words = np.zeros(WORDS, np.int64)

@@ -198,6 +198,7 @@ def write_fill(
     fill["cost"] = position["cost"]
     fill["cash"] = money["cash"]
     fill["tag"] = tag
+    fill["owner"] = -1 if order == 0 else 0
     money["fills"] += 1
     money["booked"] += 1
 

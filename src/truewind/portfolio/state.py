@@ -28,14 +28,14 @@ ARRAYS = (
     *("mark_open", "mark_high", "mark_low", "mark_close", "index_open", "index_high", "index_low", "index_close"),
     *("volumes", "equity", "funding", "instruments", "positions", "account"),
     *("orders", "fills", "events", "costs", "limits", "sizing", "signal", "following"),
-    *("margins", "tiers", "rules"),
+    *("margins", "tiers", "rules", "shares"),
 )
 WORDS = 2 * len(ARRAYS)
 _LAYOUTS: tuple[Any, ...] = (
     *(3 * [np.int64] + 4 * [np.float64] + 8 * [np.float64]),
     *(np.float64, np.float64, FUNDING, INSTRUMENT, POSITION, ACCOUNT),
     *(ORDER, FILL, ORDER_EVENT, COSTS, LIMITS, SIZING, SIGNAL, FOLLOWING),
-    *(MARGIN, TIER, FILTERS),
+    *(MARGIN, TIER, FILTERS, POSITION),
 )
 DTYPES = {name: np.dtype(layout) for name, layout in zip(ARRAYS, _LAYOUTS, strict=True)}
 # Where kernels run as plain Python there are no addresses: the arrays by handle.
@@ -197,6 +197,15 @@ if COMPILED:
         w = words_at(state, WORDS)
         return array_at(w[62], w[63], FILTERS)
 
+    @kernel(inline=True)
+    def shares_of(state: int) -> Any:
+        """What each strategy holds: POSITION rows as those of the account, for one strategy after the other.
+
+        Of a single strategy it is the account's positions themselves.
+        """
+        w = words_at(state, WORDS)
+        return array_at(w[64], w[65], POSITION)
+
 else:
 
     def prefetch_row(state: int, k: int) -> None:
@@ -217,4 +226,4 @@ else:
     positions_of, account_of, orders_of, fills_of = map(_finder, ARRAYS[19:23])
     events_of, costs_of, limits_of, sizing_of = map(_finder, ARRAYS[23:27])
     signal_of, following_of, margins_of, tiers_of = map(_finder, ARRAYS[27:31])
-    rules_of = _finder("rules")
+    rules_of, shares_of = _finder("rules"), _finder("shares")

@@ -144,7 +144,7 @@ class _Plan:
         self.settings = self.settings_of(())
         first = self._first()
         self.strategy = compilable(first)
-        self._base = dict(self.settings.strategy.params)
+        self._base = dict(self.settings.chosen.params)
         self.warmup = 0
         if self.settings.data.start is not None:
             self.warmup = max(features.warmup(list(self.reads(trial).values())) for trial in self._valid())
@@ -152,9 +152,7 @@ class _Plan:
     def settings_without_varied(self) -> BacktestSettings:
         """The settings that hold for all trials: the identity of the sweep."""
         params = {key: value for key, value in self._base.items() if key not in {name for _, name in self._given}}
-        return self.settings.model_copy(
-            update={"strategy": self.settings.strategy.model_copy(update={"params": params})}
-        )
+        return self.settings.model_copy(update={"strategy": self.settings.chosen.model_copy(update={"params": params})})
 
     def settings_of(self, values: Sequence[Any]) -> BacktestSettings:
         """The settings of a trial, but for the strategy's parameters. Raises ConfigError."""
@@ -177,7 +175,7 @@ class _Plan:
 
     def _first(self) -> Strategy:
         """Any trial's strategy: the base's own parameters may be unusable without the varied ones."""
-        path, base = self.settings.strategy.path, self.settings.strategy.params
+        path, base = self.settings.chosen.path, self.settings.chosen.params
         failed: ConfigError | None = None
         for values in self.space:
             try:

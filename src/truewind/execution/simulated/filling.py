@@ -18,9 +18,11 @@ from truewind.numerics.exact import to_price
 from truewind.numerics.jit import kernel
 from truewind.portfolio.ledger import RATE_SCALE, book_fill, book_funding
 from truewind.portfolio.margin import cross_equity, cross_wallet, notional_at, unrealised
+from truewind.portfolio.shares import share_fill, share_funding
 from truewind.portfolio.state import (
     account_of,
     costs_of,
+    fills_of,
     funding_of,
     instruments_of,
     margins_of,
@@ -166,6 +168,7 @@ def execute(state: int, j: int, reference: int, worst: int, maker: int, ts: int,
     )
     if not booked:
         return 0
+    share_fill(state, order["owner"])
     positions[symbol]["left"] -= lots
     order["filled"] += lots
     change_order(state, j, ts, row, _FILL if lots == wanted else _PARTIAL_FILL, _NONE, lots)
@@ -202,6 +205,8 @@ def pay_funding(state: int, until: int, row: int, open_ticks: int, symbol: int) 
         mark = due["mark"] if due["mark"] > 0 else open_ticks
         for leg in range(symbol, len(positions), len(instruments_of(state))):
             held = positions[leg]["lots"] != 0 and due["rate"] != 0
-            if held and not book_funding(state, due["ts"], row, leg, mark, due["rate"]):
-                return
+            if held:
+                if not book_funding(state, due["ts"], row, leg, mark, due["rate"]):
+                    return
+                share_funding(state, leg, fills_of(state)[account_of(state)["fills"] - 1]["realised"])
         head["next_funding"] += 1

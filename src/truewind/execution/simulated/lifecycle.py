@@ -104,6 +104,7 @@ def change_order(state: int, j: int, ts: int, row: int, event: int, reason: int,
     report["parent"] = order["parent"]
     report["group"] = order["group"]
     report["tag"] = order["tag"]
+    report["owner"] = order["owner"]
     money["events"] += 1
 
 

@@ -27,6 +27,7 @@ from truewind.portfolio.margin import (
     liquidation_prices,
     unrealised,
 )
+from truewind.portfolio.shares import share_liquidation
 from truewind.portfolio.state import (
     account_of,
     fills_of,
@@ -149,7 +150,8 @@ def liquidate(state: int, leg: int, mark: float, ts: int, row: int) -> None:
     wallet = int(position["wallet"])
     if not book_fill(state, ts, row, 0, leg, _LIQUIDATION, side, 0, price, lots, reference, 0, 0):
         return
-    booked = fills_of(state)[money["fills"] - 1]
+    last = money["fills"] - 1
+    booked = fills_of(state)[last]
     fee = mul_div(booked["notional"], terms["liquidation_fee"], RATE_SCALE)
     if isolated:
         balance = wallet + int(booked["realised"])
@@ -158,6 +160,7 @@ def liquidate(state: int, leg: int, mark: float, ts: int, row: int) -> None:
         for other in range(len(positions)):
             if positions[other]["wallet"] == CROSS and positions[other]["lots"] != 0:
                 charge(state, leg, fee)  # the account lives on; what else it holds backs it
+                share_liquidation(state, last, 0)
                 return
     left, charged, change = clear(balance, fee)
     charge(state, leg, charged)
@@ -165,6 +168,7 @@ def liquidate(state: int, leg: int, mark: float, ts: int, row: int) -> None:
         position["wallet"] = left if position["lots"] != 0 else 0
     if change < 0:
         book_payment(state, ts, row, leg, _INSURANCE, price, 0, -change)
+    share_liquidation(state, last, max(0, -change))
 
 
 @kernel

@@ -1,0 +1,217 @@
+"""Several strategies on one account: each has a seat of its own at the one desk, and positions net at the venue.
+
+Each strategy's orders go to the venue separately and carry their owner. What a strategy is shown as its position is its
+share of the account (see `portfolio.shares`): it need not know of the others. Equity, margin and limits are the
+account's. It runs in the event lane.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from truewind.domain.account import Account
+from truewind.domain.fill import Fill
+from truewind.domain.order import Order, OrderType, Side, Terms
+from truewind.domain.position import Position
+from truewind.domain.signal import Signal
+from truewind.engine.acting import position_of
+from truewind.engine.engine import Engine
+from truewind.engine.merge import Timeline
+from truewind.engine.state import ACCOUNT_FIELD
+from truewind.errors import StrategyError, TruewindError, suggest
+from truewind.execution.simulated.valuation import settle
+from truewind.portfolio.worth import coordinate, exposure
+from truewind.strategies.base import Strategy
+
+_OWNER = ACCOUNT_FIELD["owner"]
+
+
+class Member(NamedTuple):
+    """A strategy of several. symbols: those that it sees and trades. allocation: what of equity it sizes by (0 … 1)."""
+
+    name: str
+    strategy: Strategy
+    symbols: tuple[str, ...]
+    allocation: float = 1.0
+
+
+class Result(NamedTuple):
+    """What a strategy has come to, in the account's currency; net = realised + unrealised − fees + funding."""
+
+    name: str
+    orders: int
+    fills: int
+    realised: float
+    unrealised: float
+    fees: float
+    slippage: float
+    funding: float
+    net: float
+
+
+class Seat:
+    """What one of several strategies may do and see: `ports.Desk` for its share of the account."""
+
+    def __init__(self, engine: Engine, owner: int, member: Member) -> None:
+        self._engine, self._owner, self.member = engine, owner, member
+        self._sizing = member.strategy.sizing.record(engine.state.scale / member.allocation)
+        member.strategy.desk = self
+
+    def speak(self) -> Engine:
+        """From now on this strategy is the one that is speaking."""
+        self._engine.state.counters[_OWNER] = self._owner
+        self._engine.state.sizing[:] = self._sizing
+        return self._engine
+
+    @property
+    def symbols(self) -> Sequence[str]:
+        return self.member.symbols
+
+    @property
+    def now_us(self) -> int:
+        return self._engine.now_us
+
+    def submit(
+        self,
+        symbol: str,
+        side: Side,
+        quantity: float,
+        type: OrderType = OrderType.MARKET,
+        price: float = 0.0,
+        *,
+        reduce_only: bool = False,
+        parent: int = 0,
+        tag: int = 0,
+        terms: Terms | None = None,
+    ) -> int:
+        """See `ports.Desk.submit`."""
+        how: dict[str, Any] = {"reduce_only": reduce_only, "parent": parent, "tag": tag, "terms": terms}
+        return self.speak().submit(self._known(symbol), side, quantity, type, price, **how)
+
+    def follow(self, symbol: str, signal: Signal) -> int:
+        """See `ports.Desk.follow`."""
+        return self.speak().follow(self._known(symbol), signal)
+
+    def amend(
+        self, order_id: int, *, quantity: float = 0.0, price: float = 0.0, trigger: float = 0.0, trail: float = 0.0
+    ) -> bool:
+        """See `ports.Desk.amend`; False for an order of another strategy."""
+        changes = {"quantity": quantity, "price": price, "trigger": trigger, "trail": trail}
+        return self._owns(order_id) and self.speak().amend(order_id, **changes)
+
+    def cancel(self, order_id: int) -> bool:
+        """See `ports.Desk.cancel`; False for an order of another strategy."""
+        return self._owns(order_id) and self.speak().cancel(order_id)
+
+    def working(self, symbol: str) -> list[Order]:
+        """See `ports.Desk.working`: this strategy's."""
+        return [order for order in self._engine.working(self._known(symbol)) if self._owns(order.id)]
+
+    def position(self, symbol: str, side: int = 0) -> Position:
+        """See `ports.Desk.position`: this strategy's share."""
+        engine = self.speak()
+        return Position(*position_of(engine.state.handle, engine.index_of(self._known(symbol)), side))
+
+    def account(self) -> Account:
+        """The account, which all share."""
+        return self._engine.account()
+
+    def _known(self, symbol: str) -> str:
+        if symbol not in self.member.symbols:
+            remedy = suggest(str(symbol), self.member.symbols)
+            raise StrategyError(f"Strategy {self.member.name} has no symbol '{symbol}'", remedy=remedy)
+        return symbol
+
+    def _owns(self, order_id: int) -> bool:
+        orders = self._engine.state.orders[: self._engine.state.account[0]["orders"]]
+        return bool((orders["owner"][orders["id"] == order_id] == self._owner).any())
+
+
+class Team(Strategy):
+    """The members as one strategy, as the engine sees it: called in their order, each at its seat."""
+
+    def __init__(self, members: Sequence[Member]) -> None:
+        super().__init__()
+        self.members = list(members)
+        self.seats: list[Seat] = []
+
+    def on_start(self) -> None:
+        for seat in self.seats:
+            self._call(seat, seat.member.strategy.on_start)
+
+    def on_bar(self, bar: Any) -> None:
+        for seat in self.seats:
+            if bar.symbol in seat.member.symbols:
+                self._call(seat, seat.member.strategy.on_bar, bar)
+
+    def on_trade(self, trade: Any) -> None:
+        for seat in self.seats:
+            if trade.symbol in seat.member.symbols:
+                self._call(seat, seat.member.strategy.on_trade, trade)
+
+    def on_stop(self) -> None:
+        for seat in self.seats:
+            self._call(seat, seat.member.strategy.on_stop)
+
+    def told(self, owner: int, fill: Fill) -> None:
+        """Tell the owner of an order that it was filled; of a liquidation all that trade the symbol."""
+        for number, seat in enumerate(self.seats):
+            if number == owner or (owner < 0 and fill.symbol in seat.member.symbols):
+                self._call(seat, seat.member.strategy.on_fill, fill)
+
+    @staticmethod
+    def _call(seat: Seat, callback: Any, *given: Any) -> None:
+        seat.speak()
+        try:
+            callback(*given)
+        except TruewindError:
+            raise
+        except Exception as error:
+            raise StrategyError(
+                f"Strategy {seat.member.name} raised {type(error).__name__}: {error}",
+                remedy="The traceback is in the system log; the journal holds everything up to this bar",
+                strategy=seat.member.name,
+            ) from error
+
+
+class PortfolioEngine(Engine):
+    """An `Engine` for the members of a `Team`."""
+
+    def __init__(self, timeline: Timeline, instruments: Any, team: Team, **settings: Any) -> None:
+        super().__init__(timeline, instruments, team, owners=len(team.members), **settings)
+        self.team = team
+        for member in team.members:
+            for symbol in member.symbols:
+                self.index_of(symbol)
+        team.seats = [Seat(self, owner, member) for owner, member in enumerate(team.members)]
+        self._tells_fills = True
+
+    def _tell(self, fill: np.void) -> None:
+        self.team.told(int(fill["owner"]), self._fill(fill))
+
+    def results(self) -> list[Result]:
+        """What each member has come to; the nets add up to what the account has gained."""
+        state, fills, events = self.state, self.fills, self.events
+        settle(state.handle, len(self.timeline))
+        legs, found = len(state.positions), []
+        for owner, member in enumerate(self.team.members):
+            open_ = 0.0
+            shares = state.shares[owner * legs : (owner + 1) * legs]
+            for share in shares[shares["lots"] != 0]:
+                symbol = int(share["symbol"])
+                at = coordinate(float(state.positions[symbol]["mark"]), state.instruments[symbol])
+                open_ += exposure(int(share["lots"]), state.instruments[symbol]) * at - float(share["cost"])
+            sums = {name: int(shares[name].sum()) for name in ("realised", "fees", "slippage", "funding")}
+            net = sums["realised"] + open_ - sums["fees"] + sums["funding"]
+            found.append(
+                Result(
+                    name=member.name,
+                    orders=len(np.unique(events["order"][events["owner"] == owner])),
+                    fills=int(((fills["owner"] == owner) & (fills["lots"] > 0)).sum()),
+                    unrealised=open_ / state.scale,
+                    net=net / state.scale,
+                    **{name: amount / state.scale for name, amount in sums.items()},
+                )
+            )
+        return found
