@@ -4,11 +4,10 @@ from decimal import Decimal
 
 import numpy as np
 
-from truewind.domain.book import BOOK_EVENT, BookKind
+from truewind.domain.book import BOOK_EVENT, BookKind, Report
 from truewind.domain.instrument import Instrument, Kind
 from truewind.domain.order import Reason
 from truewind.engine.book_lane import BookLane, BookSettings
-from truewind.execution.simulated.book_state import Report
 from truewind.strategies.book import BookStrategy
 
 ONE = Instrument(

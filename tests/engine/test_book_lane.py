@@ -12,14 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from booked import END, ONE, START, Script, fills, level, made_up, reasons, run, settings_with, timeline, trade
-from truewind.domain.book import BookKind
+from truewind.domain.book import BookKind, Report
 from truewind.domain.instrument import Instrument, Kind
 from truewind.domain.order import TimeInForce
 from truewind.engine import book_desk as desk_of
 from truewind.engine.book_lane import BookLane
 from truewind.engine.book_loop import ON_TIMER
 from truewind.errors import StrategyError, ValidationError
-from truewind.execution.simulated.book_state import Report
 from truewind.numerics.jit import kernel
 from truewind.strategies.book import BookStrategy
 

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from booked import ONE, fills, level, run, trade
+from truewind.domain.book import Report
 from truewind.domain.fill import FillKind
 from truewind.domain.market import FUNDING
 from truewind.domain.order import Reason
-from truewind.execution.simulated.book_state import MARK, Report
+from truewind.execution.simulated.book_state import MARK
 from truewind.portfolio.margin import MarginSettings
 
 BUY = {1: lambda desk, _: desk.market(1, 10)}  # 10 at 101, fee 1.01

@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from booked import ONE, made_up, settings_with
-from truewind.domain.book import BookKind
+from truewind.domain.book import BookKind, Report
 from truewind.domain.fill import FillKind
 from truewind.domain.order import LIFE_CYCLE, Event, Status, TimeInForce
 from truewind.engine.book_lane import BookLane
-from truewind.execution.simulated.book_state import RESTS, Report
+from truewind.execution.simulated.book_state import RESTS
 from truewind.strategies.book import BookStrategy
 
 ENTRY_US = 700

@@ -4,11 +4,10 @@ import numpy as np
 import polars as pl
 
 from truewind.backtest.tables import UTC_US, Units
-from truewind.domain.book import BookKind
+from truewind.domain.book import BookKind, Report
 from truewind.domain.order import OrderType, Reason, Status
 from truewind.domain.timeframe import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from truewind.engine.book_lane import BookResult
-from truewind.execution.simulated.book_state import Report
 
 MAX_CANDLES = 1_500
 _STEPS_US = (SECOND_US, 5 * SECOND_US, 15 * SECOND_US, MINUTE_US, 5 * MINUTE_US, 15 * MINUTE_US, HOUR_US, DAY_US)

@@ -14,6 +14,23 @@ class BookKind(IntEnum):
     QUOTE = 3  # best price of one side as the venue told it (bookTicker): for checking, never applied
 
 
+class Report(IntEnum):
+    """What happened to an order on a book. All but the first are the venue's words."""
+
+    SUBMITTED = 0  # sent by us
+    ACCEPTED = 1
+    REJECTED = 2
+    PARTIALLY_FILLED = 3
+    FILLED = 4
+    CANCELLED = 5
+    EXPIRED = 6
+    AMENDED = 7
+    CANCEL_REJECTED = 8  # there is no such order any more, or not yet
+    AMEND_REJECTED = 9
+    TRIGGERED = 10
+    LIQUIDATED = 11  # of no order of ours: the venue has taken from the position
+
+
 # One row. Times in µs UTC; ticks ≥ 1; side: +1 bid (or buying aggressor), −1 ask, 0 for CLEAR.
 # last: the message that the row came in is complete. In the midst of one a book may be crossed for a moment.
 BOOK_EVENT = np.dtype(

@@ -4,12 +4,12 @@ Prices are ticks, quantities lots, times µs. What is known is known by the feed
 at the venue a moment ago still works here until the reply has come.
 """
 
+from truewind.domain.book import Report
 from truewind.domain.order import OrderType, Status, TimeInForce
 from truewind.execution.simulated.book_matching import put_request
 from truewind.execution.simulated.book_orders import find, note, rate_at
 from truewind.execution.simulated.book_state import (
     NOWHERE,
-    Report,
     Request,
     known_book_at,
     lane_at,

@@ -15,7 +15,7 @@ import polars as pl
 from pydantic import Field
 
 from truewind.config import Settings
-from truewind.domain.book import BOOK_EVENT, BookKind
+from truewind.domain.book import BOOK_EVENT, BookKind, Report
 from truewind.domain.clock import iso
 from truewind.domain.fill import FILL
 from truewind.domain.instrument import Instrument, currency_precision, filters_row, instrument_row
@@ -28,14 +28,7 @@ from truewind.errors import ConfigError, LedgerError, StrategyError, TruewindErr
 from truewind.execution.simulated.book_matching import equity_now
 from truewind.execution.simulated.book_orders import note
 from truewind.execution.simulated.book_resting import lift
-from truewind.execution.simulated.book_state import (
-    MARK,
-    REPORT,
-    VENUE,
-    BookState,
-    Report,
-    Tape,
-)
+from truewind.execution.simulated.book_state import MARK, REPORT, VENUE, BookState, Tape
 from truewind.execution.simulated.latency import ROUND_TRIP, FeedSettings, LatencySettings, check_round_trips
 from truewind.execution.simulated.queue import QueueSettings
 from truewind.numerics.exact import SAFE_INT64

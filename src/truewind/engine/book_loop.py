@@ -7,7 +7,7 @@ arrive at the venue; here replies, then market data, then the timer.
 
 import numpy as np
 
-from truewind.domain.book import BookKind
+from truewind.domain.book import BookKind, Report
 from truewind.domain.order import Status
 from truewind.execution.simulated.book_margin import next_due, settle_due, watch_margin
 from truewind.execution.simulated.book_matching import (
@@ -23,7 +23,6 @@ from truewind.execution.simulated.book_orders import find
 from truewind.execution.simulated.book_resting import hit, meet, touch
 from truewind.execution.simulated.book_state import (
     MARKS,
-    Report,
     Request,
     book_at,
     known_book_at,

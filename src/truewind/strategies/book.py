@@ -22,7 +22,7 @@ class BookTrade(NamedTuple):
 
 
 class BookReport(NamedTuple):
-    """What became of an order. kind: an `execution.simulated.book_state.Report`. ts: at the venue.
+    """What became of an order. kind: a `domain.book.Report`. ts: at the venue.
 
     lots, ticks: of a fill, else the order's. filled: lots of the order that are filled by now. reason: a `Reason`.
     """

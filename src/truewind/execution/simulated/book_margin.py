@@ -5,21 +5,14 @@ displayed book, like any order that takes; what the book cannot take, the insura
 which nothing is left (Binance, "Futures Liquidation Protocols", FAQ 360033525271).
 """
 
+from truewind.domain.book import Report
 from truewind.domain.fill import FillKind
 from truewind.domain.order import Event, Reason
 from truewind.domain.position import CROSS
 from truewind.execution.simulated.book_matching import equity_now
 from truewind.execution.simulated.book_orders import finish, tell_of_none
 from truewind.execution.simulated.book_resting import lift, take_level
-from truewind.execution.simulated.book_state import (
-    Report,
-    book_at,
-    lane_at,
-    mark_prices_at,
-    money_at,
-    orders_at,
-    waiting_at,
-)
+from truewind.execution.simulated.book_state import book_at, lane_at, mark_prices_at, money_at, orders_at, waiting_at
 from truewind.execution.simulated.liquidating import in_danger
 from truewind.numerics.book import NO_KEY, next_key
 from truewind.numerics.exact import mul_div, to_ticks

@@ -4,6 +4,7 @@ How our resting orders fill afterwards: `book_resting`. Kernels get at their arr
 of a side's book, 0 bids, 1 asks; key: mirrored price.
 """
 
+from truewind.domain.book import Report
 from truewind.domain.order import Event, Reason, SelfTrade, Status, TimeInForce
 from truewind.execution.simulated.book_orders import change, fill, find, finish, refuse_unknown, tell
 from truewind.execution.simulated.book_resting import (
@@ -19,7 +20,6 @@ from truewind.execution.simulated.book_resting import (
 from truewind.execution.simulated.book_state import (
     NOWHERE,
     WAITS,
-    Report,
     Request,
     book_at,
     lane_at,

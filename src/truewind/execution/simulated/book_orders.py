@@ -5,17 +5,10 @@ Kernels get at their arrays by `handle` (`book_state`); `i` is the order's row.
 
 from typing import Any
 
+from truewind.domain.book import Report
 from truewind.domain.fill import FillKind
 from truewind.domain.order import TRANSITIONS, Event, Reason
-from truewind.execution.simulated.book_state import (
-    Report,
-    lane_at,
-    mail_at,
-    money_at,
-    orders_at,
-    rules_at,
-    timeline_at,
-)
+from truewind.execution.simulated.book_state import lane_at, mail_at, money_at, orders_at, rules_at, timeline_at
 from truewind.execution.simulated.latency import REPLY, busy, delay
 from truewind.numerics.jit import kernel
 from truewind.portfolio.ledger import book_fill

@@ -9,6 +9,7 @@ Kernels get at their arrays by `handle` (`book_state`). s: row of a side's book,
 
 from typing import Any
 
+from truewind.domain.book import Report
 from truewind.domain.order import Event, Reason
 from truewind.execution.simulated.book_orders import fill, finish
 from truewind.execution.simulated.book_state import (
@@ -17,7 +18,6 @@ from truewind.execution.simulated.book_state import (
     NOWHERE,
     RESTS,
     WAITS,
-    Report,
     book_at,
     lane_at,
     money_at,

@@ -28,23 +28,6 @@ NO_TRIGGER = 1 << 62  # above all prices
 NOWHERE, WAITS, RESTS = 0, 1, 2  # where an order of ours is at the venue: `place`
 
 
-class Report(IntEnum):
-    """What happened to an order. All but the first are the venue's words."""
-
-    SUBMITTED = 0  # sent by us
-    ACCEPTED = 1
-    REJECTED = 2
-    PARTIALLY_FILLED = 3
-    FILLED = 4
-    CANCELLED = 5
-    EXPIRED = 6
-    AMENDED = 7
-    CANCEL_REJECTED = 8  # there is no such order any more, or not yet
-    AMEND_REJECTED = 9
-    TRIGGERED = 10
-    LIQUIDATED = 11  # of no order of ours: the venue has taken from the position
-
-
 class Request(IntEnum):
     """What comes to the venue. The last two it sends to itself."""
 
