@@ -130,6 +130,7 @@ def build(
     marks: Sequence[Candle] | Mapping[str, Any] | None = None,
     indices: Sequence[Candle] | Mapping[str, Any] | None = None,
     journal: Any = None,
+    seed: int = 42,
 ) -> Engine:
     """An engine on these bars: candles of BTCUSDT, or columns (or candles) by symbol.
 
@@ -150,7 +151,7 @@ def build(
         strategy if isinstance(strategy, Strategy) else Scripted(strategy),
         cash=cash,
         currency=currency,
-        costs=(costs or free()).record(leverage),
+        costs=(costs or free()).record(leverage, seed),
         limits=limits.record(gate_leverage or leverage),
         margin=margin.terms(traded, {}, leverage) if isinstance(margin, MarginSettings) else margin,
         funding=rows,

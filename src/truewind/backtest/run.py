@@ -265,7 +265,7 @@ class BarJob:
             strategy,
             cash=settings.account.cash,
             currency=settings.account.currency,
-            costs=settings.costs.record(settings.account.leverage),
+            costs=settings.costs.record(settings.account.leverage, settings.seed),
             limits=settings.risk.record(settings.account.leverage),
             margin=settings.margin_terms(source.instruments),
             funding=source.funding,

@@ -1,5 +1,6 @@
 """Intake: every new order passes here, through the venue's filters and the risk gate, into the working table."""
 
+import math
 from typing import Any
 
 from truewind.domain.order import TRANSITIONS, Event, OrderType, Reason, Status
@@ -12,6 +13,7 @@ from truewind.execution.simulated.filters import (
 )
 from truewind.execution.simulated.lifecycle import FLUSH, change_order, trigger_behind
 from truewind.execution.simulated.valuation import settle, time_at
+from truewind.numerics.draws import normal
 from truewind.numerics.exact import to_price
 from truewind.numerics.jit import kernel
 from truewind.portfolio.state import (
@@ -220,7 +222,7 @@ def send(state: int, j: int, k: int) -> int:
     money["next_order"] += 1
     order["id"] = money["next_order"]
     order["ts_sent"] = now
-    order["ts_arrive"] = now + costs_of(state)["latency_us"]
+    order["ts_arrive"] = now + flight(state, order["id"])
     # In hedge mode purchases open the long leg and reduce the short one, sales the other way round.
     if len(positions) > len(instruments) and (side < 0) != (reduce_only != 0):
         order["leg"] += len(instruments)
@@ -258,6 +260,16 @@ def send(state: int, j: int, k: int) -> int:
         change_order(state, j, now, k, _SUBMIT, reason, allowed)
         positions[symbol]["wake"] = 1
     return int(order["id"])
+
+
+@kernel
+def flight(state: int, order_id: int) -> int:
+    """How long a new order takes to the venue, in µs: constant, or lognormal, drawn by its number."""
+    costs = costs_of(state)
+    if costs["latency_sigma"] > 0.0:
+        draw = normal(costs["seed"], order_id, 0)
+        return int(costs["latency_us"] * math.exp(costs["latency_sigma"] * draw))
+    return int(costs["latency_us"])
 
 
 @kernel

@@ -278,7 +278,7 @@ def _run(
                 market.days,
                 cash=account.cash,
                 currency=account.currency,
-                costs=settings.costs.record(leverage),
+                costs=settings.costs.record(leverage, settings.seed),
                 limits=settings.risk.record(leverage),
                 margin=settings.margin_terms(market.source.instruments),
                 sizing=settings.sizing,

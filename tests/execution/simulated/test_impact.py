@@ -86,3 +86,13 @@ def test_the_worst_price_of_the_bar_can_be_asked_for():
     for side, price in (("buy", 107.0), ("sell", 95.0)):
         acts = {0: lambda s, side=side: getattr(s, side)(1)}
         assert done(play(bars, acts, costs=free(market_fill="worst")))[0].price == price
+
+
+def test_the_other_law_goes_by_the_square_of_the_share():
+    """4 of 100 BTC is a share of 4 %; with Y = 10 the price moves by 10 · 0.0016 = 1.6 %, however still it was."""
+    engine = play(
+        market([100.0] * 10, [100.0] * 10),
+        {7: lambda s: s.buy(4)},
+        costs=free(impact=10.0, impact_law="volume_share"),
+    )
+    assert done(engine)[0].price == 101.6

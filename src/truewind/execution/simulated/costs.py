@@ -3,7 +3,7 @@
 from typing import Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from truewind.config import Settings
 from truewind.domain.account import COSTS
@@ -15,10 +15,12 @@ class CostSettings(Settings):
 
     maker_fee, taker_fee: fraction of notional (0.0005 is 0.05 %); a negative maker fee is a rebate.
     half_spread_bps: what a market or stop order pays beyond the bar's price, in basis points. impact: the factor Y
-    of the square-root law by which it moves the price further (`execution.simulated.impact`); 0 switches it off.
+    of the law by which it moves the price further (impact_law, see `execution.simulated.impact`); 0 switches it off.
     market_fill: "worst" gives market orders the worst price of the bar instead of its open. latency_ms: from decision
-    to arrival at the venue. limit_fill: "through" fills a resting limit order only when the price trades beyond it,
-    "touch" already when it is reached (optimistic: you were first in the queue). volume_share: the part of a bar's
+    to arrival at the venue; with a latency_sigma it is the median of a lognormal one, drawn for each order, and orders
+    may overtake each other. limit_fill: "through" fills a resting limit order only when the price trades beyond it,
+    "touch" already when it is reached (optimistic: you were first in the queue), with fill_probability in every bar
+    that does no more than touch it. volume_share: the part of a bar's
     volume that our orders may take, all together; what is left of them goes on working. None: size is not looked at,
     as on trades, and where a bar's volume is not known.
     """
@@ -27,13 +29,22 @@ class CostSettings(Settings):
     taker_fee: float = Field(default=0.0005, ge=0.0, le=0.05)
     half_spread_bps: float = Field(default=1.0, ge=0.0, le=500.0)
     impact: float = Field(default=1.0, ge=0.0, le=100.0)
+    impact_law: Literal["square_root", "volume_share"] = "square_root"
     market_fill: Literal["open", "worst"] = "open"
     latency_ms: float = Field(default=8.0, ge=0.0, le=86_400_000.0)
+    latency_sigma: float = Field(default=0.0, ge=0.0, le=3.0)
     limit_fill: Literal["through", "touch"] = "through"
+    fill_probability: float = Field(default=1.0, gt=0.0, le=1.0)
     volume_share: float | None = Field(default=1.0, gt=0.0, le=1.0)
 
-    def record(self, leverage: float) -> np.ndarray:
-        """These costs as one COSTS record."""
+    @model_validator(mode="after")
+    def _draws_of_touches(self) -> "CostSettings":
+        if self.fill_probability < 1.0 and self.limit_fill != "touch":
+            raise ValueError("fill_probability is that of a touch: it needs limit_fill: touch")
+        return self
+
+    def record(self, leverage: float, seed: int = 42) -> np.ndarray:
+        """These costs as one COSTS record; seed: of what is drawn."""
         row = np.zeros(1, COSTS)
         row[0] = (
             round(self.maker_fee * RATE_SCALE),
@@ -45,13 +56,23 @@ class CostSettings(Settings):
             int(self.market_fill == "worst"),
             leverage,
             np.inf if self.volume_share is None else self.volume_share,
+            self.fill_probability,
+            seed,
+            int(self.impact_law == "volume_share"),
+            self.latency_sigma,
         )
         return row
 
     def assumptions(self) -> list[str]:
         """What these settings take for granted, in words, for the report."""
         through = "trades through it" if self.limit_fill == "through" else "touches it"
+        if self.fill_probability < 1.0:
+            through += f" (with a probability of {self.fill_probability:g} if it goes no further)"
+        law = "square-root impact" if self.impact_law == "square_root" else "impact by the square of its volume share"
         price = "open" if self.market_fill == "open" else "worst price"
+        flight = f"{self.latency_ms:g} ms later"
+        if self.latency_sigma > 0.0:
+            flight = f"a lognormal time later, with a median of {self.latency_ms:g} ms and σ = {self.latency_sigma:g}"
         size = "Orders are filled whole, whatever the bar's volume."
         if self.volume_share is not None:
             size = (
@@ -59,8 +80,8 @@ class CostSettings(Settings):
             )
         return [
             "An order is matched from the first bar that opens at or after the decision and closes after its arrival "
-            f"({self.latency_ms:g} ms later); a market order gets that bar's {price} and pays half the spread, "
-            f"{self.half_spread_bps:g} bps, and square-root impact with a factor of {self.impact:g}.",
+            f"({flight}); a market order gets that bar's {price} and pays half the spread, "
+            f"{self.half_spread_bps:g} bps, and {law} with a factor of {self.impact:g}.",
             f"A resting limit order fills at its own price, as maker ({self.maker_fee:.4%}), when the price {through}; "
             "if the bar opens beyond it, at the open.",
             f"A stop becomes a market order at its trigger, or at the open if the bar opens beyond it; taker fee "

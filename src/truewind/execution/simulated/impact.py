@@ -4,6 +4,9 @@ Square-root law: the price moves by Y · σ · √(Q / V), with σ the volatilit
 length (both sides of the root scale alike), and Y of order one; Tóth et al., "Anomalous price impact and the critical
 nature of liquidity in financial markets", Phys. Rev. X 1, 021006 (2011). Here the period is a bar, and σ and V are
 means over the bars before the fill, so that nothing of the bar in which it happens is used.
+
+The other law is that of `impact_law: volume_share`: the price moves by Y times the square of the order's share of a
+bar's volume, whatever the volatility; the form in which zipline's VolumeShareSlippage has it, with Y = 0.1 there.
 """
 
 import math
@@ -11,6 +14,7 @@ import math
 from truewind.numerics.jit import kernel
 from truewind.portfolio.state import costs_of, instruments_of, prices_of, times_of, volumes_of
 
+_VOLUME_SHARE = 1
 WINDOW = 96  # bars looked back on: a day of 15-minute bars, four days of hours
 _TO_DEVIATION = math.sqrt(math.pi / 2.0)  # the deviation of a normal variable over its mean absolute value
 
@@ -42,4 +46,6 @@ def impact(state: int, symbol: int, row: int, lots: int) -> float:
         return 0.0
     instrument = instruments_of(state)[symbol]
     quantity = lots * instrument["lot_num"] / instrument["lot_den"]
+    if costs_of(state)["impact_law"] == _VOLUME_SHARE:
+        return float(y * (quantity * bars / volume) ** 2)
     return float(y * _TO_DEVIATION * (moved / moves) * math.sqrt(quantity * bars / volume))

@@ -27,6 +27,7 @@ from truewind.execution.simulated.lifecycle import (
 from truewind.execution.simulated.liquidating import danger_ahead, liquidate, liquidate_open
 from truewind.execution.simulated.quiet import is_safe, scan, set_bounds
 from truewind.execution.simulated.valuation import equity_now, mark_at, settle
+from truewind.numerics.draws import uniform
 from truewind.numerics.exact import to_price, to_ticks
 from truewind.numerics.jit import kernel
 from truewind.portfolio.margin import refresh_tiers
@@ -57,6 +58,7 @@ _EXPIRE = int(Event.EXPIRE)
 _NONE = int(Reason.NONE)
 _WOULD_TAKE = int(Reason.WOULD_TAKE)
 _TIME_IN_FORCE = int(Reason.TIME_IN_FORCE)
+_FILLS = 2  # the purpose of a draw: 0 and 1 are those of an order's flight
 _LIQUIDATIONS = 64  # room for the fills of two legs that are taken down tier by tier
 _SHORTEST_HORIZON, _LONGEST_HORIZON = 64, 65_536
 
@@ -150,7 +152,7 @@ def meet_open(state: int, j: int, k: int) -> None:
         execute(state, j, ticks, 0, 0, ts, k)
     if rests(order):
         limit = to_price(order["price"], instrument["tick_num"], instrument["tick_den"])
-        if (limit - at) * side > 0.0 or (limit == at and costs["touch"]):
+        if (limit - at) * side > 0.0 or (limit == at and costs["touch"] and is_first(state, order, k)):
             maker = 0 if order["accepted_row"] == k else 1
             most = ALL
             if order["shown"] > 0 and limit == at:
@@ -197,7 +199,7 @@ def nearest(state: int, k: int, against: bool, only_opening: bool) -> int:
                 continue  # what the price did after it was triggered in this bar is not known
             at = to_price(order["price"], instrument["tick_num"], instrument["tick_den"])
             reached = prices[1][k] > at if order["side"] < 0 else prices[2][k] < at
-            if costs["touch"] and (order["shown"] == 0 or order["refilled"] != k):
+            if costs["touch"] and (order["shown"] == 0 or order["refilled"] != k) and is_first(state, order, k):
                 reached = prices[1][k] >= at if order["side"] < 0 else prices[2][k] <= at
         else:
             continue
@@ -209,6 +211,14 @@ def nearest(state: int, k: int, against: bool, only_opening: bool) -> int:
         if distance < shortest - 1e-6:
             found, shortest = j, distance
     return found
+
+
+@kernel
+def is_first(state: int, order: Any, k: int) -> bool:
+    """Whether a resting order that bar `k` touches, and no more, is near enough to the front of the queue to fill."""
+    costs = costs_of(state)
+    chance = costs["fill_probability"]
+    return bool(chance >= 1.0 or uniform(costs["seed"], order["id"], k, _FILLS) < chance)
 
 
 @kernel
