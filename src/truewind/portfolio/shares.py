@@ -33,8 +33,9 @@ def share_fill(state: int, owner: int) -> None:
     if shared(state):
         legs = len(positions_of(state))
         share = shares_of(state)[owner * legs + fill["leg"]]
-        gains = gains_with_price(fill["side"], instruments_of(state)[fill["symbol"]])
-        take(share, fill["ts"], fill["side"], gains, fill["lots"], fill["notional"], fill["fee"], fill["slippage"])
+        side = int(fill["side"])
+        gains = gains_with_price(side, instruments_of(state)[fill["symbol"]])
+        take(share, fill["ts"], side, gains, fill["lots"], fill["notional"], fill["fee"], fill["slippage"])
 
 
 @kernel
@@ -44,8 +45,8 @@ def share_liquidation(state: int, booked: int, insurance: int) -> None:
         return
     fill = fills_of(state)[booked]
     shares, legs = shares_of(state), len(positions_of(state))
-    gains = gains_with_price(fill["side"], instruments_of(state)[fill["symbol"]])
-    leg, side = fill["leg"], fill["side"]
+    leg, side = fill["leg"], int(fill["side"])
+    gains = gains_with_price(side, instruments_of(state)[fill["symbol"]])
     total = 0
     for row in range(leg, len(shares), legs):
         total += max(0, -side * shares[row]["lots"])
