@@ -57,9 +57,9 @@ if COMPILED:
 
     @kernel(inline=True)
     def prefetch_row(state: int, k: int) -> None:
-        """Row `k` will happen soon: fetch what of it nobody reads before (its open time, symbol and opening price)."""
+        """Row `k` will happen soon: fetch what of it nobody reads before (its open time and opening price)."""
         w = words_at(state, WORDS)
-        for column in (0, 4, 6):
+        for column in (0, 6):
             memory.prefetch(w[column] + 8 * k)
 
     @kernel(inline=True)

@@ -14,6 +14,7 @@ from truewind.execution.simulated.lifecycle import (
     rests,
     wake_children,
 )
+from truewind.execution.simulated.valuation import symbol_at
 from truewind.numerics.exact import to_price
 from truewind.numerics.jit import kernel
 from truewind.portfolio.ledger import RATE_SCALE, book_fill, book_funding
@@ -189,7 +190,7 @@ def lots_on_offer(state: int, k: int) -> int:
     times = times_of(state)
     if share == math.inf or len(volumes) == 0 or volumes[k] != volumes[k] or times[0][k] == times[1][k]:
         return ALL
-    instrument = instruments_of(state)[times[2][k]]
+    instrument = instruments_of(state)[symbol_at(state, k)]
     lots = volumes[k] * share * instrument["lot_den"] / instrument["lot_num"]
     return int(lots * _FORGIVEN) if lots < ALL else ALL
 

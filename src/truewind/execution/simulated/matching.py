@@ -26,7 +26,7 @@ from truewind.execution.simulated.lifecycle import (
 )
 from truewind.execution.simulated.liquidating import danger_ahead, liquidate, liquidate_open
 from truewind.execution.simulated.quiet import is_safe, scan, set_bounds
-from truewind.execution.simulated.valuation import equity_now, mark_at, settle
+from truewind.execution.simulated.valuation import equity_now, mark_at, settle, symbol_at
 from truewind.numerics.draws import uniform
 from truewind.numerics.exact import to_price, to_ticks
 from truewind.numerics.jit import kernel
@@ -66,11 +66,10 @@ _SHORTEST_HORIZON, _LONGEST_HORIZON = 64, 65_536
 @kernel
 def arrive(state: int, j: int, k: int) -> None:
     """Accept an order at the venue on bar `k`; a post-only order that would take is rejected."""
-    times = times_of(state)
     prices = prices_of(state)
     instruments = instruments_of(state)
     order = orders_of(state)[j]
-    instrument, at = instruments[times[2][k]], prices[0][k]
+    instrument, at = instruments[symbol_at(state, k)], prices[0][k]
     order["accepted_row"] = k
     if order["post_only"]:
         limit = to_price(order["price"], instrument["tick_num"], instrument["tick_den"])
@@ -86,7 +85,7 @@ def match_open(state: int, k: int, open_ticks: int) -> None:
     times = times_of(state)
     account = account_of(state)
     orders = orders_of(state)
-    opened, symbol = times[0][k], times[2][k]
+    opened, symbol = times[0][k], symbol_at(state, k)
     coming = 0
     j = 0
     while j < account["orders"]:
@@ -172,14 +171,13 @@ def nearest(state: int, k: int, against: bool, only_opening: bool) -> int:
     price in their favour. Of two at equal distance the older: distances are counted in ticks, so that no rounding of
     floats decides.
     """
-    times = times_of(state)
     prices = prices_of(state)
     instruments = instruments_of(state)
     positions = positions_of(state)
     account = account_of(state)
     orders = orders_of(state)
     costs = costs_of(state)
-    symbol = times[2][k]
+    symbol = symbol_at(state, k)
     instrument, left = instruments[symbol], positions[symbol]["left"]
     found = -1
     shortest = np.inf
@@ -279,10 +277,9 @@ def trail(state: int, k: int) -> None:
 
     Whether the best price came before the worst is not known; the close came after both.
     """
-    times = times_of(state)
     account = account_of(state)
     orders = orders_of(state)
-    symbol = times[2][k]
+    symbol = symbol_at(state, k)
     instrument = instruments_of(state)[symbol]
     for j in range(account["orders"]):
         order = orders[j]
@@ -307,7 +304,7 @@ def match_range(state: int, k: int) -> None:
     account = account_of(state)
     orders = orders_of(state)
     marks = marks_of(state)
-    symbol, ts = times[2][k], times[1][k]
+    symbol, ts = symbol_at(state, k), times[1][k]
     instrument = instruments[symbol]
     added = False
     while account["overflow"] == 0:
@@ -344,7 +341,7 @@ def happen(state: int, k: int) -> int:
     prices, marks = prices_of(state), marks_of(state)
     funding = funding_of(state)
     positions = positions_of(state)
-    money, symbol = account_of(state), times[2][k]
+    money, symbol = account_of(state), symbol_at(state, k)
     position = positions[symbol]
     working = money["orders"]
     dues = position["next_funding"]

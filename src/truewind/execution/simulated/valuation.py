@@ -14,6 +14,12 @@ def time_at(state: int, k: int) -> int:
     return int(times[1][k] if k >= 0 else times[0][0])
 
 
+@kernel(inline=True)
+def symbol_at(state: int, k: int) -> int:
+    """Index of the symbol of row `k`. Of a single symbol that column is not read: nothing else has brought it near."""
+    return 0 if len(instruments_of(state)) == 1 else times_of(state)[2][k]
+
+
 @kernel
 def exposure_of(symbol: int, positions: Any, instruments: Any) -> float:
     """Ledger units that all that is held of `symbol` gains per unit of its mark's coordinate."""
