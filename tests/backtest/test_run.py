@@ -286,8 +286,10 @@ def test_every_config_that_is_shipped_is_valid():
     assert len(files) >= 2
     for path in files:
         settings = load_config(path)
-        strategy = load(settings.strategy.path, settings.strategy.params)
-        assert not (settings.sizing.method == "risk" and type(strategy).__name__ == "EmaCross"), "never trades"
+        chosen = [(one, one.sizing) for one in settings.strategies] or [(settings.chosen, settings.sizing)]
+        for one, sizing in chosen:
+            strategy = load(one.path, one.params)
+            assert not (sizing.method == "risk" and type(strategy).__name__ == "EmaCross"), "never trades"
 
 
 def test_several_strategies_share_one_account(config, go, tmp_path):
@@ -303,6 +305,14 @@ def test_several_strategies_share_one_account(config, go, tmp_path):
     assert set(orders["strategy"]) == {"first", "second"}
     page = (result.run_dir / "report.html").read_text()
     assert '<section id="strategies">' in page
+    assert 'id="gains-chart"' in page
+    gains = pl.read_parquet(result.run_dir / "gains.parquet")
+    equity = pl.read_parquet(result.run_dir / "equity.parquet")
+    both = gains.group_by("ts", maintain_order=True).agg(pl.col("gain").sum())
+    assert both["ts"].equals(equity["ts"])
+    assert both["gain"].to_numpy() == pytest.approx(
+        equity["equity"].to_numpy() - result.summary["initial_equity"], abs=1e-6
+    )
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from scripted import MINUTE, UNLIMITED, Scripted, columns, flat, free, perpetual, play
 from truewind.domain.market import FUNDING
+from truewind.domain.order import Reason
 from truewind.domain.position import Position
 from truewind.domain.signal import FLAT, HOLD, Signal, Want
 from truewind.engine.engine import Engine
@@ -16,13 +17,16 @@ from truewind.engine.merge import merge
 from truewind.engine.portfolio import Member, PortfolioEngine, Team
 from truewind.errors import StrategyError
 from truewind.portfolio.margin import MarginSettings
+from truewind.risk.gate import RiskSettings
 from truewind.strategies.base import SignalStrategy
 from truewind.strategies.sizing import SizingSettings
 
 WHOLE = MarginSettings(liquidation_fee=0.01, partial=False)
 
 
-def together(bars, *acts, cash=10_000.0, margin=WHOLE, costs=None, funding=None, leverage=20.0, **members):
+def together(
+    bars, *acts, cash=10_000.0, margin=WHOLE, costs=None, funding=None, leverage=20.0, limits=UNLIMITED, **members
+):
     """A run of one strategy for each of `acts` (row → what it does), or of Members by name."""
     made = {symbol: columns(given) for symbol, given in bars.items()}
     listed = [perpetual(symbol) for symbol in made]
@@ -32,7 +36,7 @@ def together(bars, *acts, cash=10_000.0, margin=WHOLE, costs=None, funding=None,
     )
     engine = PortfolioEngine(
         merge(made, dict.fromkeys(made, MINUTE)), listed, team, cash=cash, currency="USDT",
-        costs=(costs or free()).record(leverage), limits=UNLIMITED.record(1e6), funding=funding or {},
+        costs=(costs or free()).record(leverage), limits=limits.record(1e6), funding=funding or {},
         margin=margin.terms(listed, {}, leverage),
     )  # fmt: skip
     engine.run()
@@ -147,6 +151,46 @@ def test_allocation_is_what_a_strategy_sizes_by():
     assert engine.fills["lots"].tolist() == [10_000]
 
 
+def test_two_that_do_the_same_at_half_are_one_at_the_whole():
+    """Long 5,000 ÷ 125 = 40, then with 8,200 short 4,100 ÷ 80 = 51.25: by each the half, and the same account."""
+    path = [flat(100), flat(125), flat(125), flat(80), flat(80), flat(100), flat(100)]
+    whole, *halves = Sided(), Sided(), Sided()
+    for strategy in (whole, *halves):
+        strategy.sizing = SizingSettings(method="fraction", value=0.5)
+    one = play({"AAA": path}, whole, cash=10_000.0, margin=WHOLE, gate_leverage=1e6)
+    two = together({"AAA": path}, a=(halves[0], ("AAA",), 0.5), b=(halves[1], ("AAA",), 0.5))
+    assert two.equity.tobytes() == one.equity.tobytes()
+    assert two.fills["lots"].tolist() == [lots // 2 for lots in one.fills["lots"].tolist() for _ in range(2)]
+    assert two.equity[-1] == 10_000.0 - 40 * 45 - 51.25 * 20
+    assert nets(two) == [-1_412.5, -1_412.5]
+
+
+def test_limits_hold_for_the_account_and_for_each_within_its_allocation():
+    """Position ≤ equity 10,000 at 100. A may use half: 50 of 80. B is on the other side: of its 80 it sends 30, which
+    is 0.3 of equity, although the account would be flat with 50. C may use all: 70 more make the account's 100 − 30."""
+    limits = RiskSettings(max_position=1.0, max_gross=1000.0, max_exposure=1.0, max_drawdown=0.0)
+    a, b, c = (
+        Scripted({0: lambda s: s.buy(80)}),
+        Scripted({1: lambda s: s.sell(80)}),
+        Scripted({2: lambda s: s.buy(90)}),
+    )
+    engine = together(
+        {"AAA": [flat(100)] * 5}, limits=limits, a=(a, ("AAA",), 0.5), b=(b, ("AAA",), 0.3), c=(c, ("AAA",), 1.0)
+    )
+    assert engine.state.shares["lots"].tolist() == [50_000, -30_000, 80_000]
+    assert engine.state.positions["lots"].tolist() == [100_000]
+    assert set(engine.events["reason"][engine.events["owner"] == 1]) == {0, Reason.POSITION_CAP}
+
+
+def test_gains_are_known_row_by_row():
+    """A buys 3 at 100 and B sells 1; at 110 A has 30 and B −10; A closes, and at 120 only B loses more."""
+    engine = together(
+        {"AAA": [flat(100), flat(100), flat(110), flat(110), flat(120)]},
+        {0: lambda s: s.buy(3), 2: lambda s: s.sell(3)}, {0: lambda s: s.sell(1)},
+    )  # fmt: skip
+    assert engine.gains(np.arange(5)).tolist() == [[0.0, 0.0, 30.0, 30.0, 30.0], [0.0, 0.0, -10.0, -10.0, -20.0]]
+
+
 def test_an_error_names_the_strategy():
     """And a symbol that is not its own is refused by the strategy's name."""
     with pytest.raises(StrategyError, match="Strategy 1 raised ZeroDivisionError"):
@@ -184,6 +228,9 @@ def test_the_shares_add_up_to_the_account(seed, count, position_mode):
         assert by_leg[name].sum(axis=0).tolist() == state.positions[name].tolist()
     paid = by_leg["cost"].astype(object) - by_leg["realised"]
     assert paid.sum(axis=0).tolist() == (state.positions["cost"].astype(object) - state.positions["realised"]).tolist()
+    by_row = engine.gains(np.arange(len(engine.timeline)))
+    assert by_row.sum(axis=0) == pytest.approx(engine.equity - 3_000.0, abs=1e-6)
+    assert by_row[:, -1] == pytest.approx([result.net for result in engine.results()], abs=1e-6)
     gained = Fraction(float(engine.equity[-1])) - 3_000
     assert float(sum(Fraction(result.net) for result in engine.results())) == pytest.approx(float(gained), abs=1e-6)
 

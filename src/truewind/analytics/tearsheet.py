@@ -42,6 +42,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """All that a page shows. Tables as in a run's folder; `summary` as `summarise` returns it.
 
     candles: by symbol, `ts` (open), `open`, `high`, `low`, `close`. benchmark: `ts`, `equity`, or None.
+    gains: of several strategies `ts`, `strategy`, `gain` (since the start, in the account's currency).
     info: what identifies the run (data snapshot, code version, result id, seed …), shown as given.
     warnings: what a reader must know before he trusts the figures (inferred instruments, gaps …).
     """
@@ -57,6 +58,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     info: Mapping[str, str]
     assumptions: list[str]
     warnings: list[str]
+    gains: pl.DataFrame | None = None
 
 
 def render(report: Report) -> str:
@@ -96,7 +98,14 @@ def render(report: Report) -> str:
         info=report.info,
         assumptions=report.assumptions,
         warnings=warnings,
-        data=_json({"curves": curves, "candles": candles, "markers": _markers(report.trades, candles)}),
+        data=_json(
+            {
+                "curves": curves,
+                "candles": candles,
+                "markers": _markers(report.trades, candles),
+                "gains": _gains(report.gains),
+            }
+        ),
         style=_asset("tearsheet.css"),
         script=_asset("tearsheet.js"),
         charts=_asset("lightweight-charts.js"),
@@ -107,12 +116,14 @@ def from_run(run_dir: Path) -> str:
     """The page of a finished run, from its folder. Raises MissingFileError or CorruptError, naming the file.
 
     `candles.parquet` and `benchmark.parquet` may be absent: the page then says that there is nothing to draw.
+    `gains.parquet` is there where several strategies ran.
     Of `run.json` it reads `name`, `info`, `assumptions`, `warnings`, and no wall time.
     """
     run_dir = Path(run_dir)
     run = _read_json(run_dir / "run.json")
     candles = _read_table(run_dir / "candles.parquet") if (run_dir / "candles.parquet").exists() else None
     benchmark = _read_table(run_dir / "benchmark.parquet") if (run_dir / "benchmark.parquet").exists() else None
+    gains = _read_table(run_dir / "gains.parquet") if (run_dir / "gains.parquet").exists() else None
     try:
         config_yaml = (run_dir / "config.yaml").read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -132,6 +143,7 @@ def from_run(run_dir: Path) -> str:
             info=run["info"],
             assumptions=run["assumptions"],
             warnings=run["warnings"],
+            gains=gains,
         )
     )
 
@@ -210,6 +222,19 @@ def _curves(
         "drawdown": _rounded(-100 * below[kept]),
         "benchmark": _rounded(columns[2][kept]) if len(columns) > 2 else None,
     }
+
+
+def _gains(gains: pl.DataFrame | None) -> dict[str, Any] | None:
+    """What each strategy has gained at common times, thinned; by name."""
+    if gains is None:
+        return None
+    found = {str(key[0]): table for key, table in gains.group_by("strategy", maintain_order=True)}
+    columns = [_floats(table["gain"]) for table in found.values()]
+    ts = next(iter(found.values()))["ts"].dt.epoch("us").to_numpy()
+    kept = plots.keep_extremes(columns, max(1, MAX_POINTS // len(columns)))
+    kept = kept[np.append(np.diff(ts[kept] // 1_000_000) > 0, True)]
+    by_name = {name: _rounded(column[kept]) for name, column in zip(found, columns, strict=True)}
+    return {"time": (ts[kept] // 1_000_000).tolist(), "strategies": by_name}
 
 
 def _candles(candles: Mapping[str, pl.DataFrame]) -> dict[str, dict[str, Any]]:

@@ -61,7 +61,7 @@ class MemberSettings(StrategySettings):
     """One strategy of several on the same account.
 
     name: as in the report. symbols: those of data.symbols that it sees and trades; left out: all. sizing: its own.
-    allocation: what part of the account's equity it sizes by.
+    allocation: what part of the account's equity it may use: it sizes by it, and the risk limits hold for it as well.
     """
 
     name: str
@@ -309,7 +309,7 @@ def _write_results(run_dir: Path, engine: Engine, settings: BacktestSettings) ->
     if isinstance(engine, PortfolioEngine):
         names = [member.name for member in engine.team.members]
         written |= {"fills": tables.with_strategy(fills, names), "orders": tables.with_strategy(orders, names)}
-        written["strategies"] = pl.DataFrame(engine.results())
+        written |= {"strategies": pl.DataFrame(engine.results()), "gains": tables.gains_table(engine)}
         summary["strategies"] = [result._asdict() for result in engine.results()]
     for name, table in written.items():
         write_table(run_dir / f"{name}.parquet", table)

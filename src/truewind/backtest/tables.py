@@ -11,6 +11,7 @@ from truewind.domain.instrument import Instrument
 from truewind.domain.order import Event, OrderType, Reason, Status
 from truewind.engine.engine import Engine
 from truewind.engine.merge import CLOSE, SYMBOL, TS, TS_EVENT, Timeline
+from truewind.engine.portfolio import PortfolioEngine
 from truewind.venues.binance.errors import refusal
 
 UTC_US = pl.Datetime("us", "UTC")
@@ -177,6 +178,17 @@ def equity_table(engine: Engine, fills: np.ndarray, units: Units) -> pl.DataFram
             "gross": gross,
         }
     )
+
+
+def gains_table(engine: PortfolioEngine) -> pl.DataFrame:
+    """What each strategy has gained so far: a row for each at each time of `equity_table`; they sum to its gain."""
+    last = _last_rows(engine.timeline)
+    ts = pl.Series("ts", engine.timeline.times[TS_EVENT][last]).cast(UTC_US)
+    parts = [
+        pl.DataFrame({"ts": ts, "strategy": pl.repeat(member.name, len(last), eager=True), "gain": gain})
+        for member, gain in zip(engine.team.members, engine.gains(last), strict=True)
+    ]
+    return pl.concat(parts)
 
 
 def benchmark_table(engine: Engine, cash: float) -> pl.DataFrame:

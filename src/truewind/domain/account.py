@@ -10,7 +10,7 @@ import numpy as np
 # halted: equity after some bar was less than `keep` × peak: no order that opens is let through any more.
 # marked: the run has mark prices of its own. tiers_at: when some symbol's margin tiers change next. booked: fills and
 # payments so far. bounded: how many of them there were when the safe marks were reckoned; -1: reckon them anew.
-# owner: the strategy that is speaking.
+# owner: the strategy that is speaking. allocation: what of the account's equity it may use (0 … 1).
 ACCOUNT = np.dtype(
     [
         ("cash", np.int64),
@@ -35,6 +35,7 @@ ACCOUNT = np.dtype(
         ("booked", np.int64),
         ("bounded", np.int64),
         ("owner", np.int64),
+        ("allocation", np.float64),
     ],
     align=True,
 )

@@ -16,6 +16,7 @@ from truewind.execution.simulated.valuation import settle, time_at
 from truewind.numerics.draws import normal
 from truewind.numerics.exact import to_price
 from truewind.numerics.jit import kernel
+from truewind.portfolio.shares import shared
 from truewind.portfolio.state import (
     account_of,
     costs_of,
@@ -26,6 +27,7 @@ from truewind.portfolio.state import (
     positions_of,
     prefetch_row,
     rules_of,
+    shares_of,
 )
 from truewind.portfolio.worth import lot_worth
 from truewind.risk.gate import judge
@@ -38,11 +40,23 @@ _DENY, _SUBMIT, _HOLD = int(Event.DENY), int(Event.SUBMIT), int(Event.HOLD)
 _NONE, _PARENT_ENDED = int(Reason.NONE), int(Reason.PARENT_ENDED)
 _BELOW_MIN_QUANTITY, _BELOW_MIN_NOTIONAL = int(Reason.BELOW_MIN_QUANTITY), int(Reason.BELOW_MIN_NOTIONAL)
 _ABOVE_MAX_QUANTITY, _BAD_PRICE, _NO_PRICE = int(Reason.ABOVE_MAX_QUANTITY), int(Reason.BAD_PRICE), int(Reason.NO_PRICE)
+EVERYONE = -1  # as an owner: not one strategy, but the account
+
+
+@kernel(inline=True)
+def held_by(state: int, leg: int, owner: int) -> int:
+    """Signed lots of `leg` that a strategy holds; of EVERYONE what the account holds."""
+    if owner == EVERYONE:
+        return int(positions_of(state)[leg]["lots"])
+    return int(shares_of(state)[owner * len(positions_of(state)) + leg]["lots"])
 
 
 @kernel
-def notional_ahead(state: int, leg: int) -> float:
-    """The largest notional that `leg` may come to, whichever of its opening orders fill; reckoned at the last price."""
+def notional_ahead(state: int, leg: int, owner: int) -> float:
+    """The largest notional that `leg` may come to, whichever of its opening orders fill; reckoned at the last price.
+
+    owner: whose positions and orders are meant, or EVERYONE.
+    """
     instruments = instruments_of(state)
     positions = positions_of(state)
     account = account_of(state)
@@ -52,7 +66,7 @@ def notional_ahead(state: int, leg: int) -> float:
     bought = sold = 0
     for i in range(account["orders"]):
         order = orders[i]
-        if order["leg"] == leg and not order["reduce_only"]:
+        if order["leg"] == leg and not order["reduce_only"] and (owner == EVERYONE or order["owner"] == owner):
             if order["side"] > 0:
                 bought += order["lots"] - order["filled"]
             else:
@@ -61,25 +75,24 @@ def notional_ahead(state: int, leg: int) -> float:
                 price = to_price(
                     order["price"] or order["trigger"], instruments[symbol]["tick_num"], instruments[symbol]["tick_den"]
                 )
-    held = positions[leg]["lots"]
+    held = held_by(state, leg, owner)
     lots = max(abs(held), held + bought, sold - held)
     return float(lots * lot_worth(price, instruments[symbol])) if lots > 0 else 0.0
 
 
 @kernel
-def lots_ahead(state: int, leg: int, side: int) -> int:
+def lots_ahead(state: int, leg: int, side: int, owner: int) -> int:
     """Lots held on `side` (negative: on the other) once the orders of that side that are on their way have filled.
 
-    Of reduce-only orders only those at market count: stops and targets may never fill.
+    Of reduce-only orders only those at market count: stops and targets may never fill. owner: as above.
     """
-    positions = positions_of(state)
     account = account_of(state)
     orders = orders_of(state)
-    ahead = side * positions[leg]["lots"]
+    ahead = side * held_by(state, leg, owner)
     leaving = 0
     for i in range(account["orders"]):
         order = orders[i]
-        if order["leg"] == leg and order["side"] == side:
+        if order["leg"] == leg and order["side"] == side and (owner == EVERYONE or order["owner"] == owner):
             if not order["reduce_only"]:
                 ahead += order["lots"] - order["filled"]
             elif order["type"] == _MARKET:
@@ -102,23 +115,16 @@ def leads(state: int, parent: int, symbol: int) -> bool:
 def limit_order(state: int, leg: int, side: int, lots: int, at: float) -> tuple[int, int]:
     """Lots of a new order that may be sent, and the reason if they are fewer than asked for.
 
-    Orders on their way count as filled, so that two orders sent together cannot pass a cap that one could not.
+    Of several strategies each is held to the limits, too, with its allocation of equity and what is its own.
     """
-    instruments = instruments_of(state)
-    positions = positions_of(state)
-    limits = limits_of(state)
-    money, instrument = account_of(state), instruments[positions[leg]["symbol"]]
+    money, instrument = account_of(state), instruments_of(state)[positions_of(state)[leg]["symbol"]]
     worth = lot_worth(at, instrument)
-    others = 0.0
-    for other in range(len(positions)):
-        if other != leg:
-            others += notional_ahead(state, other)
-    ahead = lots_ahead(state, leg, side)
-    reducing = min(lots, max(0, -ahead))
-    opening, reason = judge(
-        limits, money["equity"], money["halted"], lots - reducing, max(0, ahead) * worth, others, worth
-    )
-    allowed = reducing + opening
+    allowed, opening, reason = room_for(state, leg, side, lots, worth, money["equity"], EVERYONE)
+    if shared(state):
+        equity = money["equity"] * money["allocation"]
+        own, _, why = room_for(state, leg, side, lots, worth, equity, money["owner"])
+        if own < allowed:
+            opening, allowed, reason = max(0, opening - (allowed - own)), own, why
     if allowed < instrument["min_lots"]:
         return 0, (_BELOW_MIN_QUANTITY if reason == _NONE else reason)
     if allowed > instrument["max_lots"]:
@@ -126,6 +132,26 @@ def limit_order(state: int, leg: int, side: int, lots: int, at: float) -> tuple[
     if opening > 0 and allowed * worth < instrument["min_notional"]:
         return 0, (_BELOW_MIN_NOTIONAL if reason == _NONE else reason)
     return allowed, reason
+
+
+@kernel
+def room_for(
+    state: int, leg: int, side: int, lots: int, worth: float, equity: float, owner: int
+) -> tuple[int, int, int]:  # fmt: skip
+    """Of `lots` those that the risk gate lets pass, how many of them open, and the reason if they are fewer.
+
+    Orders on their way count as filled, so that two orders sent together cannot pass a cap that one could not.
+    """
+    others = 0.0
+    for other in range(len(positions_of(state))):
+        if other != leg:
+            others += notional_ahead(state, other, owner)
+    ahead = lots_ahead(state, leg, side, owner)
+    reducing = min(lots, max(0, -ahead))
+    committed = max(0, ahead) * worth
+    halted = account_of(state)["halted"]
+    opening, reason = judge(limits_of(state), equity, halted, lots - reducing, committed, others, worth)
+    return reducing + opening, opening, reason
 
 
 @kernel

@@ -1,8 +1,8 @@
 """Several strategies on one account: each has a seat of its own at the one desk, and positions net at the venue.
 
 Each strategy's orders go to the venue separately and carry their owner. What a strategy is shown as its position is its
-share of the account (see `portfolio.shares`): it need not know of the others. Equity, margin and limits are the
-account's. It runs in the event lane.
+share of the account (see `portfolio.shares`): it need not know of the others. Equity and margin are the account's;
+limits hold for the account, and for each strategy within its allocation. It runs in the event lane.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from truewind.domain.position import Position
 from truewind.domain.signal import Signal
 from truewind.engine.acting import position_of
 from truewind.engine.engine import Engine
-from truewind.engine.merge import Timeline
+from truewind.engine.merge import CLOSE, SYMBOL, Timeline
 from truewind.engine.state import ACCOUNT_FIELD
 from truewind.errors import StrategyError, TruewindError, suggest
 from truewind.execution.simulated.valuation import settle
@@ -28,7 +28,9 @@ _OWNER = ACCOUNT_FIELD["owner"]
 
 
 class Member(NamedTuple):
-    """A strategy of several. symbols: those that it sees and trades. allocation: what of equity it sizes by (0 … 1)."""
+    """A strategy of several. symbols: those that it sees and trades. allocation: what of equity it may use (0 … 1): it
+    sizes by that part, and the limits hold for it as if that were all there is.
+    """
 
     name: str
     strategy: Strategy
@@ -60,8 +62,10 @@ class Seat:
 
     def speak(self) -> Engine:
         """From now on this strategy is the one that is speaking."""
-        self._engine.state.counters[_OWNER] = self._owner
-        self._engine.state.sizing[:] = self._sizing
+        state = self._engine.state
+        state.counters[_OWNER] = self._owner
+        state.account["allocation"] = self.member.allocation
+        state.sizing[:] = self._sizing
         return self._engine
 
     @property
@@ -186,9 +190,32 @@ class PortfolioEngine(Engine):
                 self.index_of(symbol)
         team.seats = [Seat(self, owner, member) for owner, member in enumerate(team.members)]
         self._tells_fills = True
+        self._booked = [(-1, books(self.state.shares))]  # after the rows on which they changed
+
+    def _step(self, row: int) -> None:
+        super()._step(row)
+        now = books(self.state.shares)
+        if not np.array_equal(now, self._booked[-1][1]):
+            self._booked.append((row, now))
 
     def _tell(self, fill: np.void) -> None:
         self.team.told(int(fill["owner"]), self._fill(fill))
+
+    def gains(self, rows: np.ndarray) -> np.ndarray:
+        """What each strategy has gained after each of `rows` (ascending): in the currency, one line a strategy."""
+        state, timeline, legs = self.state, self.timeline, len(self.state.positions)
+        then = np.searchsorted([row for row, _ in self._booked], rows, side="right") - 1
+        lots, money = np.stack([found for _, found in self._booked], axis=1)
+        found = np.zeros((len(self.team.members), len(rows)))
+        for number, share in enumerate(state.shares):
+            instrument = state.instruments[share["symbol"]]
+            own = np.flatnonzero(timeline.times[SYMBOL] == share["symbol"])
+            seen = np.searchsorted(own, rows, side="right") - 1
+            mark = timeline.marks[CLOSE][own[np.maximum(seen, 0)]]  # before its first bar nothing is held
+            size = lots[then, number] * float(instrument["worth"])
+            worth = -size / mark if instrument["inverse"] else size * mark
+            found[number // legs] += worth + money[then, number]
+        return np.asarray(found / state.scale)
 
     def results(self) -> list[Result]:
         """What each member has come to; the nets add up to what the account has gained."""
@@ -215,3 +242,8 @@ class PortfolioEngine(Engine):
                 )
             )
         return found
+
+
+def books(shares: np.ndarray) -> np.ndarray:
+    """Of POSITION rows the lots, and what their money comes to beside what these lots are worth: 2 lines of int64."""
+    return np.stack([shares["lots"], shares["realised"] - shares["fees"] + shares["funding"] - shares["cost"]])

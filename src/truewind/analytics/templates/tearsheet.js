@@ -107,6 +107,25 @@
     }
   }
 
+  function drawGains() {
+    const { time, strategies } = data.gains, names = Object.keys(strategies);
+    const made = chart("gains-chart", {
+      rightPriceScale: { minimumWidth: 84 }, localization: { priceFormatter: compact },
+      timeScale: { minBarSpacing: 0.001, tickMarkFormatter: ticks(time[time.length - 1] - time[0] < 4 * 86400) },
+    }, () => {});
+    names.forEach((name, i) => {
+      // Hues a golden angle apart: neighbours differ, however many there are.
+      const color = `hsl(${Math.round(210 + i * 137.5) % 360} 60% 50%)`;
+      made.addSeries(LW.LineSeries, { title: name, color, lineWidth: 2, priceLineVisible: false }).setData(points(time, strategies[name]));
+    });
+    made.timeScale().fitContent();
+    const readout = document.getElementById("gains-readout");
+    made.subscribeCrosshairMove(({ logical: i }) => {
+      readout.textContent = i === undefined || time[i] === undefined ? ""
+        : [moment(time[i]), ...names.map((name) => `${name} ${number.format(strategies[name][i])}`)].join(" · ");
+    });
+  }
+
   function drawCandles() {
     const made = chart("candle-chart", { rightPriceScale: { minimumWidth: 84 }, timeScale: { minBarSpacing: 0.05, tickMarkFormatter: ticks(true) } }, () => paint());
     const series = made.addSeries(LW.CandlestickSeries, { priceLineVisible: false, borderVisible: false });
@@ -186,6 +205,7 @@
   }
 
   drawEquity();
+  if (data.gains) drawGains();
   const zoom = document.getElementById("candle-chart") ? drawCandles() : () => {};
   const table = document.getElementById("trade-table");
   if (table) {
