@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from truewind.domain.due import DueKind, due_rows, in_order
 from truewind.domain.fill import FillKind
 from truewind.domain.instrument import Instrument, Kind
-from truewind.domain.market import FUNDING
 from truewind.domain.order import Reason, Status
 from truewind.engine.engine import Engine
 from truewind.engine.merge import merge
@@ -127,6 +127,7 @@ def build(
     leverage: float = 20.0,
     gate_leverage: float | None = None,
     funding: Mapping[str, Sequence[tuple[int, float, float]]] | None = None,
+    dues: Mapping[str, np.ndarray] | None = None,
     marks: Sequence[Candle] | Mapping[str, Any] | None = None,
     indices: Sequence[Candle] | Mapping[str, Any] | None = None,
     journal: Any = None,
@@ -134,17 +135,19 @@ def build(
 ) -> Engine:
     """An engine on these bars: candles of BTCUSDT, or columns (or candles) by symbol.
 
-    funding: (ts, rate, mark price or 0) by symbol. gate_leverage: what the risk gate goes by if not `leverage`.
-    marks, indices: as bars, of the mark and the index price.
+    funding: (ts, rate, mark price or 0) by symbol. dues: further DUE rows by symbol. gate_leverage: what the risk gate
+    goes by if not `leverage`. marks, indices: as bars, of the mark and the index price.
     """
     made = by_symbol(bars, step)
     beside = [None if layer is None else by_symbol(layer, step) for layer in (marks, indices)]
     timeline = merge(made, steps or dict.fromkeys(made, step), *beside)
     traded = list(instruments) if instruments is not None else [perpetual(symbol) for symbol in made]
     rows = {}
-    for symbol, dues in (funding or {}).items():
+    for symbol, due in (funding or {}).items():
         tick = float(next(i for i in traded if i.symbol == symbol).tick_size)
-        rows[symbol] = np.array([(ts, round(rate * 1e8), round(mark / tick)) for ts, rate, mark in dues], FUNDING)
+        times, rates, prices = zip(*due, strict=True) if due else ((), (), ())
+        rates, prices = [round(rate * 1e8) for rate in rates], [round(price / tick) for price in prices]
+        rows[symbol] = due_rows(DueKind.FUNDING, times, rates, price=prices)
     return Engine(
         timeline,
         traded,
@@ -154,7 +157,7 @@ def build(
         costs=(costs or free()).record(leverage, seed),
         limits=limits.record(gate_leverage or leverage),
         margin=margin.terms(traded, {}, leverage) if isinstance(margin, MarginSettings) else margin,
-        funding=rows,
+        dues={symbol: in_order(*(table[symbol] for table in (rows, dues or {}) if symbol in table)) for symbol in made},
         journal=journal,
     )
 
@@ -169,7 +172,8 @@ def play(bars: Sequence[Candle] | Mapping[str, Any], strategy: Strategy | Mappin
 def done(engine: Engine, symbol: str | None = None) -> list[Done]:
     """The fills of a run, in the order in which they were booked."""
     kinds = {FillKind.TRADE: "trade", FillKind.FUNDING: "funding", FillKind.LIQUIDATION: "liquidation"}
-    kinds[FillKind.INSURANCE] = "insurance"
+    kinds |= {FillKind.INSURANCE: "insurance", FillKind.DIVIDEND: "dividend", FillKind.BORROW: "borrow"}
+    kinds |= {FillKind.SWAP: "swap", FillKind.SPLIT: "split", FillKind.SETTLEMENT: "settlement"}
     found = []
     for fill in engine.fills:
         instrument = engine.instruments[int(fill["symbol"])]

@@ -42,6 +42,7 @@ def test_one_long_round_trip_by_hand(open_account):
         "gross_pnl": 20.0,
         "fees": 2.1,
         "funding": -0.5,
+        "carry": 0.0,
         "slippage": 0.5,
         "net_pnl": pytest.approx(17.4),
         "return": pytest.approx(0.087),

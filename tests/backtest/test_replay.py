@@ -144,10 +144,10 @@ def test_guessed_steps_are_told(lake, store):
 def test_funding_is_due_at_the_hour_even_if_stamped_late(lake, store):
     """00:08:00.009 counts as 00:08; rates in 1e-8, marks in ticks, a missing mark is 0."""
     store("BTCUSDT", BARS, funding=[(5, 0.0001, 100.26), (8 + 0.009 / 60, -0.00075, None), (20.5, 0.0003, 7.0)])
-    rows = replay(lake, settings(), {}).funding["BTCUSDT"]
+    rows = replay(lake, settings(), {}).dues["BTCUSDT"]
     assert ((rows["ts"] - START) / MINUTE).tolist() == [5, 8, 20.5]
-    assert rows["rate"].tolist() == [10_000, -75_000, 30_000]
-    assert rows["mark"].tolist() == [1003, 0, 70]
+    assert rows["amount"].tolist() == [10_000, -75_000, 30_000]
+    assert rows["price"].tolist() == [1003, 0, 70]
 
 
 def test_without_funding_rates_a_perpetual_is_warned_of(lake, store):
@@ -175,7 +175,7 @@ def test_rates_that_cover_only_part_of_the_bars_are_told(lake, store):
 def test_spot_has_no_funding(lake, store):
     """Even if the lake has rates of that name."""
     store("BTCUSDT", BARS, kind="spot", funding=[(5, 0.0001, None)])
-    assert replay(lake, settings(), {}).funding == {}
+    assert replay(lake, settings(), {}).dues == {}
 
 
 def test_steps_are_the_instruments(lake, store):

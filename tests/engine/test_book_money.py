@@ -5,8 +5,8 @@ import pytest
 
 from booked import ONE, fills, level, run, trade
 from truewind.domain.book import Report
+from truewind.domain.due import DueKind, due_rows
 from truewind.domain.fill import FillKind
-from truewind.domain.market import FUNDING
 from truewind.domain.order import Reason
 from truewind.execution.simulated.book_state import MARK
 from truewind.portfolio.margin import MarginSettings
@@ -15,7 +15,8 @@ BUY = {1: lambda desk, _: desk.market(1, 10)}  # 10 at 101, fee 1.01
 
 
 def funding(*rows):
-    return {"funding": np.array(list(rows), FUNDING)}
+    times, rates, marks = zip(*rows, strict=True)
+    return {"funding": due_rows(DueKind.FUNDING, times, rates, price=marks)}
 
 
 def marks(*rows):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripted import MINUTE, UNLIMITED, Scripted, columns, flat, free, perpetual, play
-from truewind.domain.market import FUNDING
+from truewind.domain.due import SWAP_SCALE, DueKind, due_rows, in_order
 from truewind.domain.order import Reason
 from truewind.domain.position import Position
 from truewind.domain.signal import FLAT, HOLD, Signal, Want
@@ -25,7 +25,7 @@ WHOLE = MarginSettings(liquidation_fee=0.01, partial=False)
 
 
 def together(
-    bars, *acts, cash=10_000.0, margin=WHOLE, costs=None, funding=None, leverage=20.0, limits=UNLIMITED, **members
+    bars, *acts, cash=10_000.0, margin=WHOLE, costs=None, dues=None, leverage=20.0, limits=UNLIMITED, **members
 ):
     """A run of one strategy for each of `acts` (row → what it does), or of Members by name."""
     made = {symbol: columns(given) for symbol, given in bars.items()}
@@ -36,7 +36,7 @@ def together(
     )
     engine = PortfolioEngine(
         merge(made, dict.fromkeys(made, MINUTE)), listed, team, cash=cash, currency="USDT",
-        costs=(costs or free()).record(leverage), limits=limits.record(1e6), funding=funding or {},
+        costs=(costs or free()).record(leverage), limits=limits.record(1e6), dues=dues or {},
         margin=margin.terms(listed, {}, leverage),
     )  # fmt: skip
     engine.run()
@@ -95,10 +95,10 @@ def test_closing_against_the_net_position_is_a_plain_order():
 
 def test_funding_is_divided_by_lots_and_reaches_both_sides():
     """Long 3 and short 1 at a mark of 100 and 1 %: the account pays 2, which is 3 paid by A and 1 received by B."""
-    dues = np.array([(2 * MINUTE, 1_000_000, 1_000)], FUNDING)
+    dues = due_rows(DueKind.FUNDING, 2 * MINUTE, 1_000_000, price=1_000)
     engine = together(
         {"AAA": [flat(100)] * 4}, {0: lambda s: s.buy(3)}, {0: lambda s: s.sell(1)},
-        funding={"AAA": dues},
+        dues={"AAA": dues},
     )  # fmt: skip
     assert [result.funding for result in engine.results()] == [-3.0, 1.0]
     assert engine.state.account[0]["funding"] == -2 * engine.state.scale
@@ -191,6 +191,26 @@ def test_gains_are_known_row_by_row():
     assert engine.gains(np.arange(5)).tolist() == [[0.0, 0.0, 30.0, 30.0, 30.0], [0.0, 0.0, -10.0, -10.0, -20.0]]
 
 
+def test_a_split_reaches_shares_that_net_to_nothing():
+    """A long 5, B short 5: the account holds nothing. 3 for 2 makes 7 of each, the halves have no market to go to."""
+    engine = together(
+        {"AAA": [flat(90), flat(90), flat(60), flat(60)]}, {0: lambda s: s.buy(0.005)}, {0: lambda s: s.sell(0.005)},
+        dues={"AAA": due_rows(DueKind.SPLIT, 2 * MINUTE, 3, 2)},
+    )  # fmt: skip
+    assert engine.state.shares["lots"].tolist() == [7, -7]
+    assert engine.equity[-1] == 10_000.0
+
+
+def test_the_end_of_a_contract_closes_every_share():
+    """Long 3 and short 1 at 100, settled at 110 with 0.1 %: A wins 30 and pays 0.22, the fee of both; B loses 10."""
+    engine = together(
+        {"AAA": [flat(100)] * 50}, {0: lambda s: s.buy(3)}, {0: lambda s: s.sell(1)},
+        dues={"AAA": due_rows(DueKind.SETTLEMENT, 45 * MINUTE, 100_000, 0, 1_100)},
+    )  # fmt: skip
+    assert nets(engine) == [30.0 - 0.22, -10.0]
+    assert engine.state.shares["lots"].tolist() == [0, 0]
+
+
 def test_an_error_names_the_strategy():
     """And a symbol that is not its own is refused by the strategy's name."""
     with pytest.raises(StrategyError, match="Strategy 1 raised ZeroDivisionError"):
@@ -202,13 +222,22 @@ def test_an_error_names_the_strategy():
 
 @given(st.integers(0, 10**6), st.integers(2, 4), st.sampled_from(["one_way", "hedge"]))
 def test_the_shares_add_up_to_the_account(seed, count, position_mode):
-    """Random orders of several strategies on two symbols, with fees, funding and liquidations: not a unit is lost."""
+    """Random orders of several strategies on two symbols, with all that falls due and liquidations: no unit is lost."""
     random = np.random.default_rng(seed)
     bars = {}
     for name in ("AAA", "BBB"):
         path = np.round(100 * np.exp(np.cumsum(random.normal(0, 0.05, 30))), 1) + 0.1
         bars[name] = [(c, c + 2.0, max(0.1, c - 2.0), c) for c in path]
-    dues = np.array([(i * 7 * MINUTE, int(random.integers(-300_000, 300_000)), 0) for i in range(1, 4)], FUNDING)
+    times = np.arange(1, 4) * 7 * MINUTE
+    dues = in_order(
+        due_rows(DueKind.FUNDING, times, random.integers(-300_000, 300_000, 3)),
+        due_rows(DueKind.SWAP, 9 * MINUTE, -7 * SWAP_SCALE, 3 * SWAP_SCALE),
+        due_rows(DueKind.DIVIDEND, 11 * MINUTE, 123_456_789, 100),
+        due_rows(DueKind.SPLIT, 13 * MINUTE, 3, 2),
+        due_rows(DueKind.BORROW, 15 * MINUTE, 500_000_000, 30),
+        due_rows(DueKind.SPLIT, 17 * MINUTE, 1, 7),
+        due_rows(DueKind.SETTLEMENT, 28 * MINUTE, 50_000, 0, 1_003),
+    )
 
     def act(s):
         for symbol in s.desk.symbols:
@@ -219,12 +248,12 @@ def test_the_shares_add_up_to_the_account(seed, count, position_mode):
 
     acts = [dict.fromkeys(random.integers(2, 58, 8).tolist(), act) for _ in range(count)]
     engine = together(
-        bars, *acts, cash=3_000.0, costs=free(taker_fee=0.0005, half_spread_bps=3.0), funding={"AAA": dues},
+        bars, *acts, cash=3_000.0, costs=free(taker_fee=0.0005, half_spread_bps=3.0), dues={"AAA": dues},
         margin=MarginSettings(position_mode=position_mode),
     )  # fmt: skip
     state, legs = engine.state, len(engine.state.positions)
     by_leg = state.shares.reshape(count, legs)
-    for name in ("lots", "fees", "slippage", "funding"):
+    for name in ("lots", "fees", "slippage", "funding", "carry"):
         assert by_leg[name].sum(axis=0).tolist() == state.positions[name].tolist()
     paid = by_leg["cost"].astype(object) - by_leg["realised"]
     assert paid.sum(axis=0).tolist() == (state.positions["cost"].astype(object) - state.positions["realised"]).tolist()

@@ -11,8 +11,9 @@ from scripted import columns, free, perpetual
 from truewind import features
 from truewind.backtest.replay import named
 from truewind.config import Settings
+from truewind.domain.due import SWAP_SCALE, DueKind, due_rows, in_order
 from truewind.domain.fill import FillKind
-from truewind.domain.market import FUNDING
+from truewind.domain.instrument import Kind
 from truewind.domain.order import Event, OrderType, Reason
 from truewind.domain.signal import FLAT, HOLD, NAN, Signal, Want
 from truewind.engine.compiled import CompiledEngine, Program, build
@@ -43,20 +44,29 @@ def candles(random, count, wild):
 
 
 def world(seed, symbols, count=400, wild=5e-3, reads=()):
-    """(timeline, instruments, funding) of some symbols, not all with the same bars."""
+    """(timeline, instruments, dues) of some symbols, not all with the same bars."""
     random = np.random.default_rng(seed)
     names = ["AAAUSDT", "BBBUSDT", "CCCUSDT"][:symbols]
-    bars, funding = {}, {}
+    bars, dues = {}, {}
     for i, name in enumerate(names):
         table = columns(candles(random, count, wild), start=i * 7 * MINUTE, step=MINUTE)
         for field, spec in named(reads).items():
             table[field] = next(iter(features.columns([spec], table).values()))
         bars[name] = table
-        dues = np.zeros(4, FUNDING)
-        dues["ts"] = np.sort(random.choice(count, 4, replace=False)) * MINUTE
-        dues["rate"] = random.integers(-400_000, 400_000, 4)
-        funding[name] = dues
-    return merge(bars, dict.fromkeys(bars, MINUTE)), [perpetual(name) for name in names], funding
+        times = random.choice(count, 4, replace=False) * MINUTE
+        tables = [due_rows(DueKind.FUNDING, times, random.integers(-400_000, 400_000, 4))]
+        if seed % 2:  # everything else that may fall due; half of the symbols end before their bars do
+            times = random.choice(count, 5, replace=False) * MINUTE + random.integers(0, 2, 5) * MINUTE // 2
+            tables += [
+                due_rows(DueKind.SWAP, times[0], -3 * SWAP_SCALE, SWAP_SCALE // 3),
+                due_rows(DueKind.BORROW, times[1], 5_000_000, 2, 10_000),
+                due_rows(DueKind.DIVIDEND, times[2], 123_456_789, 100),
+                due_rows(DueKind.SPLIT, times[3], *((3, 2) if seed % 4 == 1 else (2, 3))),
+                due_rows(DueKind.SETTLEMENT, times[4] if i % 2 else times.max() + 1, 50_000, 0, 9_876),
+            ]
+        dues[name] = in_order(*tables)
+    kind = Kind.FUTURE if seed % 4 == 3 else Kind.PERPETUAL  # which are held to their last moment, and which are not
+    return merge(bars, dict.fromkeys(bars, MINUTE)), [perpetual(name, kind=kind) for name in names], dues
 
 
 def account(cash=10_000.0, leverage=20.0, rough=False, **limits):
@@ -76,12 +86,12 @@ def account(cash=10_000.0, leverage=20.0, rough=False, **limits):
 
 def both(make, market, sizing, **given):
     """The strategy in either lane."""
-    timeline, instruments, funding = market
+    timeline, instruments, dues = market
     engines = []
     for kind in (Engine, CompiledEngine):
         strategy = make()
         strategy.sizing = sizing
-        engine = kind(timeline, instruments, strategy, funding=funding, **given)
+        engine = kind(timeline, instruments, strategy, dues=dues, **given)
         engine.run()
         engines.append(engine)
     return engines
@@ -222,18 +232,19 @@ def test_random_strategies_do_the_same_in_both_lanes(params, sizing, seed, symbo
 
 
 def test_the_random_strategies_reach_the_rare_events():
-    """Among them are liquidations, funding, denials, reductions, brackets that fill and horizons that end."""
+    """Among them are liquidations, dues of all kinds, denials, reductions, brackets that fill, horizons that end."""
     kinds, reasons, types = set(), set(), set()
     params = {"salt": 3, "idle": 200, "style": "bold", "limits": True, "stop": 0.08, "stops": 4, "target": 0.001,
               "targets": 5, "horizon": 9}  # fmt: skip
-    for seed in range(12):
+    for seed in range(24):
         params["stop"] = 0.08 if seed < 6 else 0.003
-        sizing = SizingSettings(method="fraction", value=25.0)
+        sizing = SizingSettings(method="fraction", value=25.0 if seed < 12 else 1.0)
         slow, _ = both(lambda: Scatter(**params), world(seed, 1 + seed % 3, wild=8e-3), sizing, **account(cash=3_000.0))
         kinds |= set(slow.fills["kind"].tolist())
         reasons |= {Reason(reason) for reason in slow.events["reason"].tolist()}
         types |= {(OrderType(kind), Event(what)) for kind, what in slow.events[["type", "event"]].tolist()}
-    assert kinds == {FillKind.TRADE, FillKind.FUNDING, FillKind.LIQUIDATION}
+    assert {FillKind.TRADE, FillKind.FUNDING, FillKind.LIQUIDATION} <= kinds
+    assert {FillKind.DIVIDEND, FillKind.BORROW, FillKind.SWAP, FillKind.SPLIT, FillKind.SETTLEMENT} <= kinds
     assert {Reason.BY_STRATEGY, Reason.NOTHING_TO_REDUCE, Reason.EXPOSURE_CAP} <= reasons
     assert {(kind, Event.FILL) for kind in (OrderType.MARKET, OrderType.LIMIT, OrderType.STOP)} <= types
 
@@ -270,8 +281,8 @@ def test_what_a_strategy_does_wrong_is_told_alike(decide):
     """A signal that cannot be acted on, and a division by zero, name the same bar in either lane."""
     said = []
     for kind in (Engine, CompiledEngine):
-        timeline, instruments, funding = world(1, 2)
-        engine = kind(timeline, instruments, strategy_of(decide)(), funding=funding, **account())
+        timeline, instruments, dues = world(1, 2)
+        engine = kind(timeline, instruments, strategy_of(decide)(), dues=dues, **account())
         with pytest.raises(StrategyError, match="AAAUSDT") as caught:
             engine.run()
         said.append(str(caught.value).replace("float division", "division"))
@@ -289,16 +300,16 @@ def asks_for_an_object(row, position, params):
 @pytest.mark.parametrize("decide", [reads_the_symbol, asks_for_an_object])
 def test_what_cannot_be_compiled_is_refused_with_the_reason_and_the_way_out(decide):
     """And runs in the event lane, which lane: auto takes by itself."""
-    timeline, instruments, funding = world(1, 1)
+    timeline, instruments, dues = world(1, 1)
     strategy = strategy_of(decide)()
     with pytest.raises(StrategyError, match=r"compiled lane.*line \d+\).*event lane"):
-        build("compiled", timeline, instruments, strategy, funding=funding, **account())
-    assert type(build("auto", timeline, instruments, strategy, funding=funding, **account())) is Engine
+        build("compiled", timeline, instruments, strategy, dues=dues, **account())
+    assert type(build("auto", timeline, instruments, strategy, dues=dues, **account())) is Engine
 
 
 def test_python_only_parts_confine_a_strategy_to_the_event_lane():
     """Callbacks, an overridden on_bar or on_fill, and a decide that is a method."""
-    timeline, instruments, funding = world(1, 1)
+    timeline, instruments, dues = world(1, 1)
     hold = lambda row, position, params: HOLD  # noqa: E731
     for strategy, reason in [
         (Strategy(), "callbacks"),
@@ -307,7 +318,7 @@ def test_python_only_parts_confine_a_strategy_to_the_event_lane():
         (type("Own", (SignalStrategy,), {"decide": lambda self, row, position, params: HOLD})(), "static"),
     ]:
         with pytest.raises(StrategyError, match=reason):
-            build("compiled", timeline, instruments, strategy, funding=funding, **account())
+            build("compiled", timeline, instruments, strategy, dues=dues, **account())
 
 
 def test_a_strategy_reads_its_declared_fields_in_both_lanes():
@@ -316,26 +327,26 @@ def test_a_strategy_reads_its_declared_fields_in_both_lanes():
     def decide(row, position, params):
         return Signal(Want.LONG if row.close > row.open else Want.SHORT)
 
-    market = timeline, instruments, funding = world(5, 2)
+    market = timeline, instruments, dues = world(5, 2)
     reader = strategy_of(decide, fields=("open", "close"))
     slow, fast = both(reader, market, SizingSettings(method="fraction", value=0.5), **account())
     assert_same(slow, fast)
     assert len(slow.fills) > 10
     blind = strategy_of(decide, fields=("close",))
     with pytest.raises(StrategyError, match=r"compiled lane.*open"):
-        build("compiled", timeline, instruments, blind(), funding=funding, **account())
+        build("compiled", timeline, instruments, blind(), dues=dues, **account())
     with pytest.raises(StrategyError, match="no attribute 'open'"):
-        build("event", timeline, instruments, blind(), funding=funding, **account()).run()
+        build("event", timeline, instruments, blind(), dues=dues, **account()).run()
 
 
 def test_a_strategy_that_sleeps_is_called_on_the_same_bars():
     """wakes_on holds in both lanes; between its bars a horizon does not end a position in either."""
     params = {"salt": 1, "idle": 0, "style": "bold", "limits": False, "stop": 0.01, "stops": 3, "target": 0.005,
               "targets": 3, "horizon": 1}  # fmt: skip
-    timeline, instruments, funding = world(9, 2)
+    timeline, instruments, dues = world(9, 2)
     timeline.columns["alarm"] = np.where(np.arange(len(timeline)) % 3 == 0, 1.0, np.nan)
     sleeper = type("Sleeper", (Scatter,), {"wakes_on": "alarm"})
-    slow, fast = both(lambda: sleeper(**params), (timeline, instruments, funding), SizingSettings(), **account())
+    slow, fast = both(lambda: sleeper(**params), (timeline, instruments, dues), SizingSettings(), **account())
     assert_same(slow, fast)
     assert len(slow.fills) > 10
 
@@ -347,9 +358,9 @@ def test_a_strategy_that_sleeps_is_called_on_the_same_bars():
 @given(PARAMS, SIZINGS, st.integers(0, 2**32), st.integers(1, 3))
 def test_a_trial_gives_the_figures_of_a_backtest(params, sizing, seed, symbols):
     """Equity, counts and fees the same bits; Sharpe and drawdown those of numerics.performance over its equity."""
-    timeline, instruments, funding = market = world(seed, symbols, count=3_000, wild=8e-3)
+    timeline, instruments, dues = market = world(seed, symbols, count=3_000, wild=8e-3)
     slow, _ = both(lambda: Scatter(**params), market, sizing, **account())
-    bench = Bench(timeline, instruments, days_of(timeline), sizing=sizing, funding=funding, **account())
+    bench = Bench(timeline, instruments, days_of(timeline), sizing=sizing, dues=dues, **account())
     strategy = Scatter(**params)
     program = Program(strategy, tuple(timeline.columns), symbols)
     inputs = program.inputs(timeline.columns, strategy.values)
@@ -358,7 +369,7 @@ def test_a_trial_gives_the_figures_of_a_backtest(params, sizing, seed, symbols):
     moments = days_of(timeline).moments
     ts, equity = timeline.times[1][moments], slow.equity[moments]
     money = slow.account()
-    trades = slow.fills[slow.fills["lots"] > 0]
+    trades = slow.fills[(slow.fills["lots"] > 0) & (slow.fills["kind"] != FillKind.SPLIT)]
     assert (first.final_equity, first.fees, first.funding) == (equity[-1], money.fees, money.funding)
     assert (first.fills, first.orders) == (len(trades), len(np.unique(slow.events["order"])))
     _, returns = performance.daily_returns(ts, equity, 10_000.0, every_day=True)

@@ -27,6 +27,7 @@ import sys
 import numpy as np
 from scripted import MINUTE, columns, perpetual, play, spot
 
+from truewind.domain.due import SWAP_SCALE, DueKind, due_rows, in_order
 from truewind.domain.signal import FLAT, HOLD, Signal, Want
 from truewind.execution.simulated.costs import CostSettings
 from truewind.risk.gate import RiskSettings
@@ -91,6 +92,20 @@ class Signals(SignalStrategy):
         return FLAT if number == 4 else HOLD
 
 
+def others(at):
+    tables = [
+        due_rows(DueKind.SWAP, at * MINUTE, -3 * SWAP_SCALE, SWAP_SCALE),
+        due_rows(DueKind.BORROW, (at + np.arange(0, 90, 9)) * MINUTE, 5_000_000, 2, 1_000),
+        due_rows(DueKind.DIVIDEND, (at + np.arange(0, 90, 9)) * MINUTE, 123_456_789, 10),
+        due_rows(DueKind.SPLIT, (at + np.arange(10, 90, 20)) * MINUTE, 3, 2),
+        due_rows(DueKind.SPLIT, (at + np.arange(20, 90, 20)) * MINUTE, 2, 3),
+    ]
+    return in_order(*tables)
+
+
+everything = {"AAA": others(5), "BBB": others(40), "OWN": due_rows(DueKind.SETTLEMENT, 280 * MINUTE, 50_000)}
+
+
 def fills_and_all(strategy, share=None, costs={}, **how):
     bars = {"AAA": walk(1, 400, 1), "BBB": walk(2, 250, 2), "OWN": walk(3, 300, 1)}
     engine = play(
@@ -111,6 +126,8 @@ names = ("fills", "events", "equity")
 drawn = {"latency_sigma": 2.0, "limit_fill": "touch", "fill_probability": 0.5, "impact_law": "volume_share"}
 runs = {
     "orders": fills_and_all(Orders(), cash=6000.0, limits=wide),
+    "dues": fills_and_all(Orders(), cash=6000.0, limits=wide, dues=everything),
+    "held": fills_and_all(Reckless(), cash=1e6, limits=wide, dues=everything),
     "parts": fills_and_all(Orders(), 1.0, drawn, cash=6000.0, limits=wide),
     "ruin": fills_and_all(Reckless(), cash=1e6, limits=wide),
     "signals": fills_and_all(signals, cash=3000.0, limits=tight, leverage=5),
@@ -149,7 +166,8 @@ def test_compiled_and_python_agree_bit_for_bit(faces, run, what):
 def test_the_run_goes_everywhere(faces):
     """What is compared has trades, funding, liquidations, makers, takers, and every event of these orders' lives."""
     fills, events = faces["compiled"]["orders fills"], faces["compiled"]["orders events"]
-    assert set(fills["kind"]) | set(faces["compiled"]["ruin fills"]["kind"]) == {0, 1, 2, 3}
+    runs = [faces["compiled"][f"{name} fills"]["kind"].tolist() for name in ("orders", "ruin", "dues", "held")]
+    assert set().union(*runs) == set(range(9))
     assert set(fills["maker"]) == {0, 1}
     assert Event.PARTIAL_FILL in faces["compiled"]["parts events"]["event"]
     signals = faces["compiled"]["signals events"]

@@ -14,6 +14,9 @@ from truewind.numerics import performance
 if TYPE_CHECKING:
     from rich.table import Table
 
+# What is paid to, or by, who holds something: the kind of fill, and the figure that sums it.
+PAYMENTS = {"funding": "funding", "dividend": "dividends", "borrow": "borrow_fees", "swap": "swaps"}
+_SELDOM = ("dividends", "borrow_fees", "swaps")  # not shown where there are none
 _SHORT = "a run of less than a day says nothing of a year"
 EVERY_DAY = 365  # a market with this many trading days a year has no sessions
 
@@ -22,7 +25,7 @@ _TABLE = (
     ("net_return", "benchmark_return", "cagr", "volatility", "sharpe", "sortino", "calmar"),
     ("max_drawdown", "max_drawdown_days", "exposure", "turnover"),
     ("trades", "open_trades", "win_rate", "profit_factor", "expectancy", "average_r", "average_holding_hours"),
-    ("orders", "fills", "fees", "slippage", "funding"),
+    ("orders", "fills", "fees", "slippage", "funding", "dividends", "borrow_fees", "swaps"),
     ("initial_equity", "final_equity", "start", "end", "bars"),
 )
 
@@ -60,8 +63,8 @@ def summarise(
     fall = performance.deepest_drawdown(ts, values, initial)
     growth = performance.cagr(initial, final, elapsed) if elapsed >= DAY_US else math.nan
 
-    executed = fills.filter(pl.col("quantity") > 0)
-    funding = fills.filter(pl.col("kind") == "funding")
+    executed = fills.filter((pl.col("quantity") > 0) & (pl.col("kind") != "split"))
+    received = {kind: float(fills["realised"].filter(fills["kind"] == kind).sum()) for kind in PAYMENTS}
     closed = trades.filter(~pl.col("open"))
     pnl = _floats(closed["net_pnl"])
     held = (closed["closed"] - closed["opened"]).dt.total_microseconds()
@@ -94,7 +97,7 @@ def summarise(
         "fills": len(executed),
         "fees": float(fills["fee"].sum()),
         "slippage": float(executed["slippage"].sum()),
-        "funding": float(funding["realised"].sum()),
+        **{name: received[kind] for kind, name in PAYMENTS.items()},
         "benchmark_return": _benchmark_return(benchmark, initial),
         "start": _iso(equity["ts"][0]),
         "end": _iso(equity["ts"][-1]),
@@ -123,6 +126,8 @@ def table(summary: dict[str, Any]) -> "Table":
         if number:
             shown.add_row()
         for name in group:
+            if name in _SELDOM and not summary[name]:
+                continue
             good = name in ("net_return", "benchmark_return", "cagr") and summary[name] is not None
             style = ("blue" if summary[name] >= 0 else "dark_orange") if good else ""
             style += " bold" if name in ("net_return", "sharpe", "max_drawdown") else ""

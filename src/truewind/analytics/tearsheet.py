@@ -20,7 +20,7 @@ import polars as pl
 from markupsafe import Markup
 
 from truewind.analytics import figures, plots
-from truewind.analytics.summary import EVERY_DAY
+from truewind.analytics.summary import EVERY_DAY, PAYMENTS
 from truewind.errors import CorruptError, MissingFileError
 from truewind.numerics import performance
 
@@ -161,7 +161,8 @@ def verdict(summary: Mapping[str, Any]) -> str:
         f"{_made(result).capitalize()} in {_days(summary['days'])}"
         + (f", while holding {_made(held)}." if held is not None else ".")
     ]
-    costs = (summary["fees"] + summary["slippage"] - summary["funding"]) / summary["initial_equity"]
+    received = sum(summary.get(name, 0.0) for name in PAYMENTS.values() if name != "dividends")
+    costs = (summary["fees"] + summary["slippage"] - received) / summary["initial_equity"]
     sentences.append(
         f"Costs ate {_percent(costs)} of the starting money." if costs > 0 else "Costs were not above zero."
     )
@@ -315,16 +316,17 @@ def _span(seconds: float) -> str:
 
 def _costs(summary: Mapping[str, Any], fills: pl.DataFrame) -> list[dict[str, Any]]:
     """From the result before costs to the net result, each step in money, against the start and the trading."""
-    executed = fills.filter(pl.col("quantity") > 0)
+    executed = fills.filter((pl.col("quantity") > 0) & (pl.col("kind") != "split"))
+    received = {name: summary.get(name, 0.0) for name in PAYMENTS.values()}
     maker, taker = (float(executed.filter(pl.col("maker") == rested)["fee"].sum()) for rested in (True, False))
     final = math.nan if summary["final_equity"] is None else summary["final_equity"]
     net = final - summary["initial_equity"]
     steps = [
-        ("Result before costs", net + summary["slippage"] + summary["fees"] - summary["funding"], "sum"),
+        ("Result before costs", net + summary["slippage"] + summary["fees"] - sum(received.values()), "sum"),
         ("Slippage", -summary["slippage"], ""),
         ("Taker fees", -taker, ""),
         ("Maker fees", -maker, ""),
-        ("Funding", summary["funding"], ""),
+        *((figures.FIGURES[name].label, money, "") for name, money in received.items() if money or name == "funding"),
         ("Net result", net, "sum"),
     ]
     trades = summary["trades"] + summary["open_trades"]

@@ -1,9 +1,10 @@
 """Trades: fills folded into round trips, each from flat to flat in one symbol.
 
 A fill that turns a position (long to short at once) ends one trade and starts the next: its quantity, notional, fee
-and slippage are split pro rata, its realised profit belongs to the trade that it ends. Funding belongs to the trade
-that is open when it is paid. So nothing is counted twice and nothing is lost: the net results of all trades, open
-ones included, add up to final equity less initial equity.
+and slippage are split pro rata, its realised profit belongs to the trade that it ends. Funding, dividends, borrow fees
+and swaps belong to the trade that is open when they are paid. A split is no execution: the shares that it brings are
+bought for nothing, so that entry and exit become averages over the shares after it. So nothing is counted twice and
+nothing is lost: the net results of all trades, open ones included, add up to final equity less initial equity.
 """
 
 from collections.abc import Collection, Mapping
@@ -27,6 +28,7 @@ COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "gross_pnl": pl.Float64,
     "fees": pl.Float64,
     "funding": pl.Float64,
+    "carry": pl.Float64,
     "slippage": pl.Float64,
     "net_pnl": pl.Float64,
     "return": pl.Float64,
@@ -41,6 +43,9 @@ _FILLS = (
     *("fee", "realised", "slippage", "position", "tag"),
 )
 _ORDERS = ("order_id", "symbol", "created", "type", "side", "price", "status", "parent")
+_CARRY = ("dividend", "borrow", "swap")
+_PAYMENTS = ("funding", *_CARRY)
+_IS_SPLIT = pl.col("kind") == "split"
 # An order that the gate or the venue refused never protected anything.
 _REFUSED = ("denied", "rejected")
 
@@ -60,15 +65,15 @@ def round_trips(
     In hedge mode the long and the short side of a symbol make trades of their own (column `leg` of the fills).
 
     quantity: the largest held. entry, exit: average prices, the exit of an open trade with its rest at the last price.
-    gross_pnl: by the prices traded, so after slippage; net_pnl = gross_pnl − fees + funding. slippage: already in
-    gross_pnl. return: net_pnl / notional of all entries. fills: executions, funding payments not counted.
-    r_multiple: net_pnl / (distance from entry to the first protective stop × quantity): the first stop order against
-    the position that was sent with an entry (its child) or while the trade was open; null without one, or if it
-    never stood on the losing side of the entry. closed: null while open. entry_tag, exit_tag: tags of the first entry
-    and of the last reduction, null if there was none.
+    gross_pnl: by the prices traded, so after slippage; net_pnl = gross_pnl − fees + funding + carry, which is
+    dividends, borrow fees and swaps. slippage: already in gross_pnl. return: net_pnl / notional of all entries. fills:
+    executions, payments and splits not counted. r_multiple: net_pnl / (distance from entry to the first protective stop
+    × quantity): the first stop order against the position that was sent with an entry (its child) or while the trade
+    was open; null without one, or if it never stood on the losing side of the entry. closed: null while open.
+    entry_tag, exit_tag: tags of the first entry and of the last reduction, null if there was none.
 
     Raises LedgerError if positions do not follow from fills, a fill's notional is not price × quantity × multiplier,
-    funding was paid on nothing, or a held symbol has no last price.
+    funding or the like was paid on nothing, or a held symbol has no last price.
     """
     _require(fills, _FILLS, "fills")
     _require(orders, _ORDERS, "orders")
@@ -92,12 +97,16 @@ def round_trips(
         (pl.col("worth") * pl.col("growth")).filter(entry).sum().alias("entry_value"),
         (pl.col("worth") * -pl.col("growth")).filter(exit_).sum().alias("exit_value"),
         pl.col("notional").filter(entry).sum().alias("entry_notional"),
-        (pl.col("side") * pl.col("notional")).filter(pl.col("quantity") > 0).sum().alias("bought"),
-        pl.col("realised").filter(~pl.col("is_funding")).sum().alias("realised"),
-        pl.col("realised").filter("is_funding").sum().alias("funding"),
+        (pl.when(_IS_SPLIT).then(-pl.col("before").sign()).otherwise("side") * pl.col("notional"))
+        .filter(~pl.col("kind").is_in(_PAYMENTS))
+        .sum()
+        .alias("bought"),
+        pl.col("realised").filter(~pl.col("kind").is_in(_PAYMENTS)).sum().alias("realised"),
+        pl.col("realised").filter(pl.col("kind") == "funding").sum().alias("funding"),
+        pl.col("realised").filter(pl.col("kind").is_in(_CARRY)).sum().alias("carry"),
         pl.col("fee").sum().alias("fees"),
         pl.col("slippage").sum(),
-        (pl.col("quantity") > 0).sum().cast(pl.Int64).alias("fills"),
+        ((pl.col("quantity") > 0) & ~_IS_SPLIT).sum().cast(pl.Int64).alias("fills"),
         pl.col("tag").filter(entry).first().alias("entry_tag"),
         pl.col("tag").filter(exit_).last().alias("exit_tag"),
     )
@@ -120,7 +129,7 @@ def round_trips(
             pl.col("realised")
             + (gains * (pl.col("last") * pl.col("held") * unit - pl.col("bought")) - pl.col("realised")).fill_null(0)
         ).alias("gross_pnl"),
-    ).with_columns((pl.col("gross_pnl") - pl.col("fees") + pl.col("funding")).alias("net_pnl"))
+    ).with_columns((pl.col("gross_pnl") - pl.col("fees") + pl.col("funding") + pl.col("carry")).alias("net_pnl"))
     trades = trades.join(_first_stops(orders, legs, trades), on="trade", how="left", maintain_order="left")
     stop = pl.when(turned).then(1.0 / pl.col("stop")).otherwise("stop")
     risk = gains * (pl.col("entry") - stop) * pl.col("side") * pl.col("quantity") * unit
@@ -153,8 +162,8 @@ def _legs(fills: pl.DataFrame, multipliers: Mapping[str, float], inverse: Collec
     fills = fills.with_row_index("row").sort("symbol", "leg", "row")
     before = pl.col("position").shift(1, fill_value=0.0).over("symbol", "leg", order_by="row")
     worth = pl.when(pl.col("symbol").is_in(list(inverse))).then(1.0 / pl.col("price")).otherwise("price")
-    fills = fills.with_columns(worth.alias("worth"))
-    fills = fills.with_columns(before.alias("before"), (pl.col("kind") == "funding").alias("is_funding"))
+    fills = fills.with_columns(pl.when(_IS_SPLIT).then(0.0).otherwise(worth).alias("worth"))
+    fills = fills.with_columns(before.alias("before"))
     _check(fills, multipliers)
 
     flips = (fills["before"] * fills["position"] < 0).to_numpy()
@@ -187,7 +196,8 @@ def _legs(fills: pl.DataFrame, multipliers: Mapping[str, float], inverse: Collec
 def _check(fills: pl.DataFrame, multipliers: Mapping[str, float]) -> None:
     """Raises LedgerError for fills that contradict themselves: reports must not be built on them."""
     slack = 1e-9 * pl.max_horizontal(pl.col("before").abs(), pl.col("position").abs(), "quantity")
-    moved = pl.when("is_funding").then(0.0).otherwise(pl.col("side") * pl.col("quantity"))
+    paid = pl.col("kind").is_in(_PAYMENTS)
+    moved = pl.when(paid).then(0.0).otherwise(pl.col("side") * pl.col("quantity"))
     adds_up = (pl.col("before") + moved - pl.col("position")).abs() <= slack
     for row in fills.filter(adds_up.not_() | adds_up.is_null()).head(1).iter_rows(named=True):
         raise LedgerError(
@@ -197,16 +207,16 @@ def _check(fills: pl.DataFrame, multipliers: Mapping[str, float]) -> None:
             symbol=row["symbol"],
             ts=row["ts"],
         )
-    idle = pl.col("is_funding") & (pl.col("before") == 0) & (pl.col("realised") != 0)
+    idle = paid & (pl.col("before") == 0) & (pl.col("realised") != 0)
     for row in fills.filter(idle).head(1).iter_rows(named=True):
         raise LedgerError(
-            f"{row['symbol']} at {row['ts']}: funding of {row['realised']} without a position",
+            f"{row['symbol']} at {row['ts']}: {row['kind']} of {row['realised']} without a position",
             remedy="This is a bug in whoever wrote the fills: report it with the run's journal",
             symbol=row["symbol"],
             ts=row["ts"],
         )
     worth = (
-        fills.filter(pl.col("quantity") > 0)
+        fills.filter((pl.col("quantity") > 0) & ~_IS_SPLIT)
         .group_by("symbol")
         .agg(pl.col("notional").sum(), (pl.col("worth") * pl.col("quantity")).sum().alias("value"))
     )

@@ -4,10 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from truewind.backtest.replay import DataSettings, funding_rows, uncharged
+from truewind.backtest.dues import funding_dues, uncharged
+from truewind.backtest.replay import DataSettings
 from truewind.domain.clock import iso
+from truewind.domain.due import DUE
 from truewind.domain.instrument import Instrument, Kind
-from truewind.domain.market import FUNDING
 from truewind.domain.timeframe import DAY_US, SECOND_US
 from truewind.errors import ConfigError, EmptyRangeError, UnknownSeriesError
 from truewind.execution.simulated.book_state import MARK
@@ -57,16 +58,16 @@ def replay_book(lake: Lake, data: DataSettings) -> BookReplay:
 def _funding(
     lake: Lake, instrument: Instrument, first: int, last: int, keys: list[SeriesKey], warnings: list[str]
 ) -> np.ndarray:
-    """FUNDING rows due after the first event, until the last one."""
+    """DUE rows due after the first event, until the last one."""
     if instrument.kind is not Kind.PERPETUAL:
-        return np.zeros(0, FUNDING)
+        return np.zeros(0, DUE)
     key = SeriesKey("funding", instrument.venue, instrument.symbol)
     try:
-        rows = funding_rows(lake, key, instrument, first, last + 1)
+        rows = funding_dues(lake, key, instrument, first, last + 1)
     except (UnknownSeriesError, EmptyRangeError):
         if last - first > DAY_US:
             warnings.append(f"{instrument.symbol}: no funding rates for this period in the lake; none are charged")
-        return np.zeros(0, FUNDING)
+        return np.zeros(0, DUE)
     keys.append(key)
     warnings += uncharged(rows["ts"], first, last, instrument.symbol)
     return rows

@@ -1,4 +1,4 @@
-"""Replay: series of the lake as one timeline, with the features that the strategy reads and the funding due."""
+"""Replay: series of the lake as one timeline, with the features that the strategy reads, and what falls due."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -9,22 +9,19 @@ import polars as pl
 from pydantic import Field, field_validator, model_validator
 
 from truewind import features
+from truewind.backtest.dues import funding_dues, uncharged
 from truewind.config import Settings
 from truewind.domain.clock import iso, parse_ts_us
 from truewind.domain.instrument import Instrument, Kind
-from truewind.domain.market import FUNDING, Bar
-from truewind.domain.timeframe import DAY_US, SECOND_US, timeframe_us
+from truewind.domain.market import Bar
+from truewind.domain.timeframe import timeframe_us
 from truewind.engine.merge import Timeline, merge, merge_trades
 from truewind.engine.nested import nest
 from truewind.errors import ConfigError, EmptyRangeError, UnknownSeriesError
-from truewind.portfolio.ledger import RATE_SCALE
 from truewind.storage.lake import Lake
 from truewind.storage.schema import SeriesKey
 from truewind.storage.snapshot import Snapshot
 
-# Venues stamp funding a few milliseconds after the hour at which it is due (0 to 17 ms seen). It is charged on what was
-# held at the hour, so stamps up to this much late count as punctual.
-FUNDING_JITTER_US = 5 * SECOND_US
 _PRICE_COLUMNS = ("open", "high", "low", "close")
 _BAR_COLUMNS = ("ts", *_PRICE_COLUMNS, "volume")
 _OPTIONAL_COLUMNS = ("quote_volume", "trades", "taker_buy_volume")
@@ -88,11 +85,11 @@ class DataSettings(Settings):
 
 
 class Replay(NamedTuple):
-    """What a backtest runs on. funding: FUNDING rows by symbol. warnings: what a reader must know of the data."""
+    """What a backtest runs on. dues: DUE rows by symbol. warnings: what a reader must know of the data."""
 
     timeline: Timeline
     instruments: list[Instrument]
-    funding: dict[str, np.ndarray]
+    dues: dict[str, np.ndarray]
     snapshot: Snapshot
     warnings: list[str]
 
@@ -111,7 +108,7 @@ def replay(lake: Lake, data: DataSettings, reads: Mapping[str, str]) -> Replay:
     start, end = data.span_us()
     rows: dict[str, dict[str, np.ndarray]] = {}
     instruments: list[Instrument] = []
-    funding: dict[str, np.ndarray] = {}
+    dues: dict[str, np.ndarray] = {}
     keys: list[SeriesKey] = []
     warnings: list[str] = []
     for symbol in data.symbols:
@@ -130,13 +127,13 @@ def replay(lake: Lake, data: DataSettings, reads: Mapping[str, str]) -> Replay:
             funding_key = SeriesKey("funding", data.venue, symbol)
             first, last = int(rows[symbol]["ts"][0]), int(rows[symbol]["ts"][-1]) + length
             try:
-                funding[symbol] = funding_rows(lake, funding_key, instrument, first, last)
+                dues[symbol] = funding_dues(lake, funding_key, instrument, first, last)
                 keys.append(funding_key)
-                warnings += uncharged(funding[symbol]["ts"], first, last, symbol)
+                warnings += uncharged(dues[symbol]["ts"], first, last, symbol)
             except (UnknownSeriesError, EmptyRangeError):
                 warnings.append(f"{symbol}: no funding rates for this period in the lake; no funding is charged")
     if not length:
-        return Replay(merge_trades(rows), instruments, funding, lake.snapshot(keys), warnings)
+        return Replay(merge_trades(rows), instruments, dues, lake.snapshot(keys), warnings)
     walked, step = rows, length
     if data.inner_timeframe:
         step = timeframe_us(data.inner_timeframe)
@@ -154,7 +151,7 @@ def replay(lake: Lake, data: DataSettings, reads: Mapping[str, str]) -> Replay:
             warnings.append(
                 f"{lost} bars of {data.timeframe} were not decided on: no {data.inner_timeframe} bars lead to them"
             )
-    return Replay(timeline, instruments, funding, lake.snapshot(keys), warnings)
+    return Replay(timeline, instruments, dues, lake.snapshot(keys), warnings)
 
 
 def _beside(
@@ -191,15 +188,6 @@ def _beside(
                 "their traded prices stand in"
             )
     return found
-
-
-def uncharged(ts: np.ndarray, first: int, last: int, symbol: str) -> list[str]:
-    """A warning if the funding rates leave more than a day at either end of the bars, or in between, without any."""
-    known = np.concatenate([[first], ts, [last]])
-    if (longest := int(np.diff(known).max())) <= DAY_US:
-        return []
-    since = int(known[np.diff(known).argmax()])
-    return [f"{symbol}: no funding rates in the lake for {longest / DAY_US:.1f} days from {iso(since)}; none charged"]
 
 
 def named(reads: Mapping[str, str] | Sequence[str]) -> dict[str, str]:
@@ -266,33 +254,3 @@ def _gaps(ts: np.ndarray, length: int, symbol: str) -> list[str]:
         f"{symbol}: {missing} bars are missing in {int((steps > length).sum())} gaps, the longest after "
         f"{iso(int(ts[longest]))}"
     ]
-
-
-def funding_rows(lake: Lake, key: SeriesKey, instrument: Instrument, first: int, last: int) -> np.ndarray:
-    """FUNDING rows due in (first, last): at the first bar's open nothing is held yet."""
-    table = lake.read(key, start_us=first, end_us=last)
-    ts = table["ts"].dt.epoch("us").to_numpy()
-    late = ts % (60 * SECOND_US)
-    rows = np.zeros(len(ts), FUNDING)
-    rows["ts"] = np.where(late <= FUNDING_JITTER_US, ts - late, ts)
-    rows["rate"] = np.rint(table["rate"].to_numpy() * RATE_SCALE)
-    mark = np.full(len(ts), np.nan)
-    if "mark_price" in table.columns:
-        mark = table["mark_price"].fill_null(float("nan")).to_numpy().copy()
-    unknown = np.isnan(mark)
-    if unknown.any():
-        mark[unknown] = _marks_at(lake, key, rows["ts"][unknown])
-    rows["mark"] = np.rint(np.nan_to_num(mark) / float(instrument.tick_size))
-    return rows
-
-
-def _marks_at(lake: Lake, key: SeriesKey, ts: np.ndarray) -> np.ndarray:
-    """The symbol's mark price at the times `ts`: the open of a mark bar that begins then, NaN where there is none."""
-    found = np.full(len(ts), np.nan)
-    for info in lake.series(kind="mark_bars", venue=key.venue, symbol=key.symbol):
-        table = lake.read(info.key, columns=["ts", "open"])
-        opens = table["ts"].dt.epoch("us").to_numpy()
-        at = np.minimum(np.searchsorted(opens, ts), len(opens) - 1)
-        known = opens[at] == ts
-        found[known] = table["open"].to_numpy()[at[known]]
-    return found

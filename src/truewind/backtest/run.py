@@ -268,7 +268,7 @@ class BarJob:
             costs=settings.costs.record(settings.account.leverage, settings.seed),
             limits=settings.risk.record(settings.account.leverage),
             margin=settings.margin_terms(source.instruments),
-            funding=source.funding,
+            dues=source.dues,
         )
         self.lane = "compiled" if isinstance(self.engine, CompiledEngine) else "event"
 

@@ -21,6 +21,11 @@ _FILL_KINDS = {
     FillKind.FUNDING: "funding",
     FillKind.LIQUIDATION: "liquidation",
     FillKind.INSURANCE: "insurance",
+    FillKind.DIVIDEND: "dividend",
+    FillKind.BORROW: "borrow",
+    FillKind.SWAP: "swap",
+    FillKind.SPLIT: "split",
+    FillKind.SETTLEMENT: "settlement",
 }
 _FILLED = (int(Event.FILL), int(Event.PARTIAL_FILL))
 _TERMINAL = [
@@ -49,7 +54,7 @@ class Units:
 
 
 def fills_table(fills: np.ndarray, units: Units) -> pl.DataFrame:
-    """One row a fill, liquidation or funding payment; money in the account's currency."""
+    """One row a fill, liquidation, payment, split or settlement; money in the account's currency."""
     symbol = fills["symbol"]
     kind = pl.Series(fills["kind"]).replace_strict(_FILL_KINDS, return_dtype=pl.String)
     return pl.DataFrame(

@@ -8,6 +8,8 @@ from truewind.errors import ConfigError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+NEVER = (1 << 63) - 1  # as a time in µs: later than any
+
 
 class WallClock:
     """Live and paper: the system's time, UTC, int64 microseconds."""

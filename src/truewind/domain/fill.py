@@ -30,9 +30,14 @@ class FillKind:
     FUNDING = 1  # lots = 0; `realised` holds the payment, positive if received
     LIQUIDATION = 2
     INSURANCE = 3  # lots = 0; `realised` holds what the insurance fund paid for a loss beyond the margin
+    DIVIDEND = 4  # as FUNDING
+    BORROW = 5  # as FUNDING: the fee on borrowed shares
+    SWAP = 6  # as FUNDING: interest on a currency held overnight
+    SPLIT = 7  # lots: by how many the holding changed; `notional` is what was paid out for a fraction of a lot
+    SETTLEMENT = 8  # the contract ended, what was held was closed
 
 
-# One fill (or funding payment) as kernels book it. Integers: ticks, lots and ledger units.
+# One fill (or payment) as kernels book it. Integers: ticks, lots and ledger units.
 # notional: worth of the fill, always ≥ 0. cost_released: cost basis taken out of the position by this fill
 # (0 while it grows), signed like the position. realised: profit booked. fee: paid if positive.
 # slippage: what the fill cost against the price before slippage, ≥ 0.

@@ -7,7 +7,6 @@ Prices and quantities are float64, as sources publish them; `sequence` is the so
 import math
 
 import msgspec
-import numpy as np
 
 NAN = math.nan
 
@@ -82,8 +81,5 @@ class Funding(msgspec.Struct, frozen=True, gc=False):
     mark_price: float = NAN
     sequence: int = 0
 
-
-# A funding settlement as kernels read it. rate in 1e-8; mark in ticks, 0 if the source has none.
-FUNDING = np.dtype([("ts", np.int64), ("rate", np.int64), ("mark", np.int64)], align=True)
 
 MarketEvent = Bar | Trade | Quote | BookDelta | Funding

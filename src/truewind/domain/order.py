@@ -170,6 +170,7 @@ class Reason(IntEnum):
     TIME_IN_FORCE = 18  # its time was up, or what it could not fill at once was not to wait
     LIQUIDATION = 19  # the venue withdraws all orders before it takes a position away
     EXITED = 20  # an exit of it was executed, or is over, before all of it was filled
+    CORPORATE_ACTION = 21  # changed by a split, or withdrawn before a reverse one
     # What a venue refuses an order for, beyond the above (32 and up); its own code and message: `venues`.
     BELOW_MIN_PRICE = 32
     ABOVE_MAX_PRICE = 33

@@ -6,13 +6,12 @@ What a signal means is told in `strategies.base.SignalStrategy`; here stands how
 import math
 from typing import Any
 
-from truewind.domain.clock import iso
+from truewind.domain.clock import NEVER, iso
 from truewind.domain.order import Event, OrderType, Reason, Status
 from truewind.domain.signal import Signal, Want
 from truewind.engine.intake import submit
 from truewind.errors import StrategyError
 from truewind.execution.simulated.lifecycle import FLUSH, cancel, takes
-from truewind.execution.simulated.quiet import NEVER
 from truewind.execution.simulated.valuation import settle, time_at
 from truewind.numerics.exact import to_ticks
 from truewind.numerics.jit import kernel

@@ -17,9 +17,9 @@ from pydantic import Field
 from truewind.config import Settings
 from truewind.domain.book import BOOK_EVENT, BookKind, Report
 from truewind.domain.clock import iso
+from truewind.domain.due import DUE
 from truewind.domain.fill import FILL
 from truewind.domain.instrument import Instrument, currency_precision, filters_row, instrument_row
-from truewind.domain.market import FUNDING
 from truewind.domain.order import OrderType, Reason, SelfTrade, TimeInForce
 from truewind.domain.ports import Journal
 from truewind.engine import book_desk
@@ -181,7 +181,7 @@ class BookResult(msgspec.Struct, frozen=True):
 class BookLane:
     """One run over `events` (BOOK_EVENT rows, sorted by ts_event) with `cash` in the instrument's currency.
 
-    margin: terms of this instrument alone, one-way; a flat maintenance rate if left out. funding: FUNDING rows. marks:
+    margin: terms of this instrument alone, one-way; a flat maintenance rate if left out. funding: its DUE rows. marks:
     MARK rows, by ts; without them margin goes by the middle of the book, as often as equity is written down.
     round_trips: ROUND_TRIP rows, for latency.model "recorded". Raises ValidationError for events that no book can have,
     ConfigError for cash that the ledger cannot hold and for instruments that are not settled in their quote.
@@ -218,7 +218,7 @@ class BookLane:
         self._margin = margin or MarginSettings().terms([instrument], {}, self.settings.leverage)
         if self._margin.hedge:
             raise ConfigError("A run on an order book holds one position", remedy="Set margin.position_mode to one_way")
-        self._funding = np.zeros(0, FUNDING) if funding is None else funding
+        self._funding = np.zeros(0, DUE) if funding is None else funding
         self._marks = np.zeros(0, MARK) if marks is None else marks
         self._tape = Tape(self.settings.feed.apply(events, self.settings.seed))
 

@@ -14,7 +14,7 @@ import numpy as np
 from truewind.domain.account import Account
 from truewind.domain.calendar import calendar
 from truewind.domain.clock import iso
-from truewind.domain.fill import FILL, Fill
+from truewind.domain.fill import FILL, Fill, FillKind
 from truewind.domain.instrument import Instrument, Kind
 from truewind.domain.order import ORDER_EVENT, Event, Order, OrderType, Reason, Side, Terms, TimeInForce
 from truewind.domain.ports import Journal
@@ -43,7 +43,7 @@ class Engine:
     """One run of one strategy over one timeline on the simulated venue. Implements `ports.Desk`.
 
     cash in `currency`; costs, limits: COSTS and LIMITS records; margin: see `MarginSettings.terms`, left out: its
-    defaults at the costs' leverage; funding: FUNDING rows by symbol.
+    defaults at the costs' leverage; dues: DUE rows by symbol.
     After `run`: `events` and `fills` (structured arrays), `equity` (float64, currency, one value a row).
     """
 
@@ -58,7 +58,7 @@ class Engine:
         costs: np.ndarray,
         limits: np.ndarray,
         margin: Margin | None = None,
-        funding: Mapping[str, np.ndarray] | None = None,
+        dues: Mapping[str, np.ndarray] | None = None,
         journal: Journal | None = None,
         owners: int = 1,
     ) -> None:
@@ -67,7 +67,7 @@ class Engine:
         self.strategy = strategy
         timeline.row_type(strategy.bar_fields())  # refuses a field that does not exist before anything is done
         self.currency = currency
-        self.state = State(instruments, timeline, cash, currency, costs, limits, funding or {}, margin, owners=owners)
+        self.state = State(instruments, timeline, cash, currency, costs, limits, dues or {}, margin, owners=owners)
         self.symbols = [instrument.symbol for instrument in instruments]
         self._handle = self.state.handle
         self._signal = self.state.signal.view(np.uint8).data
@@ -148,7 +148,7 @@ class Engine:
             if self._tells_fills:
                 self._row = row  # by this bar's close at the latest a fill in it is known; orders go out then
                 for fill in state.fills[first:filled].copy():
-                    if fill["lots"] > 0:
+                    if fill["lots"] > 0 and fill["kind"] != FillKind.SPLIT:
                         self._tell(fill)
 
     def _tell(self, fill: np.void) -> None:
@@ -380,7 +380,7 @@ class Engine:
         """See `ports.Desk.account`."""
         equity = self.account_equity()
         money, scale = self.state.account[0], self.state.scale
-        amounts = {name: float(money[name]) / scale for name in ("cash", "realised", "fees", "funding")}
+        amounts = {name: float(money[name]) / scale for name in ("cash", "realised", "fees", "funding", "carry")}
         return Account(currency=self.currency, equity=equity, **amounts)
 
     def index_of(self, symbol: str) -> int:

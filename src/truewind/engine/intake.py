@@ -37,6 +37,7 @@ _STOP_LIMIT, _TRAILING, _NEW = int(OrderType.STOP_LIMIT), int(OrderType.TRAILING
 _TAKE_PROFIT, _TAKE_PROFIT_LIMIT = int(OrderType.TAKE_PROFIT), int(OrderType.TAKE_PROFIT_LIMIT)
 _AMEND, _HELD, _TIME_IN_FORCE = int(Event.AMEND), int(Status.HELD), int(Reason.TIME_IN_FORCE)
 _DENY, _SUBMIT, _HOLD = int(Event.DENY), int(Event.SUBMIT), int(Event.HOLD)
+_CLOSE_ONLY, _CLOSED = int(Reason.CLOSE_ONLY), int(Reason.CLOSED)
 _NONE, _PARENT_ENDED = int(Reason.NONE), int(Reason.PARENT_ENDED)
 _BELOW_MIN_QUANTITY, _BELOW_MIN_NOTIONAL = int(Reason.BELOW_MIN_QUANTITY), int(Reason.BELOW_MIN_NOTIONAL)
 _ABOVE_MAX_QUANTITY, _BAD_PRICE, _NO_PRICE = int(Reason.ABOVE_MAX_QUANTITY), int(Reason.BAD_PRICE), int(Reason.NO_PRICE)
@@ -267,6 +268,8 @@ def send(state: int, j: int, k: int) -> int:
         allowed, reason = 0, _PARENT_ENDED
     elif 0 < expires <= now:
         allowed, reason = 0, _TIME_IN_FORCE
+    elif now >= positions[symbol]["reduces_at"] and not may_trade(positions, order, now):
+        allowed, reason = 0, (_CLOSED if now >= positions[symbol]["ends_at"] else _CLOSE_ONLY)
     elif not reduce_only:
         allowed, reason = limit_order(state, order["leg"], side, lots, at)
     denied = reason != _NONE and allowed == 0
@@ -296,6 +299,14 @@ def flight(state: int, order_id: int) -> int:
         draw = normal(costs["seed"], order_id, 0)
         return int(costs["latency_us"] * math.exp(costs["latency_sigma"] * draw))
     return int(costs["latency_us"])
+
+
+@kernel
+def may_trade(positions: Any, order: Any, now: int) -> bool:
+    """Whether the venue still takes `order` near the end of its contract: none at the end, before it what reduces."""
+    held = positions[order["leg"]]["lots"] * order["side"]
+    reduces = order["reduce_only"] != 0 or (held < 0 and order["lots"] <= -held)
+    return bool(reduces and now < positions[order["symbol"]]["ends_at"])
 
 
 @kernel

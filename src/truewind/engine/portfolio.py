@@ -39,7 +39,7 @@ class Member(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What a strategy has come to, in the account's currency; net = realised + unrealised − fees + funding."""
+    """What a strategy has come to, in the account's currency; net = realised + unrealised − fees + funding + carry."""
 
     name: str
     orders: int
@@ -49,6 +49,7 @@ class Result(NamedTuple):
     fees: float
     slippage: float
     funding: float
+    carry: float
     net: float
 
 
@@ -229,8 +230,8 @@ class PortfolioEngine(Engine):
                 symbol = int(share["symbol"])
                 at = coordinate(float(state.positions[symbol]["mark"]), state.instruments[symbol])
                 open_ += exposure(int(share["lots"]), state.instruments[symbol]) * at - float(share["cost"])
-            sums = {name: int(shares[name].sum()) for name in ("realised", "fees", "slippage", "funding")}
-            net = sums["realised"] + open_ - sums["fees"] + sums["funding"]
+            sums = {name: int(shares[name].sum()) for name in ("realised", "fees", "slippage", "funding", "carry")}
+            net = sums["realised"] + open_ - sums["fees"] + sums["funding"] + sums["carry"]
             found.append(
                 Result(
                     name=member.name,

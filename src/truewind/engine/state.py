@@ -6,18 +6,19 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from truewind.domain.account import ACCOUNT, SIZING
+from truewind.domain.clock import NEVER
+from truewind.domain.due import DUE, DueKind
 from truewind.domain.fill import FILL
-from truewind.domain.instrument import Instrument, currency_precision, filters_row, instrument_row
-from truewind.domain.market import FUNDING
+from truewind.domain.instrument import Instrument, Kind, currency_precision, filters_row, instrument_row
 from truewind.domain.order import ORDER, ORDER_EVENT
 from truewind.domain.position import CROSS, POSITION
 from truewind.domain.signal import FOLLOWING, SIGNAL, Want
 from truewind.engine.acting import MOST_ORDERS
 from truewind.engine.merge import Timeline
 from truewind.errors import ConfigError
-from truewind.execution.simulated.quiet import NEVER
 from truewind.numerics.exact import SAFE_INT64
 from truewind.numerics.jit import COMPILED
+from truewind.portfolio.expiry import CLOSE_ONLY_US
 from truewind.portfolio.margin import Margin, MarginSettings, refresh_tiers
 from truewind.portfolio.state import ARRAYS, DTYPES, OPEN, WORDS
 
@@ -38,7 +39,7 @@ class State:
         currency: str,
         costs: np.ndarray,
         limits: np.ndarray,
-        funding: Mapping[str, np.ndarray],
+        dues: Mapping[str, np.ndarray],
         margin: Margin | None = None,
         *,
         owners: int = 1,
@@ -74,12 +75,9 @@ class State:
         for low, high in (("low_at", "high_at"), ("mark_low_at", "mark_high_at"), ("safe_low", "safe_high")):
             self.positions[low], self.positions[high] = -np.inf, np.inf
         self.positions["close"] = self.positions["mark"] = np.nan
-        self.positions["due_at"] = NEVER
-        tables = [funding.get(instrument.symbol, np.zeros(0, FUNDING)) for instrument in instruments]
-        ends = np.cumsum([len(table) for table in tables])
-        self.funding = np.concatenate([*tables, np.zeros(0, FUNDING)])
-        self.positions["last_funding"][: len(ends)] = ends
-        self.positions["next_funding"][: len(ends)] = ends - [len(table) for table in tables]
+        self.dues = self._lay_dues(
+            instruments, [dues.get(instrument.symbol, np.zeros(0, DUE)) for instrument in instruments]
+        )
         self.shares = self.positions
         if owners > 1:
             self.shares = np.tile(self.positions, owners)
@@ -109,6 +107,24 @@ class State:
         self._words = np.zeros(WORDS, np.int64)
         self._publish()
         weakref.finalize(self, OPEN.pop, self.handle, None)
+
+    def _lay_dues(self, instruments: Sequence[Instrument], tables: Sequence[np.ndarray]) -> np.ndarray:
+        """The DUE rows of all symbols in one table; tells each symbol's first leg which are its own."""
+        heads = self.positions[: len(tables)]
+        ends = np.cumsum([len(table) for table in tables])
+        heads["last_due"], heads["next_due"] = ends, ends - [len(table) for table in tables]
+        for name in ("due_at", "changes_at", "reduces_at", "ends_at"):
+            self.positions[name] = NEVER
+        for head, table, instrument in zip(heads, tables, instruments, strict=True):
+            changes = table["ts"][table["kind"] >= DueKind.SPLIT]
+            if len(changes):
+                head["changes_at"] = head["due_at"] = changes[0]
+            end = table["ts"][table["kind"] == DueKind.SETTLEMENT]
+            if len(end):
+                head["ends_at"] = end[0]
+                # Delisted perpetuals may only be reduced at the end; dated futures are traded to their last moment.
+                head["reduces_at"] = end[0] - (CLOSE_ONLY_US if instrument.kind is Kind.PERPETUAL else 0)
+        return np.concatenate([*tables, np.zeros(0, DUE)])
 
     @property
     def handle(self) -> int:
@@ -152,7 +168,7 @@ class State:
 
     def make_room(self) -> None:
         """Grow the buffers so that even a full table of orders can act on one bar."""
-        need = 8 * (len(self.orders) + MOST_ORDERS) + 2 * len(self.funding) + 128
+        need = 8 * (len(self.orders) + MOST_ORDERS) + 2 * len(self.dues) + 128
         if len(self.fills) < need:
             self.fills = np.zeros(need, FILL)
             self.events = np.zeros(need, ORDER_EVENT)

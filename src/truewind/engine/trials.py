@@ -27,7 +27,7 @@ from truewind.portfolio.margin import Margin
 from truewind.portfolio.state import account_of, equity_of, fills_of
 
 _BUFFER_ROWS = 1024  # small enough to stay in the processor's cache
-_LIQUIDATION = FillKind.LIQUIDATION
+_LIQUIDATION, _SPLIT = FillKind.LIQUIDATION, FillKind.SPLIT
 _CLOSED, _FILLS, _LIQUIDATIONS = 0, 1, 2
 _NO_VARIATION = 1e-14  # as in numerics.performance
 _EVERY_DAY = 365
@@ -36,7 +36,8 @@ _EVERY_DAY = 365
 class Figures(NamedTuple):
     """What a trial came to; as in a run's summary. Money in the account's currency, NaN where a figure is not defined.
 
-    trades: closed round trips. fills: executions. liquidations: those of them that the venue forced.
+    carry: dividends, borrow fees and swaps. trades: closed round trips. fills: executions. liquidations: those of them
+    that the venue forced.
     """
 
     final_equity: float
@@ -49,6 +50,7 @@ class Figures(NamedTuple):
     orders: int
     fees: float
     funding: float
+    carry: float
 
 
 class Days(NamedTuple):
@@ -80,12 +82,12 @@ class Bench:
         costs: np.ndarray,
         limits: np.ndarray,
         sizing: Any,
-        funding: Mapping[str, np.ndarray],
+        dues: Mapping[str, np.ndarray],
         margin: Margin | None = None,
     ) -> None:
         self._timeline, self._days, self._cash = timeline, days, cash
         self._state = State(
-            instruments, timeline, cash, currency, costs, limits, funding, margin, buffer_rows=_BUFFER_ROWS
+            instruments, timeline, cash, currency, costs, limits, dues, margin, buffer_rows=_BUFFER_ROWS
         )
         self._state.sizing[:] = sizing.record(self._state.scale)
         self._first = {
@@ -127,6 +129,7 @@ class Bench:
             orders=int(money["next_order"]),
             fees=float(money["fees"] / state.scale),
             funding=float(money["funding"] / state.scale),
+            carry=float(money["carry"] / state.scale),
         )
 
     def _reset(self) -> None:
@@ -141,7 +144,7 @@ def tally(state: int, counts: Any) -> None:
     money, fills = account_of(state), fills_of(state)
     for i in range(money["fills"]):
         fill = fills[i]
-        if fill["lots"] == 0:
+        if fill["lots"] == 0 or fill["kind"] == _SPLIT:
             continue
         counts[_FILLS] += 1
         if fill["kind"] == _LIQUIDATION:

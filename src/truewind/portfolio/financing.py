@@ -11,12 +11,13 @@ WEDNESDAY = 2
 SATURDAY = 5
 
 
+@kernel
 def borrow_collateral(price: float, shares: float) -> float:
     """Cash that secures borrowed shares: 102 % of the last settlement price, in whole currency rounded up, a share.
 
     The US convention as Interactive Brokers applies it (ibkrguides.com, "Borrow Fee Details").
     """
-    return math.ceil(price * 1.02 - 1e-9) * shares
+    return float(math.ceil(price * 1.02 - 1e-9) * shares)
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""The ledger: fills and funding become positions and cash, in exact integers, double entry.
+"""The ledger: fills, payments and splits become positions and cash, in exact integers, double entry.
 
 Kernels change positions and account and write one FILL row each; `postings` spells every row out as debits and
 credits that sum to zero. The cost basis of a partly closed position is released in proportion (average cost);
@@ -21,7 +21,7 @@ from truewind.portfolio.state import account_of, fills_of, instruments_of, margi
 from truewind.portfolio.worth import gains_with_price, worth_of
 
 RATE_SCALE = 100_000_000  # rates are integers of 1e-8: 0.05 % is 50_000
-_FUNDING = FillKind.FUNDING
+_FUNDING, _INSURANCE, _SPLIT = FillKind.FUNDING, FillKind.INSURANCE, FillKind.SPLIT
 
 
 @kernel
@@ -136,11 +136,49 @@ def book_payment(state: int, ts: int, row: int, leg: int, kind: int, price: int,
     if kind == _FUNDING:
         position["funding"] += payment
         money["funding"] += payment
-    else:
+    elif kind == _INSURANCE:
         position["realised"] += payment
         money["realised"] += payment
+    else:
+        position["carry"] += payment
+        money["carry"] += payment
     side = 1 if position["lots"] > 0 else -1
     write_fill(state, position, money, ts, row, 0, leg, kind, side, 0, price, 0, notional, 0, payment, 0, 0, 0)
+
+
+@kernel
+def book_split(state: int, ts: int, row: int, leg: int, price: int, lots: int, released: int, paid: int) -> None:
+    """Let `leg` hold `lots` from now on. `released` of its cost leave with a fraction that is `paid` out in cash."""
+    position, money = positions_of(state)[leg], account_of(state)
+    change = lots - int(position["lots"])
+    position["lots"] = lots
+    position["cost"] -= released
+    position["realised"] += paid - released
+    money["cash"] += paid - released
+    money["realised"] += paid - released
+    if lots == 0:
+        position["opened_ts"] = 0
+    side = 1 if change > 0 else -1
+    write_fill(
+        state,
+        position,
+        money,
+        ts,
+        row,
+        0,
+        leg,
+        _SPLIT,
+        side,
+        0,
+        price,
+        abs(change),
+        abs(paid),
+        released,
+        paid - released,
+        0,
+        0,
+        0,
+    )
 
 
 @kernel
@@ -203,26 +241,31 @@ def write_fill(
     money["booked"] += 1
 
 
-# What moves money without an execution.
-_PAYMENTS = (FillKind.FUNDING, FillKind.INSURANCE)
+# What moves money without an execution, and the account that it is booked in.
+PAYMENTS = {
+    FillKind.FUNDING: "funding",
+    FillKind.INSURANCE: "insurance",
+    FillKind.DIVIDEND: "dividends",
+    FillKind.BORROW: "borrowing",
+    FillKind.SWAP: "swaps",
+}
 
 
 def postings(fills: np.ndarray, instruments: np.ndarray) -> pl.DataFrame:
     """FILL rows as double entry: fill (its index), account, symbol, amount (ledger units, debit positive).
 
     The amounts of each fill sum to zero. Accounts: `position` (cost of what is held), `cash` (as if every fill were
-    paid in full: the wallet is `cash` + `position`), `realised`, `fees`, `funding`, `insurance`. instruments:
-    INSTRUMENT rows.
+    paid in full: the wallet is `cash` + `position`), `realised`, `fees`, and one for each kind of payment. What a split
+    pays out for a fraction is a sale. instruments: INSTRUMENT rows.
     """
     index = np.arange(len(fills))
-    moved = np.isin(fills["kind"], _PAYMENTS)
+    moved = np.isin(fills["kind"], list(PAYMENTS))
     payment = np.where(moved, fills["realised"], 0)
     columns = {
         "position": fills["cost"] - _previous_cost(fills),
         "cash": payment - _paid(fills, instruments) - fills["fee"],
         "realised": payment - fills["realised"],
-        "funding": -np.where(fills["kind"] == FillKind.FUNDING, payment, 0),
-        "insurance": -np.where(fills["kind"] == FillKind.INSURANCE, payment, 0),
+        **{name: -np.where(fills["kind"] == kind, payment, 0) for kind, name in PAYMENTS.items()},
         "fees": fills["fee"],
     }
     parts = [
@@ -267,7 +310,10 @@ def add_up(fills: Any, instruments: Any, held: Any, paid: Any) -> int:
         fill = fills[i]
         leg = fill["leg"]
         cash += fill["realised"] - fill["fee"]
-        if fill["lots"] != 0:
+        if fill["kind"] == _SPLIT:
+            held[leg] += fill["side"] * fill["lots"]
+            paid[leg] -= fill["cost_released"]
+        elif fill["lots"] != 0:
             gains = gains_with_price(fill["side"], instruments[fill["symbol"]])
             held[leg] += fill["side"] * fill["lots"]
             paid[leg] += gains * fill["notional"] + fill["realised"]
@@ -277,7 +323,8 @@ def add_up(fills: Any, instruments: Any, held: Any, paid: Any) -> int:
 def _paid(fills: np.ndarray, instruments: np.ndarray) -> np.ndarray:
     """What each execution adds to the cost of a position that it opens: of an inverse contract a sale costs."""
     gains = np.where(instruments["inverse"][fills["symbol"]] != 0, -fills["side"], fills["side"])
-    return np.where(np.isin(fills["kind"], _PAYMENTS), 0, gains * fills["notional"])
+    bought = np.where(np.isin(fills["kind"], list(PAYMENTS)), 0, gains * fills["notional"])
+    return np.where(fills["kind"] == FillKind.SPLIT, -fills["realised"] - fills["cost_released"], bought)
 
 
 def _previous_cost(fills: np.ndarray) -> np.ndarray:

@@ -6,9 +6,10 @@ in hedge mode one a side. A share is kept as if its strategy traded alone, at av
     Σ (cost − realised) over the shares of a leg = cost − realised of the account's position,
 
 because both are what was paid for it; lots, fees, slippage and funding simply add up. What befalls the net position is
-divided among those that hold it in proportion to their lots, by sums rounded once: nothing is lost. Funding reaches
-both sides: who is short while the account is long receives what the others pay for them, and the sum is what the venue
-charged. A liquidation takes from the shares on the side that is liquidated.
+divided among those that hold it in proportion to their lots, by sums rounded once: nothing is lost. Funding and other
+payments reach both sides: who is short while the account is long receives what the others pay for them, and the sum is
+what the venue charged. A liquidation takes from the shares on the side that is liquidated. A split and the end of a
+contract concern every share, even where they net to nothing at the venue.
 """
 
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 from truewind.numerics.exact import mul_div
 from truewind.numerics.jit import kernel
 from truewind.portfolio.state import account_of, fills_of, instruments_of, positions_of, shares_of
-from truewind.portfolio.worth import gains_with_price
+from truewind.portfolio.worth import gains_with_price, worth_of
 
 
 @kernel
@@ -63,8 +64,11 @@ def share_liquidation(state: int, booked: int, insurance: int) -> None:
 
 
 @kernel
-def share_funding(state: int, leg: int, payment: int) -> None:
-    """Divide a funding payment on the net position of `leg`: who is on its other side receives what the others pay."""
+def share_payment(state: int, leg: int, payment: int, carry: bool) -> None:
+    """Divide a payment on the net position of `leg`: who is on its other side receives what the others pay.
+
+    carry: it is a dividend, a borrow fee or a swap, and no funding.
+    """
     if not shared(state):
         return
     shares, legs = shares_of(state), len(positions_of(state))
@@ -73,8 +77,84 @@ def share_funding(state: int, leg: int, payment: int) -> None:
     before = after = 0
     for row in range(leg, len(shares), legs):
         after = before + turn * shares[row]["lots"]
-        shares[row]["funding"] += part(payment, before, after, turn * net)
+        own = part(payment, before, after, turn * net)
+        if carry:
+            shares[row]["carry"] += own
+        else:
+            shares[row]["funding"] += own
         before = after
+
+
+@kernel
+def share_split(state: int, leg: int, new: int, old: int, paid: int) -> None:
+    """`new` lots for `old` in every share of `leg`; `paid`: what the account got for the fraction that it had left.
+
+    Of the lots up to and including each share whole ones are kept, so that the shares sum up to the account's.
+    """
+    if not shared(state):
+        return
+    shares, legs = shares_of(state), len(positions_of(state))
+    net = 0
+    for row in range(leg, len(shares), legs):
+        net += shares[row]["lots"]
+    turn = 1 if net >= 0 else -1
+    before = after = 0
+    for row in range(leg, len(shares), legs):
+        share = shares[row]
+        after = before + turn * share["lots"]
+        share["lots"] = turn * (whole(after * new, old) - whole(before * new, old))
+        if net != 0:
+            share["realised"] += part(paid, before, after, turn * net)
+        if share["lots"] == 0:  # it had less than one: what it cost is gone
+            share["realised"] -= share["cost"]
+            share["cost"] = 0
+            share["opened_ts"] = 0
+        before = after
+
+
+@kernel
+def whole(a: int, b: int) -> int:
+    """a ÷ b > 0 without its fraction, on either side of zero."""
+    return int(a // b if a >= 0 else -(-a // b))
+
+
+@kernel
+def share_settlement(state: int, leg: int, ts: int, price: int, fee: int) -> None:
+    """Close every share of `leg` at `price` ticks; those on the side of the net position bear its `fee`."""
+    if not shared(state):
+        return
+    shares, legs = shares_of(state), len(positions_of(state))
+    instrument = instruments_of(state)[positions_of(state)[leg]["symbol"]]
+    net = 0
+    for row in range(leg, len(shares), legs):
+        net += shares[row]["lots"]
+    turn = 1 if net >= 0 else -1
+    total = 0
+    for row in range(leg, len(shares), legs):
+        total += max(0, turn * shares[row]["lots"])
+    before = paid = 0
+    for row in range(leg, len(shares), legs):
+        share, lots = shares[row], int(shares[row]["lots"])
+        if lots == 0:
+            continue
+        after = before + lots
+        # What the lots up to here are worth, less those before: so rounded that the sum is what the venue booked.
+        worth = worth_between(price, before, after, instrument)
+        own = 0
+        if net != 0:
+            own = part(fee, paid, paid + max(0, turn * lots), total)
+        paid += max(0, turn * lots)
+        side = -1 if lots > 0 else 1
+        take(share, ts, side, gains_with_price(side, instrument), abs(lots), abs(worth), own, 0)
+        before = after
+
+
+@kernel
+def worth_between(price: int, before: int, after: int, instrument: Any) -> int:
+    """Signed worth of the lots from `before` to `after` at `price` ticks."""
+    upper = worth_of(price, abs(after), instrument)
+    lower = worth_of(price, abs(before), instrument)
+    return (upper if after >= 0 else -upper) - (lower if before >= 0 else -lower)
 
 
 @kernel

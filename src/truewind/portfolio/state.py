@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from truewind.domain.account import ACCOUNT, COSTS, LIMITS, SIZING
+from truewind.domain.due import DUE
 from truewind.domain.fill import FILL
 from truewind.domain.filters import FILTERS
 from truewind.domain.instrument import INSTRUMENT
-from truewind.domain.market import FUNDING
 from truewind.domain.order import ORDER, ORDER_EVENT
 from truewind.domain.position import POSITION
 from truewind.domain.signal import FOLLOWING, SIGNAL
@@ -26,14 +26,14 @@ from truewind.numerics.jit import COMPILED, kernel
 ARRAYS = (
     *("opened", "known", "symbols", "open", "high", "low", "close"),
     *("mark_open", "mark_high", "mark_low", "mark_close", "index_open", "index_high", "index_low", "index_close"),
-    *("volumes", "equity", "funding", "instruments", "positions", "account"),
+    *("volumes", "equity", "dues", "instruments", "positions", "account"),
     *("orders", "fills", "events", "costs", "limits", "sizing", "signal", "following"),
     *("margins", "tiers", "rules", "shares"),
 )
 WORDS = 2 * len(ARRAYS)
 _LAYOUTS: tuple[Any, ...] = (
     *(3 * [np.int64] + 4 * [np.float64] + 8 * [np.float64]),
-    *(np.float64, np.float64, FUNDING, INSTRUMENT, POSITION, ACCOUNT),
+    *(np.float64, np.float64, DUE, INSTRUMENT, POSITION, ACCOUNT),
     *(ORDER, FILL, ORDER_EVENT, COSTS, LIMITS, SIZING, SIGNAL, FOLLOWING),
     *(MARGIN, TIER, FILTERS, POSITION),
 )
@@ -108,10 +108,10 @@ if COMPILED:
         return array_at(w[32], w[33], _FLOAT64)
 
     @kernel(inline=True)
-    def funding_of(state: int) -> Any:
-        """FUNDING rows of all symbols; each position knows its own."""
+    def dues_of(state: int) -> Any:
+        """DUE rows of all symbols; each position knows its own."""
         w = words_at(state, WORDS)
-        return array_at(w[34], w[35], FUNDING)
+        return array_at(w[34], w[35], DUE)
 
     @kernel(inline=True)
     def instruments_of(state: int) -> Any:
@@ -222,7 +222,7 @@ else:
 
     times_of, prices_of = _columns("opened", 3), _columns("open", 4)
     marks_of, indices_of = _columns("mark_open", 4), _columns("index_open", 4)
-    volumes_of, equity_of, funding_of, instruments_of = map(_finder, ARRAYS[15:19])
+    volumes_of, equity_of, dues_of, instruments_of = map(_finder, ARRAYS[15:19])
     positions_of, account_of, orders_of, fills_of = map(_finder, ARRAYS[19:23])
     events_of, costs_of, limits_of, sizing_of = map(_finder, ARRAYS[23:27])
     signal_of, following_of, margins_of, tiers_of = map(_finder, ARRAYS[27:31])

@@ -282,7 +282,7 @@ def _run(
                 limits=settings.risk.record(leverage),
                 margin=settings.margin_terms(market.source.instruments),
                 sizing=settings.sizing,
-                funding=market.source.funding,
+                dues=market.source.dues,
             )
             local.others = others
         return local.bench  # type: ignore[no-any-return]

@@ -20,7 +20,7 @@ from truewind.numerics.jit import kernel
 from truewind.portfolio.ledger import RATE_SCALE, book_fill, book_funding, book_payment, charge
 from truewind.portfolio.liquidation import clear, lots_to_liquidate, lots_to_lower_tier
 from truewind.portfolio.margin import cross_equity, cross_wallet, unrealised
-from truewind.portfolio.state import funding_of, margins_of, tiers_of
+from truewind.portfolio.state import dues_of, margins_of, tiers_of
 from truewind.portfolio.worth import coordinate, exposure
 
 _CANCEL, _CANCELLED = int(Event.CANCEL), int(Report.CANCELLED)
@@ -32,7 +32,7 @@ _LIQUIDATION, _INSURANCE = FillKind.LIQUIDATION, FillKind.INSURANCE
 def next_due(handle: int) -> int:
     """When the next mark price or funding comes; the largest int64 if there is none left."""
     lane = lane_at(handle)[0]
-    marks, funding = mark_prices_at(handle), funding_of(handle)
+    marks, funding = mark_prices_at(handle), dues_of(handle)
     due = (1 << 63) - 1
     if lane["mark"] < len(marks):
         due = marks[lane["mark"]]["ts"]
@@ -45,19 +45,19 @@ def next_due(handle: int) -> int:
 def settle_due(handle: int, ts: int) -> None:
     """Pay the funding that is due at `ts`, and take the mark price of that moment."""
     lane = lane_at(handle)[0]
-    marks, funding = mark_prices_at(handle), funding_of(handle)
+    marks, funding = mark_prices_at(handle), dues_of(handle)
     instruments, positions, _, _, _ = money_at(handle)
     position, instrument = positions[0], instruments[0]
     while lane["funding"] < len(funding) and funding[lane["funding"]]["ts"] <= ts:
         row = funding[lane["funding"]]
         lane["funding"] += 1
-        ticks = row["mark"]
+        ticks = row["price"]
         if ticks == 0:
             equity_now(handle)
             mark = position["mark"] if lane["mark"] > 0 else position["close"]
             ticks = to_ticks(mark, instrument["tick_num"], instrument["tick_den"], 0) if mark == mark else 0
         if position["lots"] != 0 and ticks > 0:
-            book_funding(handle, ts, lane["event"], 0, ticks, row["rate"])
+            book_funding(handle, ts, lane["event"], 0, ticks, row["amount"])
     while lane["mark"] < len(marks) and marks[lane["mark"]]["ts"] <= ts:
         position["mark"] = marks[lane["mark"]]["price"]
         lane["mark"] += 1

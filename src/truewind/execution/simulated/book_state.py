@@ -12,11 +12,11 @@ import numpy as np
 
 from truewind.domain.account import ACCOUNT
 from truewind.domain.book import BOOK_EVENT
+from truewind.domain.clock import NEVER
 from truewind.domain.fill import FILL
 from truewind.domain.instrument import INSTRUMENT
 from truewind.domain.position import CROSS, POSITION
 from truewind.execution.simulated.latency import LATENCY, ROUND_TRIP
-from truewind.execution.simulated.quiet import NEVER
 from truewind.numerics import memory
 from truewind.numerics.book import BOOK_SIDE, NO_KEY, Book
 from truewind.numerics.jit import COMPILED, kernel
@@ -386,7 +386,7 @@ class BookState:
             "taken": np.zeros(256, TAKEN),
             "waiting": np.zeros(0, np.int64),
             "mark_prices": marks,
-            "funding": funding,
+            "dues": funding,
             "margins": margin.margins,
             "tiers": margin.tiers,
         }

@@ -1,4 +1,4 @@
-"""Filling: what an order gets when its price is there, and what it costs; funding as it falls due."""
+"""Filling: what an order gets when its price is there, and what it costs."""
 
 import math
 
@@ -17,14 +17,12 @@ from truewind.execution.simulated.lifecycle import (
 from truewind.execution.simulated.valuation import symbol_at
 from truewind.numerics.exact import to_price
 from truewind.numerics.jit import kernel
-from truewind.portfolio.ledger import RATE_SCALE, book_fill, book_funding
+from truewind.portfolio.ledger import RATE_SCALE, book_fill
 from truewind.portfolio.margin import cross_equity, cross_wallet, notional_at, unrealised
-from truewind.portfolio.shares import share_fill, share_funding
+from truewind.portfolio.shares import share_fill
 from truewind.portfolio.state import (
     account_of,
     costs_of,
-    fills_of,
-    funding_of,
     instruments_of,
     margins_of,
     orders_of,
@@ -193,21 +191,3 @@ def lots_on_offer(state: int, k: int) -> int:
     instrument = instruments_of(state)[symbol_at(state, k)]
     lots = volumes[k] * share * instrument["lot_den"] / instrument["lot_num"]
     return int(lots * _FORGIVEN) if lots < ALL else ALL
-
-
-@kernel
-def pay_funding(state: int, until: int, row: int, open_ticks: int, symbol: int) -> None:
-    """Settle all funding of `symbol` due at or before `until`, at its mark price or, lacking one, the bar's open."""
-    funding = funding_of(state)
-    positions = positions_of(state)
-    head = positions[symbol]
-    while head["next_funding"] < head["last_funding"] and funding[head["next_funding"]]["ts"] <= until:
-        due = funding[head["next_funding"]]
-        mark = due["mark"] if due["mark"] > 0 else open_ticks
-        for leg in range(symbol, len(positions), len(instruments_of(state))):
-            held = positions[leg]["lots"] != 0 and due["rate"] != 0
-            if held:
-                if not book_funding(state, due["ts"], row, leg, mark, due["rate"]):
-                    return
-                share_funding(state, leg, fills_of(state)[account_of(state)["fills"] - 1]["realised"])
-        head["next_funding"] += 1

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from truewind.domain.order import TRANSITIONS, Event, OrderType, Reason, Status, TimeInForce
-from truewind.execution.simulated.filling import ALL, execute, lots_on_offer, pay_funding
+from truewind.execution.simulated.dues import pay_dues
+from truewind.execution.simulated.filling import ALL, execute, lots_on_offer
 from truewind.execution.simulated.lifecycle import (
     FLUSH,
     beside,
@@ -34,10 +35,10 @@ from truewind.portfolio.margin import refresh_tiers
 from truewind.portfolio.state import (
     account_of,
     costs_of,
+    dues_of,
     equity_of,
     events_of,
     fills_of,
-    funding_of,
     instruments_of,
     margins_of,
     marks_of,
@@ -80,7 +81,7 @@ def arrive(state: int, j: int, k: int) -> None:
 
 
 @kernel
-def match_open(state: int, k: int, open_ticks: int) -> None:
+def match_open(state: int, k: int) -> None:
     """At the bar's open: orders end whose time is up, those that work meet it, then those that arrive, as they come."""
     times = times_of(state)
     account = account_of(state)
@@ -110,7 +111,9 @@ def match_open(state: int, k: int, open_ticks: int) -> None:
         if first < 0:
             return
         if orders[first]["ts_arrive"] > opened:
-            pay_funding(state, orders[first]["ts_arrive"], k, open_ticks, symbol)
+            pay_dues(state, orders[first]["ts_arrive"], k, symbol)
+            if not arrives(orders[first], opened, times[1][k]):
+                continue  # a reverse split, or the end of the contract, came before it did
         arrive(state, first, k)
         meet_open(state, first, k)
         for i in range(first + 1, account["orders"]):
@@ -339,16 +342,16 @@ def happen(state: int, k: int) -> int:
     """Let row `k`, on which something may happen, happen at the venue. Returns 0, or FLUSH (nothing was done)."""
     times = times_of(state)
     prices, marks = prices_of(state), marks_of(state)
-    funding = funding_of(state)
     positions = positions_of(state)
     money, symbol = account_of(state), symbol_at(state, k)
     position = positions[symbol]
     working = money["orders"]
-    dues = position["next_funding"]
-    while dues < position["last_funding"] and funding[dues]["ts"] <= times[1][k]:
-        dues += 1
-    dues -= position["next_funding"]
-    most = 2 * (working + dues) + _LIQUIDATIONS
+    dues = dues_of(state)
+    due = position["next_due"]
+    while due < position["last_due"] and dues[due]["ts"] <= times[1][k]:
+        due += 1
+    due -= position["next_due"]
+    most = 2 * (working + due) + _LIQUIDATIONS
     if money["events"] + 8 * working + 8 > len(events_of(state)) or money["fills"] + most > len(fills_of(state)):
         return FLUSH
     settle(state, k)
@@ -358,14 +361,14 @@ def happen(state: int, k: int) -> int:
     position["close"] = prices[0][k]
     position["left"] = lots_on_offer(state, k)
     mark_at(state, symbol, marks[0][k])  # what margin is reckoned at inside the bar
-    instrument = instruments_of(state)[symbol]
-    ticks = to_ticks(prices[0][k], instrument["tick_num"], instrument["tick_den"], 1)
-    pay_funding(state, times[0][k], k, ticks, symbol)
+    pay_dues(state, times[0][k], k, symbol)
     liquidate_open(state, symbol, k)
     if working > 0:
-        match_open(state, k, ticks)
-    pay_funding(state, times[1][k] - 1, k, ticks, symbol)
+        match_open(state, k)
+    pay_dues(state, times[1][k] - 1, k, symbol)
     match_range(state, k)
+    if position["ends_at"] <= times[1][k]:
+        pay_dues(state, times[1][k], k, symbol)
     if working > 0:
         tidy(state, symbol, times[1][k], k)
     position["close"] = prices[3][k]

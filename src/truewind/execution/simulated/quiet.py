@@ -13,7 +13,7 @@ from truewind.portfolio.bounds import cross_share, isolated_slack, safe_prices
 from truewind.portfolio.margin import cross_wallet
 from truewind.portfolio.state import (
     account_of,
-    funding_of,
+    dues_of,
     instruments_of,
     margins_of,
     marks_of,
@@ -24,7 +24,6 @@ from truewind.portfolio.state import (
     times_of,
 )
 
-NEVER = np.iinfo(np.int64).max
 _TRAILING = int(OrderType.TRAILING_STOP)
 _SUBMITTED = int(Status.SUBMITTED)
 _BY_MARK, _BY_INDEX = int(TriggerSource.MARK), int(TriggerSource.INDEX)
@@ -71,7 +70,7 @@ def scan(state: int, first: int, last: int) -> int:
 @kernel
 def set_bounds(state: int) -> None:
     """For each symbol: the prices and the time before which nothing can happen to it."""
-    funding = funding_of(state)
+    dues = dues_of(state)
     instruments = instruments_of(state)
     positions = positions_of(state)
     account = account_of(state)
@@ -86,13 +85,13 @@ def set_bounds(state: int) -> None:
         position["mark_low_at"] = position["safe_low"]
         position["mark_high_at"] = position["safe_high"]
         position["wake"] = 1 if position["safe_low"] >= position["safe_high"] else 0
-        position["due_at"] = NEVER
+        position["due_at"] = position["changes_at"]
     for leg in range(len(positions)):
         if positions[leg]["lots"] != 0:
             symbol = positions[leg]["symbol"]
             position = positions[symbol]
-            if position["next_funding"] < position["last_funding"]:
-                position["due_at"] = funding[position["next_funding"]]["ts"]
+            if position["next_due"] < position["last_due"]:
+                position["due_at"] = dues[position["next_due"]]["ts"]
             if instruments[symbol]["can_short"]:
                 position["due_at"] = min(position["due_at"], account["tiers_at"])
     for j in range(account["orders"]):
