@@ -90,6 +90,8 @@ def test_the_kinds_are_those_the_house_relies_on():
         "trades": ["ts", "price", "quantity", "side", "id", "ts_recv"],
         "quotes": ["ts", "bid", "bid_quantity", "ask", "ask_quantity", "id", "ts_recv"],
         "funding": ["ts", "rate", "mark_price", "ts_recv"],
+        "dividends": ["ts", "dividend"],
+        "splits": ["ts", "split"],
         "book": ["ts", "ts_recv", "kind", "side", "price", "quantity", "id", "first", "previous"],
     }
 

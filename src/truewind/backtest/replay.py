@@ -9,12 +9,14 @@ import polars as pl
 from pydantic import Field, field_validator, model_validator
 
 from truewind import features
-from truewind.backtest.dues import funding_dues, uncharged
+from truewind.backtest.dues import FinancingSettings, falling_due
 from truewind.config import Settings
+from truewind.domain.calendar import calendar
 from truewind.domain.clock import iso, parse_ts_us
-from truewind.domain.instrument import Instrument, Kind
+from truewind.domain.due import DueKind
+from truewind.domain.instrument import Instrument
 from truewind.domain.market import Bar
-from truewind.domain.timeframe import timeframe_us
+from truewind.domain.timeframe import DAY_US, timeframe_us
 from truewind.engine.merge import Timeline, merge, merge_trades
 from truewind.engine.nested import nest
 from truewind.errors import ConfigError, EmptyRangeError, UnknownSeriesError
@@ -25,6 +27,10 @@ from truewind.storage.snapshot import Snapshot
 _PRICE_COLUMNS = ("open", "high", "low", "close")
 _BAR_COLUMNS = ("ts", *_PRICE_COLUMNS, "volume")
 _OPTIONAL_COLUMNS = ("quote_volume", "trades", "taker_buy_volume")
+
+
+NOTHING = FinancingSettings()
+_SATURDAY_NOON_US = 2 * DAY_US + DAY_US // 2  # 1970-01-03: the first day of that year was a Thursday
 
 
 class DataSettings(Settings):
@@ -94,8 +100,14 @@ class Replay(NamedTuple):
     warnings: list[str]
 
 
-def replay(lake: Lake, data: DataSettings, reads: Mapping[str, str]) -> Replay:
-    """Read everything that `data` asks for. reads: field name → feature spec.
+def replay(
+    lake: Lake,
+    data: DataSettings,
+    reads: Mapping[str, str],
+    financing: FinancingSettings = NOTHING,
+    taker_fee: float = 0.0,
+) -> Replay:
+    """Read everything that `data` asks for. reads: field name → feature spec; financing, taker_fee: for what falls due.
 
     Raises UnknownSeriesError, EmptyRangeError or ConfigError, and FeatureError for a spec that does not exist.
     """
@@ -122,16 +134,13 @@ def replay(lake: Lake, data: DataSettings, reads: Mapping[str, str]) -> Replay:
                 f"{symbol}: tick {instrument.tick_size.normalize():f} and lot {instrument.lot_size.normalize():f} were "
                 "inferred from the data; the venue's minimum notional is not known"
             )
-        warnings += _gaps(rows[symbol]["ts"], length, symbol) if length else []
-        if instrument.kind is Kind.PERPETUAL:
-            funding_key = SeriesKey("funding", data.venue, symbol)
-            first, last = int(rows[symbol]["ts"][0]), int(rows[symbol]["ts"][-1]) + length
-            try:
-                dues[symbol] = funding_dues(lake, funding_key, instrument, first, last)
-                keys.append(funding_key)
-                warnings += uncharged(dues[symbol]["ts"], first, last, symbol)
-            except (UnknownSeriesError, EmptyRangeError):
-                warnings.append(f"{symbol}: no funding rates for this period in the lake; no funding is charged")
+        warnings += _gaps(rows[symbol]["ts"], length, symbol, instrument.calendar) if length else []
+        found = falling_due(lake, instrument, rows[symbol], length, financing, taker_fee)
+        keys += found.keys
+        warnings += found.warnings
+        if len(found.rows):
+            dues[symbol] = found.rows
+    warnings += _ended(rows, length, dues)
     if not length:
         return Replay(merge_trades(rows), instruments, dues, lake.snapshot(keys), warnings)
     walked, step = rows, length
@@ -141,7 +150,8 @@ def replay(lake: Lake, data: DataSettings, reads: Mapping[str, str]) -> Replay:
         for symbol in data.symbols:
             keys.append(SeriesKey("bars", data.venue, symbol, data.inner_timeframe))
             walked[symbol] = _bars(lake, keys[-1], start, end, step, {})
-            warnings += _gaps(walked[symbol]["ts"], step, f"{symbol} {data.inner_timeframe}")
+            market = instruments[len(walked) - 1].calendar
+            warnings += _gaps(walked[symbol]["ts"], step, f"{symbol} {data.inner_timeframe}", market)
     marks = _beside(lake, data, "mark", walked, keys, warnings)
     indices = _beside(lake, data, "index", walked, keys, warnings)
     timeline = merge(walked, dict.fromkeys(walked, step), marks, indices)
@@ -244,8 +254,24 @@ def _numpy(column: pl.Series) -> np.ndarray:
     return column.dt.epoch("us").to_numpy()
 
 
-def _gaps(ts: np.ndarray, length: int, symbol: str) -> list[str]:
+def _ended(rows: Mapping[str, Mapping[str, np.ndarray]], length: int, dues: Mapping[str, np.ndarray]) -> list[str]:
+    """A warning for each symbol whose data end long before the others' although nothing says that it ended."""
+    ends = {symbol: int(columns["ts"][-1]) + length for symbol, columns in rows.items()}
+    last = max(ends.values())
+    return [
+        f"{symbol}: its data end at {iso(end)}, {(last - end) / DAY_US:.0f} days before the others'; what is held then "
+        "stays at the last price. If it was delisted, give the instrument an expiry"
+        for symbol, end in ends.items()
+        if last - end > max(7 * DAY_US, length)
+        and not (symbol in dues and (dues[symbol]["kind"] == DueKind.SETTLEMENT).any())
+    ]
+
+
+def _gaps(ts: np.ndarray, length: int, symbol: str, market: str) -> list[str]:
     steps = np.diff(ts)
+    if calendar(market).weekdays:  # a weekend, and a holiday beside it, is no gap
+        saturdays = (ts - _SATURDAY_NOON_US) // (7 * DAY_US)
+        steps = np.where((np.diff(saturdays) == 1) & (steps <= 4 * DAY_US), length, steps)
     missing = int((steps // length - 1).sum())
     if not missing:
         return []

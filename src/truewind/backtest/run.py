@@ -24,6 +24,7 @@ from truewind.analytics.summary import summarise
 from truewind.analytics.trades import round_trips
 from truewind.backtest import tables
 from truewind.backtest.book_run import BookJob
+from truewind.backtest.dues import FinancingSettings
 from truewind.backtest.folder import code_version, make_folder, new_run_id, utc, wall, write, write_json, write_table
 from truewind.backtest.replay import DataSettings, named, replay
 from truewind.config import Settings, dump, override, parse, read_yaml, to_yaml
@@ -96,6 +97,7 @@ class BacktestSettings(Settings):
     sizing: SizingSettings = SizingSettings()
     costs: CostSettings = CostSettings()
     margin: MarginSettings = MarginSettings()
+    financing: FinancingSettings = FinancingSettings()
     risk: RiskSettings = RiskSettings()
     book: BookVenueSettings = BookVenueSettings()
     lane: Literal["auto", "event", "compiled"] = "auto"
@@ -254,7 +256,7 @@ class BarJob:
 
     def __init__(self, settings: BacktestSettings, lake: Lake) -> None:
         self.strategy = strategy = _strategy(settings)
-        source = replay(lake, settings.data, _reads(strategy))
+        source = replay(lake, settings.data, _reads(strategy), settings.financing, settings.costs.taker_fee)
         self.settings, self.snapshot, self.warnings = settings, source.snapshot, source.warnings
         margined = any(instrument.can_short for instrument in source.instruments)
         self.assumptions = [*settings.costs.assumptions(), *(settings.margin.assumptions() if margined else [])]

@@ -189,6 +189,88 @@ def list_(json: Json = False) -> None:
     )
 
 
+@app.command(epilog="Example: truewind data instrument AAPL --venue zipline --kind equity")
+def instrument(
+    symbol: Annotated[str, typer.Argument(help="In the venue's form: AAPL, EURUSD, BTCUSDT_240329.")],
+    venue: Annotated[str, typer.Option(help="Where it is traded.")],
+    kind: Annotated[str | None, typer.Option(help="spot, perpetual, future, equity, fx or index.")] = None,
+    base: Annotated[str | None, typer.Option(help="What is bought: BTC.")] = None,
+    quote: Annotated[str | None, typer.Option(help="What it is priced in: USDT.")] = None,
+    settle: Annotated[str | None, typer.Option(help="What profit and margin are in; without it, the quote.")] = None,
+    tick: Annotated[str | None, typer.Option(help="Smallest step of the price: 0.01.")] = None,
+    lot: Annotated[str | None, typer.Option(help="Smallest step of the quantity.")] = None,
+    multiplier: Annotated[str | None, typer.Option(help="Base units in a contract.")] = None,
+    min_notional: Annotated[str | None, typer.Option(help="Least worth of an order.")] = None,
+    expiry: Annotated[str | None, typer.Option(help="When it expires, or was delisted: 2024-03-29T08:00.")] = None,
+    calendar: Annotated[str | None, typer.Option(help="crypto, us_equities or fx.")] = None,
+    json: Json = False,
+) -> None:
+    """Say what an instrument is, where the data do not; without options, show it.
+
+    What is not said stays as it was, or is what is usual for its kind.
+    """
+    import msgspec
+
+    from truewind.cli import settings
+    from truewind.cli.output import print_json, print_table
+    from truewind.domain.clock import iso
+    from truewind.market.contracts import describe
+    from truewind.storage.lake import Lake
+
+    lake = Lake(settings.load().lake)
+    given = {
+        "kind": kind, "base": base, "quote": quote, "settle": settle, "tick_size": tick, "lot_size": lot,
+        "multiplier": multiplier, "min_notional": min_notional, "expiry": expiry, "calendar": calendar,
+    }  # fmt: skip
+    said = {name: value for name, value in given.items() if value is not None}
+    about = describe(lake, venue, symbol, said) if said else lake.instrument(venue, symbol)
+    if json:
+        print_json(msgspec.to_builtins(about))
+        return
+    rows = [(name, getattr(about, name)) for name in ("kind", "base", "quote", "tick_size", "lot_size", "multiplier")]
+    rows += [("settled in", about.currency), ("calendar", about.calendar)]
+    rows += [("expiry", iso(about.expiry_us))] if about.expiry_us else []
+    print_table([about.id, ""], rows)
+
+
+@app.command(epilog="Example: truewind data continuous BTCUSDT_240329 BTCUSDT_240628 --venue binance_usdm --into BTC1")
+def continuous(
+    contracts: Annotated[list[str], typer.Argument(help="Dated futures of the lake, at least two.")],
+    venue: Annotated[str, typer.Option(help="Where they are traded.")],
+    into: Annotated[str, typer.Option(help="The symbol of the new series.")],
+    timeframe: Annotated[str, typer.Option(help="Which bars to join.")] = "1d",
+    roll: Annotated[
+        str, typer.Option(help="expiry: some days before it; volume: once the next trades more.")
+    ] = "expiry",
+    days: Annotated[float, typer.Option(min=0.0, help="Days before expiry.")] = 3.0,
+    adjust: Annotated[str, typer.Option(help="The jump at a roll: none, ratio or difference.")] = "ratio",
+    json: Json = False,
+) -> None:
+    """Join dated futures into one series of bars."""
+    from typing import cast
+
+    from truewind.cli import settings
+    from truewind.cli.output import print_json, print_table
+    from truewind.errors import ConfigError, suggest
+    from truewind.market.contracts import join
+    from truewind.storage.lake import Lake
+
+    for name, value, known in (
+        ("roll", roll, ("expiry", "volume")),
+        ("adjust", adjust, ("none", "ratio", "difference")),
+    ):
+        if value not in known:
+            raise ConfigError(f"--{name} {value} is none of {', '.join(known)}", remedy=suggest(value, known))
+    lake = Lake(settings.load().lake)
+    parts = join(
+        lake, venue, contracts, timeframe, into, roll=cast("Any", roll), days=days, adjust=cast("Any", adjust)
+    )  # fmt: skip
+    if json:
+        print_json({"symbol": into, "contracts": [{"symbol": name, "from": since} for name, since in parts]})
+    else:
+        print_table([f"{into} is", "from"], parts)
+
+
 @app.command(epilog="Example: truewind data check binance/BTCUSDT/1h")
 def check(
     series: Annotated[str | None, typer.Argument(help="Parts of a series' name; without it, all series.")] = None,

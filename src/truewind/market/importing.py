@@ -20,7 +20,7 @@ from truewind.market.place import WRONG_SYMBOL, Options, Placed, place
 from truewind.market.recordings.importing import BookImport
 from truewind.market.recordings.recording import is_book, read_raw
 from truewind.market.report import FileReport, ImportReport, Refusal
-from truewind.market.sniff import BAR_KINDS, sniff
+from truewind.market.sniff import BAR_KINDS, beside, sniff
 from truewind.market.validate import Verdict, check_skips, is_unfinished, validate
 from truewind.storage.lake import Lake
 from truewind.storage.schema import SeriesKey
@@ -109,10 +109,10 @@ class _Import:
         self.check_symbol_option(member, hints)
         raw = read_table(member)
         layout = sniff(raw, hints, kind=self.options.kind, columns=self.options.columns)
-        frame = parse(raw, layout)
-        for placed in place(frame, layout, hints, self.options, member.label):
-            verdict = self.judge(placed, member)
-            self.files.append(self.store(placed, verdict, member.label, layout.format))
+        for rows, what in [(raw, layout), *(beside(raw) if layout.kind == "bars" else ())]:
+            for placed in place(parse(rows, what), what, hints, self.options, member.label):
+                verdict = self.judge(placed, member)
+                self.files.append(self.store(placed, verdict, member.label, what.format))
 
     def check_symbol_option(self, member: Member, hints: Hints) -> None:
         """One symbol for many files would pour different instruments into one series."""

@@ -54,12 +54,12 @@ def infer_instrument(venue: str, symbol: str, tick_decimals: int, lot_decimals: 
     if pair is None:
         raise InstrumentError(
             f"{symbol}.{venue}: no known quote currency ends the symbol, so no instrument was inferred",
-            remedy="Store one with lake.put_instrument before a backtest",
+            remedy=f"Say what it is: truewind data instrument {symbol} --venue {venue} --kind equity",
         )
     if venue == "binance_coinm" or "_" in symbol:
         raise InstrumentError(
             f"{symbol}.{venue}: contract size and expiry are not in the data, so no instrument was inferred",
-            remedy="Store one with lake.put_instrument before a backtest",
+            remedy=f"Say what it is: truewind data instrument {symbol} --venue {venue} --kind future --expiry …",
         )
     return Instrument(
         symbol=symbol,

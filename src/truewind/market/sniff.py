@@ -15,6 +15,11 @@ from truewind.market.files.table import RawTable
 from truewind.market.files.values import read_flags, read_numbers, read_times
 
 PRICES = ("open", "high", "low", "close")
+# Series that stand beside bars in a table: their column, and what it holds on days without an event.
+_BESIDE: Mapping[str, tuple[str, tuple[float, ...]]] = {
+    "dividends": ("dividend", (0.0,)),
+    "splits": ("split", (0.0, 1.0)),
+}
 _CONSISTENT = 0.9  # share of rows in which a guessed column order must make sense
 _FEW = 10  # rows that show no habit
 _PROBE = 1_000  # rows looked at to tell formats apart; values are always read from all rows
@@ -38,17 +43,29 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "id": ("tradeid", "aggtradeid", "id", "a"),
     "rate": ("fundingrate", "lastfundingrate", "rate"),
     "mark_price": ("markprice",),
+    "dividend": ("dividend", "dividends", "divcash", "dividendamount"),
+    "split": ("split", "splits", "stocksplits", "splitfactor", "splitratio"),
 }
 _TIMES: Mapping[str, tuple[str, ...]] = {
     "trades": ("transactiontime", "transacttime", "timestamp", "time", "ts", "date", "datetime", "t"),
     "funding": ("fundingtime", "calctime", "timestamp", "time", "ts", "date", "datetime"),
     "bars": ("opentime", "timestamp", "timestamputc", "time", "ts", "datetime", "date", "dateutc", "unix", "t", ""),
+    "dividends": ("exdate", "timestamp", "time", "ts", "datetime", "date"),
+    "splits": ("exdate", "timestamp", "time", "ts", "datetime", "date"),
 }
-_NEEDED: Mapping[str, tuple[str, ...]] = {"bars": PRICES, "trades": ("price", "quantity"), "funding": ("rate",)}
+_NEEDED: Mapping[str, tuple[str, ...]] = {
+    "bars": PRICES,
+    "trades": ("price", "quantity"),
+    "funding": ("rate",),
+    "dividends": ("dividend",),
+    "splits": ("split",),
+}
 _OPTIONAL: Mapping[str, tuple[str, ...]] = {
     "bars": ("volume", "quote_volume", "trades", "taker_buy_volume", "close_time", "symbol"),
     "trades": ("side", "buyer_maker", "id", "symbol"),
     "funding": ("mark_price", "symbol"),
+    "dividends": ("symbol",),
+    "splits": ("symbol",),
 }
 # Columns of things that look like trades or bars and are not.
 _FOREIGN = {
@@ -99,6 +116,22 @@ def sniff(raw: RawTable, hints: Hints, *, kind: str | None = None, columns: Mapp
         f"{', '.join(raw.columns[:12])}",
         remedy="Say what they are: columns={'ts': …, 'open': …, 'high': …, 'low': …, 'close': …, 'volume': …}",
     )
+
+
+def beside(raw: RawTable) -> list[tuple[RawTable, Layout]]:
+    """The corporate actions in a table of bars: of each kind the rows that hold one, and their layout."""
+    found = []
+    plain = _plain_names(raw) if raw.header else {}
+    for kind, (name, usual) in _BESIDE.items():
+        columns = _find_columns(plain, kind, {})
+        if columns is None:
+            continue
+        values = raw.frame[columns[name]]
+        blank = values.cast(pl.String).str.strip_chars().fill_null("") == ""
+        rows = raw.frame.filter(~(blank | read_numbers(values).is_in(usual).fill_null(False)))
+        if not rows.is_empty():
+            found.append((msgspec.structs.replace(raw, frame=rows), Layout("beside bars", kind, columns)))
+    return found
 
 
 def _family(kind: str) -> str | None:

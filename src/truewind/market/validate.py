@@ -155,6 +155,12 @@ def funding_bounds(_: SeriesKey) -> pl.Expr:
     return pl.col("rate").abs() > MAX_FUNDING_RATE
 
 
+@_check(("dividends", "splits"), refuses=True)
+def nonpositive_action(key: SeriesKey) -> pl.Expr:
+    """A dividend, or the ratio of a split, is zero or negative."""
+    return pl.col(KINDS[key.kind].required[1][0]) <= 0
+
+
 @_check(BARS, refuses=True, columns=("close_time",))
 def unfinished_bar(key: SeriesKey) -> pl.Expr:
     """The last bar's own close time says that it was recorded before it was over."""

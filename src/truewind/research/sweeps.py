@@ -202,7 +202,7 @@ class _Market:
             raise ConfigError(
                 "A sweep runs on bars of one length", remedy="Leave data.inner_timeframe out, or run single backtests"
             )
-        self.source: Replay = replay(lake, data, {})
+        self.source: Replay = replay(lake, data, {}, settings.financing, settings.costs.taker_fee)
         self.timeline = self.source.timeline
         self.days: Days = days_of(self.timeline)
         self.rows = len(self.timeline)

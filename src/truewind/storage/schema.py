@@ -70,6 +70,9 @@ KINDS = MappingProxyType(
             required=(("ts", TS), ("rate", _F8)),
             optional=(("mark_price", _F8), ("ts_recv", TS)),
         ),
+        # Corporate actions; ts: the ex date. dividend: cash a share. split: shares after it for one before.
+        "dividends": Kind(required=(("ts", TS), ("dividend", _F8))),
+        "splits": Kind(required=(("ts", TS), ("split", _F8))),
         # What happened to an order book, as the venue told it: a row is one level of an update (kind 0), of a snapshot
         # (kind 4), or a trade (kind 2); side 0 in a message that changes nothing. quantity: the total then displayed at
         # the price, or what was traded. first, id, previous: the message's first and final update id and the final one
