@@ -159,3 +159,25 @@ def test_without_a_writable_cache_kernels_still_run_and_nothing_is_cached_beside
     )
     assert float(done.stdout) == 6.0
     assert not list(tmp_path.rglob("*.nbi"))
+
+
+TWO = """
+import sys
+sys.path[:0] = [{folder!r}]
+from truewind.numerics.jit import generated
+import two
+text = "from truewind.numerics.jit import kernel\\n\\n\\n@kernel\\ndef twice(x):\\n    return 2.0 * step(x)\\n"
+print([generated("twice", text, {{"step": step}}).twice(1.0) for step in (two.one, two.ten)])
+"""
+
+
+def test_generated_code_is_told_apart_by_what_it_calls(tmp_path: Path) -> None:
+    """Two kernels of one file with the same types, called by the same source: 2 · 1 and 2 · 10, also from the disk."""
+    (tmp_path / "two.py").write_text(callee("one", 1.0) + "\n\n" + callee("ten", 10.0).split("\n", 2)[2])
+    environment = {**os.environ, "TRUEWIND_CACHE": str(tmp_path / "cache"), "TRUEWIND_KERNELS": "compiled"}
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", TWO.format(folder=str(tmp_path))],
+            env=environment, capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+        assert done.stdout.strip() == "[2.0, 20.0]", done.stderr

@@ -95,7 +95,9 @@ def generated(name: str, source: str, functions: dict[str, Any]) -> ModuleType:
     It is kept as a real file in the cache folder of those kernels, so that a debugger can step through it and its
     own compiled code is cached like theirs; where no file can be written it lives in memory only.
     """
-    module_name = f"{name}_{hashlib.blake2b(source.encode(), digest_size=6).hexdigest()}"
+    # Two strategies of one file are called by the same source with the same types: only their names tell them apart.
+    called = [f"{known}={item.py_func.__module__}:{item.py_func.__qualname__}" for known, item in functions.items()]
+    module_name = f"{name}_{_hash(source, *called)}"
     folder = _common_folder(functions) if COMPILED else None
     path = (folder or Path("<memory>")) / "generated" / f"{module_name}.py"
     if folder is not None:
