@@ -23,9 +23,12 @@ STEPS = {
     Report.CANCELLED: Event.CANCEL,
     Report.EXPIRED: Event.EXPIRE,
     Report.TRIGGERED: Event.TRIGGER,
+    Report.HELD: Event.HOLD,
 }
 acts = st.tuples(
-    st.sampled_from(["limit", "market", "stop", "take", "amend", "cancel", "nothing"]),
+    st.sampled_from(
+        ["limit", "market", "stop", "take", "trail", "bracket", "pair", "child", "amend", "cancel", "nothing"]
+    ),
     st.sampled_from([1, -1]),
     st.integers(-4, 4),
     st.integers(1, 12),
@@ -65,8 +68,17 @@ class Random(BookStrategy):
             desk.stop(side, ticks + 3 * side, lots, ticks if flag else 0, reduce_only=flag)
         elif what == "take":
             desk.take_profit(side, ticks - 2 * side, lots, reduce_only=flag)
+        elif what == "trail":
+            desk.trailing_stop(side, lots, trail=2 + lots % 3, activation=ticks if flag else 0)
+        elif what == "bracket":
+            desk.limit(side, ticks, lots, stop_loss=ticks - 6 * side, take_profit=ticks + 4 * side)
+        elif what == "pair":
+            desk.limit(side, ticks, lots, group=7)
+            desk.stop(side, ticks + 4 * side, lots, group=7)
+        elif working and what == "child":
+            desk.limit(side, ticks, lots, reduce_only=flag, parent=working[away % len(working)].id)
         elif working and what == "amend":
-            desk.amend(working[away % len(working)].id, ticks, lots)
+            desk.amend(working[away % len(working)].id, ticks, lots, trail=lots if flag else 0)
         elif working and what == "cancel":
             desk.cancel(working[away % len(working)].id)
 
@@ -89,6 +101,7 @@ def test_what_holds_for_every_order(seed, script, queue, cash, self_trade):
     )
     result = BookLane(events, ONE, cash=cash, settings=options).run(Random(script))
     sent = lives(result.reports)
+    tied(result.reports, sent)
     filled(result.fills, sent)
     displayed(events, result.fills)
     assert result.cash >= 0.0 or (result.fills["kind"] != FillKind.LIQUIDATION).all()
@@ -99,7 +112,7 @@ def lives(reports):
     status, sent = {}, {}
     for report in reports:
         kind, order = Report(int(report["kind"])), int(report["order"])
-        if kind is Report.SUBMITTED:
+        if kind in (Report.SUBMITTED, Report.HELD) and order not in sent:
             status[order], sent[order] = Status.NEW, report
         if kind in STEPS:
             assert STEPS[kind] in LIFE_CYCLE[status[order]], (kind, status[order])
@@ -108,6 +121,27 @@ def lives(reports):
         assert report["filled"] >= 0
     assert all(not LIFE_CYCLE[one] for one in status.values() if one is not Status.SUBMITTED)
     return sent
+
+
+def tied(reports, sent):
+    """A child that reduces works for no more than its parent has filled by then, one that opens once all of it has."""
+    filled_lots, complete = {}, set()
+    for report in reports:
+        kind, order = Report(int(report["kind"])), int(report["order"])
+        if order not in sent:
+            continue
+        parent = int(sent[order]["parent"])
+        if parent and kind is Report.SUBMITTED:
+            done = filled_lots.get(parent, 0)
+            assert done > 0
+            if sent[order]["reduce_only"]:
+                assert report["lots"] <= done
+            else:
+                assert parent in complete
+        if kind in (Report.FILLED, Report.PARTIALLY_FILLED):
+            filled_lots[order] = int(report["filled"])
+        if kind is Report.FILLED:
+            complete.add(order)
 
 
 def filled(fills, sent):

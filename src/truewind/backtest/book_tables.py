@@ -21,6 +21,7 @@ _AFTER = {
     Report.CANCELLED: Status.CANCELLED,
     Report.EXPIRED: Status.EXPIRED,
     Report.TRIGGERED: Status.TRIGGERED,
+    Report.HELD: Status.HELD,
 }
 _ENDED = (Report.REJECTED, Report.FILLED, Report.CANCELLED, Report.EXPIRED)
 
@@ -45,13 +46,14 @@ def orders_table(result: BookResult, units: Units) -> pl.DataFrame:
             "reduce_only": reports["reduce_only"] > 0,
             "filled": units.quantity(first, reports["filled"]),
             "reason": reports["reason"],
+            "parent": reports["parent"],
             "tag": reports["tag"],
         }
     )
     return (
         table.group_by("order_id", maintain_order=True)
         .agg(
-            pl.col("type", "side", "quantity", "price", "trigger", "reduce_only", "tag").first(),
+            pl.col("type", "side", "quantity", "price", "trigger", "reduce_only", "parent", "tag").first(),
             pl.col("ts").first().alias("created"),
             pl.col("ts").filter(ended).last().alias("ended"),
             pl.col("kind").filter(known).last().alias("status"),
@@ -67,7 +69,6 @@ def orders_table(result: BookResult, units: Units) -> pl.DataFrame:
             pl.col("reason").replace_strict({int(r): r.name.lower() for r in Reason}, return_dtype=pl.String),
             pl.col("price").fill_nan(None).fill_null(pl.col("trigger").fill_nan(None)),
             pl.col("trigger").fill_nan(None),
-            pl.lit(0, pl.Int64).alias("parent"),
         )
         .select(
             *("order_id", "symbol", "created", "ended", "type", "side", "quantity", "price", "trigger"),

@@ -15,7 +15,7 @@ class BookKind(IntEnum):
 
 
 class Report(IntEnum):
-    """What happened to an order on a book. All but the first are the venue's words."""
+    """What happened to an order on a book. All but SUBMITTED and HELD are the venue's words."""
 
     SUBMITTED = 0  # sent by us
     ACCEPTED = 1
@@ -29,6 +29,7 @@ class Report(IntEnum):
     AMEND_REJECTED = 9
     TRIGGERED = 10
     LIQUIDATED = 11  # of no order of ours: the venue has taken from the position
+    HELD = 12  # sent by us, to wait at the venue until another order has filled
 
 
 # One row. Times in µs UTC; ticks ≥ 1; side: +1 bid (or buying aggressor), −1 ask, 0 for CLEAR.

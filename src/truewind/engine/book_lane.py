@@ -20,9 +20,10 @@ from truewind.domain.clock import iso
 from truewind.domain.due import DUE
 from truewind.domain.fill import FILL
 from truewind.domain.instrument import Instrument, currency_precision, filters_row, instrument_row
-from truewind.domain.order import OrderType, Reason, SelfTrade, TimeInForce
+from truewind.domain.order import Reason, SelfTrade, Status
 from truewind.domain.ports import Journal
 from truewind.engine import book_desk
+from truewind.engine.book_face import Desk
 from truewind.engine.book_loop import END, ON_BOOK, ON_REPORT, ON_TIMER, ON_TRADE, advance, tidy
 from truewind.errors import ConfigError, LedgerError, StrategyError, TruewindError, ValidationError
 from truewind.execution.simulated.book_matching import equity_now
@@ -36,10 +37,11 @@ from truewind.numerics.jit import generated
 from truewind.portfolio.ledger import RATE_SCALE, prove
 from truewind.portfolio.margin import Margin, MarginSettings
 from truewind.risk.gate import RiskSettings
-from truewind.strategies.book import BookOrder, BookStrategy
+from truewind.strategies.book import BookStrategy
 
 Decide = Callable[[int, int, Any], None]
 _LOOP = """
+from truewind.engine.book_face import Desk
 from truewind.engine.book_loop import advance
 from truewind.numerics.jit import kernel
 
@@ -181,10 +183,11 @@ class BookResult(msgspec.Struct, frozen=True):
 class BookLane:
     """One run over `events` (BOOK_EVENT rows, sorted by ts_event) with `cash` in the instrument's currency.
 
-    margin: terms of this instrument alone, one-way; a flat maintenance rate if left out. funding: its DUE rows. marks:
-    MARK rows, by ts; without them margin goes by the middle of the book, as often as equity is written down.
-    round_trips: ROUND_TRIP rows, for latency.model "recorded". Raises ValidationError for events that no book can have,
-    ConfigError for cash that the ledger cannot hold and for instruments that are not settled in their quote.
+    margin: terms of this instrument alone, one-way; a flat maintenance rate if left out. funding: its DUE rows. marks,
+    indices: MARK rows of mark and index price, by ts. Without marks margin goes by the middle of the book, as often as
+    equity is written down; a trigger by a price that the run does not have waits for the traded one. round_trips:
+    ROUND_TRIP rows, for latency.model "recorded". Raises ValidationError for events that no book can have, ConfigError
+    for cash that the ledger cannot hold and for instruments that are not settled in their quote.
     """
 
     def __init__(
@@ -197,6 +200,7 @@ class BookLane:
         margin: Margin | None = None,
         funding: np.ndarray | None = None,
         marks: np.ndarray | None = None,
+        indices: np.ndarray | None = None,
         round_trips: np.ndarray | None = None,
     ) -> None:
         self.settings = settings or BookSettings()
@@ -220,6 +224,7 @@ class BookLane:
             raise ConfigError("A run on an order book holds one position", remedy="Set margin.position_mode to one_way")
         self._funding = np.zeros(0, DUE) if funding is None else funding
         self._marks = np.zeros(0, MARK) if marks is None else marks
+        self._indices = np.zeros(0, MARK) if indices is None else indices
         self._tape = Tape(self.settings.feed.apply(events, self.settings.seed))
 
     def run(self, strategy: BookStrategy, journal: Journal | None = None) -> BookResult:
@@ -289,6 +294,7 @@ class BookLane:
             self._margin,
             self._funding,
             self._marks,
+            self._indices,
             self._cash,
             settings.record(),
             settings.risk.record(settings.leverage),
@@ -305,7 +311,9 @@ class BookLane:
         store.make_room()
         lane, orders = state.lane, state.arrays["book_orders"]
         resting, waiting = state.arrays["resting"][: lane["resting"]], state.arrays["waiting"][: lane["waiting"]]
-        for row in (*resting.tolist(), *waiting.tolist()):
+        known = state.arrays["working"][: lane["working"]]
+        held = known[orders["status"][known] == Status.HELD]
+        for row in (*resting.tolist(), *waiting.tolist(), *held.tolist()):
             lift(state.handle, row)
             order = orders[row]
             left = int(order["lots"] - order["filled"])
@@ -360,83 +368,18 @@ class _Store:
         self.drain()
         tidy(state.handle)
         sides = state.books[0].sides
-        acts = 2 * int(lane["resting"]) + int(lane["waiting"]) + int((sides["near"] + sides["far"]).max()) + 64
+        ours = 2 * int(lane["resting"] + lane["tied"]) + int(lane["waiting"])
+        acts = ours + int((sides["near"] + sides["far"]).max()) + 64
         state.lengthen("fills", 2 * acts)
         state.lengthen("reports", 2 * (acts + int(lane["burst"])))
         state.lengthen("replies", int(lane["last_reply"]) + 2 * acts)
-        state.lengthen("requests", int(lane["last_request"]) + 2 * int(lane["burst"] + lane["waiting"] + 1))
+        kept = int(lane["burst"] + lane["waiting"] + lane["tied"])
+        state.lengthen("requests", int(lane["last_request"]) + 2 * (kept + 2))
         state.lengthen("taken", int(lane["taken"]) + 2 * acts)
         for book in state.books:
             if book.is_nearly_full:
                 book.grow()
         state.publish()
-
-
-class Desk:
-    """The desk of a Python strategy. Implements `strategies.book.BookDesk`."""
-
-    def __init__(self, state: BookState) -> None:
-        self._state = state  # keeps alive what the handle points to
-        self._handle = state.handle
-
-    @property
-    def now_us(self) -> int:
-        return book_desk.now_us(self._handle)
-
-    @property
-    def best_bid(self) -> int:
-        return book_desk.best_bid(self._handle)
-
-    @property
-    def best_ask(self) -> int:
-        return book_desk.best_ask(self._handle)
-
-    @property
-    def position(self) -> int:
-        return book_desk.position(self._handle)
-
-    def displayed(self, side: int, ticks: int) -> int:
-        return book_desk.displayed(self._handle, side, ticks)
-
-    def working(self) -> list[BookOrder]:
-        return [book_desk.order_at(self._handle, j) for j in range(book_desk.working(self._handle))]
-
-    def limit(
-        self,
-        side: int,
-        ticks: int,
-        lots: int,
-        tif: TimeInForce = TimeInForce.GTC,
-        *,
-        post_only: bool = False,
-        reduce_only: bool = False,
-        shown: int = 0,
-        expires_us: int = 0,
-        tag: int = 0,
-    ) -> int:
-        flags = book_desk.POST_ONLY * post_only + book_desk.REDUCE_ONLY * reduce_only
-        return book_desk.send(
-            self._handle, side, int(OrderType.LIMIT), ticks, 0, lots, int(tif), flags, shown, expires_us, tag
-        )
-
-    def market(self, side: int, lots: int, tag: int = 0, *, reduce_only: bool = False) -> int:
-        return book_desk.market(self._handle, side, lots, book_desk.REDUCE_ONLY * reduce_only, tag)
-
-    def stop(
-        self, side: int, trigger: int, lots: int, ticks: int = 0, *, reduce_only: bool = False, tag: int = 0
-    ) -> int:
-        return book_desk.stop(self._handle, side, trigger, ticks, lots, book_desk.REDUCE_ONLY * reduce_only, tag)
-
-    def take_profit(
-        self, side: int, trigger: int, lots: int, ticks: int = 0, *, reduce_only: bool = False, tag: int = 0
-    ) -> int:
-        return book_desk.take_profit(self._handle, side, trigger, ticks, lots, book_desk.REDUCE_ONLY * reduce_only, tag)
-
-    def cancel(self, order_id: int) -> bool:
-        return book_desk.cancel(self._handle, order_id)
-
-    def amend(self, order_id: int, ticks: int, lots: int) -> bool:
-        return book_desk.amend(self._handle, order_id, ticks, lots)
 
 
 def check_events(events: np.ndarray, instrument: Instrument) -> None:

@@ -9,17 +9,19 @@ import numpy as np
 
 from truewind.domain.book import BookKind, Report
 from truewind.domain.order import Status
-from truewind.execution.simulated.book_margin import next_due, settle_due, watch_margin
-from truewind.execution.simulated.book_matching import (
+from truewind.execution.simulated.book_arrivals import (
     arrive_amend,
     arrive_cancel,
     arrive_expiry,
     arrive_new,
     arrive_triggered,
-    equity_now,
+    arrive_wake,
     fire,
+    look_after,
 )
-from truewind.execution.simulated.book_orders import find
+from truewind.execution.simulated.book_margin import next_due, settle_due, watch_margin
+from truewind.execution.simulated.book_matching import equity_now
+from truewind.execution.simulated.book_orders import find, is_tied
 from truewind.execution.simulated.book_resting import hit, meet, touch
 from truewind.execution.simulated.book_state import (
     MARKS,
@@ -33,15 +35,18 @@ from truewind.execution.simulated.book_state import (
     own_at,
     timeline_at,
 )
+from truewind.execution.simulated.book_triggers import LAST
 from truewind.numerics.book import FULL, clear, set_level
 from truewind.numerics.jit import kernel
 
 # What `advance` returns. Wakes are bits, for a strategy says which of them it wants.
 END, MORE_ROOM = 0, -1
+STOPPED = 1  # what `trade_market` returns when it has not come to its limit
 ON_TIMER, ON_BOOK, ON_TRADE, ON_REPORT = 1, 2, 4, 8
 
 _LEVEL, _CLEAR, _TRADE = int(BookKind.LEVEL), int(BookKind.CLEAR), int(BookKind.TRADE)
 _NEW, _CANCEL, _AMEND, _COME = int(Request.NEW), int(Request.CANCEL), int(Request.AMEND), int(Request.COME)
+_FOLLOW, _WAKE = int(Request.FOLLOW), int(Request.WAKE)
 _PARTIALLY_FILLED, _FILLED, _AMENDED = int(Report.PARTIALLY_FILLED), int(Report.FILLED), int(Report.AMENDED)
 _ACCEPTED, _REJECTED, _CANCELLED = int(Report.ACCEPTED), int(Report.REJECTED), int(Report.CANCELLED)
 _EXPIRED, _CANCEL_REJECTED = int(Report.EXPIRED), int(Report.CANCEL_REJECTED)
@@ -57,7 +62,7 @@ _AFTER = np.array(
     [
         *(Status.SUBMITTED, Status.ACCEPTED, Status.REJECTED, Status.PARTIALLY_FILLED, Status.FILLED),
         *(Status.CANCELLED, Status.EXPIRED, -1, -1, -1),
-        *(Status.TRIGGERED, -1),
+        *(Status.TRIGGERED, -1, Status.HELD),
     ],
     np.int64,
 )
@@ -71,12 +76,12 @@ def room_for(handle: int, levels: int) -> bool:
     requests, replies, reports = mail_at(handle)
     _, _, account, fills, _ = money_at(handle)
     _, taken = own_at(handle)
-    acts = 2 * lane["resting"] + lane["waiting"] + levels + _SPARE
+    acts = 2 * lane["resting"] + lane["waiting"] + 2 * lane["tied"] + levels + _SPARE
     return bool(
         account[0]["fills"] + acts <= len(fills)
         and account[0]["events"] + acts + lane["burst"] <= len(reports)
         and lane["last_reply"] + acts <= len(replies)
-        and lane["last_request"] + lane["burst"] + lane["waiting"] + 1 <= len(requests)
+        and lane["last_request"] + lane["burst"] + lane["waiting"] + lane["tied"] + 2 <= len(requests)
         and lane["taken"] + levels + _SPARE <= len(taken)
     )
 
@@ -117,6 +122,7 @@ def learn(handle: int, j: int) -> None:
         order["known"] = _AFTER[kind]
     if kind in (_REJECTED, _FILLED, _CANCELLED, _EXPIRED):
         order["id"] = 0
+        lane["tied"] -= is_tied(order)
         kept = 0
         for w in range(lane["working"]):
             if working[w] != i:
@@ -201,9 +207,9 @@ def soonest(handle: int) -> int:
 
 @kernel
 def trade_market(handle: int, limit: int) -> int:
-    """Let the market happen at the venue up to and including `limit`, or to the first event that a fill followed.
+    """Let the market happen at the venue up to and including `limit`, or to the first event that did something to us.
 
-    Returns 0, or MORE_ROOM.
+    Returns 0, STOPPED where that was so, or MORE_ROOM.
     """
     lane = lane_at(handle)[0]
     events, _ = timeline_at(handle)
@@ -254,9 +260,9 @@ def trade_market(handle: int, limit: int) -> int:
         k += 1
     lane["event"], lane["last"] = k, last
     if fired:  # out here, for in there the compiler would make the whole loop slower by a third
-        fire(handle, last, events[k - 1]["ts_event"])
+        fire(handle, LAST, events[k - 1]["ts_event"])
     lane["crossed"] += crossed
-    return state
+    return STOPPED if acted and state == 0 else state
 
 
 @kernel
@@ -273,12 +279,12 @@ def advance(handle: int) -> int:
             if not room_for(handle, 0):
                 return MORE_ROOM
         limit = soonest(handle)
-        answered = lane["last_reply"]
         due = next_due(handle) <= limit  # funding and mark come before what else happens at that moment
-        if trade_market(handle, limit - 1 if due else limit) == MORE_ROOM:
+        went = trade_market(handle, limit - 1 if due else limit)
+        if went == MORE_ROOM:
             return MORE_ROOM
-        if lane["last_reply"] != answered:
-            continue  # a fill: its reply may be the next thing to happen
+        if went == STOPPED:
+            continue  # something of ours happened: what follows from it may be the next thing
         deep = max(sides[0]["near"] + sides[0]["far"], sides[1]["near"] + sides[1]["far"])
         if due:
             if not room_for(handle, deep):
@@ -297,9 +303,16 @@ def advance(handle: int) -> int:
                 elif request["kind"] == _CANCEL:
                     arrive_cancel(handle, request["order"], request["ts"])
                 elif request["kind"] == _AMEND:
-                    arrive_amend(handle, request["order"], request["ticks"], request["lots"], request["ts"])
+                    arrive_amend(
+                        handle, request["order"], request["ticks"], request["lots"], request["trigger"],
+                        request["trail"], request["ts"],
+                    )  # fmt: skip
                 elif request["kind"] == _COME:
                     arrive_triggered(handle, request["order"], request["ts"])
+                elif request["kind"] == _FOLLOW:
+                    look_after(handle, request["ts"])
+                elif request["kind"] == _WAKE:
+                    arrive_wake(handle, request["order"], request["ts"])
                 else:
                     arrive_expiry(handle, request["order"], request["ts"])
                 continue

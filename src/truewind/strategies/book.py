@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from truewind.config import Settings, parse
-from truewind.domain.order import TimeInForce
+from truewind.domain.order import TimeInForce, TriggerSource
 from truewind.errors import ConfigError
 from truewind.strategies.base import locate
 
@@ -88,39 +88,102 @@ class BookDesk(Protocol):
         reduce_only: bool = False,
         shown: int = 0,
         expires_us: int = 0,
+        parent: int = 0,
+        group: int = 0,
+        stop_loss: int = 0,
+        take_profit: int = 0,
         tag: int = 0,
     ) -> int:
         """Send a limit order. Its id, or 0: no order can be so, too many requests, risk gate.
 
         shown: lots that it displays at once (an iceberg, spot only), 0 for all. expires_us: UTC, for GTD.
+        parent: id of the order that must fill before this one goes to work. group: a number of the strategy's own;
+        orders of one group cancel each other when one of them fills. stop_loss, take_profit: ticks of protective
+        orders (a stop, and a limit order as target) that go to work for what this one has filled.
         """
         ...
 
-    def market(self, side: int, lots: int, tag: int = 0, *, reduce_only: bool = False) -> int:
+    def market(
+        self,
+        side: int,
+        lots: int,
+        tag: int = 0,
+        *,
+        reduce_only: bool = False,
+        parent: int = 0,
+        group: int = 0,
+        stop_loss: int = 0,
+        take_profit: int = 0,
+    ) -> int:
         """Send a market order; as `limit`."""
         ...
 
     def stop(
-        self, side: int, trigger: int, lots: int, ticks: int = 0, *, reduce_only: bool = False, tag: int = 0
+        self,
+        side: int,
+        trigger: int,
+        lots: int,
+        ticks: int = 0,
+        *,
+        trigger_by: TriggerSource = TriggerSource.LAST,
+        reduce_only: bool = False,
+        parent: int = 0,
+        group: int = 0,
+        stop_loss: int = 0,
+        take_profit: int = 0,
+        tag: int = 0,
     ) -> int:
-        """Send an order that comes to the market once a trade goes against it to its trigger; ticks: its limit, or 0.
+        """Send an order that comes to the market once the price goes against it to its trigger; ticks: its limit, or 0.
 
-        The venue rejects it if the last trade is there already.
+        trigger_by: whose price that is. The venue rejects the order if the price is there already.
         """
         ...
 
     def take_profit(
-        self, side: int, trigger: int, lots: int, ticks: int = 0, *, reduce_only: bool = False, tag: int = 0
+        self,
+        side: int,
+        trigger: int,
+        lots: int,
+        ticks: int = 0,
+        *,
+        trigger_by: TriggerSource = TriggerSource.LAST,
+        reduce_only: bool = False,
+        parent: int = 0,
+        group: int = 0,
+        tag: int = 0,
     ) -> int:
-        """As `stop`, once a trade goes in its favour."""
+        """As `stop`, once the price goes in its favour."""
+        ...
+
+    def trailing_stop(
+        self,
+        side: int,
+        lots: int,
+        *,
+        trail: int = 0,
+        trail_percent: float = 0.0,
+        activation: int = 0,
+        trigger_by: TriggerSource = TriggerSource.LAST,
+        reduce_only: bool = False,
+        parent: int = 0,
+        group: int = 0,
+        tag: int = 0,
+    ) -> int:
+        """Send a stop whose trigger follows the best price `trail` ticks, or a percentage of that price, behind it.
+
+        activation: the price from which it does so, 0 for at once.
+        """
         ...
 
     def cancel(self, order_id: int) -> bool:
         """Ask the venue to cancel; False if no such order is known to work."""
         ...
 
-    def amend(self, order_id: int, ticks: int, lots: int) -> bool:
-        """Ask the venue for another price or total quantity; False as for `cancel`."""
+    def amend(self, order_id: int, ticks: int = 0, lots: int = 0, *, trigger: int = 0, trail: int = 0) -> bool:
+        """Ask the venue for another price, total quantity, trigger or trailing distance; 0 keeps what the order has.
+
+        False as for `cancel`, or if the risk gate denies it. trail: in ticks, or 1e-8 of the price if it was sent so.
+        """
         ...
 
 

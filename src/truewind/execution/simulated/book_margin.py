@@ -9,10 +9,12 @@ from truewind.domain.book import Report
 from truewind.domain.fill import FillKind
 from truewind.domain.order import Event, Reason
 from truewind.domain.position import CROSS
+from truewind.execution.simulated.book_arrivals import fire
 from truewind.execution.simulated.book_matching import equity_now
 from truewind.execution.simulated.book_orders import finish, tell_of_none
 from truewind.execution.simulated.book_resting import lift, take_level
-from truewind.execution.simulated.book_state import book_at, lane_at, mark_prices_at, money_at, orders_at, waiting_at
+from truewind.execution.simulated.book_state import book_at, lane_at, money_at, orders_at, references_at, waiting_at
+from truewind.execution.simulated.book_triggers import INDEX, MARK
 from truewind.execution.simulated.liquidating import in_danger
 from truewind.numerics.book import NO_KEY, next_key
 from truewind.numerics.exact import mul_div, to_ticks
@@ -30,22 +32,26 @@ _LIQUIDATION, _INSURANCE = FillKind.LIQUIDATION, FillKind.INSURANCE
 
 @kernel
 def next_due(handle: int) -> int:
-    """When the next mark price or funding comes; the largest int64 if there is none left."""
+    """When the next mark price, index price or funding comes; the largest int64 if there is none left."""
     lane = lane_at(handle)[0]
-    marks, funding = mark_prices_at(handle), dues_of(handle)
+    marks, indices = references_at(handle)
+    funding = dues_of(handle)
     due = (1 << 63) - 1
     if lane["mark"] < len(marks):
         due = marks[lane["mark"]]["ts"]
     if lane["funding"] < len(funding):
         due = min(due, funding[lane["funding"]]["ts"])
+    if lane["index"] < len(indices):
+        due = min(due, indices[lane["index"]]["ts"])
     return int(due)
 
 
 @kernel
 def settle_due(handle: int, ts: int) -> None:
-    """Pay the funding that is due at `ts`, and take the mark price of that moment."""
+    """Pay the funding that is due at `ts`; take mark and index price of that moment, which may reach triggers."""
     lane = lane_at(handle)[0]
-    marks, funding = mark_prices_at(handle), dues_of(handle)
+    marks, indices = references_at(handle)
+    funding = dues_of(handle)
     instruments, positions, _, _, _ = money_at(handle)
     position, instrument = positions[0], instruments[0]
     while lane["funding"] < len(funding) and funding[lane["funding"]]["ts"] <= ts:
@@ -61,6 +67,11 @@ def settle_due(handle: int, ts: int) -> None:
     while lane["mark"] < len(marks) and marks[lane["mark"]]["ts"] <= ts:
         position["mark"] = marks[lane["mark"]]["price"]
         lane["mark"] += 1
+        fire(handle, MARK, ts)
+    while lane["index"] < len(indices) and indices[lane["index"]]["ts"] <= ts:
+        lane["index_price"] = indices[lane["index"]]["price"]
+        lane["index"] += 1
+        fire(handle, INDEX, ts)
 
 
 @kernel

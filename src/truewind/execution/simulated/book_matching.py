@@ -6,28 +6,22 @@ of a side's book, 0 bids, 1 asks; key: mirrored price.
 
 from truewind.domain.book import Report
 from truewind.domain.order import Event, Reason, SelfTrade, Status, TimeInForce
-from truewind.execution.simulated.book_orders import change, fill, find, finish, refuse_unknown, tell
+from truewind.execution.simulated.book_orders import fill, finish
 from truewind.execution.simulated.book_resting import (
     available,
-    lift,
     own_best,
     reducible,
     rest,
     take_level,
-    wait,
     withdraw,
 )
 from truewind.execution.simulated.book_state import (
-    NOWHERE,
-    WAITS,
     Request,
     book_at,
     lane_at,
-    mail_at,
     money_at,
     orders_at,
     rules_at,
-    waiting_at,
 )
 from truewind.numerics.book import NO_KEY, next_key
 from truewind.numerics.exact import to_price
@@ -61,20 +55,6 @@ _TOO_SMALL, _BY_STRATEGY, _IMMEDIATE = (
 _COME, _EXPIRY = int(Request.COME), int(Request.EXPIRY)
 _EXPIRE_TAKER, _EXPIRE_MAKER = int(SelfTrade.EXPIRE_TAKER), int(SelfTrade.EXPIRE_MAKER)
 _ANY_KEY = 1 << 61  # of an order without a limit: every price is good enough
-
-
-@kernel
-def put_request(handle: int, ts: int, kind: int, order_id: int, ticks: int, lots: int) -> None:
-    """Let something reach the venue at `ts`, after what reaches it at the same time already."""
-    lane = lane_at(handle)[0]
-    requests, _, _ = mail_at(handle)
-    j = lane["last_request"]
-    while j > lane["first_request"] and requests[j - 1]["ts"] > ts:
-        requests[j] = requests[j - 1]
-        j -= 1
-    row = requests[j]
-    row["ts"], row["kind"], row["order"], row["ticks"], row["lots"] = ts, kind, order_id, ticks, lots
-    lane["last_request"] += 1
 
 
 @kernel
@@ -207,131 +187,3 @@ def match(handle: int, i: int, ts: int) -> None:
         finish(handle, i, _EXPIRE, _EXPIRED, ts, _IMMEDIATE)
     else:
         rest(handle, i)
-
-
-@kernel
-def arrive_new(handle: int, order_id: int, ts: int) -> None:
-    """A new order reaches the venue."""
-    lane = lane_at(handle)[0]
-    i = find(handle, order_id)
-    orders, _, _ = orders_at(handle)
-    order = orders[i]
-    reason = refused_by_filters(handle, i) if order["trigger"] > 0 else refused(handle, i)
-    if order["trigger"] > 0 and reason == _NONE and lane["last"] > 0:
-        past = (lane["last"] - order["trigger"]) * order["rising"]
-        reason = _WOULD_TRIGGER if past >= 0 else _NONE
-    if order["tif"] == _GTD and order["expires"] <= ts:
-        reason = _IMMEDIATE
-    if reason != _NONE:
-        finish(handle, i, _REJECT, _REJECTED, ts, reason)
-        return
-    change(handle, i, _ACCEPT)
-    tell(handle, i, _ACCEPTED, ts, order["ticks"], order["lots"], 0, _NONE)
-    if order["tif"] == _GTD:
-        put_request(handle, order["expires"], _EXPIRY, order_id, 0, 0)
-    if order["trigger"] > 0:
-        wait(handle, i)
-    else:
-        match(handle, i, ts)
-
-
-@kernel
-def fire(handle: int, ticks: int, ts: int) -> None:
-    """A trade at `ticks` reaches triggers: those orders come to the market next, in the order in which they waited."""
-    lane = lane_at(handle)[0]
-    orders, _, _ = orders_at(handle)
-    waiting = waiting_at(handle)
-    j = 0
-    while j < lane["waiting"]:
-        i = waiting[j]
-        order = orders[i]
-        if (ticks - order["trigger"]) * order["rising"] < 0:
-            j += 1
-            continue
-        lift(handle, i)
-        change(handle, i, _TRIGGER)
-        tell(handle, i, _TRIGGERED, ts, order["ticks"], order["lots"], 0, _NONE)
-        put_request(handle, ts, _COME, order["id"], 0, 0)
-
-
-@kernel
-def arrive_triggered(handle: int, order_id: int, ts: int) -> None:
-    """An order whose trigger was reached comes to the market, if it was not cancelled in that moment."""
-    i = find(handle, order_id)
-    orders, _, _ = orders_at(handle)
-    if i < 0 or orders[i]["status"] != _TRIGGERED_STATUS or orders[i]["place"] != NOWHERE:
-        return
-    reason = refused(handle, i)
-    if reason != _NONE:
-        finish(handle, i, _REJECT, _REJECTED, ts, reason)
-    else:
-        match(handle, i, ts)
-
-
-@kernel
-def arrive_expiry(handle: int, order_id: int, ts: int) -> None:
-    """The time of an order is up; nothing happens if it has ended."""
-    i = find(handle, order_id)
-    if works(handle, i):
-        lift(handle, i)
-        finish(handle, i, _EXPIRE, _EXPIRED, ts, _IMMEDIATE)
-
-
-@kernel
-def works(handle: int, i: int) -> bool:
-    """Whether row `i` is an order that rests at the venue, or waits there for its trigger."""
-    if i < 0:
-        return False
-    orders, _, _ = orders_at(handle)
-    status = orders[i]["status"]
-    return bool(status in (_ACCEPTED_STATUS, _PARTIAL_STATUS, _TRIGGERED_STATUS))
-
-
-@kernel
-def arrive_cancel(handle: int, order_id: int, ts: int) -> None:
-    """A cancel reaches the venue: too late, or before its order, it finds none."""
-    i = find(handle, order_id)
-    if not works(handle, i):
-        refuse_unknown(handle, order_id, _CANCEL_REJECTED, ts)
-        return
-    lift(handle, i)
-    finish(handle, i, _CANCEL, _CANCELLED, ts, _BY_STRATEGY)
-
-
-@kernel
-def arrive_amend(handle: int, order_id: int, ticks: int, lots: int, ts: int) -> None:
-    """An amendment reaches the venue. Less quantity keeps the place in the queue, everything else loses it.
-
-    An amendment to no more than has filled cancels the rest, as on USD-M futures.
-    """
-    i = find(handle, order_id)
-    if not works(handle, i):
-        refuse_unknown(handle, order_id, _AMEND_REJECTED, ts)
-        return
-    orders, _, _ = orders_at(handle)
-    order = orders[i]
-    if lots <= order["filled"]:
-        lift(handle, i)
-        finish(handle, i, _CANCEL, _CANCELLED, ts, _BY_STRATEGY)
-        return
-    if order["place"] == WAITS:
-        order["ticks"], order["lots"] = ticks if order["ticks"] > 0 else 0, lots
-        order["key"] = ticks if order["side"] > 0 else -ticks
-        tell(handle, i, _AMENDED, ts, order["ticks"], lots, 0, _NONE)
-        return
-    if ticks == order["ticks"] and lots <= order["lots"]:
-        order["lots"] = lots
-        tell(handle, i, _AMENDED, ts, ticks, lots, 0, _NONE)
-        return
-    old_ticks, old_key, old_lots = order["ticks"], order["key"], order["lots"]
-    key = ticks if order["side"] > 0 else -ticks
-    order["ticks"], order["key"], order["lots"] = ticks, key, lots
-    reason = refused(handle, i)
-    order["ticks"], order["key"], order["lots"] = old_ticks, old_key, old_lots
-    if reason != _NONE:
-        tell(handle, i, _AMEND_REJECTED, ts, ticks, lots, 0, reason)
-        return
-    lift(handle, i)
-    order["ticks"], order["key"], order["lots"] = ticks, key, lots
-    tell(handle, i, _AMENDED, ts, ticks, lots, 0, _NONE)
-    match(handle, i, ts)

@@ -8,7 +8,17 @@ from typing import Any
 from truewind.domain.book import Report
 from truewind.domain.fill import FillKind
 from truewind.domain.order import TRANSITIONS, Event, Reason
-from truewind.execution.simulated.book_state import lane_at, mail_at, money_at, orders_at, rules_at, timeline_at
+from truewind.execution.simulated.book_state import (
+    ALL_FILLED,
+    NOT_ALL,
+    Request,
+    lane_at,
+    mail_at,
+    money_at,
+    orders_at,
+    rules_at,
+    timeline_at,
+)
 from truewind.execution.simulated.latency import REPLY, busy, delay
 from truewind.numerics.jit import kernel
 from truewind.portfolio.ledger import book_fill
@@ -16,6 +26,8 @@ from truewind.portfolio.ledger import book_fill
 _PARTIAL_FILL, _FILL = int(Event.PARTIAL_FILL), int(Event.FILL)
 _PARTIALLY_FILLED, _FILLED = int(Report.PARTIALLY_FILLED), int(Report.FILLED)
 _NONE, _UNKNOWN = int(Reason.NONE), int(Reason.UNKNOWN_ORDER)
+_SIBLING_FILLED, _EXITED = int(Reason.SIBLING_FILLED), int(Reason.EXITED)
+_NOTHING_TO_REDUCE, _FOLLOW = int(Reason.NOTHING_TO_REDUCE), int(Request.FOLLOW)
 _TRADE = FillKind.TRADE
 
 
@@ -36,7 +48,7 @@ def write(
     row["order"], row["side"], row["type"], row["tif"] = order["id"], order["side"], order["type"], order["tif"]
     row["reduce_only"], row["trigger"] = order["reduce_only"], order["trigger"]
     row["ticks"], row["lots"], row["filled"] = ticks, lots, order["filled"]
-    row["maker"], row["reason"], row["tag"] = maker, reason, order["tag"]
+    row["maker"], row["reason"], row["parent"], row["tag"] = maker, reason, order["parent"], order["tag"]
 
 
 @kernel
@@ -98,6 +110,23 @@ def tell_of_none(handle: int, order_id: int, side: int, kind: int, ts: int, tick
 
 
 @kernel
+def put_request(
+    handle: int, ts: int, kind: int, order_id: int, ticks: int, lots: int, trigger: int = 0, trail: int = 0
+) -> None:  # fmt: skip
+    """Let something reach the venue at `ts`, after what reaches it at the same time already."""
+    lane = lane_at(handle)[0]
+    requests, _, _ = mail_at(handle)
+    j = lane["last_request"]
+    while j > lane["first_request"] and requests[j - 1]["ts"] > ts:
+        requests[j] = requests[j - 1]
+        j -= 1
+    row = requests[j]
+    row["ts"], row["kind"], row["order"], row["ticks"], row["lots"] = ts, kind, order_id, ticks, lots
+    row["trigger"], row["trail"] = trigger, trail
+    lane["last_request"] += 1
+
+
+@kernel
 def change(handle: int, i: int, event: int) -> None:
     """Move the order along its life cycle. An illegal step is a bug: it raises the account's flag."""
     orders, _, _ = orders_at(handle)
@@ -116,6 +145,8 @@ def finish(handle: int, i: int, event: int, kind: int, ts: int, reason: int) -> 
     order = orders[i]
     change(handle, i, event)
     tell(handle, i, kind, ts, order["ticks"], order["lots"] - order["filled"], 0, reason)
+    if lane_at(handle)[0]["tied"] > 0:
+        after_end(handle, i, ts, reason)
 
 
 @kernel
@@ -138,4 +169,58 @@ def fill(handle: int, i: int, ticks: int, lots: int, maker: int, ts: int, refere
     else:
         change(handle, i, _PARTIAL_FILL)
         tell(handle, i, _PARTIALLY_FILLED, ts, ticks, lots, maker, _NONE)
+    if lane["tied"] > 0:
+        after_fill(handle, i, ts)
     return True
+
+
+@kernel(inline=True)
+def is_tied(order: Any) -> int:
+    """1 if the order depends on what else fills: in a group, with a parent, or reduce-only; else 0."""
+    return int(order["group"] != 0 or order["parent"] != 0 or order["reduce_only"] != 0)
+
+
+@kernel
+def after_fill(handle: int, i: int, ts: int) -> None:
+    """Order `i` got a fill, or part of one: those that depend on it are told, and looked after as the next thing.
+
+    One cancels the others; the rest of its parent is withdrawn; its children know what it has filled. What is doomed
+    fills no more from here on.
+    """
+    lane = lane_at(handle)[0]
+    orders, _, rows = orders_at(handle)
+    order = orders[i]
+    for j in range(lane["working"]):
+        other = orders[rows[j]]
+        if order["group"] != 0 and other["group"] == order["group"] and rows[j] != i:
+            other["doom"] = _SIBLING_FILLED
+        elif order["parent"] != 0 and other["id"] == order["parent"]:
+            other["doom"] = _EXITED
+        elif other["parent"] == order["id"]:
+            other["fed"] = order["filled"]
+            other["led"] = ALL_FILLED if order["filled"] == order["lots"] else 0
+    ask_follow(handle, ts)
+
+
+@kernel
+def after_end(handle: int, i: int, ts: int, reason: int) -> None:
+    """Order `i` has ended with something left: its children learn it. An exit without work takes its entry along."""
+    lane = lane_at(handle)[0]
+    orders, _, rows = orders_at(handle)
+    order = orders[i]
+    for j in range(lane["working"]):
+        other = orders[rows[j]]
+        if other["parent"] == order["id"]:
+            other["led"] = NOT_ALL
+        elif order["parent"] != 0 and other["id"] == order["parent"] and reason == _NOTHING_TO_REDUCE:
+            other["doom"] = _EXITED
+    ask_follow(handle, ts)
+
+
+@kernel
+def ask_follow(handle: int, ts: int) -> None:
+    """Let the venue look after orders that depend on others, if it is not about to."""
+    lane = lane_at(handle)[0]
+    if lane["follows"] == 0:
+        lane["follows"] = 1
+        put_request(handle, ts, _FOLLOW, 0, 0, 0)

@@ -14,7 +14,6 @@ from truewind.domain.order import Event, Reason
 from truewind.execution.simulated.book_orders import fill, finish
 from truewind.execution.simulated.book_state import (
     MARKS,
-    NO_TRIGGER,
     NOWHERE,
     RESTS,
     WAITS,
@@ -26,11 +25,13 @@ from truewind.execution.simulated.book_state import (
     rules_at,
     waiting_at,
 )
+from truewind.execution.simulated.book_triggers import watch
 from truewind.execution.simulated.queue import after_update
 from truewind.numerics.book import NO_KEY, lots_at, next_key
 from truewind.numerics.jit import kernel
 
 _EXPIRE, _EXPIRED = int(Event.EXPIRE), int(Report.EXPIRED)
+_CANCEL, _CANCELLED = int(Event.CANCEL), int(Report.CANCELLED)
 _NOTHING_TO_REDUCE = int(Reason.NOTHING_TO_REDUCE)
 
 
@@ -105,35 +106,10 @@ def lift(handle: int, i: int) -> None:
 
 
 @kernel
-def watch(handle: int) -> None:
-    """Note the nearest triggers above and below."""
-    lane = lane_at(handle)[0]
-    orders, _, _ = orders_at(handle)
-    waiting = waiting_at(handle)
-    above, below = NO_TRIGGER, 0
-    for j in range(lane["waiting"]):
-        order = orders[waiting[j]]
-        if order["rising"] > 0:
-            above = min(above, order["trigger"])
-        else:
-            below = max(below, order["trigger"])
-    lane["trigger_above"], lane["trigger_below"] = above, below
-
-
-@kernel
-def wait(handle: int, i: int) -> None:
-    """Let the order wait for its trigger."""
-    lane = lane_at(handle)[0]
-    orders, _, _ = orders_at(handle)
-    waiting_at(handle)[lane["waiting"]] = i
-    lane["waiting"] += 1
-    orders[i]["place"] = WAITS
-    watch(handle)
-
-
-@kernel
 def reducible(handle: int, order: Any) -> int:
-    """Lots that an order may fill without opening or turning a position, if that is all it may."""
+    """Lots that an order may fill: none if it is doomed, and no more than the position if it only reduces."""
+    if order["doom"]:
+        return 0
     wanted = int(order["lots"] - order["filled"])
     if order["reduce_only"]:
         positions = money_at(handle)[1]
@@ -165,10 +141,14 @@ def rested_fill(handle: int, i: int, amount: int, ts: int) -> bool:
 
 
 @kernel
-def nothing_to_reduce(handle: int, i: int, ts: int) -> None:
-    """End a reduce-only order that rests and has nothing to do any more."""
+def end_idle(handle: int, i: int, ts: int) -> None:
+    """End an order that has nothing to do any more: it is doomed, or only reduces, and there is nothing to reduce."""
+    doom = orders_at(handle)[0][i]["doom"]
     lift(handle, i)
-    finish(handle, i, _EXPIRE, _EXPIRED, ts, _NOTHING_TO_REDUCE)
+    if doom:
+        finish(handle, i, _CANCEL, _CANCELLED, ts, doom)
+    else:
+        finish(handle, i, _EXPIRE, _EXPIRED, ts, _NOTHING_TO_REDUCE)
 
 
 @kernel
@@ -233,7 +213,7 @@ def hit(handle: int, s: int, key: int, lots: int, ts: int) -> None:
                 continue
             wanted = reducible(handle, order)
             if wanted == 0:
-                nothing_to_reduce(handle, i, ts)
+                end_idle(handle, i, ts)
                 j -= 1
                 continue
             if at == key and order["shown"] > 0:
@@ -320,7 +300,7 @@ def meet(handle: int, s: int, ts: int) -> None:
                 continue
             wanted = reducible(handle, order)
             if wanted == 0:
-                nothing_to_reduce(handle, i, ts)
+                end_idle(handle, i, ts)
                 j -= 1
                 continue
             amount = wanted if venue["whole"] else 0

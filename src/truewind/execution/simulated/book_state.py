@@ -25,17 +25,20 @@ from truewind.portfolio.margin import Margin
 
 MARKS = 4096  # cells of the map that says near which prices something of ours lies
 NO_TRIGGER = 1 << 62  # above all prices
-NOWHERE, WAITS, RESTS = 0, 1, 2  # where an order of ours is at the venue: `place`
+ALL_FILLED, NOT_ALL = 1, 2  # how the order that another one waits for has ended: `led`
+NOWHERE, WAITS, RESTS, HOLDS = 0, 1, 2, 3  # where an order of ours is at the venue: `place`
 
 
 class Request(IntEnum):
-    """What comes to the venue. The last two it sends to itself."""
+    """What comes to the venue. The last four it sends to itself."""
 
     NEW = 0
     CANCEL = 1
     AMEND = 2
     COME = 3  # an order whose trigger was reached
     EXPIRY = 4  # the time of an order is up
+    FOLLOW = 5  # orders that are tied to others are looked after: something was filled or has ended
+    WAKE = 6  # the order that this one waited for has filled
 
 
 # An order, from when it was sent until the strategy knows its end. It lies in row `id` modulo the table's length.
@@ -44,6 +47,9 @@ class Request(IntEnum):
 # pending: cancels and amendments in flight; requests, replies: how many there were. key: mirrored price.
 # ticks: 0 without a limit. trigger: 0 for none; rising: +1 if it is reached from below. place: where at the venue.
 # shown: lots that an iceberg displays at once (0: all); slice: those that are left of them. expires: of GTD orders.
+# parent, group, source, trail, trail_rate, activation, best, asked: as in `domain.order.ORDER`. fed: lots that the
+# parent has filled; led: 0 while it works, then ALL_FILLED or NOT_ALL. doom: the Reason for which it is about to be
+# withdrawn since something else was filled (0: none); it fills no more.
 BOOK_ORDER = np.dtype(
     [
         ("id", np.int64),
@@ -60,6 +66,17 @@ BOOK_ORDER = np.dtype(
         ("shown", np.int64),
         ("slice", np.int64),
         ("expires", np.int64),
+        ("parent", np.int64),
+        ("group", np.int64),
+        ("source", np.int64),
+        ("trail", np.int64),
+        ("trail_rate", np.int64),
+        ("activation", np.int64),
+        ("best", np.int64),
+        ("asked", np.int64),
+        ("fed", np.int64),
+        ("led", np.int64),
+        ("doom", np.int64),
         ("lots", np.int64),
         ("filled", np.int64),
         ("status", np.int64),
@@ -74,8 +91,13 @@ BOOK_ORDER = np.dtype(
     ],
     align=True,
 )
+# trigger, trail: what an amendment changes them to, 0 to keep them.
 REQUEST = np.dtype(
-    [("ts", np.int64), ("kind", np.int64), ("order", np.int64), ("ticks", np.int64), ("lots", np.int64)], align=True
+    [
+        *(("ts", np.int64), ("kind", np.int64), ("order", np.int64), ("ticks", np.int64), ("lots", np.int64)),
+        *(("trigger", np.int64), ("trail", np.int64)),
+    ],
+    align=True,
 )
 # ts: at the venue. ts_recv: when the strategy knows. lots, ticks: of a fill, else the order's. filled: after it.
 REPORT = np.dtype(
@@ -94,13 +116,14 @@ REPORT = np.dtype(
         ("filled", np.int64),
         ("maker", np.int64),
         ("reason", np.int64),
+        ("parent", np.int64),
         ("tag", np.int64),
     ],
     align=True,
 )
 # Displayed lots that an order of ours has taken; they are gone for our other orders until the level itself is.
 TAKEN = np.dtype([("side", np.int64), ("key", np.int64), ("lots", np.int64)], align=True)
-# A mark price from `ts` on, in quote units.
+# A mark or index price from `ts` on, in quote units.
 MARK = np.dtype([("ts", np.int64), ("price", np.float64)], align=True)
 SAMPLE = np.dtype([("ts", np.int64), ("lots", np.int64), ("equity", np.float64), ("mid", np.float64)], align=True)
 
@@ -108,7 +131,9 @@ SAMPLE = np.dtype([("ts", np.int64), ("lots", np.int64), ("equity", np.float64),
 # orders. requests, replies: rows [first, last) are waiting. position: lots as the strategy knows. woken_by: row of the
 # event or reply. sent: requests since the last wake. same_order: ts_recv never goes back from row to row.
 # waiting: orders that wait for their trigger; trigger_above, trigger_below: the nearest of these. last: ticks of the
-# last trade, 0 before the first. mark: next row of the mark prices; funding: next row of the funding table.
+# last trade, 0 before the first. mark, index, funding: next row of the mark prices, index prices, funding table.
+# index_price: the last one, NaN before the first. drafted: id of the order that is being drafted. tied: orders that
+# depend on what else fills: in a group, with a parent, or reduce-only. follows: a FOLLOW is on its way.
 LANE = np.dtype(
     [
         *(("now", np.int64), ("end", np.int64), ("event", np.int64), ("heard", np.int64)),
@@ -119,7 +144,8 @@ LANE = np.dtype(
         *(("own_bid", np.int64), ("own_ask", np.int64), ("wakes", np.int64), ("woken_by", np.int64)),
         *(("burst", np.int64), ("sent", np.int64), ("denied", np.int64), ("same_order", np.int64)),
         *(("waiting", np.int64), ("trigger_above", np.int64), ("trigger_below", np.int64), ("last", np.int64)),
-        *(("mark", np.int64), ("funding", np.int64)),
+        *(("mark", np.int64), ("index", np.int64), ("funding", np.int64), ("index_price", np.float64)),
+        *(("drafted", np.int64), ("tied", np.int64), ("follows", np.int64)),
     ],
     align=True,
 )
@@ -144,7 +170,7 @@ ARRAYS = (
     *state.ARRAYS,
     *("market", "feed", "lane", "venue", "latency", "trips"),
     *("book_orders", "requests", "replies", "reports", "samples"),
-    *("resting", "working", "marks", "taken", "waiting", "mark_prices"),
+    *("resting", "working", "marks", "taken", "waiting", "mark_prices", "index_prices"),
     *("sides", "levels", "far", "known_sides", "known_levels", "known_far"),
 )
 _AT = {name: 2 * i for i, name in enumerate(ARRAYS)}
@@ -158,7 +184,8 @@ _LATENCY, _TRIPS, _INSTRUMENTS = _AT["latency"], _AT["trips"], _AT["instruments"
 _POSITIONS, _ACCOUNT, _FILLS = _AT["positions"], _AT["account"], _AT["fills"]
 _ORDERS, _REQUESTS, _REPLIES = _AT["book_orders"], _AT["requests"], _AT["replies"]
 _REPORTS, _SAMPLES, _RESTING, _WORKING = _AT["reports"], _AT["samples"], _AT["resting"], _AT["working"]
-_MARKS, _TAKEN, _WAITING, _PRICES = _AT["marks"], _AT["taken"], _AT["waiting"], _AT["mark_prices"]
+_MARKS, _TAKEN, _WAITING = _AT["marks"], _AT["taken"], _AT["waiting"]
+_PRICES, _INDEX = _AT["mark_prices"], _AT["index_prices"]
 _SIDES, _LEVELS, _FAR = _AT["sides"], _AT["levels"], _AT["far"]
 _KSIDES, _KLEVELS, _KFAR = _AT["known_sides"], _AT["known_levels"], _AT["known_far"]
 
@@ -251,10 +278,10 @@ if COMPILED:
         return array_at(w[_WAITING], w[_WAITING + 1], _I8)
 
     @kernel(inline=True)
-    def mark_prices_at(handle: int) -> Any:
-        """MARK rows: what the venue reckons margin by."""
+    def references_at(handle: int) -> Any:
+        """(MARK rows of the mark price, by which the venue reckons margin, and of the index price)."""
         w = words_at(handle, WORDS)
-        return array_at(w[_PRICES], w[_PRICES + 1], MARK)
+        return array_at(w[_PRICES], w[_PRICES + 1], MARK), array_at(w[_INDEX], w[_INDEX + 1], MARK)
 
 else:
 
@@ -301,9 +328,9 @@ else:
         """Rows of the orders that wait for their trigger."""
         return OPEN[handle]["waiting"]
 
-    def mark_prices_at(handle: int) -> Any:
-        """MARK rows."""
-        return OPEN[handle]["mark_prices"]
+    def references_at(handle: int) -> Any:
+        """(MARK rows of the mark price, of the index price)."""
+        return _pick(handle, "mark_prices", "index_prices")
 
 
 class Tape:
@@ -331,6 +358,7 @@ class BookState:
         margin: Margin,
         funding: np.ndarray,
         marks: np.ndarray,
+        indices: np.ndarray,
         cash_units: int,
         venue: np.ndarray,
         limits: np.ndarray,
@@ -351,6 +379,7 @@ class BookState:
         lane[0]["sample_us"], lane[0]["sample_at"] = sample_us, start + sample_us if sample_us else NEVER
         lane[0]["own_bid"] = lane[0]["own_ask"] = NO_KEY
         lane[0]["trigger_above"] = NO_TRIGGER
+        lane[0]["index_price"] = np.nan
         lane[0]["wakes"], lane[0]["burst"], lane[0]["same_order"] = wakes, burst, tape.order is None
         account = np.zeros(1, ACCOUNT)
         for name in ("cash", "initial", "equity", "peak"):
@@ -386,6 +415,7 @@ class BookState:
             "taken": np.zeros(256, TAKEN),
             "waiting": np.zeros(0, np.int64),
             "mark_prices": marks,
+            "index_prices": indices,
             "dues": funding,
             "margins": margin.margins,
             "tiers": margin.tiers,

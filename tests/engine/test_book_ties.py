@@ -1,0 +1,209 @@
+"""Orders on a book that depend on others, trail, or look at mark and index: by hand. START: 10 at 99, 20 at 98; asks
+alike. An order sent at n ms arrives at n + 1 ms."""
+
+import numpy as np
+import pytest
+
+from booked import fills, level, reasons, run, trade
+from truewind.domain.book import Report
+from truewind.domain.order import TriggerSource
+from truewind.execution.simulated.book_state import MARK
+
+
+def names(strategy):
+    return [name for name, *_ in strategy.heard]
+
+
+def ended(result):
+    return [pair for pair in reasons(result) if pair[1] != "END_OF_DATA"]
+
+
+def told(result, order):
+    """What became of one order, in order."""
+    return [Report(row["kind"]).name for row in result.reports if row["order"] == order]
+
+
+def prices(*rows):
+    return np.array(list(rows), MARK)
+
+
+def test_of_a_group_the_first_fill_cancels_the_others():
+    """A bid at 100 and a stop at 103: a sale fills 1 of the bid, the stop is withdrawn at once, the bid stays."""
+    script = {
+        1: lambda desk, _: desk.limit(1, 100, 2, group=7),
+        2: lambda desk, _: desk.stop(1, 103, 2, group=7),
+    }
+    result, strategy = run(script, trade(5000, -1, 100, 1), trade(5001, 1, 103, 1), trade(6000, -1, 100, 1))
+    assert fills(result) == [(5000, 1, 100, 1), (6000, 1, 100, 1)]
+    assert ended(result) == [("CANCELLED", "SIBLING_FILLED")]
+    assert told(result, strategy.ids[2]) == ["SUBMITTED", "ACCEPTED", "CANCELLED"]
+
+
+def test_of_two_siblings_one_trade_fills_one():
+    """Bids of 2 at 100 and at 100 again: a sale of 4 fills the older one; the other is doomed in that moment."""
+    script = {1: lambda desk, _: desk.limit(1, 100, 2, group=1), 2: lambda desk, _: desk.limit(1, 100, 2, group=1)}
+    result, _ = run(script, trade(5000, -1, 100, 4))
+    assert fills(result) == [(5000, 2, 100, 1)]
+    assert ended(result) == [("CANCELLED", "SIBLING_FILLED")]
+
+
+def test_a_sibling_on_its_way_never_arrives():
+    """The bid is filled at 2,500; its sibling, sent at 2,000, would have arrived at 3,000 and taken at 101."""
+    script = {1: lambda desk, _: desk.limit(1, 100, 2, group=1), 2: lambda desk, _: desk.market(1, 2, group=1)}
+    result, strategy = run(script, trade(2500, -1, 100, 4))
+    assert fills(result) == [(2500, 2, 100, 1)]
+    assert told(result, strategy.ids[2]) == ["SUBMITTED", "CANCELLED"]
+
+
+def bracket(**more):
+    return {1: lambda desk, _: desk.market(1, 4, stop_loss=97, take_profit=104, **more)}
+
+
+def test_a_bracket_takes_its_profit_and_the_stop_ends():
+    """Bought 4 at 101; a purchase at 104 reaches the target of 4, behind nobody; nothing is left for the stop."""
+    result, strategy = run(bracket(), trade(5000, 1, 104, 9), trade(6000, -1, 97, 9))
+    assert fills(result) == [(2000, 4, 101, 0), (5000, -4, 104, 1)]
+    entry = strategy.ids[1]
+    stop, target = entry + 1, entry + 2
+    assert told(result, stop) == ["HELD", "SUBMITTED", "ACCEPTED", "EXPIRED"]
+    assert told(result, target) == ["HELD", "SUBMITTED", "ACCEPTED", "FILLED"]
+    assert ended(result) == [("EXPIRED", "NOTHING_TO_REDUCE")]
+    assert set(result.reports["parent"][result.reports["order"] > entry]) == {entry}
+
+
+def test_a_bracket_is_stopped():
+    """A sale at 97 triggers the stop, which takes the bids at 99; the target ends."""
+    result, strategy = run(bracket(), trade(5000, -1, 97, 1), trade(6000, 1, 104, 9))
+    assert fills(result) == [(2000, 4, 101, 0), (5000, -4, 99, 0)]
+    assert told(result, strategy.ids[1] + 1)[-2:] == ["TRIGGERED", "FILLED"]
+    assert ended(result) == [("EXPIRED", "NOTHING_TO_REDUCE")]
+
+
+def test_exits_work_for_as_much_as_the_entry_has_filled():
+    """Of a bid of 6 at 100, 2 fill and then 3 more: the target at 104 sells 2, grows to 5, and takes the rest away."""
+    script = {1: lambda desk, _: desk.limit(1, 100, 6, take_profit=104)}
+    rows = trade(5000, -1, 100, 2), trade(6000, -1, 100, 3), trade(7000, 1, 104, 4), trade(8000, -1, 100, 9)
+    result, strategy = run(script, *rows)
+    assert fills(result) == [(5000, 2, 100, 1), (6000, 3, 100, 1), (7000, -4, 104, 1)]
+    assert told(result, strategy.ids[1] + 1)[:4] == ["HELD", "SUBMITTED", "ACCEPTED", "AMENDED"]
+    amended = result.reports[result.reports["kind"] == Report.AMENDED]
+    assert amended["lots"].tolist() == [5]
+    assert ended(result) == [("CANCELLED", "EXITED")]
+
+
+def test_children_of_an_order_that_ends_without_a_fill_end_too():
+    """Cancelled at 3 ms, never filled."""
+    script = {
+        1: lambda desk, _: desk.limit(1, 97, 6, stop_loss=90, take_profit=104),
+        3: lambda desk, me: desk.cancel(me.ids[1]),
+    }
+    result, _ = run(script)
+    assert fills(result) == []
+    assert ended(result) == [("CANCELLED", "BY_STRATEGY")] + 2 * [("CANCELLED", "PARENT_ENDED")]
+
+
+def test_what_opens_waits_until_all_of_its_parent_has_filled():
+    """A bid of 4 at 100 triggers a bid of 1 there (one triggers another), once the second sale has filled it."""
+    script = {
+        1: lambda desk, _: desk.limit(1, 100, 4),
+        2: lambda desk, me: desk.limit(1, 100, 1, parent=me.ids[1]),
+    }
+    result, strategy = run(script, trade(5000, -1, 100, 2), trade(6000, -1, 100, 2), trade(7000, -1, 100, 5))
+    assert fills(result) == [(5000, 2, 100, 1), (6000, 2, 100, 1), (7000, 1, 100, 1)]
+    accepted = result.reports[
+        (result.reports["order"] == strategy.ids[2]) & (result.reports["kind"] == Report.ACCEPTED)
+    ]
+    assert accepted["ts"].tolist() == [6000]
+
+
+def test_a_child_that_arrives_after_its_parent_has_filled_goes_to_work_at_once():
+    """The parent fills at 2,500, known at 3,500; the child is sent at 3,000, in good faith, and arrives at 4,000."""
+    script = {
+        1: lambda desk, _: desk.limit(1, 100, 4),
+        3: lambda desk, me: desk.limit(-1, 104, 4, reduce_only=True, parent=me.ids[1]),
+        5: lambda desk, me: desk.limit(-1, 104, 4, reduce_only=True, parent=me.ids[1]),
+    }
+    result, strategy = run(script, trade(2500, -1, 100, 4), trade(6000, 1, 104, 9))
+    assert fills(result) == [(2500, 4, 100, 1), (6000, -4, 104, 1)]
+    assert (strategy.ids[5], result.denied) == (0, 1)  # by then it is known that there is nothing to wait for
+
+
+def test_a_held_order_can_be_cancelled_and_amended():
+    """The stop of an entry that fills at 8,000 is moved from 97 to 98 before, the target withdrawn."""
+    script = {
+        1: lambda desk, _: desk.limit(1, 100, 4, stop_loss=97, take_profit=104),
+        3: lambda desk, me: (desk.amend(me.ids[1] + 1, trigger=98), desk.cancel(me.ids[1] + 2)),
+    }
+    result, strategy = run(script, trade(8000, -1, 100, 4), trade(9000, -1, 98, 1))
+    assert fills(result) == [(8000, 4, 100, 1), (9000, -4, 99, 0)]
+    assert told(result, strategy.ids[1] + 1) == ["HELD", "AMENDED", "SUBMITTED", "ACCEPTED", "TRIGGERED", "FILLED"]
+    assert told(result, strategy.ids[1] + 2) == ["HELD", "CANCELLED"]
+
+
+def test_a_stop_that_the_market_is_beyond_when_it_is_woken_is_triggered_at_once():
+    """The entry is filled by a sale at 96, below its stop at 97: what was bought is sold in that moment."""
+    script = {1: lambda desk, _: desk.limit(1, 100, 4, stop_loss=97)}
+    result, _ = run(script, trade(5000, -1, 96, 9))
+    assert fills(result) == [(5000, 4, 100, 1), (5000, -4, 99, 0)]
+
+
+def test_a_trailing_stop_follows_the_best_trade():
+    """3 behind: the trades at 101 and 105 bring it to 102; at 103 it sleeps, at 102 it sells into the bids."""
+    script = {1: lambda desk, _: desk.market(1, 4), 4: lambda desk, _: desk.trailing_stop(-1, 4, trail=3)}
+    rows = trade(6000, 1, 101, 1), trade(7000, 1, 105, 1), trade(8000, -1, 103, 1), trade(9000, -1, 102, 1)
+    result, strategy = run(script, *rows)
+    assert fills(result)[1:] == [(9000, -4, 99, 0)]
+    assert names(strategy)[2:] == ["ACCEPTED", "TRIGGERED", "FILLED"]
+
+
+def test_a_trailing_stop_in_percent_begins_at_its_activation():
+    """Sell 4 % below the best, once 110 was traded: 105 and 100 mean nothing; of 125 it is 120."""
+    script = {2: lambda desk, _: desk.trailing_stop(-1, 4, trail_percent=4.0, activation=110)}
+    rows = trade(4000, 1, 105, 1), trade(5000, -1, 100, 1), trade(6000, 1, 125, 1), trade(7000, -1, 121, 1)
+    result, _ = run(script, *rows, trade(8000, -1, 120, 1))
+    assert fills(result) == [(8000, -4, 99, 0)]
+
+
+def test_a_trailing_purchase_follows_the_lowest_trade_and_can_be_tightened():
+    """4 above the best of 95 is 99; amended to 2 it is 97, at once."""
+    script = {1: lambda desk, _: desk.trailing_stop(1, 4, trail=4), 5: lambda desk, me: desk.amend(me.ids[1], trail=2)}
+    rows = trade(3000, -1, 96, 1), trade(4000, -1, 95, 1), trade(5000, 1, 96, 1), trade(7000, 1, 97, 1)
+    result, strategy = run(script, *rows)
+    assert fills(result) == [(7000, 4, 101, 0)]
+    assert names(strategy) == ["ACCEPTED", "AMENDED", "TRIGGERED", "FILLED"]
+
+
+@pytest.mark.parametrize(("source", "name"), [(TriggerSource.MARK, "marks"), (TriggerSource.INDEX, "indices")])
+def test_a_trigger_waits_for_the_price_that_it_is_told_to(source, name):
+    """A trade at 90 does not wake it, a mark (or index) of 97.3 neither, one of 97.0 does."""
+    script = {1: lambda desk, _: desk.stop(-1, 97, 4, trigger_by=source)}
+    given = {name: prices((4000, 97.3), (6000, 97.0))}
+    result, _ = run(script, trade(3000, -1, 90, 1), given=given)
+    assert fills(result) == [(6000, -4, 99, 0)]
+
+
+def test_a_trailing_stop_follows_the_mark():
+    """2 behind the best mark of 104.6, which counts as 105 (worse for a stop): 103.2 leaves it, 103.0 wakes it."""
+    script = {1: lambda desk, _: desk.trailing_stop(-1, 4, trail=2, trigger_by=TriggerSource.MARK)}
+    given = {"marks": prices((3000, 104.6), (4000, 103.2), (5000, 103.0))}
+    result, _ = run(script, trade(3500, 1, 120, 1), given=given)
+    assert fills(result) == [(5000, -4, 99, 0)]
+
+
+def test_where_there_is_no_mark_the_traded_price_stands_in():
+    """As `stop` by the last trade."""
+    script = {1: lambda desk, _: desk.stop(-1, 97, 4, trigger_by=TriggerSource.MARK)}
+    result, _ = run(script, trade(3000, -1, 97, 1))
+    assert fills(result) == [(3000, -4, 99, 0)]
+
+
+def test_a_liquidation_withdraws_a_bracket_too():
+    """Entry 10 at 101, 2 more on order with exits: at a mark of 91.5 all of it ends."""
+    script = {
+        1: lambda desk, _: desk.market(1, 10, stop_loss=85, take_profit=120),
+        3: lambda desk, _: desk.limit(1, 90, 2, stop_loss=80),
+    }
+    result, strategy = run(script, level(3000, 1, 99, 50), cash=100.0, given={"marks": prices((9000, 91.5))})
+    assert result.position == 0
+    assert strategy.desk.working() == []
+    assert {name for _, name in ended(result)} <= {"LIQUIDATION", "PARENT_ENDED", "NOTHING_TO_REDUCE"}
