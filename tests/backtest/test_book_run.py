@@ -4,6 +4,7 @@ import gzip
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import numpy as np
 import polars as pl
@@ -15,9 +16,11 @@ from truewind.market.importing import import_files
 from truewind.market.synthetic import SyntheticConfig, SyntheticMarket
 from truewind.storage.journal import read_journal
 from truewind.storage.lake import Lake
+from truewind.storage.schema import SeriesKey
 
 START_MS = 1_723_161_600_000
 TAKER = '''
+from truewind.domain.order import TriggerSource
 from truewind.strategies.book import BookStrategy
 
 
@@ -36,6 +39,13 @@ class Taker(BookStrategy):
             self.desk.market(1, 3)
         if self.calls == 3:
             self.desk.limit(1, 999, 2)
+
+
+class ByIndex(Taker):
+    def on_timer(self):
+        self.calls += 1
+        if self.calls == 2:
+            self.desk.stop(-1, 980, 3, trigger_by=TriggerSource.INDEX)
 
 
 class Broken(Taker):
@@ -147,6 +157,25 @@ def test_a_run_may_begin_and_end_within_the_data(tmp_path, lake):
     assert str(result.equity["ts"][0]).startswith("2024-08-09 00:00:00.06")
     with pytest.raises(EmptyRangeError):
         run(config(tmp_path, data=settings["data"] | {"start": "2025-01-01", "end": None}), lake=lake)
+
+
+def test_a_trigger_by_the_index_reads_its_bars_from_the_lake(tmp_path):
+    """No trade comes to 98.0; the index opens at 97.9 in the second second: sold at 99.8. Without bars it is told."""
+    lake, path = Lake(tmp_path / "lake"), tmp_path / "abcusdt.gz"
+    path.write_bytes(gzip.compress("".join((*LINES, depth(1200, 9, 9, 8, [["99.7", "2.0"]]))).encode()))
+    import_files(lake, [path])
+    alone = run(config(tmp_path, "ByIndex"), lake=lake, runs=tmp_path / "runs")
+    assert alone.fills.height == 0
+    warnings = json.loads((alone.run_dir / "run.json").read_bytes())["warnings"]
+    assert any("1 triggers by mark or index price waited for the traded one" in warning for warning in warnings)
+    opened = datetime.fromtimestamp(START_MS / 1000 + 1, UTC)
+    row = {"ts": [opened], "open": [97.9], "high": [97.9], "low": [97.9], "close": [97.9], "volume": [0.0]}
+    lake.write(
+        SeriesKey("index_bars", "binance_usdm", "ABCUSDT", "1s"),
+        pl.DataFrame(row).cast({"ts": pl.Datetime("us", "UTC")}),
+    )
+    result = run(config(tmp_path, "ByIndex"), lake=lake, runs=tmp_path / "runs")
+    assert result.fills.select("ts", "price", "quantity").rows() == [(opened, 99.8, 0.3)]
 
 
 def test_gaps_are_told_on_the_report(tmp_path):

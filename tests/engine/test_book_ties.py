@@ -195,6 +195,7 @@ def test_where_there_is_no_mark_the_traded_price_stands_in():
     script = {1: lambda desk, _: desk.stop(-1, 97, 4, trigger_by=TriggerSource.MARK)}
     result, _ = run(script, trade(3000, -1, 97, 1))
     assert fills(result) == [(3000, -4, 99, 0)]
+    assert result.stood_in == 1
 
 
 def test_a_liquidation_withdraws_a_bracket_too():

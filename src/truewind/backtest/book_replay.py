@@ -26,6 +26,7 @@ class BookReplay(NamedTuple):
     instrument: Instrument
     funding: np.ndarray
     marks: np.ndarray
+    indices: np.ndarray
     snapshot: Snapshot
     warnings: list[str]
 
@@ -51,8 +52,12 @@ def replay_book(lake: Lake, data: DataSettings) -> BookReplay:
     keys, warnings = [key], _warnings(book, events, instrument, start)
     span = int(events["ts_event"][0]), int(events["ts_event"][-1])
     funding = _funding(lake, instrument, *span, keys, warnings)
-    marks = _marks(lake, instrument, *span, keys) if data.mark == "auto" else np.zeros(0, MARK)
-    return BookReplay(events, instrument, funding, marks, lake.snapshot(keys), warnings)
+    wanted = data.mark == "auto", data.index == "auto"
+    marks, indices = (
+        _references(lake, kind, instrument, *span, keys) if asked else np.zeros(0, MARK)
+        for kind, asked in zip(("mark_bars", "index_bars"), wanted, strict=True)
+    )
+    return BookReplay(events, instrument, funding, marks, indices, lake.snapshot(keys), warnings)
 
 
 def _funding(
@@ -73,9 +78,11 @@ def _funding(
     return rows
 
 
-def _marks(lake: Lake, instrument: Instrument, first: int, last: int, keys: list[SeriesKey]) -> np.ndarray:
-    """MARK rows: open and close of the shortest mark bars that the lake has of this period, none if it has none."""
-    known = lake.series(kind="mark_bars", venue=instrument.venue, symbol=instrument.symbol)
+def _references(
+    lake: Lake, kind: str, instrument: Instrument, first: int, last: int, keys: list[SeriesKey]
+) -> np.ndarray:
+    """MARK rows: open and close of the shortest bars of this kind that the lake has of this period, none if none."""
+    known = lake.series(kind=kind, venue=instrument.venue, symbol=instrument.symbol)
     for info in sorted(known, key=lambda info: info.key.step_us):
         length = info.key.step_us
         try:

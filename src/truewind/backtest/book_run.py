@@ -51,6 +51,7 @@ class BookJob:
             margin=settings.margin_terms([self.instrument]),
             funding=source.funding,
             marks=source.marks,
+            indices=source.indices,
             round_trips=_round_trips(settings.book.latency),
         )
         self.assumptions = [
@@ -94,6 +95,10 @@ class BookJob:
         refused = tables.refusals(orders, [instrument])
         if result.denied:
             refused.append(f"{result.denied} orders were not sent: the risk gate left nothing of them")
+        if result.stood_in:
+            refused.append(
+                f"{result.stood_in} triggers by mark or index price waited for the traded one: the lake has none of it"
+            )
         return summary, refused
 
 

@@ -113,7 +113,8 @@ class BookSettings(BookVenueSettings):
 class BookResult(msgspec.Struct, frozen=True):
     """What happened. fills, reports, samples: FILL, REPORT and SAMPLE rows (equity in ledger units, `scale` to one).
 
-    crossed: messages of the data that left the book crossed. denied: orders that were not sent.
+    crossed: messages of the data that left the book crossed. denied: orders that were not sent. stood_in: orders whose
+    trigger was to wait for a mark or index price and waited for the traded one.
     """
 
     instrument: Instrument
@@ -126,6 +127,7 @@ class BookResult(msgspec.Struct, frozen=True):
     position: int
     crossed: int
     denied: int
+    stood_in: int
 
     @property
     def orders(self) -> int:
@@ -339,6 +341,7 @@ class BookLane:
             position=int(positions[0]["lots"]),
             crossed=int(lane["crossed"]),
             denied=int(lane["denied"]),
+            stood_in=int(lane["stood_in"]),
         )
 
 

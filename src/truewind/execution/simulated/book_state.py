@@ -134,6 +134,7 @@ SAMPLE = np.dtype([("ts", np.int64), ("lots", np.int64), ("equity", np.float64),
 # last trade, 0 before the first. mark, index, funding: next row of the mark prices, index prices, funding table.
 # index_price: the last one, NaN before the first. drafted: id of the order that is being drafted. tied: orders that
 # depend on what else fills: in a group, with a parent, or reduce-only. follows: a FOLLOW is on its way.
+# stood_in: triggers by mark or index that wait for the traded price, for the run has none.
 LANE = np.dtype(
     [
         *(("now", np.int64), ("end", np.int64), ("event", np.int64), ("heard", np.int64)),
@@ -145,7 +146,7 @@ LANE = np.dtype(
         *(("burst", np.int64), ("sent", np.int64), ("denied", np.int64), ("same_order", np.int64)),
         *(("waiting", np.int64), ("trigger_above", np.int64), ("trigger_below", np.int64), ("last", np.int64)),
         *(("mark", np.int64), ("index", np.int64), ("funding", np.int64), ("index_price", np.float64)),
-        *(("drafted", np.int64), ("tied", np.int64), ("follows", np.int64)),
+        *(("drafted", np.int64), ("tied", np.int64), ("follows", np.int64), ("stood_in", np.int64)),
     ],
     align=True,
 )

@@ -43,7 +43,10 @@ def source_of(handle: int, source: int) -> int:
     """`source`, or LAST where the run has no such prices: then the traded prices stand in."""
     marks, indices = references_at(handle)
     known = len(marks) if source == MARK else len(indices)
-    return source if source == LAST or known > 0 else LAST
+    if source == LAST or known > 0:
+        return source
+    lane_at(handle)[0]["stood_in"] += 1
+    return LAST
 
 
 @kernel
