@@ -20,7 +20,7 @@ from scripted import UNLIMITED, columns, flat, free
 from truewind.domain.instrument import Instrument, instrument_row
 from truewind.engine.merge import merge
 from truewind.engine.state import State
-from truewind.execution.simulated.fees import fee_on
+from truewind.numerics.exact import mul_div
 from truewind.portfolio.ledger import RATE_SCALE, book_fill, book_funding
 from truewind.portfolio.worth import average_entry, gains_with_price, worth_of
 
@@ -157,7 +157,7 @@ def test_coin_margined_fee() -> None:
     0.04 % are 0.00003959 BTC.
     """
     row = instrument_row(inverse())[0]
-    assert fee_on(worth_of(101_040, 10, row), int(Decimal("0.0004") * RATE_SCALE)) == 3_959
+    assert mul_div(worth_of(101_040, 10, row), int(Decimal("0.0004") * RATE_SCALE), RATE_SCALE) == 3_959
 
 
 def test_funding_of_a_published_position() -> None:

@@ -41,7 +41,7 @@ def bars(lake, symbol, since, closes, timeframe="1d"):
 
 
 def due(lake, about, rows, length=DAY_US, **financing):
-    return falling_due(lake, about, rows, length, FinancingSettings(**financing), 0.0005)
+    return falling_due(lake, about, rows, length, FinancingSettings(**financing))
 
 
 def test_dividends_are_of_whole_ledger_units_for_so_many_shares(lake):
@@ -103,7 +103,7 @@ def test_a_future_ends_at_the_mean_index_of_the_last_half_hour(lake, indexed):
     found = due(lake, about, rows, 60_000_000)
     assert found.rows["price"].tolist() == [1050 if indexed else 1030]
     assert found.rows["ts"].tolist() == [parse_ts_us("2024-12-27T08:00")]
-    assert found.rows["amount"].tolist() == [50_000]
+    assert found.rows["amount"].tolist() == [-1]
     assert [("no index prices" in text) for text in found.warnings] == ([] if indexed else [True])
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from contracts import UNIT, Book, inverse, linear, table
 from truewind.domain.instrument import INSTRUMENT, Instrument, Kind
-from truewind.domain.terms import Tier, TierTable
+from truewind.domain.terms import FEE, Tier, TierTable
 from truewind.errors import ConfigError
 from truewind.portfolio.margin import (
     MarginSettings,
@@ -22,7 +22,7 @@ from truewind.portfolio.margin import (
     liquidation_prices,
     margin_ratio,
     notional_at,
-    refresh_tiers,
+    refresh_terms,
     unrealised,
 )
 from truewind.portfolio.worth import average_entry
@@ -193,10 +193,10 @@ def test_tiers_change_with_time() -> None:
     ]
     listed = [linear(), linear("ETHUSDT")]
     tables = {listed[0].id: two_tables(), listed[1].id: later}
-    margins, tiers, _ = MarginSettings(tiers="venue").terms(listed, tables, 20.0)
+    margins, tiers, *_ = MarginSettings(tiers="venue").terms(listed, tables, 20.0)
     seen = []
     for now in (0, 199, 200, 300):
-        following = refresh_tiers(margins, tiers, now)
+        following = refresh_terms(margins, tiers, np.zeros(0, FEE), now)
         rates = [int(tiers[first]["rate"]) for first in margins["first_tier"]]
         seen.append((following, rates))
     million = 1_000_000
@@ -211,7 +211,7 @@ def test_tiers_change_with_time() -> None:
 
 def test_a_flat_rate_needs_no_table() -> None:
     """Flat margin is the rate at any size; spot needs no tiers; a contract without its venue's table is refused."""
-    margins, tiers, _ = MarginSettings(maintenance_rate=0.02).terms([linear(), inverse()], {}, 5.0)
+    margins, tiers, *_ = MarginSettings(maintenance_rate=0.02).terms([linear(), inverse()], {}, 5.0)
     assert tiers["rate"].tolist() == [2_000_000, 2_000_000]
     assert margins["first_tier"].tolist() == [0, 1]
     spot = Instrument(

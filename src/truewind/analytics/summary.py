@@ -63,7 +63,7 @@ def summarise(
     fall = performance.deepest_drawdown(ts, values, initial)
     growth = performance.cagr(initial, final, elapsed) if elapsed >= DAY_US else math.nan
 
-    executed = fills.filter((pl.col("quantity") > 0) & (pl.col("kind") != "split"))
+    executed = fills.filter((pl.col("quantity") > 0) & ~pl.col("kind").is_in(["split", "fee"]))
     received = {kind: float(fills["realised"].filter(fills["kind"] == kind).sum()) for kind in PAYMENTS}
     closed = trades.filter(~pl.col("open"))
     pnl = _floats(closed["net_pnl"])

@@ -106,7 +106,7 @@ def round_trips(
         pl.col("realised").filter(pl.col("kind").is_in(_CARRY)).sum().alias("carry"),
         pl.col("fee").sum().alias("fees"),
         pl.col("slippage").sum(),
-        ((pl.col("quantity") > 0) & ~_IS_SPLIT).sum().cast(pl.Int64).alias("fills"),
+        ((pl.col("quantity") > 0) & ~pl.col("kind").is_in(["split", "fee"])).sum().cast(pl.Int64).alias("fills"),
         pl.col("tag").filter(entry).first().alias("entry_tag"),
         pl.col("tag").filter(exit_).last().alias("exit_tag"),
     )

@@ -27,6 +27,7 @@ from truewind.venues.binance.terms import settlement_window_us
 # Venues stamp funding a few milliseconds after the hour at which it is due (0 to 17 ms seen). It is charged on what was
 # held at the hour, so stamps up to this much late count as punctual.
 FUNDING_JITTER_US = 5 * SECOND_US
+_TAKERS_RATE = -1
 _MOST_PARTS = 1000  # splits are ratios of small numbers: 3 for 2, 7 for 1, 1 for 10
 
 
@@ -64,11 +65,10 @@ def falling_due(
     bars: Mapping[str, np.ndarray],
     length: int,
     financing: FinancingSettings,
-    taker_fee: float,
 ) -> Dues:
     """All that falls due for the holders of `instrument` while its `bars` (or trades, length 0) go by.
 
-    bars: ts, and open and close or price. taker_fee: fraction of what is settled when the contract ends.
+    bars: ts, and open and close or price.
     """
     found = Dues(np.zeros(0, DUE), [], [])
     first, last = int(bars["ts"][0]), int(bars["ts"][-1]) + length
@@ -86,7 +86,7 @@ def falling_due(
     elif instrument.kind is Kind.FX:
         found.warnings.append(f"{instrument.symbol}: no financing.swap is given; nights cost nothing")
     if instrument.expiry_us is not None and first < instrument.expiry_us <= last:
-        parts.append(_settlement(lake, instrument, bars, length, taker_fee, found))
+        parts.append(_settlement(lake, instrument, bars, length, found))
     return found._replace(rows=in_order(*parts))
 
 
@@ -184,7 +184,7 @@ def _swaps(instrument: Instrument, first: int, last: int, swap: SwapSettings) ->
 
 
 def _settlement(
-    lake: Lake, instrument: Instrument, bars: Mapping[str, np.ndarray], length: int, taker_fee: float, found: Dues
+    lake: Lake, instrument: Instrument, bars: Mapping[str, np.ndarray], length: int, found: Dues
 ) -> np.ndarray:
     """The end of the contract at the venue's settlement price: the mean index price, else the last price traded."""
     at = instrument.expiry_us or 0
@@ -209,7 +209,7 @@ def _settlement(
             f"{instrument.symbol}: no index prices before its end at {iso(at)}; settled at the last price, {price:g}"
         )
     ticks = max(1, round(price / float(instrument.tick_size)))
-    return due_rows(DueKind.SETTLEMENT, at, round(taker_fee * RATE_SCALE), price=ticks)
+    return due_rows(DueKind.SETTLEMENT, at, _TAKERS_RATE, price=ticks)
 
 
 def funding_dues(lake: Lake, key: SeriesKey, instrument: Instrument, first: int, last: int) -> np.ndarray:

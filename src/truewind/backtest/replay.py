@@ -105,9 +105,8 @@ def replay(
     data: DataSettings,
     reads: Mapping[str, str],
     financing: FinancingSettings = NOTHING,
-    taker_fee: float = 0.0,
 ) -> Replay:
-    """Read everything that `data` asks for. reads: field name → feature spec; financing, taker_fee: for what falls due.
+    """Read everything that `data` asks for. reads: field name → feature spec; financing: what falls due.
 
     Raises UnknownSeriesError, EmptyRangeError or ConfigError, and FeatureError for a spec that does not exist.
     """
@@ -135,7 +134,7 @@ def replay(
                 "inferred from the data; the venue's minimum notional is not known"
             )
         warnings += _gaps(rows[symbol]["ts"], length, symbol, instrument.calendar) if length else []
-        found = falling_due(lake, instrument, rows[symbol], length, financing, taker_fee)
+        found = falling_due(lake, instrument, rows[symbol], length, financing)
         keys += found.keys
         warnings += found.warnings
         if len(found.rows):

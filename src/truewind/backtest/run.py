@@ -11,9 +11,11 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+import numpy as np
 import orjson
 import polars as pl
 from pydantic import Field, model_validator
@@ -32,6 +34,7 @@ from truewind.domain.calendar import calendar
 from truewind.domain.clock import WallClock
 from truewind.domain.instrument import Instrument
 from truewind.domain.result import Result
+from truewind.domain.terms import FeeRates
 from truewind.engine.book_lane import BookVenueSettings
 from truewind.engine.compiled import CompiledEngine, build
 from truewind.engine.engine import Engine
@@ -39,6 +42,7 @@ from truewind.engine.merge import CLOSE, SYMBOL
 from truewind.engine.portfolio import Member, PortfolioEngine, Team
 from truewind.errors import ConfigError, StorageError, TruewindError
 from truewind.execution.simulated.costs import CostSettings
+from truewind.portfolio.fees import divisible, fee_rows, with_fees
 from truewind.portfolio.margin import Margin, MarginSettings
 from truewind.risk.gate import RiskSettings
 from truewind.storage.journal import JournalWriter
@@ -46,7 +50,7 @@ from truewind.storage.lake import Lake
 from truewind.storage.snapshot import Snapshot
 from truewind.strategies.base import Strategy, load
 from truewind.strategies.sizing import SizingSettings
-from truewind.venues.binance.terms import known_tiers
+from truewind.venues.binance.terms import bnb_discount, fee_tables, known_tiers
 
 Progress = Callable[[str, int, int], None]
 
@@ -116,6 +120,8 @@ class BacktestSettings(Settings):
                 raise ValueError(f"strategy {member.name} wants {unknown}, which data.symbols does not name")
         if self.strategies and (self.lane == "compiled" or self.data.kind == "book"):
             raise ValueError("several strategies run in the event lane, on bars or trades")
+        if self.data.kind == "book" and (self.costs.fees, self.costs.fee_currency) != ("fixed", "settled"):
+            raise ValueError("a run on an order book pays costs.maker_fee and costs.taker_fee, as fixed and settled")
         return self
 
     @property
@@ -137,7 +143,24 @@ class BacktestSettings(Settings):
     def margin_terms(self, instruments: Sequence[Instrument]) -> Margin:
         """What margin goes by for these instruments, with the tiers that their venue has published."""
         tables = {i.id: found for i in instruments if (found := known_tiers(i.venue, i.symbol))}
-        return self.margin.terms(instruments, tables, self.account.leverage)
+        margin = self.margin.terms(instruments, tables, self.account.leverage)
+        if self.costs.fees == "fixed" and self.costs.fee_currency == "settled":
+            return margin
+        fees = {instrument.id: self._fees(instrument.venue) for instrument in instruments}
+        return with_fees(margin, instruments, fees, received=self.costs.fee_currency == "received")
+
+    def _fees(self, venue: str) -> np.ndarray:
+        """FEE rows of a venue. Raises ConfigError if its fees are not known."""
+        costs = self.costs
+        rates = [FeeRates(0, Decimal(str(costs.maker_fee)), Decimal(str(costs.taker_fee)))]
+        if costs.fees == "venue":
+            rates = fee_tables(venue, costs.vip_level)
+        return fee_rows(rates, bnb_discount(venue) if costs.fee_currency == "bnb" else Decimal(0))
+
+    def held_as(self, instruments: Sequence[Instrument]) -> list[Instrument]:
+        """The instruments as positions count them."""
+        received = self.costs.fee_currency == "received"
+        return [divisible(instrument) if received else instrument for instrument in instruments]
 
 
 def load_config(config: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> BacktestSettings:
@@ -256,20 +279,21 @@ class BarJob:
 
     def __init__(self, settings: BacktestSettings, lake: Lake) -> None:
         self.strategy = strategy = _strategy(settings)
-        source = replay(lake, settings.data, _reads(strategy), settings.financing, settings.costs.taker_fee)
+        source = replay(lake, settings.data, _reads(strategy), settings.financing)
         self.settings, self.snapshot, self.warnings = settings, source.snapshot, source.warnings
-        margined = any(instrument.can_short for instrument in source.instruments)
+        instruments = settings.held_as(source.instruments)
+        margined = any(instrument.can_short for instrument in instruments)
         self.assumptions = [*settings.costs.assumptions(), *(settings.margin.assumptions() if margined else [])]
         self.engine = build(
             settings.lane,
             source.timeline,
-            source.instruments,
+            instruments,
             strategy,
             cash=settings.account.cash,
             currency=settings.account.currency,
             costs=settings.costs.record(settings.account.leverage, settings.seed),
             limits=settings.risk.record(settings.account.leverage),
-            margin=settings.margin_terms(source.instruments),
+            margin=settings.margin_terms(instruments),
             dues=source.dues,
         )
         self.lane = "compiled" if isinstance(self.engine, CompiledEngine) else "event"

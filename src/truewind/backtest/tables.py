@@ -26,6 +26,7 @@ _FILL_KINDS = {
     FillKind.SWAP: "swap",
     FillKind.SPLIT: "split",
     FillKind.SETTLEMENT: "settlement",
+    FillKind.FEE: "fee",
 }
 _FILLED = (int(Event.FILL), int(Event.PARTIAL_FILL))
 _TERMINAL = [

@@ -15,7 +15,7 @@ class DueKind:
     BORROW = 2  # amount: rate a year in 1e-8, other: days; shorts pay it on the collateral of shares at `price`
     DIVIDEND = 3  # amount: ledger units for `other` shares, which longs receive and shorts pay
     SPLIT = 4  # amount: new shares for `other` old ones; what is left of a lot is paid out at `price`
-    SETTLEMENT = 5  # the contract ends: what is held is closed at `price`; amount: fee rate in 1e-8
+    SETTLEMENT = 5  # the contract ends: what is held is closed at `price`; amount: fee rate in 1e-8, -1: the taker's
 
 
 SWAP_SCALE = 1_000_000

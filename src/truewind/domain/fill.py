@@ -35,6 +35,7 @@ class FillKind:
     SWAP = 6  # as FUNDING: interest on a currency held overnight
     SPLIT = 7  # lots: by how many the holding changed; `notional` is what was paid out for a fraction of a lot
     SETTLEMENT = 8  # the contract ended, what was held was closed
+    FEE = 9  # part of what was just bought, given away as its fee: sold at its price, all proceeds are `fee`
 
 
 # One fill (or payment) as kernels book it. Integers: ticks, lots and ledger units.

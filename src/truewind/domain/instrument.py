@@ -45,7 +45,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     min_quantity, max_quantity: limits of one order (0: none); min_notional: least worth of an order in quote.
     settle: the currency that profit, loss and margin are in; the quote currency except for inverse contracts.
     expiry_us: last moment of a dated future, else None. filters: the venue's further rules for an order.
-    inferred: the steps were guessed from the data, not given by the venue; reports say so.
+    inferred: the steps were guessed from the data, not given by the venue; reports say so. order_step: what an order's
+    quantity is a multiple of, where a position may be finer (0: the lot).
     """
 
     symbol: str
@@ -64,6 +65,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     calendar: str = "crypto"
     inferred: bool = False
     filters: Filters = Filters()
+    order_step: Decimal = Decimal(0)
 
     def __post_init__(self) -> None:
         for name in ("tick_size", "lot_size", "multiplier"):
@@ -118,7 +120,11 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
         return contracts * scale / tick if self.inverse else contracts * scale * tick
 
     def min_lots(self) -> int:
-        return max(1, self.lots(self.min_quantity, ROUND_CEILING))
+        return max(self.step_lots(), self.lots(self.min_quantity, ROUND_CEILING))
+
+    def step_lots(self) -> int:
+        """Lots that an order has a multiple of."""
+        return max(1, self.lots(self.order_step))
 
     def max_lots(self) -> int:
         return self.lots(self.max_quantity) if self.max_quantity else np.iinfo(np.int64).max
@@ -137,7 +143,7 @@ def _steps(instrument: Instrument, what: str, value: Decimal | str | float, step
 
 # What kernels know of an instrument. price = ticks · tick_num / tick_den (one rounding: the nearest float);
 # ledger units = ticks · lots · unit_num / unit_den. worth: ledger units of one lot per unit of price.
-# multiplier: base units in one unit of quantity (a contract).
+# multiplier: base units in one unit of quantity (a contract). step: lots that an order has a multiple of.
 # Of an inverse contract: ledger units = lots · unit_num / (ticks · unit_den), and worth is per unit of 1 / price.
 INSTRUMENT = np.dtype(
     [
@@ -154,6 +160,7 @@ INSTRUMENT = np.dtype(
         ("worth", np.float64),
         ("multiplier", np.float64),
         ("inverse", np.int64),
+        ("step", np.int64),
     ],
     align=True,
 )
@@ -177,6 +184,7 @@ def instrument_row(instrument: Instrument) -> "np.ndarray":
         "min_notional": int((instrument.min_notional * scale).to_integral_value(ROUND_CEILING)),
         "can_short": int(instrument.can_short),
         "inverse": int(instrument.inverse),
+        "step": instrument.step_lots(),
     }
     for name, value in values.items():
         if abs(value) > np.iinfo(np.int64).max:

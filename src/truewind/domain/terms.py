@@ -49,7 +49,8 @@ TIER = np.dtype(
 
 # A symbol's margin terms. All its tiers are rows [first_row, last_row) of the TIER table; those in force are
 # [first_tier, last_tier) of them (`refresh_tiers`). leverage: as set for the symbol. isolated: its legs have wallets.
-# liquidation_fee: in 1e-8 of what is liquidated. partial: liquidated tier by tier.
+# liquidation_fee: in 1e-8 of what is liquidated. partial: liquidated tier by tier. maker, taker: the rates in force of
+# rows [first_fee, last_fee) of the FEE table. received: purchases pay their fee in what they receive.
 MARGIN = np.dtype(
     [
         ("first_row", np.int64),
@@ -60,6 +61,11 @@ MARGIN = np.dtype(
         ("isolated", np.int64),
         ("liquidation_fee", np.int64),
         ("partial", np.int64),
+        ("first_fee", np.int64),
+        ("last_fee", np.int64),
+        ("maker", np.int64),
+        ("taker", np.int64),
+        ("received", np.int64),
     ],
     align=True,
 )

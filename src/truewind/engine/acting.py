@@ -15,6 +15,7 @@ from truewind.execution.simulated.lifecycle import FLUSH, cancel, takes
 from truewind.execution.simulated.valuation import settle, time_at
 from truewind.numerics.exact import to_ticks
 from truewind.numerics.jit import kernel
+from truewind.portfolio.fees import whole_steps
 from truewind.portfolio.state import (
     account_of,
     events_of,
@@ -60,8 +61,12 @@ def share_of(state: int, leg: int) -> Any:
 
 @kernel
 def held_lots(state: int, symbol: int) -> int:
-    """Signed lots of `symbol` that the strategy that is speaking holds; in hedge mode of one side."""
-    return int(share_of(state, leg_of(state, symbol, 0))["lots"])
+    """Signed lots of `symbol` that the strategy that is speaking holds; in hedge mode of one side.
+
+    What is less than an order can have (a fee was taken out of it) counts as nothing.
+    """
+    lots = int(share_of(state, leg_of(state, symbol, 0))["lots"])
+    return lots if lots < 0 else whole_steps(state, symbol, lots)
 
 
 @kernel

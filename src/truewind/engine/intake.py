@@ -120,12 +120,16 @@ def limit_order(state: int, leg: int, side: int, lots: int, at: float) -> tuple[
     """
     money, instrument = account_of(state), instruments_of(state)[positions_of(state)[leg]["symbol"]]
     worth = lot_worth(at, instrument)
+    if instrument["step"] > 1:
+        lots -= lots % instrument["step"]
     allowed, opening, reason = room_for(state, leg, side, lots, worth, money["equity"], EVERYONE)
     if shared(state):
         equity = money["equity"] * money["allocation"]
         own, _, why = room_for(state, leg, side, lots, worth, equity, money["owner"])
         if own < allowed:
             opening, allowed, reason = max(0, opening - (allowed - own)), own, why
+    if instrument["step"] > 1:
+        allowed -= allowed % instrument["step"]
     if allowed < instrument["min_lots"]:
         return 0, (_BELOW_MIN_QUANTITY if reason == _NONE else reason)
     if allowed > instrument["max_lots"]:

@@ -19,7 +19,7 @@ from truewind.errors import ConfigError
 from truewind.numerics.exact import SAFE_INT64
 from truewind.numerics.jit import COMPILED
 from truewind.portfolio.expiry import CLOSE_ONLY_US
-from truewind.portfolio.margin import Margin, MarginSettings, refresh_tiers
+from truewind.portfolio.margin import Margin, MarginSettings, refresh_terms
 from truewind.portfolio.state import ARRAYS, DTYPES, OPEN, WORDS
 
 _FIRST_ORDERS = 64
@@ -67,7 +67,10 @@ class State:
         self.instruments = np.concatenate([instrument_row(instrument) for instrument in instruments])
         self.rules = np.concatenate([filters_row(instrument) for instrument in instruments])
         margin = margin or MarginSettings().terms(instruments, {}, float(costs[0]["leverage"]))
-        self.margins, self.tiers = margin.margins, margin.tiers
+        self.margins, self.tiers, self.fees = margin.margins, margin.tiers, margin.fees
+        if not len(self.fees):
+            for name in ("maker", "taker"):
+                self.margins[name] = costs[0][name]
         legs = 2 if margin.hedge else 1
         self.positions = np.zeros(legs * len(instruments), POSITION)
         self.positions["symbol"] = np.tile(np.arange(len(instruments)), legs)
@@ -89,7 +92,8 @@ class State:
         self.account["keep"] = 1.0 - fall if fall > 0.0 else -np.inf
         self.account["horizon"] = _FIRST_ORDERS
         self.account["marked"] = timeline.marks is not timeline.prices
-        self.account["tiers_at"] = refresh_tiers(self.margins, self.tiers, int(timeline.times[0][0]))
+        start = int(timeline.times[0][0])
+        self.account["terms_at"] = refresh_terms(self.margins, self.tiers, self.fees, start)
         self.orders = np.zeros(_FIRST_ORDERS, ORDER)
         self.fills = np.zeros(buffer_rows or BUFFER_ROWS, FILL)
         self.events = np.zeros(buffer_rows or BUFFER_ROWS, ORDER_EVENT)

@@ -20,7 +20,7 @@ from pydantic import Field
 from truewind.config import Settings
 from truewind.domain.instrument import Instrument, currency_precision
 from truewind.domain.position import CROSS
-from truewind.domain.terms import MARGIN, TIER, TierTable
+from truewind.domain.terms import FEE, MARGIN, TIER, TierTable
 from truewind.errors import ConfigError
 from truewind.numerics.jit import kernel
 from truewind.portfolio.ledger import RATE_SCALE
@@ -28,6 +28,7 @@ from truewind.portfolio.tiers import flat_tier, initial_margin, maintenance_marg
 from truewind.portfolio.worth import coordinate, exposure
 
 _ANY_LEVERAGE = 1_000_000
+_NO_FEES = (0, 0, 0, 0, 0)
 _NEVER = np.iinfo(np.int64).max
 
 # One leg: a symbol's position, or one side of it in hedge mode. lots signed; cost: exposure · u when it was opened, in
@@ -46,11 +47,15 @@ LEG = np.dtype(
 
 
 class Margin(NamedTuple):
-    """What margin goes by in a run: MARGIN, one record an instrument, the TIER rows they point into, and the mode."""
+    """What a run's positions go by: MARGIN, one record an instrument, the TIER and FEE rows they point into, the mode.
+
+    fees: none if all pay the rates of the run's COSTS.
+    """
 
     margins: np.ndarray
     tiers: np.ndarray
     hedge: bool
+    fees: np.ndarray = np.zeros(0, FEE)
 
 
 class MarginSettings(Settings):
@@ -91,11 +96,11 @@ class MarginSettings(Settings):
                 )
             fee = round((float(instrument.filters.liquidation_fee) or self.liquidation_fee) * RATE_SCALE)
             alone = self.mode == "isolated" and instrument.can_short
-            margins[i] = (rows, rows + len(part), rows, rows + len(part), leverage, alone, fee, self.partial)
+            margins[i] = (rows, rows + len(part), rows, rows + len(part), leverage, alone, fee, self.partial, *_NO_FEES)
             parts.append(part)
             rows += len(part)
         tiers = np.concatenate([*parts, np.zeros(0, TIER)])
-        refresh_tiers(margins, tiers, 0)
+        refresh_terms(margins, tiers, np.zeros(0, FEE), 0)
         return Margin(margins, tiers, self.position_mode == "hedge")
 
     def assumptions(self) -> list[str]:
@@ -114,8 +119,11 @@ class MarginSettings(Settings):
 
 
 @kernel
-def refresh_tiers(margins: Any, tiers: Any, ts: int) -> int:
-    """Point every symbol to its tiers in force at `ts`; returns when they change next, the largest int64 if never."""
+def refresh_terms(margins: Any, tiers: Any, fees: Any, ts: int) -> int:
+    """Give every symbol its tiers and fees in force at `ts`; returns when they change next, the largest int64 if never.
+
+    Before the date of its first table that one holds.
+    """
     following = _NEVER
     for i in range(len(margins)):
         terms = margins[i]
@@ -123,6 +131,13 @@ def refresh_tiers(margins: Any, tiers: Any, ts: int) -> int:
         terms["first_tier"], terms["last_tier"] = first, last
         if last < terms["last_row"]:
             following = min(following, int(tiers[last]["since"]))
+        row = terms["first_fee"]
+        if row < terms["last_fee"]:
+            while row + 1 < terms["last_fee"] and fees[row + 1]["since"] <= ts:
+                row += 1
+            terms["maker"], terms["taker"] = fees[row]["maker"], fees[row]["taker"]
+            if row + 1 < terms["last_fee"]:
+                following = min(following, int(fees[row + 1]["since"]))
     return int(following)
 
 

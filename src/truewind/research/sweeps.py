@@ -202,7 +202,7 @@ class _Market:
             raise ConfigError(
                 "A sweep runs on bars of one length", remedy="Leave data.inner_timeframe out, or run single backtests"
             )
-        self.source: Replay = replay(lake, data, {}, settings.financing, settings.costs.taker_fee)
+        self.source: Replay = replay(lake, data, {}, settings.financing)
         self.timeline = self.source.timeline
         self.days: Days = days_of(self.timeline)
         self.rows = len(self.timeline)
@@ -272,15 +272,16 @@ def _run(
         if getattr(local, "others", None) != others:
             settings = plan.settings_of(values) if others else plan.settings
             account, leverage = settings.account, settings.account.leverage
+            instruments = settings.held_as(market.source.instruments)
             local.bench = Bench(
                 market.timeline,
-                market.source.instruments,
+                instruments,
                 market.days,
                 cash=account.cash,
                 currency=account.currency,
                 costs=settings.costs.record(leverage, settings.seed),
                 limits=settings.risk.record(leverage),
-                margin=settings.margin_terms(market.source.instruments),
+                margin=settings.margin_terms(instruments),
                 sizing=settings.sizing,
                 dues=market.source.dues,
             )

@@ -174,7 +174,7 @@ def test_icebergs_and_trailing_stops() -> None:
 def test_leverage_and_margin() -> None:
     """A position beyond what its leverage allows is refused before one that the balance does not cover."""
     tiers = table((50_000, "0.004", 125), (250_000, "0.005", 100), (1_000_000, "0.01", 50))
-    terms = np.array([(0, 3, 0, 3, 100.0, 0, 0, 1)], MARGIN)[0]
+    terms = np.array([(0, 3, 0, 3, 100.0, 0, 0, 1, 0, 0, 0, 0, 0)], MARGIN)[0]
     asked = [(250_000.0, 2_500.0), (250_000.01, 2_500.0), (250_000.0, 2_499.99)]
     found = [check_margin(n * UNIT, 100.0, 2_500.0 * UNIT, free * UNIT, terms, tiers) for n, free in asked]
     assert found == [Reason.NONE, Reason.LEVERAGE_LIMIT, Reason.INSUFFICIENT_MARGIN]

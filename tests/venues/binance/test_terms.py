@@ -7,7 +7,7 @@ import pytest
 
 from truewind.domain.clock import parse_ts_us
 from truewind.errors import ConfigError
-from truewind.execution.simulated.fees import fee_rate, fee_rows
+from truewind.portfolio.fees import fee_rows
 from truewind.portfolio.tiers import tier_rows
 from truewind.venues.binance.terms import bnb_discount, fee_tables, settlement_window_us, tier_tables
 
@@ -39,6 +39,11 @@ def test_maintenance_amounts_follow_from_the_lines(venue: str, symbol: str, sinc
     rows = tier_rows(tier_tables(venue, symbol), UNIT, symbol)
     own = rows[rows["since"] == parse_ts_us(since)]["cum"][: len(amounts)]
     assert own.tolist() == [int(Decimal(amount) * UNIT) for amount in amounts]
+
+
+def fee_rate(fees, ts, maker):
+    """The rate of the last table that begins by then, else of the first."""
+    return fees[max(0, int((fees["since"] <= ts).sum()) - 1)]["maker" if maker else "taker"]
 
 
 def test_fees_of_a_regular_user() -> None:

@@ -9,11 +9,19 @@ from truewind.config import Settings
 from truewind.domain.account import COSTS
 from truewind.portfolio.ledger import RATE_SCALE
 
+_PAID_IN = {
+    "received": "Spot purchases pay their fee in what they buy; what is left below a lot stays.",
+    "bnb": "Fees are paid in BNB at the venue's discount; the BNB are bought for it, at their price and for nothing.",
+}
+
 
 class CostSettings(Settings):
     """Costs of the simulated venue. Defaults: Binance USD-M perpetuals without discounts (DESIGN §6).
 
-    maker_fee, taker_fee: fraction of notional (0.0005 is 0.05 %); a negative maker fee is a rebate.
+    maker_fee, taker_fee: fraction of notional (0.0005 is 0.05 %); a negative maker fee is a rebate. fees: "venue" takes
+    the venue's published rates of a vip_level by date instead. fee_currency: "settled" pays in what profit is in;
+    "received" as Binance spot does, purchases in the base asset; "bnb" at the venue's discount in BNB, which is bought
+    for it at its price.
     half_spread_bps: what a market or stop order pays beyond the bar's price, in basis points. impact: the factor Y
     of the law by which it moves the price further (impact_law, see `execution.simulated.impact`); 0 switches it off.
     market_fill: "worst" gives market orders the worst price of the bar instead of its open. latency_ms: from decision
@@ -27,6 +35,9 @@ class CostSettings(Settings):
 
     maker_fee: float = Field(default=0.0002, ge=-0.01, le=0.05)
     taker_fee: float = Field(default=0.0005, ge=0.0, le=0.05)
+    fees: Literal["fixed", "venue"] = "fixed"
+    vip_level: int = Field(default=0, ge=0, le=9)
+    fee_currency: Literal["settled", "received", "bnb"] = "settled"
     half_spread_bps: float = Field(default=1.0, ge=0.0, le=500.0)
     impact: float = Field(default=1.0, ge=0.0, le=100.0)
     impact_law: Literal["square_root", "volume_share"] = "square_root"
@@ -41,6 +52,8 @@ class CostSettings(Settings):
     def _draws_of_touches(self) -> "CostSettings":
         if self.fill_probability < 1.0 and self.limit_fill != "touch":
             raise ValueError("fill_probability is that of a touch: it needs limit_fill: touch")
+        if self.fee_currency == "bnb" and self.fees == "fixed":
+            raise ValueError("the discount of fees in BNB is the venue's: it needs fees: venue")
         return self
 
     def record(self, leverage: float, seed: int = 42) -> np.ndarray:
@@ -73,6 +86,11 @@ class CostSettings(Settings):
         flight = f"{self.latency_ms:g} ms later"
         if self.latency_sigma > 0.0:
             flight = f"a lognormal time later, with a median of {self.latency_ms:g} ms and σ = {self.latency_sigma:g}"
+        maker, taker, paid = f" ({self.maker_fee:.4%})", f"; taker fee {self.taker_fee:.4%}", []
+        if self.fees == "venue":
+            maker = taker = ""
+            paid = [f"Fees are those that the venue has published for VIP level {self.vip_level}, by date."]
+        paid += [_PAID_IN[self.fee_currency]] if self.fee_currency != "settled" else []
         size = "Orders are filled whole, whatever the bar's volume."
         if self.volume_share is not None:
             size = (
@@ -82,10 +100,10 @@ class CostSettings(Settings):
             "An order is matched from the first bar that opens at or after the decision and closes after its arrival "
             f"({flight}); a market order gets that bar's {price} and pays half the spread, "
             f"{self.half_spread_bps:g} bps, and {law} with a factor of {self.impact:g}.",
-            f"A resting limit order fills at its own price, as maker ({self.maker_fee:.4%}), when the price {through}; "
+            f"A resting limit order fills at its own price, as maker{maker}, when the price {through}; "
             "if the bar opens beyond it, at the open.",
-            f"A stop becomes a market order at its trigger, or at the open if the bar opens beyond it; taker fee "
-            f"{self.taker_fee:.4%}.",
+            f"A stop becomes a market order at its trigger, or at the open if the bar opens beyond it{taker}.",
+            *paid,
             "If a stop and a target lie in one bar, the stop comes first. After a fill inside a bar only the bar's "
             "adverse side counts for the new position.",
             size,

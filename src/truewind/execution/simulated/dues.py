@@ -17,7 +17,16 @@ from truewind.portfolio.corporate import cash_in_lieu, dividend, split
 from truewind.portfolio.financing import borrow_collateral, borrow_fee, swap
 from truewind.portfolio.ledger import book_fill, book_funding, book_payment, book_split
 from truewind.portfolio.shares import share_payment, share_settlement, share_split
-from truewind.portfolio.state import account_of, dues_of, fills_of, instruments_of, marks_of, orders_of, positions_of
+from truewind.portfolio.state import (
+    account_of,
+    dues_of,
+    fills_of,
+    instruments_of,
+    margins_of,
+    marks_of,
+    orders_of,
+    positions_of,
+)
 from truewind.portfolio.worth import worth_of
 
 _FUNDING, _SWAP, _BORROW = DueKind.FUNDING, DueKind.SWAP, DueKind.BORROW
@@ -65,9 +74,10 @@ def meet_due(state: int, leg: int, due: Any, price: int, row: int) -> None:
         return
     if kind == _SETTLEMENT:
         fee = 0
+        rate = amount if amount >= 0 else margins_of(state)[position["symbol"]]["taker"]
         if lots != 0:
             side = -1 if lots > 0 else 1
-            if not book_fill(state, ts, row, 0, leg, _SETTLED, side, 0, price, abs(lots), price, amount, 0):
+            if not book_fill(state, ts, row, 0, leg, _SETTLED, side, 0, price, abs(lots), price, rate, 0):
                 return
             fee = fills_of(state)[account_of(state)["fills"] - 1]["fee"]
         share_settlement(state, leg, ts, price, fee)

@@ -17,6 +17,7 @@ from truewind.execution.simulated.lifecycle import (
 from truewind.execution.simulated.valuation import symbol_at
 from truewind.numerics.exact import to_price
 from truewind.numerics.jit import kernel
+from truewind.portfolio.fees import book_base_fee, takes_base, whole_steps
 from truewind.portfolio.ledger import RATE_SCALE, book_fill
 from truewind.portfolio.margin import cross_equity, cross_wallet, notional_at, unrealised
 from truewind.portfolio.shares import share_fill
@@ -76,7 +77,7 @@ def check_leg(state: int, leg: int, lots: int, price: float) -> int:
             free += position["wallet"] + unrealised(position, instrument, price)
             held = 0
         notional = (abs(lots) - held) * lot_worth(price, instrument)
-        free -= notional * (costs_of(state)["taker"] / RATE_SCALE)
+        free -= notional * (terms["taker"] / RATE_SCALE)
     return _INSUFFICIENT if required + notional / terms["leverage"] > free else _NONE
 
 
@@ -121,7 +122,6 @@ def execute(state: int, j: int, reference: int, worst: int, maker: int, ts: int,
     instruments = instruments_of(state)
     positions = positions_of(state)
     orders = orders_of(state)
-    costs = costs_of(state)
     order = orders[j]
     symbol, side, leg = order["symbol"], order["side"], order["leg"]
     instrument = instruments[symbol]
@@ -130,7 +130,7 @@ def execute(state: int, j: int, reference: int, worst: int, maker: int, ts: int,
     if order["closes"]:
         order["lots"] = order["filled"] + reducible
     wanted = int(order["lots"] - order["filled"])
-    allowed = min(wanted, reducible) if order["reduce_only"] else wanted
+    allowed = whole_steps(state, symbol, min(wanted, reducible)) if order["reduce_only"] else wanted
     if allowed == 0:
         end_order(state, j, ts, row, _EXPIRE, _NOTHING_TO_REDUCE)
         if order["parent"] != 0:
@@ -161,13 +161,18 @@ def execute(state: int, j: int, reference: int, worst: int, maker: int, ts: int,
         if refusal != _NONE:
             end_order(state, j, ts, row, _REJECT if order["filled"] == 0 else _EXPIRE, refusal)
             return 0
-    fee_rate = costs["maker"] if maker else costs["taker"]
+    terms = margins_of(state)[symbol]
+    rate, in_base = int(terms["maker"] if maker else terms["taker"]), takes_base(state, symbol, side)
+    fee_rate = 0 if in_base else rate
     booked = book_fill(
         state, ts, row, order["id"], leg, _TRADE, side, maker, price, lots, reference, fee_rate, order["tag"]
     )
     if not booked:
         return 0
     share_fill(state, order["owner"])
+    if in_base:
+        book_base_fee(state, ts, row, order["id"], leg, price, lots, rate)
+        share_fill(state, order["owner"])
     positions[symbol]["left"] -= lots
     order["filled"] += lots
     change_order(state, j, ts, row, _FILL if lots == wanted else _PARTIAL_FILL, _NONE, lots)

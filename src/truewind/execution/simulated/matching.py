@@ -31,13 +31,14 @@ from truewind.execution.simulated.valuation import equity_now, mark_at, settle, 
 from truewind.numerics.draws import uniform
 from truewind.numerics.exact import to_price, to_ticks
 from truewind.numerics.jit import kernel
-from truewind.portfolio.margin import refresh_tiers
+from truewind.portfolio.margin import refresh_terms
 from truewind.portfolio.state import (
     account_of,
     costs_of,
     dues_of,
     equity_of,
     events_of,
+    fees_of,
     fills_of,
     instruments_of,
     margins_of,
@@ -351,12 +352,12 @@ def happen(state: int, k: int) -> int:
     while due < position["last_due"] and dues[due]["ts"] <= times[1][k]:
         due += 1
     due -= position["next_due"]
-    most = 2 * (working + due) + _LIQUIDATIONS
+    most = 3 * (working + due) + _LIQUIDATIONS  # of an order with its fee in the base currency two
     if money["events"] + 8 * working + 8 > len(events_of(state)) or money["fills"] + most > len(fills_of(state)):
         return FLUSH
     settle(state, k)
-    if times[1][k] >= money["tiers_at"]:
-        money["tiers_at"] = refresh_tiers(margins_of(state), tiers_of(state), times[1][k])
+    if times[1][k] >= money["terms_at"]:
+        money["terms_at"] = refresh_terms(margins_of(state), tiers_of(state), fees_of(state), times[1][k])
         money["bounded"] = -1
     position["close"] = prices[0][k]
     position["left"] = lots_on_offer(state, k)

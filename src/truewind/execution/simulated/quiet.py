@@ -93,7 +93,7 @@ def set_bounds(state: int) -> None:
             if position["next_due"] < position["last_due"]:
                 position["due_at"] = dues[position["next_due"]]["ts"]
             if instruments[symbol]["can_short"]:
-                position["due_at"] = min(position["due_at"], account["tiers_at"])
+                position["due_at"] = min(position["due_at"], account["terms_at"])
     for j in range(account["orders"]):
         order = orders[j]
         position, instrument = positions[order["symbol"]], instruments[order["symbol"]]
