@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripted import flat, perpetual, play, spot
+from truewind.analytics.trades import round_trips
+from truewind.backtest import tables
 from truewind.backtest.run import load_config
 from truewind.domain.fill import FillKind
 from truewind.domain.terms import FeeRates
@@ -42,13 +44,16 @@ def test_a_discount_is_taken_off_fees_not_off_rebates() -> None:
     assert in_force(fees, 0)[:2] == (-10_000, 45_000)
 
 
-def bought_and_sold(rate: str, quantity: float, *, lot: str = "0.00001", price: float = 50_000.0):
+def bought_and_sold(rate: str, quantity: float, *, lot: str = "0.00001", price: float = 50_000.0, again: bool = False):
     """A run that buys `quantity` at `price` and closes at the same price, with fees in what is received."""
     about = divisible(spot("BTCUSDT", tick="0.01", lot=lot))
     rates = {about.id: fee_rows([FeeRates(0, Decimal(rate), Decimal(rate))])}
     margin = with_fees(MarginSettings().terms([about], {}, 1.0), [about], rates, received=True)
+    acts = {0: lambda s: s.buy(quantity), 2: lambda s: s.close()}
+    if again:
+        acts |= {4: lambda s: s.buy(quantity), 6: lambda s: s.close()}
     return play(
-        {"BTCUSDT": [flat(price)] * 5}, {0: lambda s: s.buy(quantity), 2: lambda s: s.close()}, instruments=[about],
+        {"BTCUSDT": [flat(price)] * 9}, acts, instruments=[about],
         cash=1e6, margin=margin, leverage=1.0,
     )  # fmt: skip
 
@@ -108,3 +113,15 @@ def test_a_venue_without_published_fees_is_refused() -> None:
         load_config(config).margin_terms([perpetual("BTCUSDT", venue="kraken")])
     with pytest.raises(ConfigError, match="needs fees: venue"):
         load_config(config, ["costs.fees=fixed", "costs.fee_currency=bnb"])
+
+
+def test_a_trade_ends_although_less_than_a_lot_is_left() -> None:
+    """Two purchases of 0.00123 and two sales of all that can be sold: two trades, not one that never ends."""
+    engine = bought_and_sold("0.001", 0.00123, again=True)
+    units = tables.Units(engine.instruments, engine.state.instruments, engine.state.scale)
+    trades = round_trips(
+        tables.fills_table(engine.fills, units), tables.orders_table(engine.events, units), {"BTCUSDT": 50_000.0},
+        steps={"BTCUSDT": 0.00001},
+    )  # fmt: skip
+    assert trades["open"].to_list() == [False, False]
+    assert trades["fees"].to_list() == pytest.approx([0.0615 + 0.061, 0.0615 + 0.061], abs=1e-3)

@@ -56,12 +56,14 @@ def round_trips(
     last_prices: Mapping[str, float],
     multipliers: Mapping[str, float] | None = None,
     inverse: Collection[str] = (),
+    steps: Mapping[str, float] | None = None,
 ) -> pl.DataFrame:
     """The round trips in a run's `fills`, oldest first; columns as in `COLUMNS`.
 
     fills, orders: tables of a run, fills of one symbol in the order in which they happened.
     last_prices: the price at which each symbol still held is valued. multipliers: base units in a contract, where
-    that is not 1. inverse: symbols whose contracts are worth multiplier ÷ price instead of multiplier × price.
+    that is not 1. inverse: symbols whose contracts are worth multiplier ÷ price instead of multiplier × price. steps:
+    the least that can be ordered of symbols of which less may be left over; that counts as flat.
     In hedge mode the long and the short side of a symbol make trades of their own (column `leg` of the fills).
 
     quantity: the largest held. entry, exit: average prices, the exit of an open trade with its rest at the last price.
@@ -80,7 +82,7 @@ def round_trips(
     multipliers = multipliers or {}
     if "leg" not in fills.columns:
         fills = fills.with_columns(leg=pl.lit(0))
-    legs = _legs(fills, multipliers, inverse)
+    legs = _legs(fills, multipliers, inverse, steps or {})
     if legs.is_empty():
         tags = fills.schema["tag"]
         return pl.DataFrame(schema=COLUMNS | {"entry_tag": tags, "exit_tag": tags})
@@ -110,7 +112,7 @@ def round_trips(
         pl.col("tag").filter(entry).first().alias("entry_tag"),
         pl.col("tag").filter(exit_).last().alias("exit_tag"),
     )
-    is_open = pl.col("held") != 0
+    is_open = pl.col("held").abs() >= _steps_of(steps or {})
     unit = pl.col("symbol").replace_strict(dict(multipliers), default=1.0, return_dtype=pl.Float64)
     turned = pl.col("symbol").is_in(list(inverse))
     gains = pl.when(turned).then(-1.0).otherwise(1.0)  # an inverse contract's worth in coins falls as its price rises
@@ -152,7 +154,15 @@ def _require(table: pl.DataFrame, columns: tuple[str, ...], name: str) -> None:
         )
 
 
-def _legs(fills: pl.DataFrame, multipliers: Mapping[str, float], inverse: Collection[str]) -> pl.DataFrame:
+def _steps_of(steps: Mapping[str, float]) -> pl.Expr:
+    """By symbol the least quantity that is not flat; of those that are not named any quantity."""
+    least = float(np.nextafter(0.0, 1.0))
+    return pl.col("symbol").replace_strict(dict(steps), default=least, return_dtype=pl.Float64).alias("step")
+
+
+def _legs(
+    fills: pl.DataFrame, multipliers: Mapping[str, float], inverse: Collection[str], steps: Mapping[str, float]
+) -> pl.DataFrame:
     """One row for each part of a fill that lies in one trade, with the trade's number, sorted by symbol and trade.
 
     `after`: position when the leg is done; `growth`: by how much the leg enlarged it (negative: reduced); `worth`: what
@@ -180,6 +190,7 @@ def _legs(fills: pl.DataFrame, multipliers: Mapping[str, float], inverse: Collec
         part = whole * closing_share
         return pl.Series(name, np.where(closes, part, np.where(opens, whole - part, whole)))
 
+    step = legs.select(_steps_of(steps)).to_series().to_numpy()
     before_leg = np.where(opens, 0.0, legs["before"].to_numpy())
     after_leg = np.where(closes, 0.0, legs["position"].to_numpy())
     return legs.with_columns(
@@ -189,7 +200,7 @@ def _legs(fills: pl.DataFrame, multipliers: Mapping[str, float], inverse: Collec
         pl.Series("realised", np.where(opens, 0.0, legs["realised"].to_numpy())),
         pl.Series("after", after_leg),
         pl.Series("growth", np.abs(after_leg) - np.abs(before_leg)),
-        pl.Series("trade", np.cumsum((before_leg == 0) & (after_leg != 0))),
+        pl.Series("trade", np.cumsum((np.abs(before_leg) < step) & (np.abs(after_leg) >= step))),
     ).filter((pl.Series(before_leg) != 0) | (pl.Series(after_leg) != 0) | (pl.col("kind") == "insurance"))
 
 

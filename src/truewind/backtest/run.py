@@ -322,7 +322,8 @@ def _write_results(run_dir: Path, engine: Engine, settings: BacktestSettings) ->
     }
     multipliers = {i.symbol: float(i.multiplier) for i in engine.instruments if i.multiplier != 1}
     inverse = {i.symbol for i in engine.instruments if i.inverse}
-    trades = round_trips(fills, orders, last, multipliers, inverse)
+    steps = {i.symbol: float(i.order_step) for i in engine.instruments if i.order_step}
+    trades = round_trips(fills, orders, last, multipliers, inverse, steps)
     benchmark = tables.benchmark_table(engine, settings.account.cash)
     year = max(calendar(instrument.calendar).days_per_year for instrument in engine.instruments)
     summary = summarise(
