@@ -55,7 +55,8 @@ class BookJob:
             round_trips=_round_trips(settings.book.latency),
         )
         self.assumptions = [
-            *assumptions(self._lane.settings),
+            *assumptions(self._lane.settings, fixed=settings.costs.fees == "fixed"),
+            *settings.costs.paid(),
             *(settings.margin.assumptions() if margined else []),
             *(mark_assumptions(len(source.marks) > 0) if margined else []),
         ]
@@ -81,7 +82,8 @@ class BookJob:
         fills, orders = tables.fills_table(result.fills, units), book_tables.orders_table(result, units)
         equity = book_tables.equity_table(result, units, cash)
         last = {instrument.symbol: float(result.samples["mid"][-1]) if len(result.samples) else np.nan}
-        trades = round_trips(fills, orders, last, {instrument.symbol: float(instrument.multiplier)})
+        inverse = {instrument.symbol} if instrument.inverse else set()
+        trades = round_trips(fills, orders, last, {instrument.symbol: float(instrument.multiplier)}, inverse)
         benchmark = book_tables.benchmark_table(result, cash)
         year = calendar(instrument.calendar).days_per_year
         summary = summarise(equity, trades, fills, orders, initial=cash, days_per_year=year, benchmark=benchmark)
@@ -116,8 +118,9 @@ def book_settings(settings: "BacktestSettings") -> BookSettings:
     )
 
 
-def assumptions(settings: BookSettings) -> list[str]:
-    """What the simulated venue takes for granted, in words, for the report."""
+def assumptions(settings: BookSettings, *, fixed: bool) -> list[str]:
+    """What the simulated venue takes for granted, in words, for the report. fixed: fees are those of the settings."""
+    maker, taker = (f" ({rate:.4%})" if fixed else "" for rate in (settings.maker_fee, settings.taker_fee))
     latency, queue, feed = settings.latency, settings.queue, settings.feed
     reached = (
         "fills whole as soon as it is reached"
@@ -138,8 +141,8 @@ def assumptions(settings: BookSettings) -> list[str]:
     return [
         "The recorded market does not react to our orders. What one of them takes is gone for the others until the "
         "venue shows the level anew.",
-        f"An order that takes walks the displayed levels and pays {settings.taker_fee:.4%}; one that rests joins "
-        f"behind all that is displayed, {reached}, and pays {settings.maker_fee:.4%}. Of its queue: {cancelled}.",
+        f"An order that takes walks the displayed levels, as taker{taker}; one that rests joins "
+        f"behind all that is displayed, {reached}, as maker{maker}. Of its queue: {cancelled}.",
         f"An order's latency is {times}, plus {latency.load_ms:g} ms for each thousand events a second; the market is "
         f"seen {seen}{'' if feed.in_order else ', in the order in which messages happen to come'}.",
     ]

@@ -83,7 +83,8 @@ def equity_table(result: BookResult, units: Units, initial: float) -> pl.DataFra
     cash = np.concatenate([[initial], units.money(fills["cash"])])
     before = np.searchsorted(fills["ts"], samples["ts"], side="right")
     quantity = units.quantity(np.zeros(len(samples), np.int64), np.abs(samples["lots"]))
-    gross = quantity * np.nan_to_num(samples["mid"]) * float(result.instrument.multiplier)
+    mid = 1.0 / samples["mid"] if result.instrument.inverse else samples["mid"]
+    gross = quantity * np.nan_to_num(mid) * float(result.instrument.multiplier)
     return pl.DataFrame(
         {
             "ts": pl.Series(samples["ts"]).cast(UTC_US),
@@ -95,11 +96,11 @@ def equity_table(result: BookResult, units: Units, initial: float) -> pl.DataFra
 
 
 def benchmark_table(result: BookResult, initial: float) -> pl.DataFrame:
-    """The same money held from the first known middle price on, no costs."""
+    """The same money held from the first known middle price on, no costs; of an inverse contract the coin."""
     table = pl.DataFrame({"ts": pl.Series(result.samples["ts"]).cast(UTC_US), "mid": result.samples["mid"]})
     middle = pl.col("mid").fill_nan(None).forward_fill()
-    start = middle.drop_nulls().first()
-    return table.select("ts", (initial * (middle / start).fill_null(1.0)).alias("equity"))
+    held = pl.lit(1.0) if result.instrument.inverse else (middle / middle.drop_nulls().first()).fill_null(1.0)
+    return table.select("ts", (initial * held).alias("equity"))
 
 
 def candles_table(events: np.ndarray, result: BookResult, units: Units) -> pl.DataFrame:

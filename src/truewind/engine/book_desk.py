@@ -84,8 +84,24 @@ def next_level(handle: int, side: int, ticks: int) -> int:
 
 @kernel
 def position(handle: int) -> int:
-    """Lots held, signed, by the fills that are known."""
-    return int(lane_at(handle)[0]["position"])
+    """Lots held, signed, by the fills that are known; in hedge mode of both sides together."""
+    lane = lane_at(handle)[0]
+    return int(lane["position"] + lane["short"])
+
+
+@kernel
+def side_held(handle: int, side: int) -> int:
+    """As `position`, of the long (+1) or the short side (−1); in one-way mode 0 for the side that is not held."""
+    lane = lane_at(handle)[0]
+    if lane["legs"] == 2:
+        return int(lane["position"] if side > 0 else lane["short"])
+    return int(max(lane["position"], 0) if side > 0 else min(lane["position"], 0))
+
+
+@kernel
+def leg_for(handle: int, side: int, reduce_only: int) -> int:
+    """The position that an order is for: in hedge mode purchases open the long one and reduce the short one."""
+    return int(lane_at(handle)[0]["legs"] == 2 and (side < 0) != (reduce_only != 0))
 
 
 @kernel
@@ -128,11 +144,16 @@ def allowed(handle: int, side: int, lots: int, ticks: int, row: int) -> int:
     lane = lane_at(handle)[0]
     orders, _, rows = orders_at(handle)
     instruments, _, account, _, _ = money_at(handle)
-    ahead = side * lane["position"]
+    leg = leg_for(handle, side, 0)
+    ahead = side * (lane["short"] if leg else lane["position"])
+    others = abs(lane["position"] if leg else lane["short"])
     for j in range(lane["working"]):
         order = orders[rows[j]]
-        if order["side"] == side and rows[j] != row and not order["reduce_only"]:
-            ahead += order["lots"] - order["known_filled"]
+        if rows[j] != row and not order["reduce_only"]:
+            if order["side"] == side:
+                ahead += order["lots"] - order["known_filled"]
+            elif lane["legs"] == 2:
+                others += order["lots"] - order["known_filled"]
     reducing = min(lots, max(0, -ahead))
     if reducing == lots:
         return lots
@@ -140,8 +161,15 @@ def allowed(handle: int, side: int, lots: int, ticks: int, row: int) -> int:
         ticks = best_ask(handle) if side > 0 else best_bid(handle)
     instrument, money = instruments[0], account[0]
     worth = lot_worth(to_price(ticks, instrument["tick_num"], instrument["tick_den"]), instrument)
+    committed, gross = max(0, ahead) * worth, others * worth
     opening, _ = judge(
-        limits_of(handle), money["equity"], money["halted"], lots - reducing, max(0, ahead) * worth, 0.0, worth
+        limits_of(handle),
+        money["equity"],
+        money["halted"],
+        lots - reducing,
+        committed,
+        gross,
+        worth,
     )
     return int(reducing + opening)
 
@@ -254,6 +282,7 @@ def send(handle: int) -> int:
         lane["denied"] += 1
         return 0
     order["id"] = lane["next_id"] = order_id
+    order["leg"] = leg_for(handle, order["side"], order["reduce_only"])
     order["asked"] = order["lots"]
     rows[lane["working"]] = i
     lane["working"] += 1

@@ -33,6 +33,9 @@ class Desk:
     def position(self) -> int:
         return book_desk.position(self._handle)
 
+    def held(self, side: int) -> int:
+        return book_desk.side_held(self._handle, side)
+
     def displayed(self, side: int, ticks: int) -> int:
         return book_desk.displayed(self._handle, side, ticks)
 

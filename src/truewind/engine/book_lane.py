@@ -84,7 +84,8 @@ class BookVenueSettings(Settings):
 class BookSettings(BookVenueSettings):
     """All that the lane goes by. Defaults: a Binance USD-M perpetual, near the venue (DESIGN §6).
 
-    maker_fee, taker_fee: fraction of notional; a negative maker fee is a rebate. leverage: how often equity may be
+    maker_fee, taker_fee: fraction of notional, where the margin terms bring no dated fees; a negative maker fee is a
+    rebate. leverage: how often equity may be
     held, counting working orders as filled (1 on spot). risk: the house's own limits, which every order and amendment
     passes. seed: of all draws.
     """
@@ -99,15 +100,17 @@ class BookSettings(BookVenueSettings):
         """These rules as one VENUE record."""
         row = np.zeros(1, VENUE)
         row[0] = (
-            round(self.maker_fee * RATE_SCALE),
-            round(self.taker_fee * RATE_SCALE),
             int(self.queue.code),
             self.queue.exponent,
             int(self.whole_fills),
-            self.leverage,
             int(SelfTrade[self.self_trade.upper()]),
         )
         return row
+
+    @property
+    def rates(self) -> tuple[int, int]:
+        """Fees of maker and taker in 1e-8 of the notional."""
+        return round(self.maker_fee * RATE_SCALE), round(self.taker_fee * RATE_SCALE)
 
 
 class BookResult(msgspec.Struct, frozen=True):
@@ -160,6 +163,7 @@ class BookResult(msgspec.Struct, frozen=True):
                 "fee": fills["fee"] / self.scale,
                 "realised": fills["realised"] / self.scale,
                 "position": fills["position"] * lot,
+                "leg": fills["leg"],
                 "tag": fills["tag"],
             }
         ).with_columns(pl.col("ts").cast(pl.Datetime("us", "UTC")))
@@ -185,7 +189,7 @@ class BookResult(msgspec.Struct, frozen=True):
 class BookLane:
     """One run over `events` (BOOK_EVENT rows, sorted by ts_event) with `cash` in the instrument's currency.
 
-    margin: terms of this instrument alone, one-way; a flat maintenance rate if left out. funding: its DUE rows. marks,
+    margin: terms of this instrument alone; a flat maintenance rate if left out. funding: its DUE rows. marks,
     indices: MARK rows of mark and index price, by ts. Without marks margin goes by the middle of the book, as often as
     equity is written down; a trigger by a price that the run does not have waits for the traded one. round_trips:
     ROUND_TRIP rows, for latency.model "recorded". Raises ValidationError for events that no book can have, ConfigError
@@ -208,10 +212,11 @@ class BookLane:
         self.settings = settings or BookSettings()
         self.instrument = instrument
         check_events(events, instrument)
-        if instrument.currency != instrument.quote:
+        if instrument.currency != instrument.quote and not instrument.inverse:
             raise ConfigError(
-                f"{instrument.id} is priced in {instrument.quote} but settled in {instrument.currency}",
-                remedy="Trade a linear instrument in this lane",
+                f"{instrument.id} is priced in {instrument.quote} but settled in {instrument.currency}: its profit is "
+                "no multiple of its price, and the ledger cannot book it",
+                remedy="Trade linear or inverse instruments",
             )
         self.scale = 10 ** currency_precision(instrument.currency)
         self._cash = round(cash * self.scale)
@@ -222,8 +227,6 @@ class BookLane:
             trips = check_round_trips(np.zeros(0, ROUND_TRIP) if round_trips is None else round_trips)
         self._trips = trips
         self._margin = margin or MarginSettings().terms([instrument], {}, self.settings.leverage)
-        if self._margin.hedge:
-            raise ConfigError("A run on an order book holds one position", remedy="Set margin.position_mode to one_way")
         self._funding = np.zeros(0, DUE) if funding is None else funding
         self._marks = np.zeros(0, MARK) if marks is None else marks
         self._indices = np.zeros(0, MARK) if indices is None else indices
@@ -299,6 +302,7 @@ class BookLane:
             self._indices,
             self._cash,
             settings.record(),
+            settings.rates,
             settings.risk.record(settings.leverage),
             settings.latency.record(settings.seed),
             self._trips,
@@ -338,7 +342,7 @@ class BookLane:
             scale=self.scale,
             cash=float(account[0]["cash"]) / self.scale,
             equity=float(equity_now(state.handle)) / self.scale,
-            position=int(positions[0]["lots"]),
+            position=int(positions["lots"].sum()),
             crossed=int(lane["crossed"]),
             denied=int(lane["denied"]),
             stood_in=int(lane["stood_in"]),
@@ -372,7 +376,7 @@ class _Store:
         tidy(state.handle)
         sides = state.books[0].sides
         ours = 2 * int(lane["resting"] + lane["tied"]) + int(lane["waiting"])
-        acts = ours + int((sides["near"] + sides["far"]).max()) + 64
+        acts = ours + int((sides["near"] + sides["far"]).sum()) + 128
         state.lengthen("fills", 2 * acts)
         state.lengthen("reports", 2 * (acts + int(lane["burst"])))
         state.lengthen("replies", int(lane["last_reply"]) + 2 * acts)

@@ -66,7 +66,7 @@ _AFTER = np.array(
     ],
     np.int64,
 )
-_SPARE = 8
+_SPARE = 64  # of a liquidation tier by tier, above all
 
 
 @kernel
@@ -110,7 +110,10 @@ def learn(handle: int, j: int) -> None:
     reply = replies[j]
     kind = reply["kind"]
     if kind in (_FILLED, _PARTIALLY_FILLED, _LIQUIDATED):
-        lane["position"] += reply["side"] * reply["lots"]
+        if reply["leg"] == 0:
+            lane["position"] += reply["side"] * reply["lots"]
+        else:
+            lane["short"] += reply["side"] * reply["lots"]
     i = find(handle, reply["order"])
     if i < 0:
         return
@@ -177,7 +180,10 @@ def sample(handle: int) -> None:
     money, row = account[0], samples[lane["samples"]]
     watch_margin(handle, lane["sample_at"])
     worth = equity_now(handle)
-    row["ts"], row["lots"] = lane["sample_at"], positions[0]["lots"]
+    held = 0
+    for leg in range(lane["legs"]):
+        held += positions[leg]["lots"]
+    row["ts"], row["lots"] = lane["sample_at"], held
     row["equity"], row["mid"] = worth, positions[0]["close"]
     money["equity"] = worth
     money["peak"] = max(money["peak"], worth)
@@ -285,7 +291,7 @@ def advance(handle: int) -> int:
             return MORE_ROOM
         if went == STOPPED:
             continue  # something of ours happened: what follows from it may be the next thing
-        deep = max(sides[0]["near"] + sides[0]["far"], sides[1]["near"] + sides[1]["far"])
+        deep = sides[0]["near"] + sides[0]["far"] + sides[1]["near"] + sides[1]["far"]
         if due:
             if not room_for(handle, deep):
                 return MORE_ROOM

@@ -66,7 +66,11 @@ class BookDesk(Protocol):
     def best_ask(self) -> int: ...
     @property
     def position(self) -> int:
-        """Lots held, signed, by the fills that are known."""
+        """Lots held, signed, by the fills that are known; in hedge mode of both sides together."""
+        ...
+
+    def held(self, side: int) -> int:
+        """The same of the long (+1) or the short side (−1), 0 if that is not held."""
         ...
 
     def displayed(self, side: int, ticks: int) -> int:

@@ -8,7 +8,7 @@ Kernels get at their arrays by `handle` (`book_state`); `i` is an order's row.
 
 from truewind.domain.book import Report
 from truewind.domain.order import Event, OrderType, Reason, Status, TimeInForce
-from truewind.execution.simulated.book_matching import match, refused, refused_by_filters
+from truewind.execution.simulated.book_matching import match, refused, refused_by_counts, refused_by_filters
 from truewind.execution.simulated.book_orders import (
     ask_follow,
     change,
@@ -33,8 +33,10 @@ from truewind.execution.simulated.book_state import (
     waiting_at,
 )
 from truewind.execution.simulated.book_triggers import is_reached, seen_ticks, wait, watch
+from truewind.execution.simulated.filters import check_trailing
 from truewind.execution.simulated.lifecycle import follow, trigger_behind
 from truewind.numerics.jit import kernel
+from truewind.portfolio.state import rules_of
 
 _STOP, _TRAILING = int(OrderType.STOP), int(OrderType.TRAILING_STOP)
 _GTD = int(TimeInForce.GTD)
@@ -87,10 +89,14 @@ def enter(handle: int, i: int, ts: int, woken: bool) -> None:
     """
     order = orders_at(handle)[0][i]
     conditional = order["type"] >= _STOP
-    reason = refused_by_filters(handle, i) if conditional else refused(handle, i)
     seen = seen_ticks(handle, order)
     if order["type"] == _TRAILING and seen > 0:
         follow(order, seen)
+    reason = refused_by_filters(handle, i) if conditional else refused(handle, i)
+    if reason == _NONE and not woken:
+        reason = refused_by_counts(handle, i)
+    if reason == _NONE and order["trail_rate"]:
+        reason = check_trailing(rules_of(handle)[0], order["trail"] // 10_000, order["side"] > 0)
     beyond = conditional and is_reached(order, seen)
     if beyond and not woken and reason == _NONE:
         reason = _WOULD_TRIGGER

@@ -10,19 +10,26 @@ from truewind.domain.fill import FillKind
 from truewind.domain.order import Event, Reason
 from truewind.domain.position import CROSS
 from truewind.execution.simulated.book_arrivals import fire
-from truewind.execution.simulated.book_matching import equity_now
+from truewind.execution.simulated.book_matching import equity_now, mark_now
 from truewind.execution.simulated.book_orders import finish, tell_of_none
 from truewind.execution.simulated.book_resting import lift, take_level
 from truewind.execution.simulated.book_state import book_at, lane_at, money_at, orders_at, references_at, waiting_at
 from truewind.execution.simulated.book_triggers import INDEX, MARK
-from truewind.execution.simulated.liquidating import in_danger
+from truewind.execution.simulated.liquidating import danger_ahead, set_mark
 from truewind.numerics.book import NO_KEY, next_key
 from truewind.numerics.exact import mul_div, to_ticks
 from truewind.numerics.jit import kernel
 from truewind.portfolio.ledger import RATE_SCALE, book_fill, book_funding, book_payment, charge
 from truewind.portfolio.liquidation import clear, lots_to_liquidate, lots_to_lower_tier
-from truewind.portfolio.margin import cross_equity, cross_wallet, unrealised
-from truewind.portfolio.state import dues_of, margins_of, tiers_of
+from truewind.portfolio.margin import (
+    cross_equity,
+    cross_maintenance,
+    cross_wallet,
+    leg_maintenance,
+    refresh_terms,
+    unrealised,
+)
+from truewind.portfolio.state import dues_of, fees_of, margins_of, tiers_of
 from truewind.portfolio.worth import coordinate, exposure
 
 _CANCEL, _CANCELLED = int(Event.CANCEL), int(Report.CANCELLED)
@@ -62,10 +69,11 @@ def settle_due(handle: int, ts: int) -> None:
             equity_now(handle)
             mark = position["mark"] if lane["mark"] > 0 else position["close"]
             ticks = to_ticks(mark, instrument["tick_num"], instrument["tick_den"], 0) if mark == mark else 0
-        if position["lots"] != 0 and ticks > 0:
-            book_funding(handle, ts, lane["event"], 0, ticks, row["amount"])
+        for leg in range(lane["legs"]):
+            if positions[leg]["lots"] != 0 and ticks > 0:
+                book_funding(handle, ts, lane["event"], leg, ticks, row["amount"])
     while lane["mark"] < len(marks) and marks[lane["mark"]]["ts"] <= ts:
-        position["mark"] = marks[lane["mark"]]["price"]
+        set_mark(0, marks[lane["mark"]]["price"], positions, 1)
         lane["mark"] += 1
         fire(handle, MARK, ts)
     while lane["index"] < len(indices) and indices[lane["index"]]["ts"] <= ts:
@@ -77,19 +85,21 @@ def settle_due(handle: int, ts: int) -> None:
 @kernel
 def watch_margin(handle: int, ts: int) -> None:
     """Liquidate, tier by tier, while the margin is used up at the mark price; where there is none, at the middle."""
-    lane = lane_at(handle)[0]
-    instruments, positions, _, _, _ = money_at(handle)
-    position = positions[0]
-    if position["lots"] == 0 or not instruments[0]["can_short"]:
+    instruments, positions, account, _, _ = money_at(handle)
+    if ts >= account[0]["terms_at"]:
+        account[0]["terms_at"] = refresh_terms(margins_of(handle), tiers_of(handle), fees_of(handle), ts)
+    if not instruments[0]["can_short"]:
         return
-    if lane["mark"] == 0:
-        equity_now(handle)
-        position["mark"] = position["close"]
-    while position["lots"] != 0 and position["mark"] == position["mark"] and in_danger(handle, 0, position["mark"]):
-        before = position["lots"]
-        liquidate(handle, ts)
-        if position["lots"] == before:
+    mark = mark_now(handle)
+    if mark != mark:
+        return
+    leg, _ = danger_ahead(handle, 0, mark, mark, mark)
+    while leg >= 0:
+        before = positions[leg]["lots"]
+        liquidate(handle, leg, ts)
+        if positions[leg]["lots"] == before:
             return  # the money does not fit 64 bits; the account is flagged
+        leg, _ = danger_ahead(handle, 0, mark, mark, mark)
 
 
 @kernel
@@ -105,75 +115,80 @@ def withdraw_all(handle: int, ts: int) -> None:
 
 
 @kernel
-def bankruptcy_ticks(handle: int) -> int:
-    """Ticks at which closing the position leaves nothing of its wallet."""
+def bankruptcy_ticks(handle: int, leg: int) -> int:
+    """Ticks at which closing the leg leaves nothing of its wallet."""
     instruments, positions, account, _, _ = money_at(handle)
-    position, instrument = positions[0], instruments[0]
+    position, instrument = positions[leg], instruments[0]
     mark = position["mark"]
-    wallet = position["wallet"] if position["wallet"] != CROSS else cross_wallet(account[0]["cash"], positions)
-    equity = wallet + unrealised(position, instrument, mark)
+    equity = position["wallet"] + unrealised(position, instrument, mark)
+    if position["wallet"] == CROSS:
+        equity = cross_equity(cross_wallet(account[0]["cash"], positions), positions, instruments)
     at = coordinate(mark, instrument) - equity / exposure(position["lots"], instrument)
     price = coordinate(at, instrument) if at > 0.0 else mark
     return max(1, to_ticks(price, instrument["tick_num"], instrument["tick_den"], 0))
 
 
 @kernel
-def take(handle: int, ticks: int, lots: int, reference: int, ts: int) -> bool:
+def take(handle: int, leg: int, ticks: int, lots: int, reference: int, ts: int) -> bool:
     """Book one execution of the liquidation, and tell us of it."""
     lane = lane_at(handle)[0]
     positions = money_at(handle)[1]
-    side = -1 if positions[0]["lots"] > 0 else 1
+    side = -1 if positions[leg]["lots"] > 0 else 1
     event = lane["event"]
-    if not book_fill(handle, ts, event, 0, 0, _LIQUIDATION, side, 0, ticks, lots, reference, 0, 0):
+    if not book_fill(handle, ts, event, 0, leg, _LIQUIDATION, side, 0, ticks, lots, reference, 0, 0):
         return False
-    tell_of_none(handle, 0, side, _LIQUIDATED, ts, ticks, lots, _BY_LIQUIDATION)
+    tell_of_none(handle, 0, side, _LIQUIDATED, ts, ticks, lots, _BY_LIQUIDATION, leg)
     return True
 
 
 @kernel
-def liquidate(handle: int, ts: int) -> None:
-    """Take the position down a tier, or further if the margin needs it; our orders are withdrawn first."""
+def liquidate(handle: int, leg: int, ts: int) -> None:
+    """Take the leg down a tier, or further if the margin needs it; our orders are withdrawn first."""
     instruments, positions, account, fills, _ = money_at(handle)
     margins, tiers = margins_of(handle), tiers_of(handle)
     sides, levels, far = book_at(handle)
-    position, instrument, terms, money = positions[0], instruments[0], margins[0], account[0]
+    position, instrument, terms, money = positions[leg], instruments[0], margins[0], account[0]
     withdraw_all(handle, ts)
     isolated = position["wallet"] != CROSS
     lots = int(abs(position["lots"]))
     mark = position["mark"]
     if terms["partial"]:
+        others = 0.0
         equity = position["wallet"] + unrealised(position, instrument, mark)
         if not isolated:
+            own = leg_maintenance(position, instruments, margins, tiers)
+            others = cross_maintenance(positions, instruments, margins, tiers) - own
             equity = cross_equity(cross_wallet(money["cash"], positions), positions, instruments)
         loss = terms["liquidation_fee"] / RATE_SCALE
-        least = lots_to_liquidate(equity, 0.0, position, mark, loss, instrument, terms, tiers)
+        least = lots_to_liquidate(equity, others, position, mark, loss, instrument, terms, tiers)
         lots = max(1, least, lots_to_lower_tier(position, mark, instrument, terms, tiers))
     wallet, first, realised = int(position["wallet"]), money["fills"], money["realised"]
     other = 0 if position["lots"] > 0 else 1
     key = sides[other]["best"]
-    last = bankruptcy_ticks(handle)
+    last = bankruptcy_ticks(handle, leg)
     reference = abs(key) if key != NO_KEY else last
     left = lots
     while left > 0 and key != NO_KEY:
         amount = take_level(handle, other, key, left)
         if amount > 0:
-            if not take(handle, abs(key), amount, reference, ts):
+            if not take(handle, leg, abs(key), amount, reference, ts):
                 return
             left -= amount
         key = next_key(sides, levels, far, other, key)
-    if left > 0 and not take(handle, last, left, last, ts):
+    if left > 0 and not take(handle, leg, last, left, last, ts):
         return
     notional = 0
     for k in range(first, money["fills"]):
         notional += fills[k]["notional"]
     fee = mul_div(notional, terms["liquidation_fee"], RATE_SCALE)
-    balance = wallet + int(money["realised"] - realised) if isolated else int(money["cash"])
-    if position["lots"] != 0 and not isolated:
-        charge(handle, 0, fee)
-        return
+    balance = wallet + int(money["realised"] - realised) if isolated else cross_wallet(money["cash"], positions)
+    for other_leg in range(len(positions)):
+        if not isolated and positions[other_leg]["lots"] != 0:
+            charge(handle, leg, fee)  # the account lives on; what else it holds backs it
+            return
     remains, charged, change = clear(balance, fee)
-    charge(handle, 0, charged)
+    charge(handle, leg, charged)
     if isolated:
         position["wallet"] = remains if position["lots"] != 0 else 0
     if change < 0:
-        book_payment(handle, ts, lane_at(handle)[0]["event"], 0, _INSURANCE, last, 0, -change)
+        book_payment(handle, ts, lane_at(handle)[0]["event"], leg, _INSURANCE, last, 0, -change)

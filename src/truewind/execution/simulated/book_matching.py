@@ -5,7 +5,7 @@ of a side's book, 0 bids, 1 asks; key: mirrored price.
 """
 
 from truewind.domain.book import Report
-from truewind.domain.order import Event, Reason, SelfTrade, Status, TimeInForce
+from truewind.domain.order import Event, OrderType, Reason, SelfTrade, Status, TimeInForce
 from truewind.execution.simulated.book_orders import fill, finish
 from truewind.execution.simulated.book_resting import (
     available,
@@ -23,12 +23,15 @@ from truewind.execution.simulated.book_state import (
     orders_at,
     rules_at,
 )
+from truewind.execution.simulated.filling import check_leg
+from truewind.execution.simulated.filters import check_counts, check_filters, check_iceberg, check_quantity
 from truewind.numerics.book import NO_KEY, next_key
 from truewind.numerics.exact import to_price
 from truewind.numerics.jit import kernel
 from truewind.portfolio.state import instruments_of, rules_of
-from truewind.portfolio.worth import coordinate, exposure, lot_worth
+from truewind.portfolio.worth import coordinate, exposure
 
+_STOP = int(OrderType.STOP)
 _IOC, _FOK, _GTD = int(TimeInForce.IOC), int(TimeInForce.FOK), int(TimeInForce.GTD)
 _ACCEPTED_STATUS, _PARTIAL_STATUS = int(Status.ACCEPTED), int(Status.PARTIALLY_FILLED)
 _TRIGGERED_STATUS = int(Status.TRIGGERED)
@@ -60,66 +63,113 @@ _ANY_KEY = 1 << 61  # of an order without a limit: every price is good enough
 @kernel
 def equity_now(handle: int) -> float:
     """Equity in ledger units at the middle of the venue's book, or at the last price known where a side is empty."""
+    lane = lane_at(handle)[0]
     sides, _, _ = book_at(handle)
     instruments, positions, account, _, _ = money_at(handle)
-    position, instrument = positions[0], instruments[0]
+    first, instrument = positions[0], instruments[0]
     bid, ask = sides[0]["best"], -sides[1]["best"]
     if bid != NO_KEY and -ask != NO_KEY:
-        position["close"] = (bid + ask) * 0.5 * instrument["tick_num"] / instrument["tick_den"]
+        first["close"] = (bid + ask) * 0.5 * instrument["tick_num"] / instrument["tick_den"]
+    elif first["close"] != first["close"]:
+        ticks = max(bid, 0) if bid != NO_KEY else (ask if -ask != NO_KEY else lane["last"])
+        if ticks > 0:
+            first["close"] = to_price(ticks, instrument["tick_num"], instrument["tick_den"])
     worth = float(account[0]["cash"])
-    if position["lots"] != 0:
-        worth += exposure(position["lots"], instrument) * coordinate(position["close"], instrument) - position["cost"]
+    for leg in range(lane["legs"]):
+        position = positions[leg]
+        if position["lots"] != 0:
+            u = coordinate(first["close"], instrument)
+            worth += exposure(position["lots"], instrument) * u - position["cost"]
     return worth
+
+
+@kernel
+def mark_now(handle: int) -> float:
+    """What the venue reckons margin and price bands by: the mark price, or where the run has none the middle; NaN if
+    nothing is known yet."""
+    lane = lane_at(handle)[0]
+    positions = money_at(handle)[1]
+    if lane["mark"] == 0:
+        equity_now(handle)
+        for leg in range(lane["legs"]):
+            positions[leg]["mark"] = positions[0]["close"]
+    return float(positions[0]["mark"])
+
+
+@kernel
+def on_order(handle: int, side: int, leg: int, i: int) -> int:
+    """Lots that our resting orders of a side may still add to `leg`, but for the order in row `i`."""
+    lane = lane_at(handle)[0]
+    orders, resting, _ = orders_at(handle)
+    lots = 0
+    for j in range(lane["resting"]):
+        other = orders[resting[j]]
+        if other["side"] == side and other["leg"] == leg and resting[j] != i and not other["reduce_only"]:
+            lots += other["lots"] - other["filled"]
+    return int(lots)
 
 
 @kernel
 def refused_by_funds(handle: int, i: int) -> int:
     """Why the account could not carry it if this order and all others of its side filled; NONE if it could."""
-    lane = lane_at(handle)[0]
-    orders, resting, _ = orders_at(handle)
-    venue = rules_at(handle)[0][0]
+    orders, _, _ = orders_at(handle)
     instruments, positions, _, _, _ = money_at(handle)
     order, instrument = orders[i], instruments[0]
+    side, leg = order["side"], order["leg"]
     if order["reduce_only"]:
         return _NONE if reducible(handle, order) > 0 else _REDUCE_ONLY
-    after = order["side"] * positions[0]["lots"] + order["lots"] - order["filled"]
-    for j in range(lane["resting"]):
-        other = orders[resting[j]]
-        if other["side"] == order["side"] and resting[j] != i and not other["reduce_only"]:
-            after += other["lots"] - other["filled"]
+    after = side * positions[leg]["lots"] + order["lots"] - order["filled"] + on_order(handle, side, leg, i)
     if after <= 0:
         return _NONE
-    if order["side"] < 0 and not instrument["can_short"]:
+    if side < 0 and not instrument["can_short"]:
         return _NO_SHORT
-    worth = equity_now(handle)
+    mark_now(handle)
+    equity_now(handle)
     price = positions[0]["close"]
     if order["ticks"] > 0:
         limit = to_price(order["ticks"], instrument["tick_num"], instrument["tick_den"])
-        if price != price or (order["side"] > 0 and limit > price):
+        if price != price or (side > 0 and limit > price):
             price = limit
-    return _NONE if after * lot_worth(price, instrument) <= venue["leverage"] * worth else _NO_FUNDS
+    return int(check_leg(handle, leg, side * after, price))
 
 
 @kernel
 def refused_by_filters(handle: int, i: int) -> int:
-    """Which of the instrument's limits of quantity and notional the order breaks, or NONE."""
-    sides, _, _ = book_at(handle)
+    """Which of the venue's filters the order breaks, or NONE. Price bands are around the mark price."""
+    _sides, _, _ = book_at(handle)
     orders, _, _ = orders_at(handle)
-    instruments, _, _, _, _ = money_at(handle)
-    order, instrument = orders[i], instruments[0]
-    if order["lots"] < instrument["min_lots"]:
-        return _TOO_FEW
-    if order["lots"] > instrument["max_lots"]:
-        return _TOO_MANY
-    ticks = order["ticks"]
-    if ticks == 0:
-        best = sides[1 if order["side"] > 0 else 0]["best"]
-        if best == NO_KEY:
-            return _NONE
-        ticks = abs(best)
-    price = to_price(ticks, instrument["tick_num"], instrument["tick_den"])
-    enough = order["reduce_only"] or order["lots"] * lot_worth(price, instrument) >= instrument["min_notional"]
-    return _NONE if enough else _TOO_SMALL
+    instruments, positions, _, _, _ = money_at(handle)
+    order, instrument, rule = orders[i], instruments[0], rules_of(handle)[0]
+    side, leg, market = order["side"], order["leg"], order["ticks"] == 0
+    reference = mark_now(handle)
+    if market and order["trigger"] == 0 and reference != reference:
+        return int(check_quantity(rule, order["lots"], True))  # there is nobody to trade with, as it will find
+    held = side * positions[leg]["lots"]
+    reduces = order["reduce_only"] != 0 or (held < 0 and order["lots"] <= -held)
+    trigger = order["trigger"] if order["status"] != _TRIGGERED_STATUS else 0
+    return int(
+        check_filters(
+            rule, instrument, side, order["lots"], order["ticks"], trigger, market, reduces, reference,
+            positions[leg]["lots"] + on_order(handle, 1, leg, i),
+        )
+    )  # fmt: skip
+
+
+@kernel
+def refused_by_counts(handle: int, i: int) -> int:
+    """Whether the venue has as many orders of ours as it takes: NONE, or the Reason."""
+    lane = lane_at(handle)[0]
+    orders, _, rows = orders_at(handle)
+    order = orders[i]
+    working = conditional = icebergs = 0
+    for j in range(lane["working"]):
+        other = orders[rows[j]]
+        if rows[j] != i and other["status"] in (_ACCEPTED_STATUS, _PARTIAL_STATUS, _TRIGGERED_STATUS):
+            working += 1
+            conditional += int(other["type"] >= _STOP)
+            icebergs += int(other["shown"] > 0)
+    kind = 2 if order["shown"] > 0 else int(order["type"] >= _STOP)
+    return int(check_counts(rules_of(handle)[0], working, conditional, icebergs, kind))
 
 
 @kernel
@@ -132,9 +182,11 @@ def refused(handle: int, i: int) -> int:
     if reason != _NONE:
         return reason
     if order["shown"] > 0:
-        parts = (order["lots"] + order["shown"] - 1) // order["shown"]
-        if instruments_of(handle)[0]["can_short"] or parts > rules_of(handle)[0]["iceberg_parts"]:
-            return _NO_ICEBERG
+        reason = _NO_ICEBERG
+        if not instruments_of(handle)[0]["can_short"]:
+            reason = check_iceberg(rules_of(handle)[0], order["lots"], order["shown"])
+        if reason != _NONE:
+            return int(reason)
     if order["post_only"] and order["key"] + sides[1 if order["side"] > 0 else 0]["best"] >= 0:
         return _WOULD_TAKE
     return refused_by_funds(handle, i)

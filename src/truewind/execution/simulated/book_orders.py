@@ -22,6 +22,7 @@ from truewind.execution.simulated.book_state import (
 from truewind.execution.simulated.latency import REPLY, busy, delay
 from truewind.numerics.jit import kernel
 from truewind.portfolio.ledger import book_fill
+from truewind.portfolio.state import margins_of
 
 _PARTIAL_FILL, _FILL = int(Event.PARTIAL_FILL), int(Event.FILL)
 _PARTIALLY_FILLED, _FILLED = int(Report.PARTIALLY_FILLED), int(Report.FILLED)
@@ -48,7 +49,8 @@ def write(
     row["order"], row["side"], row["type"], row["tif"] = order["id"], order["side"], order["type"], order["tif"]
     row["reduce_only"], row["trigger"] = order["reduce_only"], order["trigger"]
     row["ticks"], row["lots"], row["filled"] = ticks, lots, order["filled"]
-    row["maker"], row["reason"], row["parent"], row["tag"] = maker, reason, order["parent"], order["tag"]
+    row["maker"], row["reason"], row["tag"] = maker, reason, order["tag"]
+    row["parent"], row["leg"] = order["parent"], order["leg"]
 
 
 @kernel
@@ -100,11 +102,13 @@ def refuse_unknown(handle: int, order_id: int, kind: int, ts: int) -> None:
 
 
 @kernel
-def tell_of_none(handle: int, order_id: int, side: int, kind: int, ts: int, ticks: int, lots: int, reason: int) -> None:
+def tell_of_none(
+    handle: int, order_id: int, side: int, kind: int, ts: int, ticks: int, lots: int, reason: int, leg: int = 0
+) -> None:
     """Report what is about no order that the venue has."""
     orders, _, _ = orders_at(handle)
     nobody = orders[len(orders) - 1]  # the last row is never used by an order
-    nobody["id"], nobody["side"], nobody["tag"] = order_id, side, 0
+    nobody["id"], nobody["side"], nobody["tag"], nobody["leg"] = order_id, side, 0, leg
     tell(handle, len(orders) - 1, kind, ts, ticks, lots, 0, reason)
     nobody["id"] = 0
 
@@ -154,12 +158,12 @@ def fill(handle: int, i: int, ticks: int, lots: int, maker: int, ts: int, refere
     """Execute `lots` of the order at `ticks`; False if the money does not fit 64 bits (the account is flagged)."""
     lane = lane_at(handle)[0]
     orders, _, _ = orders_at(handle)
-    venue = rules_at(handle)[0][0]
+    terms = margins_of(handle)[0]
     order = orders[i]
-    rate = venue["maker"] if maker else venue["taker"]
+    rate = terms["maker"] if maker else terms["taker"]
     if not book_fill(
-        handle, ts, lane["event"], order["id"], 0, _TRADE, order["side"], maker, ticks, lots, reference, rate,
-        order["tag"],
+        handle, ts, lane["event"], order["id"], order["leg"], _TRADE, order["side"], maker, ticks, lots, reference,
+        rate, order["tag"],
     ):  # fmt: skip
         return False
     order["filled"] += lots

@@ -113,7 +113,7 @@ def reducible(handle: int, order: Any) -> int:
     wanted = int(order["lots"] - order["filled"])
     if order["reduce_only"]:
         positions = money_at(handle)[1]
-        wanted = min(wanted, max(0, int(-order["side"] * positions[0]["lots"])))
+        wanted = min(wanted, max(0, int(-order["side"] * positions[order["leg"]]["lots"])))
     return wanted
 
 

@@ -21,7 +21,7 @@ from truewind.numerics import memory
 from truewind.numerics.book import BOOK_SIDE, NO_KEY, Book
 from truewind.numerics.jit import COMPILED, kernel
 from truewind.portfolio import state
-from truewind.portfolio.margin import Margin
+from truewind.portfolio.margin import Margin, refresh_terms
 
 MARKS = 4096  # cells of the map that says near which prices something of ours lies
 NO_TRIGGER = 1 << 62  # above all prices
@@ -44,12 +44,12 @@ class Request(IntEnum):
 # An order, from when it was sent until the strategy knows its end. It lies in row `id` modulo the table's length.
 # status, filled, lots, ticks: the truth at the venue (a domain Status). known, known_filled: what the strategy has been
 # told. ahead: displayed lots before it in the queue; traded: lots traded at its price since the level's last update.
-# pending: cancels and amendments in flight; requests, replies: how many there were. key: mirrored price.
-# ticks: 0 without a limit. trigger: 0 for none; rising: +1 if it is reached from below. place: where at the venue.
-# shown: lots that an iceberg displays at once (0: all); slice: those that are left of them. expires: of GTD orders.
-# parent, group, source, trail, trail_rate, activation, best, asked: as in `domain.order.ORDER`. fed: lots that the
-# parent has filled; led: 0 while it works, then ALL_FILLED or NOT_ALL. doom: the Reason for which it is about to be
-# withdrawn since something else was filled (0: none); it fills no more.
+# pending: cancels and amendments in flight; requests, replies: how many there were. key: mirrored price. ticks: 0
+# without a limit. trigger: 0 for none; rising: +1 if it is reached from below. place: where at the venue. shown: lots
+# that an iceberg displays at once (0: all); slice: those that are left of them. expires: of GTD orders. leg: row of the
+# position that it is for. parent, group, source, trail, trail_rate, activation, best, asked: as in
+# `domain.order.ORDER`. fed: lots that the parent has filled; led: 0 while it works, then ALL_FILLED or NOT_ALL. doom:
+# the Reason for which it is about to be withdrawn since something else was filled (0: none); it fills no more.
 BOOK_ORDER = np.dtype(
     [
         ("id", np.int64),
@@ -66,6 +66,7 @@ BOOK_ORDER = np.dtype(
         ("shown", np.int64),
         ("slice", np.int64),
         ("expires", np.int64),
+        ("leg", np.int64),
         ("parent", np.int64),
         ("group", np.int64),
         ("source", np.int64),
@@ -117,6 +118,7 @@ REPORT = np.dtype(
         ("maker", np.int64),
         ("reason", np.int64),
         ("parent", np.int64),
+        ("leg", np.int64),
         ("tag", np.int64),
     ],
     align=True,
@@ -129,37 +131,35 @@ SAMPLE = np.dtype([("ts", np.int64), ("lots", np.int64), ("equity", np.float64),
 
 # Where the run is. event: next row at the venue. heard: next row of the feed. own_bid, own_ask: best keys of resting
 # orders. requests, replies: rows [first, last) are waiting. position: lots as the strategy knows. woken_by: row of the
-# event or reply. sent: requests since the last wake. same_order: ts_recv never goes back from row to row.
-# waiting: orders that wait for their trigger; trigger_above, trigger_below: the nearest of these. last: ticks of the
-# last trade, 0 before the first. mark, index, funding: next row of the mark prices, index prices, funding table.
-# index_price: the last one, NaN before the first. drafted: id of the order that is being drafted. tied: orders that
-# depend on what else fills: in a group, with a parent, or reduce-only. follows: a FOLLOW is on its way.
-# stood_in: triggers by mark or index that wait for the traded price, for the run has none.
+# event or reply. short: as position, of the short side in hedge mode. sent: requests since the last wake. same_order:
+# ts_recv never goes back from row to row. waiting: orders that wait for their trigger; trigger_above, trigger_below:
+# the nearest of these. last: ticks of the last trade, 0 before the first. mark, index, funding: next row of the mark
+# prices, index prices, funding table. index_price: the last one, NaN before the first. drafted: id of the order that is
+# being drafted. tied: orders that depend on what else fills: in a group, with a parent, or reduce-only. follows: a
+# FOLLOW is on its way. stood_in: triggers by mark or index that wait for the traded price, for the run has none.
 LANE = np.dtype(
     [
         *(("now", np.int64), ("end", np.int64), ("event", np.int64), ("heard", np.int64)),
         *(("first_request", np.int64), ("last_request", np.int64), ("first_reply", np.int64), ("last_reply", np.int64)),
         *(("reply_ts", np.int64), ("next_id", np.int64), ("resting", np.int64), ("working", np.int64)),
-        *(("taken", np.int64), ("samples", np.int64), ("position", np.int64), ("crossed", np.int64)),
+        *(("taken", np.int64), ("samples", np.int64), ("position", np.int64), ("short", np.int64)),
         *(("timer_at", np.int64), ("timer_us", np.int64), ("sample_at", np.int64), ("sample_us", np.int64)),
         *(("own_bid", np.int64), ("own_ask", np.int64), ("wakes", np.int64), ("woken_by", np.int64)),
         *(("burst", np.int64), ("sent", np.int64), ("denied", np.int64), ("same_order", np.int64)),
+        *(("crossed", np.int64), ("legs", np.int64)),
         *(("waiting", np.int64), ("trigger_above", np.int64), ("trigger_below", np.int64), ("last", np.int64)),
         *(("mark", np.int64), ("index", np.int64), ("funding", np.int64), ("index_price", np.float64)),
         *(("drafted", np.int64), ("tied", np.int64), ("follows", np.int64), ("stood_in", np.int64)),
     ],
     align=True,
 )
-# The venue's rules. maker, taker: fees in 1e-8 of notional. whole: an order that is reached fills whole. self_trade: a
+# The venue's rules. whole: an order that is reached fills whole. self_trade: a
 # domain SelfTrade.
 VENUE = np.dtype(
     [
-        ("maker", np.int64),
-        ("taker", np.int64),
         ("queue", np.int64),
         ("exponent", np.float64),
         ("whole", np.int64),
-        ("leverage", np.float64),
         ("self_trade", np.int64),
     ],
     align=True,
@@ -240,7 +240,7 @@ if COMPILED:
         w = words_at(handle, WORDS)
         return (
             array_at(w[_INSTRUMENTS], 1, INSTRUMENT),
-            array_at(w[_POSITIONS], 1, POSITION),
+            array_at(w[_POSITIONS], w[_POSITIONS + 1], POSITION),
             array_at(w[_ACCOUNT], 1, ACCOUNT),
             array_at(w[_FILLS], w[_FILLS + 1], FILL),
             array_at(w[_SAMPLES], w[_SAMPLES + 1], SAMPLE),
@@ -362,6 +362,7 @@ class BookState:
         indices: np.ndarray,
         cash_units: int,
         venue: np.ndarray,
+        rates: tuple[int, int],
         limits: np.ndarray,
         latency: np.ndarray,
         trips: np.ndarray,
@@ -387,8 +388,14 @@ class BookState:
             account[name] = cash_units
         fall = float(limits[0]["max_drawdown"])
         account["keep"] = 1.0 - fall if fall > 0.0 else -np.inf
-        positions = np.zeros(1, POSITION)
-        positions["wallet"] = 0 if margin.margins[0]["isolated"] else CROSS
+        legs = 2 if margin.hedge else 1
+        lane[0]["legs"] = legs
+        margins, tiers, fees = margin.margins.copy(), margin.tiers, margin.fees
+        if not len(fees):
+            margins["maker"], margins["taker"] = rates
+        account["terms_at"] = refresh_terms(margins, tiers, fees, start)
+        positions = np.zeros(legs, POSITION)
+        positions["wallet"] = 0 if margins[0]["isolated"] else CROSS
         positions["close"] = positions["mark"] = np.nan
         samples = (end - start) // sample_us + 2 if sample_us else 1
         self.arrays: dict[str, np.ndarray] = {
@@ -418,8 +425,9 @@ class BookState:
             "mark_prices": marks,
             "index_prices": indices,
             "dues": funding,
-            "margins": margin.margins,
-            "tiers": margin.tiers,
+            "margins": margins,
+            "tiers": tiers,
+            "fees": fees,
         }
         for name in ("resting", "working", "waiting"):
             self.arrays[name] = np.zeros(len(self.arrays["book_orders"]), np.int64)

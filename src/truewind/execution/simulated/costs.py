@@ -76,6 +76,13 @@ class CostSettings(Settings):
         )
         return row
 
+    def paid(self) -> list[str]:
+        """How fees are paid, in words, where it is not the fixed rates in the settlement currency."""
+        paid = []
+        if self.fees == "venue":
+            paid = [f"Fees are those that the venue has published for VIP level {self.vip_level}, by date."]
+        return paid + ([_PAID_IN[self.fee_currency]] if self.fee_currency != "settled" else [])
+
     def assumptions(self) -> list[str]:
         """What these settings take for granted, in words, for the report."""
         through = "trades through it" if self.limit_fill == "through" else "touches it"
@@ -86,11 +93,9 @@ class CostSettings(Settings):
         flight = f"{self.latency_ms:g} ms later"
         if self.latency_sigma > 0.0:
             flight = f"a lognormal time later, with a median of {self.latency_ms:g} ms and σ = {self.latency_sigma:g}"
-        maker, taker, paid = f" ({self.maker_fee:.4%})", f"; taker fee {self.taker_fee:.4%}", []
+        maker, taker = f" ({self.maker_fee:.4%})", f"; taker fee {self.taker_fee:.4%}"
         if self.fees == "venue":
             maker = taker = ""
-            paid = [f"Fees are those that the venue has published for VIP level {self.vip_level}, by date."]
-        paid += [_PAID_IN[self.fee_currency]] if self.fee_currency != "settled" else []
         size = "Orders are filled whole, whatever the bar's volume."
         if self.volume_share is not None:
             size = (
@@ -103,7 +108,7 @@ class CostSettings(Settings):
             f"A resting limit order fills at its own price, as maker{maker}, when the price {through}; "
             "if the bar opens beyond it, at the open.",
             f"A stop becomes a market order at its trigger, or at the open if the bar opens beyond it{taker}.",
-            *paid,
+            *self.paid(),
             "If a stop and a target lie in one bar, the stop comes first. After a fill inside a bar only the bar's "
             "adverse side counts for the new position.",
             size,
