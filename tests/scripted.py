@@ -128,6 +128,7 @@ def build(
     gate_leverage: float | None = None,
     funding: Mapping[str, Sequence[tuple[int, float, float]]] | None = None,
     dues: Mapping[str, np.ndarray] | None = None,
+    rates: Mapping[str, np.ndarray] | None = None,
     marks: Sequence[Candle] | Mapping[str, Any] | None = None,
     indices: Sequence[Candle] | Mapping[str, Any] | None = None,
     journal: Any = None,
@@ -135,8 +136,9 @@ def build(
 ) -> Engine:
     """An engine on these bars: candles of BTCUSDT, or columns (or candles) by symbol.
 
-    funding: (ts, rate, mark price or 0) by symbol. dues: further DUE rows by symbol. gate_leverage: what the risk gate
-    goes by if not `leverage`. marks, indices: as bars, of the mark and the index price.
+    funding: (ts, rate, mark price or 0) by symbol. dues: further DUE rows by symbol, rates: RATE rows.
+    gate_leverage: what the risk gate goes by if not `leverage`. marks, indices: as bars, of
+    the mark and the index price.
     """
     made = by_symbol(bars, step)
     beside = [None if layer is None else by_symbol(layer, step) for layer in (marks, indices)]
@@ -145,9 +147,9 @@ def build(
     rows = {}
     for symbol, due in (funding or {}).items():
         tick = float(next(i for i in traded if i.symbol == symbol).tick_size)
-        times, rates, prices = zip(*due, strict=True) if due else ((), (), ())
-        rates, prices = [round(rate * 1e8) for rate in rates], [round(price / tick) for price in prices]
-        rows[symbol] = due_rows(DueKind.FUNDING, times, rates, price=prices)
+        times, shares, prices = zip(*due, strict=True) if due else ((), (), ())
+        shares, prices = [round(share * 1e8) for share in shares], [round(price / tick) for price in prices]
+        rows[symbol] = due_rows(DueKind.FUNDING, times, shares, price=prices)
     return Engine(
         timeline,
         traded,
@@ -158,6 +160,7 @@ def build(
         limits=limits.record(gate_leverage or leverage),
         margin=margin.terms(traded, {}, leverage) if isinstance(margin, MarginSettings) else margin,
         dues={symbol: in_order(*(table[symbol] for table in (rows, dues or {}) if symbol in table)) for symbol in made},
+        rates=rates,
         journal=journal,
     )
 

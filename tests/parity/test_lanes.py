@@ -16,6 +16,7 @@ from truewind.domain.fill import FillKind
 from truewind.domain.instrument import Kind
 from truewind.domain.order import Event, OrderType, Reason
 from truewind.domain.signal import FLAT, HOLD, NAN, Signal, Want
+from truewind.domain.terms import RATE
 from truewind.engine.compiled import CompiledEngine, Program, build
 from truewind.engine.engine import Engine
 from truewind.engine.merge import merge
@@ -67,6 +68,16 @@ def world(seed, symbols, count=400, wild=5e-3, reads=()):
         dues[name] = in_order(*tables)
     kind = Kind.FUTURE if seed % 4 == 3 else Kind.PERPETUAL  # which are held to their last moment, and which are not
     return merge(bars, dict.fromkeys(bars, MINUTE)), [perpetual(name, kind=kind) for name in names], dues
+
+
+def changing(market, seed):
+    """Rates of exchange for the first symbol, which change at odd moments."""
+    timeline, instruments, _ = market
+    random, times = np.random.default_rng(seed), timeline.times[0]
+    rows = np.zeros(30, RATE)
+    rows["ts"][1:] = np.sort(random.integers(times[0], times[-1], 29))
+    rows["rate"] = np.round(random.uniform(0.8, 1.25, 30), 4)
+    return {instruments[0].symbol: rows}
 
 
 def account(cash=10_000.0, leverage=20.0, rough=False, **limits):
@@ -220,12 +231,16 @@ SIZINGS = st.sampled_from(
     st.sampled_from([1e-3, 8e-3, 3e-2]),
     st.booleans(),
     st.booleans(),
+    st.booleans(),
 )
-def test_random_strategies_do_the_same_in_both_lanes(params, sizing, seed, symbols, wild, halts, rough):
+def test_random_strategies_do_the_same_in_both_lanes(params, sizing, seed, symbols, wild, halts, rough, abroad):
     """Random brackets, targets, horizons, limit entries and turns on up to three symbols, with liquidations."""
     market = world(seed, symbols, wild=wild)
     limits = {"max_drawdown": 0.3} if halts else {}
-    slow, fast = both(lambda: Scatter(**params), market, sizing, **account(cash=3_000.0, rough=rough, **limits))
+    rates = changing(market, seed) if abroad else None
+    slow, fast = both(
+        lambda: Scatter(**params), market, sizing, rates=rates, **account(cash=3_000.0, rough=rough, **limits)
+    )  # fmt: skip
     assert_same(slow, fast)
     kinds = set(slow.fills["kind"].tolist())
     event(f"liquidated: {FillKind.LIQUIDATION in kinds}, funding: {FillKind.FUNDING in kinds}")

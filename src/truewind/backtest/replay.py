@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from truewind import features
 from truewind.backtest.dues import FinancingSettings, falling_due
+from truewind.backtest.rates import Rates, RateSettings, rates_of_exchange
 from truewind.config import Settings
 from truewind.domain.calendar import calendar
 from truewind.domain.clock import iso, parse_ts_us
@@ -91,13 +92,16 @@ class DataSettings(Settings):
 
 
 class Replay(NamedTuple):
-    """What a backtest runs on. dues: DUE rows by symbol. warnings: what a reader must know of the data."""
+    """What a backtest runs on. dues: DUE rows by symbol. rates: RATE rows by symbol. warnings:
+    what a reader must know of the data.
+    """
 
     timeline: Timeline
     instruments: list[Instrument]
     dues: dict[str, np.ndarray]
     snapshot: Snapshot
     warnings: list[str]
+    rates: dict[str, np.ndarray]
 
 
 def replay(
@@ -105,8 +109,11 @@ def replay(
     data: DataSettings,
     reads: Mapping[str, str],
     financing: FinancingSettings = NOTHING,
+    currency: str = "",
+    chosen: Mapping[str, RateSettings] | None = None,
 ) -> Replay:
-    """Read everything that `data` asks for. reads: field name → feature spec; financing: what falls due.
+    """Read everything that `data` asks for. reads: field name → feature spec; financing: what falls due;
+    currency: the account's, if instruments are to be valued in it; chosen: the series of its rates of exchange.
 
     Raises UnknownSeriesError, EmptyRangeError or ConfigError, and FeatureError for a spec that does not exist.
     """
@@ -140,8 +147,14 @@ def replay(
         if len(found.rows):
             dues[symbol] = found.rows
     warnings += _ended(rows, length, dues)
+    spans = [(int(columns["ts"][0]), int(columns["ts"][-1]) + length) for columns in rows.values()]
+    first, last = min(spans)[0], max(span[1] for span in spans)
+    rates = Rates({}, [])
+    if currency:
+        rates = rates_of_exchange(lake, instruments, currency, chosen or {}, first, last)
+    keys += rates.keys
     if not length:
-        return Replay(merge_trades(rows), instruments, dues, lake.snapshot(keys), warnings)
+        return Replay(merge_trades(rows), instruments, dues, lake.snapshot(_once(keys)), warnings, rates.rows)
     walked, step = rows, length
     if data.inner_timeframe:
         step = timeframe_us(data.inner_timeframe)
@@ -160,7 +173,12 @@ def replay(
             warnings.append(
                 f"{lost} bars of {data.timeframe} were not decided on: no {data.inner_timeframe} bars lead to them"
             )
-    return Replay(timeline, instruments, dues, lake.snapshot(keys), warnings)
+    return Replay(timeline, instruments, dues, lake.snapshot(_once(keys)), warnings, rates.rows)
+
+
+def _once(keys: Sequence[SeriesKey]) -> list[SeriesKey]:
+    """Each series once: a rate of exchange may be traded itself."""
+    return list(dict.fromkeys(keys))
 
 
 def _beside(

@@ -28,6 +28,7 @@ from truewind.backtest import tables
 from truewind.backtest.book_run import BookJob
 from truewind.backtest.dues import FinancingSettings
 from truewind.backtest.folder import code_version, make_folder, new_run_id, utc, wall, write, write_json, write_table
+from truewind.backtest.rates import RateSettings
 from truewind.backtest.replay import DataSettings, named, replay
 from truewind.config import Settings, dump, override, parse, read_yaml, to_yaml
 from truewind.domain.calendar import calendar
@@ -38,7 +39,7 @@ from truewind.domain.terms import FeeRates
 from truewind.engine.book_lane import BookVenueSettings
 from truewind.engine.compiled import CompiledEngine, build
 from truewind.engine.engine import Engine
-from truewind.engine.merge import CLOSE, SYMBOL
+from truewind.engine.merge import CLOSE, SYMBOL, TS
 from truewind.engine.portfolio import Member, PortfolioEngine, Team
 from truewind.errors import ConfigError, StorageError, TruewindError
 from truewind.execution.simulated.costs import CostSettings
@@ -76,11 +77,16 @@ class MemberSettings(StrategySettings):
 
 
 class AccountSettings(Settings):
-    """cash: what the account starts with, in `currency`. leverage: initial margin is notional ÷ leverage."""
+    """cash: what the account starts with, in `currency`. leverage: initial margin is notional ÷ leverage.
+
+    rates: for instruments settled in other currencies, the bars that say what these are worth, by currency; left out:
+    the pair, as the lake has it.
+    """
 
     cash: float = Field(default=10_000.0, gt=0.0, le=1e12)
     currency: str = "USDT"
     leverage: float = Field(default=10.0, ge=1.0, le=20.0)
+    rates: dict[str, RateSettings] = Field(default_factory=dict)
 
 
 class BacktestSettings(Settings):
@@ -139,6 +145,11 @@ class BacktestSettings(Settings):
                 f"{self.margin.maintenance_rate:g} keeps it alive with"
             )
         return self
+
+    @property
+    def valued(self) -> tuple[FinancingSettings, str, dict[str, RateSettings]]:
+        """What `replay` needs for what falls due, and to value the account."""
+        return self.financing, self.account.currency, self.account.rates
 
     def margin_terms(self, instruments: Sequence[Instrument]) -> Margin:
         """What margin goes by for these instruments, with the tiers that their venue has published."""
@@ -279,7 +290,7 @@ class BarJob:
 
     def __init__(self, settings: BacktestSettings, lake: Lake) -> None:
         self.strategy = strategy = _strategy(settings)
-        source = replay(lake, settings.data, _reads(strategy), settings.financing)
+        source = replay(lake, settings.data, _reads(strategy), *settings.valued)
         self.settings, self.snapshot, self.warnings = settings, source.snapshot, source.warnings
         instruments = settings.held_as(source.instruments)
         margined = any(instrument.can_short for instrument in instruments)
@@ -295,6 +306,7 @@ class BarJob:
             limits=settings.risk.record(settings.account.leverage),
             margin=settings.margin_terms(instruments),
             dues=source.dues,
+            rates=source.rates,
         )
         self.lane = "compiled" if isinstance(self.engine, CompiledEngine) else "event"
 
@@ -318,12 +330,13 @@ def _write_results(run_dir: Path, engine: Engine, settings: BacktestSettings) ->
     timeline = engine.timeline
     last = {
         symbol: float(timeline.marks[CLOSE][timeline.times[SYMBOL] == index][-1])
+        * float(tables.rates_at(engine, index, timeline.times[TS][-1:])[0])
         for index, symbol in enumerate(timeline.symbols)
     }
     multipliers = {i.symbol: float(i.multiplier) for i in engine.instruments if i.multiplier != 1}
     inverse = {i.symbol for i in engine.instruments if i.inverse}
     steps = {i.symbol: float(i.order_step) for i in engine.instruments if i.order_step}
-    trades = round_trips(fills, orders, last, multipliers, inverse, steps)
+    trades = round_trips(tables.in_account_money(fills, engine), orders, last, multipliers, inverse, steps)
     benchmark = tables.benchmark_table(engine, settings.account.cash)
     year = max(calendar(instrument.calendar).days_per_year for instrument in engine.instruments)
     summary = summarise(

@@ -174,6 +174,7 @@ def equity_table(engine: Engine, fills: np.ndarray, units: Units) -> pl.DataFram
         seen = np.searchsorted(rows, last, side="right") - 1
         close = np.where(seen >= 0, timeline.prices[CLOSE][rows[np.maximum(seen, 0)]], np.nan)
         worth = (1.0 / close if instrument.inverse else close) * float(instrument.multiplier)
+        worth = worth * rates_at(engine, index, timeline.times[TS][last])
         quantity = units.quantity(np.full(len(lots), index), np.abs(lots))
         gross += np.where(quantity > 0.0, quantity * worth, 0.0)
     return pl.DataFrame(
@@ -183,6 +184,28 @@ def equity_table(engine: Engine, fills: np.ndarray, units: Units) -> pl.DataFram
             "cash": units.money(cash[np.searchsorted(fills["row"], last, side="right")]),
             "gross": gross,
         }
+    )
+
+
+def rates_at(engine: Engine, index: int, opened: np.ndarray) -> np.ndarray:
+    """What one unit of a symbol's currency is worth in the account's on rows that open then."""
+    own = engine.state.rates[engine.state.rates["symbol"] == index]
+    if not len(own):
+        return np.ones(len(opened))
+    return np.asarray(own["rate"][np.maximum(np.searchsorted(own["ts"], opened, side="right") - 1, 0)])
+
+
+def in_account_money(fills: pl.DataFrame, engine: Engine) -> pl.DataFrame:
+    """`fills` with the prices of symbols in other currencies as the account paid them."""
+    others = {engine.instruments[index].symbol for index in np.unique(engine.state.rates["symbol"]).tolist()}
+    if not others:
+        return fills
+    units = pl.col("symbol").replace_strict(
+        {i.symbol: float(i.multiplier) for i in engine.instruments}, return_dtype=pl.Float64
+    )
+    paid = pl.col("symbol").is_in(list(others)) & (pl.col("quantity") > 0) & (pl.col("kind") != "split")
+    return fills.with_columns(
+        pl.when(paid).then(pl.col("notional") / (pl.col("quantity") * units)).otherwise("price").alias("price")
     )
 
 
@@ -209,8 +232,10 @@ def benchmark_table(engine: Engine, cash: float) -> pl.DataFrame:
     for index, instrument in enumerate(engine.instruments):
         rows = np.flatnonzero(timeline.times[SYMBOL] == index)
         close = np.ones(len(rows)) if instrument.inverse else timeline.prices[CLOSE][rows]
+        rate = rates_at(engine, index, timeline.times[TS][rows])
+        close = close * rate
         seen = np.searchsorted(rows, last, side="right") - 1
-        bought = 1.0 if instrument.inverse else timeline.prices[0][rows[0]]
+        bought = 1.0 if instrument.inverse else timeline.prices[0][rows[0]] * rate[0]
         total += np.where(seen >= 0, share * close[np.maximum(seen, 0)] / bought, share)
     return pl.DataFrame({"ts": pl.Series(timeline.times[TS_EVENT][last]).cast(UTC_US), "equity": total})
 

@@ -11,6 +11,7 @@ import numpy as np
 # let through any more. marked: the run has mark prices of its own. terms_at: when some symbol's tiers or fees change
 # next. booked: fills and payments so far. bounded: how many of them there were when the safe marks were reckoned; -1:
 # reckon them anew. owner: the strategy that is speaking. allocation: what of the account's equity it may use (0 … 1).
+# next_rate: row of the table of rates that comes next, and rates_at when.
 ACCOUNT = np.dtype(
     [
         ("cash", np.int64),
@@ -36,6 +37,8 @@ ACCOUNT = np.dtype(
         ("bounded", np.int64),
         ("owner", np.int64),
         ("allocation", np.float64),
+        ("next_rate", np.int64),
+        ("rates_at", np.int64),
         ("carry", np.int64),
     ],
     align=True,

@@ -144,6 +144,7 @@ def _steps(instrument: Instrument, what: str, value: Decimal | str | float, step
 # What kernels know of an instrument. price = ticks · tick_num / tick_den (one rounding: the nearest float);
 # ledger units = ticks · lots · unit_num / unit_den. worth: ledger units of one lot per unit of price.
 # multiplier: base units in one unit of quantity (a contract). step: lots that an order has a multiple of.
+# rate: what one unit of its currency is worth in the account's; worth = own_worth × rate, min_notional is in its own.
 # Of an inverse contract: ledger units = lots · unit_num / (ticks · unit_den), and worth is per unit of 1 / price.
 INSTRUMENT = np.dtype(
     [
@@ -161,16 +162,21 @@ INSTRUMENT = np.dtype(
         ("multiplier", np.float64),
         ("inverse", np.int64),
         ("step", np.int64),
+        ("rate", np.float64),
+        ("own_worth", np.float64),
     ],
     align=True,
 )
 
 
-def instrument_row(instrument: Instrument) -> "np.ndarray":
-    """`instrument` as one INSTRUMENT record, for kernels. Raises InstrumentError if a step does not fit int64."""
+def instrument_row(instrument: Instrument, currency: str = "") -> "np.ndarray":
+    """`instrument` as one INSTRUMENT record, for kernels. currency: the account's, whose precision the ledger has.
+
+    Raises InstrumentError if a step does not fit int64.
+    """
     tick, lot = Fraction(instrument.tick_size), Fraction(instrument.lot_size)
-    unit = instrument.unit_value()
-    scale = 10 ** currency_precision(instrument.currency)
+    scale = 10 ** currency_precision(currency or instrument.currency)
+    unit = instrument.unit_value() * Fraction(scale, 10 ** currency_precision(instrument.currency))
     row = np.zeros(1, INSTRUMENT)
     values = {
         "tick_num": tick.numerator,
@@ -191,14 +197,15 @@ def instrument_row(instrument: Instrument) -> "np.ndarray":
             raise InstrumentError(f"{instrument.id}: {name} = {value} does not fit 64 bits")
         row[0][name] = value
     row[0]["worth"] = float(unit * tick if instrument.inverse else unit / tick)
+    row[0]["own_worth"], row[0]["rate"] = row[0]["worth"], 1.0
     row[0]["multiplier"] = float(instrument.multiplier)
     return row
 
 
-def filters_row(instrument: Instrument) -> "np.ndarray":
+def filters_row(instrument: Instrument, currency: str = "") -> "np.ndarray":
     """The venue's rules for `instrument` as one FILTERS record; limits are rounded to the strict side."""
     rules, most = instrument.filters, int(np.iinfo(np.int64).max)
-    scale = 10 ** currency_precision(instrument.currency)
+    scale = 10 ** currency_precision(currency or instrument.currency)
     row = np.zeros(1, FILTERS)
     record = row[0]
     record["min_price"] = max(1, instrument.ticks(rules.min_price, ROUND_CEILING))

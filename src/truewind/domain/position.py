@@ -17,7 +17,8 @@ CROSS = -1  # as a position's wallet: it shares the account's
 # maintenance margin as long as all others stay between theirs. symbol: whose position it is. wallet: isolated margin in
 # ledger units, -1 where the position shares the account's (cross). left: lots that orders may still take of the
 # current row's volume. changes_at: when the next split or the end comes, which happens to who holds nothing, too.
-# reduces_at: from when the venue takes only orders that reduce; ends_at: from when it takes none.
+# reduces_at: from when the venue takes only orders that reduce; ends_at: from when it takes none. entry_rate: at which
+# its currency was exchanged, on average, for what it cost.
 # In hedge mode a symbol has a second row, for its short side, as many rows on as there are symbols: a *leg*. What is
 # said of prices and times stands in the first leg only.
 POSITION = np.dtype(
@@ -48,6 +49,7 @@ POSITION = np.dtype(
         ("changes_at", np.int64),
         ("reduces_at", np.int64),
         ("ends_at", np.int64),
+        ("entry_rate", np.float64),
     ],
     align=True,
 )

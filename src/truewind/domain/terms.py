@@ -33,6 +33,9 @@ class TierTable(NamedTuple):
 # What one account pays from `since` (µs) on; rates in 1e-8 of the notional, negative for a rebate.
 FEE = np.dtype([("since", np.int64), ("maker", np.int64), ("taker", np.int64)], align=True)
 
+# A currency's worth in the account's, from `ts` on, for the symbol that is settled in it.
+RATE = np.dtype([("ts", np.int64), ("symbol", np.int64), ("rate", np.float64)], align=True)
+
 # One tier in force from `since` (µs), for notionals in (floor, cap], in ledger units; rate in 1e-8; leverage: the most
 # that is allowed. The tiers of one symbol lie together, ordered by since, then floor.
 TIER = np.dtype(

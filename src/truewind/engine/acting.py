@@ -87,6 +87,8 @@ def position_of(state: int, symbol: int, side: int) -> tuple[int, float, float, 
             break
     quantity = lots * instrument["lot_num"] / instrument["lot_den"]
     entry = average_entry(lots, position["cost"], instrument)
+    if instrument["rate"] != 1.0:  # the price that was paid, not what it has become by the exchange
+        entry *= instrument["rate"] / positions_of(state)[leg]["entry_rate"]
     return (1 if lots > 0 else -1), quantity, entry, stop, int(position["opened_ts"])
 
 
@@ -198,6 +200,8 @@ def enter(state: int, k: int, symbol: int) -> int:
     equity = account_of(state)["equity"] / how["scale"]
     if instrument["inverse"]:  # money is in the base currency, a contract in the quote currency
         equity *= price
+    if instrument["rate"] != 1.0:
+        equity /= instrument["rate"]
     quantity = size(how["method"], how["value"], equity, price, said["stop"])
     if how["method"] != FIXED:
         quantity *= (price if instrument["inverse"] else 1.0) / instrument["multiplier"]

@@ -43,7 +43,8 @@ class Engine:
     """One run of one strategy over one timeline on the simulated venue. Implements `ports.Desk`.
 
     cash in `currency`; costs, limits: COSTS and LIMITS records; margin: see `MarginSettings.terms`, left out: its
-    defaults at the costs' leverage; dues: DUE rows by symbol.
+    defaults at the costs' leverage; dues: DUE rows by symbol; rates: RATE rows by symbol of those
+    that are not settled in `currency`.
     After `run`: `events` and `fills` (structured arrays), `equity` (float64, currency, one value a row).
     """
 
@@ -59,6 +60,7 @@ class Engine:
         limits: np.ndarray,
         margin: Margin | None = None,
         dues: Mapping[str, np.ndarray] | None = None,
+        rates: Mapping[str, np.ndarray] | None = None,
         journal: Journal | None = None,
         owners: int = 1,
     ) -> None:
@@ -67,7 +69,9 @@ class Engine:
         self.strategy = strategy
         timeline.row_type(strategy.bar_fields())  # refuses a field that does not exist before anything is done
         self.currency = currency
-        self.state = State(instruments, timeline, cash, currency, costs, limits, dues or {}, margin, owners=owners)
+        self.state = State(
+            instruments, timeline, cash, currency, costs, limits, dues or {}, margin, rates, owners=owners
+        )
         self.symbols = [instrument.symbol for instrument in instruments]
         self._handle = self.state.handle
         self._signal = self.state.signal.view(np.uint8).data

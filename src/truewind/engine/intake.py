@@ -134,7 +134,7 @@ def limit_order(state: int, leg: int, side: int, lots: int, at: float) -> tuple[
         return 0, (_BELOW_MIN_QUANTITY if reason == _NONE else reason)
     if allowed > instrument["max_lots"]:
         return 0, _ABOVE_MAX_QUANTITY
-    if opening > 0 and allowed * worth < instrument["min_notional"]:
+    if opening > 0 and allowed * worth < instrument["min_notional"] * instrument["rate"]:
         return 0, (_BELOW_MIN_NOTIONAL if reason == _NONE else reason)
     return allowed, reason
 

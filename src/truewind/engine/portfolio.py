@@ -19,7 +19,7 @@ from truewind.engine.acting import position_of
 from truewind.engine.engine import Engine
 from truewind.engine.merge import CLOSE, SYMBOL, Timeline
 from truewind.engine.state import ACCOUNT_FIELD
-from truewind.errors import StrategyError, TruewindError, suggest
+from truewind.errors import ConfigError, StrategyError, TruewindError, suggest
 from truewind.execution.simulated.valuation import settle
 from truewind.portfolio.worth import coordinate, exposure
 from truewind.strategies.base import Strategy
@@ -184,6 +184,11 @@ class PortfolioEngine(Engine):
     """An `Engine` for the members of a `Team`."""
 
     def __init__(self, timeline: Timeline, instruments: Any, team: Team, **settings: Any) -> None:
+        if settings.get("rates"):
+            raise ConfigError(
+                f"Several strategies trade in the account's currency only, not {', '.join(settings['rates'])}",
+                remedy="Run those by themselves, or change account.currency",
+            )
         super().__init__(timeline, instruments, team, owners=len(team.members), **settings)
         self.team = team
         for member in team.members:

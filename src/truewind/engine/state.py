@@ -6,18 +6,20 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from truewind.domain.account import ACCOUNT, SIZING
-from truewind.domain.clock import NEVER
+from truewind.domain.clock import NEVER, iso
 from truewind.domain.due import DUE, DueKind
 from truewind.domain.fill import FILL
 from truewind.domain.instrument import Instrument, Kind, currency_precision, filters_row, instrument_row
 from truewind.domain.order import ORDER, ORDER_EVENT
 from truewind.domain.position import CROSS, POSITION
 from truewind.domain.signal import FOLLOWING, SIGNAL, Want
+from truewind.domain.terms import RATE
 from truewind.engine.acting import MOST_ORDERS
 from truewind.engine.merge import Timeline
 from truewind.errors import ConfigError
 from truewind.numerics.exact import SAFE_INT64
 from truewind.numerics.jit import COMPILED
+from truewind.portfolio.conversion import apply_rates
 from truewind.portfolio.expiry import CLOSE_ONLY_US
 from truewind.portfolio.margin import Margin, MarginSettings, refresh_terms
 from truewind.portfolio.state import ARRAYS, DTYPES, OPEN, WORDS
@@ -41,12 +43,13 @@ class State:
         limits: np.ndarray,
         dues: Mapping[str, np.ndarray],
         margin: Margin | None = None,
+        rates: Mapping[str, np.ndarray] | None = None,
         *,
         owners: int = 1,
         buffer_rows: int | None = None,
     ) -> None:
         for instrument in instruments:
-            if instrument.currency != currency:
+            if instrument.currency != currency and (instrument.inverse or instrument.symbol not in (rates or {})):
                 raise ConfigError(
                     f"{instrument.id} is settled in {instrument.currency}, the account is in {currency}",
                     remedy="Trade instruments of one settlement currency, or change account.currency",
@@ -64,8 +67,8 @@ class State:
                 f"Cash of {cash:g} {currency} does not fit the ledger, which counts {self.scale} units to one",
                 remedy=f"Start with less than {SAFE_INT64 / self.scale:g} {currency}, and more than nothing",
             )
-        self.instruments = np.concatenate([instrument_row(instrument) for instrument in instruments])
-        self.rules = np.concatenate([filters_row(instrument) for instrument in instruments])
+        self.instruments = np.concatenate([instrument_row(instrument, currency) for instrument in instruments])
+        self.rules = np.concatenate([filters_row(instrument, currency) for instrument in instruments])
         margin = margin or MarginSettings().terms(instruments, {}, float(costs[0]["leverage"]))
         self.margins, self.tiers, self.fees = margin.margins, margin.tiers, margin.fees
         if not len(self.fees):
@@ -78,6 +81,8 @@ class State:
         for low, high in (("low_at", "high_at"), ("mark_low_at", "mark_high_at"), ("safe_low", "safe_high")):
             self.positions[low], self.positions[high] = -np.inf, np.inf
         self.positions["close"] = self.positions["mark"] = np.nan
+        self.positions["entry_rate"] = 1.0
+        self.rates = _by_time(instruments, rates or {}, int(timeline.times[0][0]))
         self.dues = self._lay_dues(
             instruments, [dues.get(instrument.symbol, np.zeros(0, DUE)) for instrument in instruments]
         )
@@ -110,6 +115,9 @@ class State:
         self.counters = self.account.view(np.int64).data
         self._words = np.zeros(WORDS, np.int64)
         self._publish()
+        self.account["rates_at"] = NEVER
+        if len(self.rates):
+            apply_rates(self.handle, start)
         weakref.finalize(self, OPEN.pop, self.handle, None)
 
     def _lay_dues(self, instruments: Sequence[Instrument], tables: Sequence[np.ndarray]) -> np.ndarray:
@@ -177,3 +185,19 @@ class State:
             self.fills = np.zeros(need, FILL)
             self.events = np.zeros(need, ORDER_EVENT)
             self._publish()
+
+
+def _by_time(instruments: Sequence[Instrument], rates: Mapping[str, np.ndarray], start: int) -> np.ndarray:
+    """The RATE rows of all symbols by time. Raises ConfigError where none is known at `start`."""
+    parts = [np.zeros(0, RATE)]
+    for index, instrument in enumerate(instruments):
+        rows = rates.get(instrument.symbol, parts[0])
+        if instrument.symbol in rates and (not len(rows) or rows[0]["ts"] > start):
+            raise ConfigError(
+                f"No rate of {instrument.currency} is known when {instrument.id} begins, at {iso(start)}",
+                remedy="Import earlier bars of the rate, or start later",
+            )
+        parts.append(rows.copy())
+        parts[-1]["symbol"] = index
+    found = np.concatenate(parts)
+    return found[np.argsort(found["ts"], kind="stable")]

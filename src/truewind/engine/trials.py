@@ -24,10 +24,10 @@ from truewind.execution.simulated.lifecycle import FLUSH
 from truewind.numerics.jit import kernel
 from truewind.numerics.performance import day_index
 from truewind.portfolio.margin import Margin
-from truewind.portfolio.state import account_of, equity_of, fills_of
+from truewind.portfolio.state import account_of, equity_of, fills_of, instruments_of
 
 _BUFFER_ROWS = 1024  # small enough to stay in the processor's cache
-_LIQUIDATION, _SPLIT = FillKind.LIQUIDATION, FillKind.SPLIT
+_LIQUIDATION, _SPLIT, _FEE = FillKind.LIQUIDATION, FillKind.SPLIT, FillKind.FEE
 _CLOSED, _FILLS, _LIQUIDATIONS = 0, 1, 2
 _NO_VARIATION = 1e-14  # as in numerics.performance
 _EVERY_DAY = 365
@@ -84,14 +84,16 @@ class Bench:
         sizing: Any,
         dues: Mapping[str, np.ndarray],
         margin: Margin | None = None,
+        rates: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         self._timeline, self._days, self._cash = timeline, days, cash
         self._state = State(
-            instruments, timeline, cash, currency, costs, limits, dues, margin, buffer_rows=_BUFFER_ROWS
+            instruments, timeline, cash, currency, costs, limits, dues, margin, rates, buffer_rows=_BUFFER_ROWS
         )
         self._state.sizing[:] = sizing.record(self._state.scale)
         self._first = {
-            name: getattr(self._state, name).copy() for name in ("positions", "account", "following", "margins")
+            name: getattr(self._state, name).copy()
+            for name in ("positions", "account", "following", "margins", "instruments")
         }
         self._held = np.zeros(len(instruments), HELD)
         self._at = np.zeros(1, np.int64)
@@ -144,14 +146,15 @@ def tally(state: int, counts: Any) -> None:
     money, fills = account_of(state), fills_of(state)
     for i in range(money["fills"]):
         fill = fills[i]
-        if fill["lots"] == 0 or fill["kind"] == _SPLIT:
+        if fill["lots"] == 0 or fill["kind"] == _SPLIT or fill["kind"] == _FEE:
             continue
         counts[_FILLS] += 1
         if fill["kind"] == _LIQUIDATION:
             counts[_LIQUIDATIONS] += 1
         after = fill["position"]
         before = after - fill["side"] * fill["lots"]
-        if before != 0 and (after == 0 or (after > 0) != (before > 0)):
+        step = instruments_of(state)[fill["symbol"]]["step"]
+        if abs(before) >= step and (abs(after) < step or (after > 0) != (before > 0)):
             counts[_CLOSED] += 1
     money["fills"] = 0
     money["events"] = 0

@@ -17,6 +17,7 @@ from truewind.domain.fill import FillKind
 from truewind.errors import LedgerError
 from truewind.numerics.exact import SAFE_INT64, mul_div
 from truewind.numerics.jit import kernel
+from truewind.portfolio.conversion import note_entry
 from truewind.portfolio.state import account_of, fills_of, instruments_of, margins_of, positions_of
 from truewind.portfolio.worth import gains_with_price, worth_of
 
@@ -71,6 +72,8 @@ def book_fill(
     else:
         opened = gains * notional
     fee = mul_div(notional, fee_rate, RATE_SCALE)
+    if instrument["rate"] != position["entry_rate"] and opened != 0:
+        note_entry(state, leg, position["cost"] - released, opened)
     after = held + side * lots
     if after != 0 and (held == 0 or (held > 0) != (after > 0)):
         position["opened_ts"] = ts

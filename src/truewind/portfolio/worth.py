@@ -15,7 +15,20 @@ from truewind.numerics.jit import kernel
 
 @kernel(inline=True)
 def worth_of(ticks: int, lots: int, instrument: Any) -> int:
-    """Worth of `lots` ≥ 0 at `ticks` > 0, rounded once; -1 if it does not fit 64 bits."""
+    """Worth of `lots` ≥ 0 at `ticks` > 0 in the account's currency; -1 if it does not fit 64 bits.
+
+    Rounded once; in another currency than the account's a second time, when it is converted.
+    """
+    if instrument["rate"] != 1.0:
+        own = own_worth(ticks, lots, instrument)
+        worth = own * instrument["rate"]
+        return -1 if own < 0 or worth > SAFE_INT64 else int(np.floor(worth + 0.5))
+    return own_worth(ticks, lots, instrument)
+
+
+@kernel(inline=True)
+def own_worth(ticks: int, lots: int, instrument: Any) -> int:
+    """`worth_of` in the currency that the instrument is settled in."""
     if instrument["inverse"]:
         # mul_div wants a result below 2**62 and a divisor below 2**52; either is passed only by absurd orders.
         if ticks <= 0 or not fits(ticks, instrument["unit_den"], 2048):

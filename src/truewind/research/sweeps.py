@@ -202,7 +202,7 @@ class _Market:
             raise ConfigError(
                 "A sweep runs on bars of one length", remedy="Leave data.inner_timeframe out, or run single backtests"
             )
-        self.source: Replay = replay(lake, data, {}, settings.financing)
+        self.source: Replay = replay(lake, data, {}, *settings.valued)
         self.timeline = self.source.timeline
         self.days: Days = days_of(self.timeline)
         self.rows = len(self.timeline)
@@ -284,6 +284,7 @@ def _run(
                 margin=settings.margin_terms(instruments),
                 sizing=settings.sizing,
                 dues=market.source.dues,
+                rates=market.source.rates,
             )
             local.others = others
         return local.bench  # type: ignore[no-any-return]

@@ -13,6 +13,7 @@ from truewind.domain.order import TRANSITIONS, Event, Reason
 from truewind.execution.simulated.lifecycle import change_order, end_order
 from truewind.numerics.exact import to_ticks
 from truewind.numerics.jit import kernel
+from truewind.portfolio.conversion import converted
 from truewind.portfolio.corporate import cash_in_lieu, dividend, split
 from truewind.portfolio.financing import borrow_collateral, borrow_fee, swap
 from truewind.portfolio.ledger import book_fill, book_funding, book_payment, book_split
@@ -67,7 +68,7 @@ def meet_due(state: int, leg: int, due: Any, price: int, row: int) -> None:
     ts, kind, amount, other = due["ts"], due["kind"], due["amount"], due["other"]
     if kind == _SPLIT:
         kept, _, fraction, released = split(lots, position["cost"], amount, other)
-        paid = cash_in_lieu(fraction, other, price, instrument)
+        paid = converted(state, position["symbol"], cash_in_lieu(fraction, other, price, instrument))
         if lots != 0:
             book_split(state, ts, row, leg, price, kept, released, paid)
         share_split(state, leg, amount, other, paid)
@@ -94,9 +95,10 @@ def meet_due(state: int, leg: int, due: Any, price: int, row: int) -> None:
         return
     paid_as, payment = _PAID_DIVIDEND, 0
     if kind == _DIVIDEND:
-        payment = dividend(lots, amount, other, instrument)
+        payment = converted(state, position["symbol"], dividend(lots, amount, other, instrument))
     elif kind == _SWAP:
-        paid_as, payment = _PAID_SWAP, swap(lots, amount if lots > 0 else other, SWAP_SCALE, 1, instrument)
+        own = swap(lots, amount if lots > 0 else other, SWAP_SCALE, 1, instrument)
+        paid_as, payment = _PAID_SWAP, converted(state, position["symbol"], own)
     elif lots < 0:
         at = price * instrument["tick_num"] / instrument["tick_den"]
         collateral = round(borrow_collateral(at, abs(lots) * instrument["worth"]))

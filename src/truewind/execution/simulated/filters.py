@@ -11,7 +11,7 @@ from truewind.domain.order import Reason
 from truewind.numerics.exact import to_price
 from truewind.numerics.jit import kernel
 from truewind.portfolio.tiers import notional_allowed
-from truewind.portfolio.worth import worth_of
+from truewind.portfolio.worth import own_worth
 
 _NONE, _BAD_PRICE, _NO_PRICE = int(Reason.NONE), int(Reason.BAD_PRICE), int(Reason.NO_PRICE)
 _BELOW_MIN_PRICE, _ABOVE_MAX_PRICE = int(Reason.BELOW_MIN_PRICE), int(Reason.ABOVE_MAX_PRICE)
@@ -71,7 +71,7 @@ def check_notional(rule: Any, instrument: Any, lots: int, price: int, market: bo
 
     Reduce-only orders are exempt from the minimum (error -4164 says so). Returns a Reason.
     """
-    worth = worth_of(price, lots, instrument)
+    worth = own_worth(price, lots, instrument)
     if worth < 0:
         return _ABOVE_MAX_NOTIONAL
     if worth < rule["min_notional"] and not reduce_only and (rule["market_min_notional"] or not market):

@@ -31,6 +31,7 @@ from truewind.execution.simulated.valuation import equity_now, mark_at, settle, 
 from truewind.numerics.draws import uniform
 from truewind.numerics.exact import to_price, to_ticks
 from truewind.numerics.jit import kernel
+from truewind.portfolio.conversion import apply_rates
 from truewind.portfolio.margin import refresh_terms
 from truewind.portfolio.state import (
     account_of,
@@ -359,6 +360,8 @@ def happen(state: int, k: int) -> int:
     if times[1][k] >= money["terms_at"]:
         money["terms_at"] = refresh_terms(margins_of(state), tiers_of(state), fees_of(state), times[1][k])
         money["bounded"] = -1
+    if times[0][k] >= money["rates_at"]:
+        apply_rates(state, times[0][k])
     position["close"] = prices[0][k]
     position["left"] = lots_on_offer(state, k)
     mark_at(state, symbol, marks[0][k])  # what margin is reckoned at inside the bar

@@ -85,13 +85,13 @@ def set_bounds(state: int) -> None:
         position["mark_low_at"] = position["safe_low"]
         position["mark_high_at"] = position["safe_high"]
         position["wake"] = 1 if position["safe_low"] >= position["safe_high"] else 0
-        position["due_at"] = position["changes_at"]
+        position["due_at"] = min(position["changes_at"], account["rates_at"])
     for leg in range(len(positions)):
         if positions[leg]["lots"] != 0:
             symbol = positions[leg]["symbol"]
             position = positions[symbol]
             if position["next_due"] < position["last_due"]:
-                position["due_at"] = dues[position["next_due"]]["ts"]
+                position["due_at"] = min(position["due_at"], dues[position["next_due"]]["ts"])
             if instruments[symbol]["can_short"]:
                 position["due_at"] = min(position["due_at"], account["terms_at"])
     for j in range(account["orders"]):
