@@ -14,6 +14,7 @@ from truewind.domain.clock import iso
 from truewind.domain.instrument import Instrument
 from truewind.errors import ValidationError
 from truewind.market.recordings.chain import Chain, Verdict
+from truewind.market.recordings.differences import as_differences
 from truewind.market.recordings.rows import LEVEL, QUOTE, SNAPSHOT, TRADE
 from truewind.numerics.book import Book
 
@@ -31,7 +32,8 @@ class Gap(msgspec.Struct, frozen=True):
 
 class BookEvents(NamedTuple):
     """events: BOOK_EVENT rows sorted by ts_event, trades before levels at equal times, levels in the order of their
-    ids. ids: of each row the message's final update id, a trade's number, 0 for CLEAR.
+    ids; of a snapshot that comes while the book stands the levels that it changes. ids: of each row the message's final
+    update id, a trade's number, 0 for CLEAR.
 
     unused: depth messages that no snapshot reaches. rounded: quantities that were no whole lots (orders from before the
     lot size changed); the part of a lot is left out.
@@ -59,7 +61,7 @@ def assemble(table: pl.DataFrame, instrument: Instrument) -> BookEvents:
             remedy="Read it together with the file before it, which holds the snapshot",
         )
     other = np.flatnonzero((kinds == TRADE) | (kinds == QUOTE))
-    events, ids = _events(table, depth, taken, other, (sides, ticks, lots))
+    events, ids = as_differences(*_events(table, depth, taken, other, (sides, ticks, lots)))
     return BookEvents(events, ids, taken.gaps, taken.unused, rounded)
 
 
@@ -181,8 +183,9 @@ class _Taken(msgspec.Struct):
 
 
 def _follow(depth: _Depth) -> _Taken:
-    """Join snapshots and updates by the venue's rules."""
+    """Join snapshots and updates by the venue's rules. Where there are only snapshots, each of them is the book."""
     chain = Chain()
+    chain.is_numbered = not bool(depth.is_snapshot.all())
     taken = _Taken([], [], [], [], 0)
     waiting: list[int] = []
     ts, first, final, previous = (column.tolist() for column in (depth.ts, depth.first, depth.final, depth.previous))

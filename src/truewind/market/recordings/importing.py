@@ -82,7 +82,7 @@ class BookImport:
         written = self.lake.write(key, table)
         if not refused.is_empty():
             self.lake.quarantine(key, refused)
-        assumed = [] if self.venue else [f"venue {venue}: by the shape of its update ids, or the file's name"]
+        assumed = [] if self.venue else [f"venue {venue}: by the shape of its messages, or the file's name"]
         if judged.clock_us:
             assumed.append(
                 f"the recorder's clock was {-(judged.latency_us - (self.base_latency_us or 0)) / _MS:g} ms behind the "

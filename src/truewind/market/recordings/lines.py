@@ -13,12 +13,14 @@ _HFTBACKTEST = re.compile(rb"(\d{19}) (\{.*)")
 # cryptofeed's raw data: `<seconds>: <json>` received, `<url> -> <seconds>: <json>` answered; opened and sent lines
 # (`<-`, `<->`) carry no market data.
 _CRYPTOFEED = re.compile(rb"(?:\S+?symbol=(?P<symbol>[^&\s]+)\S* -> )?(?P<seconds>\d{10}(?:\.\d+)?): (?P<json>[\[{].*)")
+# Frames as they came, one a line, without the time of receipt.
+_BARE = re.compile(rb'\{"topic":.*')
 _ASIDE = re.compile(rb"\S+ (?:<-|<->|->) ")
 _PROBE, _PROBED_LINES = 1 << 20, 64
 
 
 class Line(msgspec.Struct, frozen=True, gc=False):
-    """One payload. symbol: named by the request that it answers, "" if it was streamed."""
+    """One payload. recv_us: −1 if the file does not say. symbol: named by the request it answers, "" if streamed."""
 
     recv_us: int
     payload: bytes
@@ -31,7 +33,7 @@ def is_recording(member: Member) -> bool:
     if member.encoding is not Encoding.TEXT:
         return False
     for text in member.data[:_PROBE].splitlines()[:_PROBED_LINES]:
-        if _HFTBACKTEST.match(text) or _CRYPTOFEED.match(text):
+        if _HFTBACKTEST.match(text) or _CRYPTOFEED.match(text) or _BARE.match(text):
             return True
         if text.strip() and not _ASIDE.match(text):
             return False
@@ -47,6 +49,8 @@ def lines(member: Member) -> Iterator[Line]:
             whole, _, part = found["seconds"].partition(b".")
             recv_us = int(whole) * 1_000_000 + int(part[:6].ljust(6, b"0"))
             yield Line(recv_us, found["json"], (found["symbol"] or b"").decode(), number)
+        elif _BARE.fullmatch(text):
+            yield Line(-1, text, "", number)
         elif text.strip() and not _ASIDE.match(text):
             raise FormatError(
                 f"{member.label}, line {number}: neither `<ns> <json>` nor `<seconds>: <json>`",

@@ -11,10 +11,10 @@ from truewind.domain.instrument import Instrument
 from truewind.errors import EmptyRangeError, FormatError
 from truewind.market.files.container import Member, find_files, members
 from truewind.market.files.names import read_names
-from truewind.market.recordings import depth_csv
+from truewind.market.recordings import binance, bybit, depth_csv, hyperliquid
 from truewind.market.recordings.assemble import Gap, assemble
-from truewind.market.recordings.binance import Decoder
 from truewind.market.recordings.lines import is_recording, lines
+from truewind.market.recordings.messages import Decoder
 from truewind.market.recordings.rows import SCHEMA, judge
 
 
@@ -70,16 +70,28 @@ def read_raw(member: Member) -> RawBook:
         own = pl.col("symbol") == rows["symbol"].value_counts(sort=True)["symbol"][0]
         venue = found.venue or _venue(member, rows)
         return RawBook(member.label, found.name, venue, rows.filter(own), rows.filter(~own), {})
-    decoder = Decoder()
+    decoder: Decoder | None = None
     for line in lines(member):
+        decoder = decoder or _decoder(line.payload)
         decoder.add(line, member.label)
+    decoder = decoder or binance.Decoder()
     rows = decoder.messages.rows()
     streamed = rows["symbol"].unique().to_list()
     known = [symbol for symbol in streamed if symbol]
     named = known[0] if len(known) == 1 else read_names(member.names, member.folders).symbol
     if named:
         rows = rows.with_columns(pl.col("symbol").replace("", named))
-    return RawBook(member.label, "binance_streams", _venue(member, rows), rows, rows.clear(), decoder.others)
+    venue = decoder.venue or _venue(member, rows)
+    return RawBook(member.label, decoder.format, venue, rows, rows.clear(), decoder.others)
+
+
+def _decoder(payload: bytes) -> Decoder:
+    """Whose streams a recording holds, by its first payload. Bybit answers subscriptions before anything else."""
+    if payload.startswith(b'{"channel":'):
+        return hyperliquid.Decoder()
+    if payload.startswith((b'{"topic":', b'{"success":', b'{"ret_code":')):
+        return bybit.Decoder()
+    return binance.Decoder()
 
 
 def _venue(member: Member, rows: pl.DataFrame) -> str:
@@ -97,8 +109,8 @@ def _venue(member: Member, rows: pl.DataFrame) -> str:
 def read_recording(
     paths: Iterable[str | Path], instrument: Instrument, *, base_latency_us: int | None = None
 ) -> Recording:
-    """Read files of raw market data of one instrument: Binance's streams (hftbacktest's collector, cryptofeed) and
-    tables of depth (`recordings.depth_csv`).
+    """Read files of raw market data of one instrument: streams of Binance, Bybit and Hyperliquid (from
+    hftbacktest's collector or cryptofeed, of Bybit also bare frames) and tables of depth (`recordings.depth_csv`).
 
     Several files are one recording, whatever their order (a new file at midnight, replies in a file of their own).
     base_latency_us: needed where the recorder's clock was behind the venue's, so that things seem to be known before
@@ -136,7 +148,7 @@ def _members(paths: Iterable[str | Path]) -> Iterator[Member]:
         for member in members(path):
             if not is_recording(member) and depth_csv.layout(member) is None:
                 raise FormatError(
-                    f"{member.label} is neither a recording of Binance's streams nor a table of depth",
+                    f"{member.label} is neither a recording of streams that are known nor a table of depth",
                     remedy="Give a recording of hftbacktest's collector or of cryptofeed (line 1 decides)",
                     path=member.path,
                 )
