@@ -129,6 +129,7 @@ def build(
     funding: Mapping[str, Sequence[tuple[int, float, float]]] | None = None,
     dues: Mapping[str, np.ndarray] | None = None,
     rates: Mapping[str, np.ndarray] | None = None,
+    collateral: Any = None,
     marks: Sequence[Candle] | Mapping[str, Any] | None = None,
     indices: Sequence[Candle] | Mapping[str, Any] | None = None,
     journal: Any = None,
@@ -161,6 +162,7 @@ def build(
         margin=margin.terms(traded, {}, leverage) if isinstance(margin, MarginSettings) else margin,
         dues={symbol: in_order(*(table[symbol] for table in (rows, dues or {}) if symbol in table)) for symbol in made},
         rates=rates,
+        collateral=collateral,
         journal=journal,
     )
 

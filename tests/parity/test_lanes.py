@@ -16,7 +16,7 @@ from truewind.domain.fill import FillKind
 from truewind.domain.instrument import Kind
 from truewind.domain.order import Event, OrderType, Reason
 from truewind.domain.signal import FLAT, HOLD, NAN, Signal, Want
-from truewind.domain.terms import RATE
+from truewind.domain.terms import COLLATERAL, RATE
 from truewind.engine.compiled import CompiledEngine, Program, build
 from truewind.engine.engine import Engine
 from truewind.engine.merge import merge
@@ -24,6 +24,7 @@ from truewind.engine.state import State
 from truewind.engine.trials import Bench, days_of
 from truewind.errors import StrategyError
 from truewind.numerics import performance
+from truewind.portfolio.collateral import Collateral
 from truewind.risk.gate import RiskSettings
 from truewind.strategies.base import SignalStrategy, Strategy
 from truewind.strategies.crypto.breakout import Breakout
@@ -78,6 +79,16 @@ def changing(market, seed):
     rows["ts"][1:] = np.sort(random.integers(times[0], times[-1], 29))
     rows["rate"] = np.round(random.uniform(0.8, 1.25, 30), 4)
     return {instruments[0].symbol: rows}
+
+
+def backed(market, seed):
+    """Two units of a coin beside the cash, worth about 1,000 each, with a haircut of a tenth."""
+    assets = np.zeros(2, COLLATERAL)
+    assets["unit"], assets["index"] = 1e8, 1.0
+    assets["balance"][1], assets["bid_buffer"][1], assets["exchange_bid_buffer"][1] = 2 * 10**8, 0.1, 0.1
+    (rates,) = changing(market, seed + 1).values()
+    rates["symbol"], rates["rate"] = -2, 1_000.0 * rates["rate"]
+    return Collateral(assets, rates)
 
 
 def account(cash=10_000.0, leverage=20.0, rough=False, **limits):
@@ -238,9 +249,9 @@ def test_random_strategies_do_the_same_in_both_lanes(params, sizing, seed, symbo
     market = world(seed, symbols, wild=wild)
     limits = {"max_drawdown": 0.3} if halts else {}
     rates = changing(market, seed) if abroad else None
-    slow, fast = both(
-        lambda: Scatter(**params), market, sizing, rates=rates, **account(cash=3_000.0, rough=rough, **limits)
-    )  # fmt: skip
+    beside = backed(market, seed) if abroad and seed % 3 == 0 else None
+    money = account(cash=3_000.0, rough=rough, **limits)
+    slow, fast = both(lambda: Scatter(**params), market, sizing, rates=rates, collateral=beside, **money)  # fmt: skip
     assert_same(slow, fast)
     kinds = set(slow.fills["kind"].tolist())
     event(f"liquidated: {FillKind.LIQUIDATION in kinds}, funding: {FillKind.FUNDING in kinds}")

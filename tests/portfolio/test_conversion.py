@@ -9,11 +9,15 @@ from hypothesis import strategies as st
 from scripted import MINUTE, flat, free, perpetual, play, spot
 from truewind.analytics.trades import round_trips
 from truewind.backtest import tables
-from truewind.backtest.rates import RateSettings, rates_of_exchange
+from truewind.backtest.rates import AssetSettings, RateSettings, collateral_of, rates_of_exchange
+from truewind.backtest.run import load_config
 from truewind.domain.clock import parse_ts_us
 from truewind.domain.due import DueKind, due_rows
-from truewind.domain.terms import RATE
+from truewind.domain.fill import FillKind
+from truewind.domain.terms import COLLATERAL, RATE
 from truewind.errors import ConfigError
+from truewind.portfolio.collateral import Collateral
+from truewind.portfolio.ledger import postings
 from truewind.portfolio.margin import MarginSettings
 from truewind.storage.lake import Lake
 from truewind.storage.schema import SeriesKey
@@ -142,3 +146,66 @@ def test_a_run_begins_with_a_known_rate_or_not_at_all() -> None:
     coin = perpetual("BTCUSD", base="BTC", quote="USD", settle="BTC")
     with pytest.raises(ConfigError, match="is settled in BTC"):
         play({"BTCUSD": [flat(100)] * 3}, {}, instruments=[coin], currency="USD", rates=rates((0, 1.0)))
+
+
+def coins(amount: float, haircut: float, *known: tuple[float, float]) -> Collateral:
+    """So many coins beside the dollars, and what one is worth from these minutes on."""
+    assets = np.zeros(2, COLLATERAL)
+    assets["unit"], assets["index"] = (100.0, 1e8), 1.0
+    assets["balance"][1] = round(amount * 1e8)
+    assets["bid_buffer"][1] = assets["exchange_bid_buffer"][1] = haircut
+    (rows,) = rates(*known).values()
+    rows["symbol"] = -2
+    return Collateral(assets, rows)
+
+
+def test_coins_are_margin_at_their_rate_less_the_haircut() -> None:
+    """2 coins at 1,000 $ less 5 % are 1,900 $, and 1,710 at 900 $. With 1,000 $ cash and no leverage 29 can be held
+    at 100 $, and of 30 one is not sent."""
+    about, beside = perpetual("DAX", base="DAX", quote="USD", tick="0.01", lot="1"), coins(2, 0.05, (0, 1000), (3, 900))
+    settings = {"instruments": [about], "currency": "USD", "cash": 1_000.0, "leverage": 1.0, "gate_leverage": 1.0}
+    engine = play({"DAX": [flat(100)] * 5}, {0: lambda s: s.buy(30)}, collateral=beside, **settings)
+    assert engine.fills["lots"].tolist() == [29]
+    assert engine.equity.tolist() == [2_900, 2_900, 2_900, 2_710, 2_710]
+    assert play({"DAX": [flat(100)] * 5}, {0: lambda s: s.buy(30)}, **settings).fills["lots"].tolist() == [10]
+
+
+def test_a_debt_is_paid_by_selling_coins() -> None:
+    """1,000 $ lost and 500 more: at 1,000 $ less 5 % that is 0.52631579 of a coin; 1.47368421 stay: 1,400 $."""
+    about, beside = perpetual("DAX", base="DAX", quote="USD", tick="0.01", lot="1"), coins(2, 0.05, (0, 1000))
+    engine = play(
+        {"DAX": [flat(100), flat(100), flat(25), flat(25), flat(25)]},
+        {0: lambda s: s.buy(20), 2: lambda s: s.close()},
+        instruments=[about], currency="USD", cash=1_000.0, leverage=20.0, collateral=beside,
+    )  # fmt: skip
+    assert engine.fills["kind"].tolist() == [FillKind.TRADE, FillKind.TRADE, FillKind.EXCHANGE]
+    assert engine.fills["realised"].tolist() == [0, -1_500 * UNIT, 500 * UNIT]
+    assert engine.state.assets["balance"].tolist()[1] == 200_000_000 - 52_631_579
+    assert engine.equity[-1] == pytest.approx(1_400.0, abs=0.011)
+    books = postings(engine.fills, engine.state.instruments)
+    assert books.group_by("fill").agg(pl.col("amount").sum())["amount"].to_list() == [0, 0, 0]
+    assert books.filter(pl.col("account") == "collateral")["amount"].to_list() == [-500 * UNIT]
+
+
+def test_collateral_comes_from_the_config_and_the_lake(tmp_path) -> None:
+    """Half a coin at 3,000 less a fifth: 1,200. Without a rate, or on isolated margin, it is refused."""
+    lake, start = Lake(tmp_path / "lake"), parse_ts_us("2024-01-01T02:00")
+    bars(lake, "binance", "ETHUSD", [3000.0] * 5)
+    held = {"ETH": AssetSettings(amount=0.5, haircut=0.2)}
+    found, keys = collateral_of(lake, held, "binance", "USD", {}, start, start)
+    assert found.assets["balance"].tolist() == [0, 50_000_000]
+    assert [str(key) for key in keys] == ["binance ETHUSD bars 1h"]
+    found = found._replace(rates=coins(1, 0, (0, 3000)).rates)
+    about = perpetual("DAX", base="DAX", quote="USD")
+    engine = play(
+        {"DAX": [flat(100)] * 2}, {}, instruments=[about], currency="USD", cash=1_000.0, collateral=found
+    )  # fmt: skip
+    assert engine.equity.tolist() == [2_200.0, 2_200.0]
+    with pytest.raises(ConfigError, match="No rate of ETH is known"):
+        collateral_of(lake, held, "binance", "USD", {}, parse_ts_us("2024-01-01"), start)
+    config = {
+        "name": "x", "data": {"venue": "v", "symbols": "A", "timeframe": "1h"}, "strategy": {"path": "a:B"},
+        "account": {"collateral": {"ETH": {"amount": 1}}}, "margin": {"mode": "isolated"},
+    }  # fmt: skip
+    with pytest.raises(ConfigError, match="cross positions"):
+        load_config(config)

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from truewind import features
 from truewind.backtest.dues import FinancingSettings, falling_due
-from truewind.backtest.rates import Rates, RateSettings, rates_of_exchange
+from truewind.backtest.rates import AssetSettings, Rates, RateSettings, collateral_of, rates_of_exchange
 from truewind.config import Settings
 from truewind.domain.calendar import calendar
 from truewind.domain.clock import iso, parse_ts_us
@@ -21,6 +21,7 @@ from truewind.domain.timeframe import DAY_US, timeframe_us
 from truewind.engine.merge import Timeline, merge, merge_trades
 from truewind.engine.nested import nest
 from truewind.errors import ConfigError, EmptyRangeError, UnknownSeriesError
+from truewind.portfolio.collateral import Collateral, no_collateral
 from truewind.storage.lake import Lake
 from truewind.storage.schema import SeriesKey
 from truewind.storage.snapshot import Snapshot
@@ -102,6 +103,7 @@ class Replay(NamedTuple):
     snapshot: Snapshot
     warnings: list[str]
     rates: dict[str, np.ndarray]
+    collateral: Collateral
 
 
 def replay(
@@ -111,9 +113,11 @@ def replay(
     financing: FinancingSettings = NOTHING,
     currency: str = "",
     chosen: Mapping[str, RateSettings] | None = None,
+    held: Mapping[str, AssetSettings] | None = None,
 ) -> Replay:
     """Read everything that `data` asks for. reads: field name → feature spec; financing: what falls due;
-    currency: the account's, if instruments are to be valued in it; chosen: the series of its rates of exchange.
+    currency: the account's, if instruments are to be valued in it; chosen: the series of its rates of exchange;
+    held: its other currencies.
 
     Raises UnknownSeriesError, EmptyRangeError or ConfigError, and FeatureError for a spec that does not exist.
     """
@@ -149,12 +153,14 @@ def replay(
     warnings += _ended(rows, length, dues)
     spans = [(int(columns["ts"][0]), int(columns["ts"][-1]) + length) for columns in rows.values()]
     first, last = min(spans)[0], max(span[1] for span in spans)
-    rates = Rates({}, [])
+    rates, backing = Rates({}, []), no_collateral()
     if currency:
         rates = rates_of_exchange(lake, instruments, currency, chosen or {}, first, last)
-    keys += rates.keys
+        backing, more = collateral_of(lake, held or {}, data.venue, currency, chosen or {}, first, last)
+        keys += rates.keys + more
     if not length:
-        return Replay(merge_trades(rows), instruments, dues, lake.snapshot(_once(keys)), warnings, rates.rows)
+        tape = merge_trades(rows)
+        return Replay(tape, instruments, dues, lake.snapshot(_once(keys)), warnings, rates.rows, backing)
     walked, step = rows, length
     if data.inner_timeframe:
         step = timeframe_us(data.inner_timeframe)
@@ -173,7 +179,7 @@ def replay(
             warnings.append(
                 f"{lost} bars of {data.timeframe} were not decided on: no {data.inner_timeframe} bars lead to them"
             )
-    return Replay(timeline, instruments, dues, lake.snapshot(_once(keys)), warnings, rates.rows)
+    return Replay(timeline, instruments, dues, lake.snapshot(_once(keys)), warnings, rates.rows, backing)
 
 
 def _once(keys: Sequence[SeriesKey]) -> list[SeriesKey]:

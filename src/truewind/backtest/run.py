@@ -28,7 +28,7 @@ from truewind.backtest import tables
 from truewind.backtest.book_run import BookJob
 from truewind.backtest.dues import FinancingSettings
 from truewind.backtest.folder import code_version, make_folder, new_run_id, utc, wall, write, write_json, write_table
-from truewind.backtest.rates import RateSettings
+from truewind.backtest.rates import AssetSettings, RateSettings
 from truewind.backtest.replay import DataSettings, named, replay
 from truewind.config import Settings, dump, override, parse, read_yaml, to_yaml
 from truewind.domain.calendar import calendar
@@ -80,13 +80,14 @@ class AccountSettings(Settings):
     """cash: what the account starts with, in `currency`. leverage: initial margin is notional ÷ leverage.
 
     rates: for instruments settled in other currencies, the bars that say what these are worth, by currency; left out:
-    the pair, as the lake has it.
+    the pair, as the lake has it. collateral: other currencies that it has, which count as margin.
     """
 
     cash: float = Field(default=10_000.0, gt=0.0, le=1e12)
     currency: str = "USDT"
     leverage: float = Field(default=10.0, ge=1.0, le=20.0)
     rates: dict[str, RateSettings] = Field(default_factory=dict)
+    collateral: dict[str, AssetSettings] = Field(default_factory=dict)
 
 
 class BacktestSettings(Settings):
@@ -124,6 +125,8 @@ class BacktestSettings(Settings):
             if set(member.symbols) - set(self.data.symbols):
                 unknown = ", ".join(sorted(set(member.symbols) - set(self.data.symbols)))
                 raise ValueError(f"strategy {member.name} wants {unknown}, which data.symbols does not name")
+        if self.account.collateral and (self.margin.mode == "isolated" or self.data.kind == "book" or self.strategies):
+            raise ValueError("collateral in other currencies backs one strategy's cross positions, on bars or trades")
         if self.strategies and (self.lane == "compiled" or self.data.kind == "book"):
             raise ValueError("several strategies run in the event lane, on bars or trades")
         if self.data.kind == "book" and (self.costs.fees, self.costs.fee_currency) != ("fixed", "settled"):
@@ -147,9 +150,9 @@ class BacktestSettings(Settings):
         return self
 
     @property
-    def valued(self) -> tuple[FinancingSettings, str, dict[str, RateSettings]]:
+    def valued(self) -> tuple[FinancingSettings, str, dict[str, RateSettings], dict[str, AssetSettings]]:
         """What `replay` needs for what falls due, and to value the account."""
-        return self.financing, self.account.currency, self.account.rates
+        return self.financing, self.account.currency, self.account.rates, self.account.collateral
 
     def margin_terms(self, instruments: Sequence[Instrument]) -> Margin:
         """What margin goes by for these instruments, with the tiers that their venue has published."""
@@ -307,6 +310,7 @@ class BarJob:
             margin=settings.margin_terms(instruments),
             dues=source.dues,
             rates=source.rates,
+            collateral=source.collateral,
         )
         self.lane = "compiled" if isinstance(self.engine, CompiledEngine) else "event"
 
@@ -336,12 +340,18 @@ def _write_results(run_dir: Path, engine: Engine, settings: BacktestSettings) ->
     multipliers = {i.symbol: float(i.multiplier) for i in engine.instruments if i.multiplier != 1}
     inverse = {i.symbol for i in engine.instruments if i.inverse}
     steps = {i.symbol: float(i.order_step) for i in engine.instruments if i.order_step}
-    trades = round_trips(tables.in_account_money(fills, engine), orders, last, multipliers, inverse, steps)
-    benchmark = tables.benchmark_table(engine, settings.account.cash)
-    year = max(calendar(instrument.calendar).days_per_year for instrument in engine.instruments)
-    summary = summarise(
-        equity, trades, fills, orders, initial=settings.account.cash, days_per_year=year, benchmark=benchmark
+    trades = round_trips(
+        tables.in_account_money(fills, engine).filter(pl.col("kind") != "exchange"),
+        orders,
+        last,
+        multipliers,
+        inverse,
+        steps,
     )
+    start = float(engine.state.account[0]["start"]) / engine.state.scale
+    benchmark = tables.benchmark_table(engine, start)
+    year = max(calendar(instrument.calendar).days_per_year for instrument in engine.instruments)
+    summary = summarise(equity, trades, fills, orders, initial=start, days_per_year=year, benchmark=benchmark)
     written = {
         "equity": equity, "trades": trades, "fills": fills, "orders": orders, "benchmark": benchmark,
         "candles": tables.candles_table(timeline),

@@ -27,6 +27,7 @@ _FILL_KINDS = {
     FillKind.SPLIT: "split",
     FillKind.SETTLEMENT: "settlement",
     FillKind.FEE: "fee",
+    FillKind.EXCHANGE: "exchange",
 }
 _FILLED = (int(Event.FILL), int(Event.PARTIAL_FILL))
 _TERMINAL = [

@@ -11,7 +11,8 @@ import numpy as np
 # let through any more. marked: the run has mark prices of its own. terms_at: when some symbol's tiers or fees change
 # next. booked: fills and payments so far. bounded: how many of them there were when the safe marks were reckoned; -1:
 # reckon them anew. owner: the strategy that is speaking. allocation: what of the account's equity it may use (0 … 1).
-# next_rate: row of the table of rates that comes next, and rates_at when.
+# next_rate: row of the table of rates that comes next, and rates_at when. collateral: what other currencies of the
+# account count for. start: equity before the first row.
 ACCOUNT = np.dtype(
     [
         ("cash", np.int64),
@@ -39,6 +40,8 @@ ACCOUNT = np.dtype(
         ("allocation", np.float64),
         ("next_rate", np.int64),
         ("rates_at", np.int64),
+        ("collateral", np.int64),
+        ("start", np.int64),
         ("carry", np.int64),
     ],
     align=True,

@@ -36,6 +36,7 @@ class FillKind:
     SPLIT = 7  # lots: by how many the holding changed; `notional` is what was paid out for a fraction of a lot
     SETTLEMENT = 8  # the contract ended, what was held was closed
     FEE = 9  # part of what was just bought, given away as its fee: sold at its price, all proceeds are `fee`
+    EXCHANGE = 10  # as FUNDING: other currencies of the account were sold for a debt in its own
 
 
 # One fill (or payment) as kernels book it. Integers: ticks, lots and ledger units.

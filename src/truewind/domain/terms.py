@@ -33,8 +33,24 @@ class TierTable(NamedTuple):
 # What one account pays from `since` (µs) on; rates in 1e-8 of the notional, negative for a rebate.
 FEE = np.dtype([("since", np.int64), ("maker", np.int64), ("taker", np.int64)], align=True)
 
-# A currency's worth in the account's, from `ts` on, for the symbol that is settled in it.
+# A currency's worth in the account's, from `ts` on, for the symbol that is settled in it; −1 − i for COLLATERAL row i.
 RATE = np.dtype([("ts", np.int64), ("symbol", np.int64), ("rate", np.float64)], align=True)
+
+# One currency of the account. index: dollars per whole unit; unit: ledger units of one whole unit. Buffers are
+# fractions. threshold: the debt in ledger units (≥ 0) from which it is exchanged.
+COLLATERAL = np.dtype(
+    [
+        ("balance", np.int64),
+        ("threshold", np.int64),
+        ("unit", np.float64),
+        ("index", np.float64),
+        ("bid_buffer", np.float64),
+        ("ask_buffer", np.float64),
+        ("exchange_bid_buffer", np.float64),
+        ("exchange_ask_buffer", np.float64),
+    ],
+    align=True,
+)
 
 # One tier in force from `since` (µs), for notionals in (floor, cap], in ledger units; rate in 1e-8; leverage: the most
 # that is allowed. The tiers of one symbol lie together, ordered by since, then floor.

@@ -30,6 +30,7 @@ from truewind.execution.simulated.matching import process
 from truewind.execution.simulated.quiet import scan
 from truewind.execution.simulated.valuation import settle
 from truewind.numerics.exact import to_ticks
+from truewind.portfolio.collateral import Collateral
 from truewind.portfolio.ledger import RATE_SCALE, prove
 from truewind.portfolio.margin import Margin
 from truewind.strategies.base import Strategy
@@ -44,7 +45,7 @@ class Engine:
 
     cash in `currency`; costs, limits: COSTS and LIMITS records; margin: see `MarginSettings.terms`, left out: its
     defaults at the costs' leverage; dues: DUE rows by symbol; rates: RATE rows by symbol of those
-    that are not settled in `currency`.
+    that are not settled in `currency`; collateral: what other currencies the account has.
     After `run`: `events` and `fills` (structured arrays), `equity` (float64, currency, one value a row).
     """
 
@@ -61,6 +62,7 @@ class Engine:
         margin: Margin | None = None,
         dues: Mapping[str, np.ndarray] | None = None,
         rates: Mapping[str, np.ndarray] | None = None,
+        collateral: Collateral | None = None,
         journal: Journal | None = None,
         owners: int = 1,
     ) -> None:
@@ -70,7 +72,7 @@ class Engine:
         timeline.row_type(strategy.bar_fields())  # refuses a field that does not exist before anything is done
         self.currency = currency
         self.state = State(
-            instruments, timeline, cash, currency, costs, limits, dues or {}, margin, rates, owners=owners
+            instruments, timeline, cash, currency, costs, limits, dues or {}, margin, rates, collateral, owners=owners
         )
         self.symbols = [instrument.symbol for instrument in instruments]
         self._handle = self.state.handle

@@ -19,6 +19,7 @@ from truewind.engine.merge import Timeline
 from truewind.errors import ConfigError
 from truewind.numerics.exact import SAFE_INT64
 from truewind.numerics.jit import COMPILED
+from truewind.portfolio.collateral import Collateral, no_collateral
 from truewind.portfolio.conversion import apply_rates
 from truewind.portfolio.expiry import CLOSE_ONLY_US
 from truewind.portfolio.margin import Margin, MarginSettings, refresh_terms
@@ -44,6 +45,7 @@ class State:
         dues: Mapping[str, np.ndarray],
         margin: Margin | None = None,
         rates: Mapping[str, np.ndarray] | None = None,
+        collateral: Collateral | None = None,
         *,
         owners: int = 1,
         buffer_rows: int | None = None,
@@ -82,7 +84,9 @@ class State:
             self.positions[low], self.positions[high] = -np.inf, np.inf
         self.positions["close"] = self.positions["mark"] = np.nan
         self.positions["entry_rate"] = 1.0
-        self.rates = _by_time(instruments, rates or {}, int(timeline.times[0][0]))
+        backed = collateral or no_collateral()
+        self.assets = backed.assets.copy()
+        self.rates = _by_time(instruments, rates or {}, backed.rates, int(timeline.times[0][0]))
         self.dues = self._lay_dues(
             instruments, [dues.get(instrument.symbol, np.zeros(0, DUE)) for instrument in instruments]
         )
@@ -118,6 +122,8 @@ class State:
         self.account["rates_at"] = NEVER
         if len(self.rates):
             apply_rates(self.handle, start)
+        self.account["equity"] = self.account["peak"] = units + self.account["collateral"]
+        self.account["start"] = units + self.account["collateral"]
         weakref.finalize(self, OPEN.pop, self.handle, None)
 
     def _lay_dues(self, instruments: Sequence[Instrument], tables: Sequence[np.ndarray]) -> np.ndarray:
@@ -187,11 +193,13 @@ class State:
             self._publish()
 
 
-def _by_time(instruments: Sequence[Instrument], rates: Mapping[str, np.ndarray], start: int) -> np.ndarray:
+def _by_time(
+    instruments: Sequence[Instrument], rates: Mapping[str, np.ndarray], others: np.ndarray, start: int
+) -> np.ndarray:
     """The RATE rows of all symbols by time. Raises ConfigError where none is known at `start`."""
-    parts = [np.zeros(0, RATE)]
+    parts = [others]
     for index, instrument in enumerate(instruments):
-        rows = rates.get(instrument.symbol, parts[0])
+        rows = rates.get(instrument.symbol, np.zeros(0, RATE))
         if instrument.symbol in rates and (not len(rows) or rows[0]["ts"] > start):
             raise ConfigError(
                 f"No rate of {instrument.currency} is known when {instrument.id} begins, at {iso(start)}",

@@ -23,6 +23,7 @@ from truewind.errors import LedgerError
 from truewind.execution.simulated.lifecycle import FLUSH
 from truewind.numerics.jit import kernel
 from truewind.numerics.performance import day_index
+from truewind.portfolio.collateral import Collateral
 from truewind.portfolio.margin import Margin
 from truewind.portfolio.state import account_of, equity_of, fills_of, instruments_of
 
@@ -85,16 +86,28 @@ class Bench:
         dues: Mapping[str, np.ndarray],
         margin: Margin | None = None,
         rates: Mapping[str, np.ndarray] | None = None,
+        collateral: Collateral | None = None,
     ) -> None:
-        self._timeline, self._days, self._cash = timeline, days, cash
+        self._timeline, self._days = timeline, days
         self._state = State(
-            instruments, timeline, cash, currency, costs, limits, dues, margin, rates, buffer_rows=_BUFFER_ROWS
+            instruments,
+            timeline,
+            cash,
+            currency,
+            costs,
+            limits,
+            dues,
+            margin,
+            rates,
+            collateral,
+            buffer_rows=_BUFFER_ROWS,
         )
         self._state.sizing[:] = sizing.record(self._state.scale)
         self._first = {
             name: getattr(self._state, name).copy()
-            for name in ("positions", "account", "following", "margins", "instruments")
+            for name in ("positions", "account", "following", "margins", "instruments", "assets")
         }
+        self._start = float(self._state.account[0]["start"]) / self._state.scale
         self._held = np.zeros(len(instruments), HELD)
         self._at = np.zeros(1, np.int64)
         self._counts = np.zeros(3, np.int64)
@@ -122,7 +135,7 @@ class Bench:
         closed, fills, liquidations = self._counts.tolist()
         return Figures(
             final_equity=final,
-            net_return=final / self._cash - 1.0,
+            net_return=final / self._start - 1.0,
             sharpe=sharpe,
             max_drawdown=fall,
             trades=closed,
@@ -166,7 +179,7 @@ def measure(
 ) -> tuple[float, float, float]:
     """Final equity, annualised Sharpe ratio of daily returns and deepest drawdown, as in `numerics.performance`."""
     equity = equity_of(state)
-    initial = float(account_of(state)["initial"])
+    initial = float(account_of(state)["start"])
     peak, fall = initial, 0.0
     for i in range(len(moments)):
         worth = equity[moments[i]]

@@ -6,27 +6,24 @@ A debt beyond the currency's threshold is exchanged away: the other balances are
 the narrower auto-exchange buffers. Multi-assets mode knows cross margin only.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from truewind.domain.terms import COLLATERAL, RATE
 from truewind.numerics.jit import kernel
 
-# One currency of the account. index: dollars per whole unit; unit: ledger units of one whole unit. Buffers are
-# fractions. threshold: the debt in ledger units (≥ 0) from which it is exchanged.
-COLLATERAL = np.dtype(
-    [
-        ("balance", np.int64),
-        ("threshold", np.int64),
-        ("unit", np.float64),
-        ("index", np.float64),
-        ("bid_buffer", np.float64),
-        ("ask_buffer", np.float64),
-        ("exchange_bid_buffer", np.float64),
-        ("exchange_ask_buffer", np.float64),
-    ],
-    align=True,
-)
+
+class Collateral(NamedTuple):
+    """The account's currencies as COLLATERAL rows, its own first, and the RATE rows of the others by time."""
+
+    assets: np.ndarray
+    rates: np.ndarray
+
+
+def no_collateral() -> Collateral:
+    """Of an account in one currency."""
+    return Collateral(np.zeros(0, COLLATERAL), np.zeros(0, RATE))
 
 
 @kernel

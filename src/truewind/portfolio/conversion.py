@@ -10,22 +10,45 @@ import math
 
 from truewind.domain.clock import NEVER
 from truewind.numerics.jit import kernel
-from truewind.portfolio.state import account_of, instruments_of, positions_of, rates_of
+from truewind.portfolio.collateral import collateral_value
+from truewind.portfolio.state import account_of, assets_of, instruments_of, positions_of, rates_of
 
 
 @kernel
 def apply_rates(state: int, ts: int) -> None:
     """Value every symbol at its rate known at `ts`."""
     money, rates, instruments = account_of(state), rates_of(state), instruments_of(state)
+    assets = assets_of(state)
     row = money["next_rate"]
     while row < len(rates) and rates[row]["ts"] <= ts:
-        instrument = instruments[rates[row]["symbol"]]
-        instrument["rate"] = rates[row]["rate"]
-        instrument["worth"] = instrument["own_worth"] * instrument["rate"]
+        symbol = rates[row]["symbol"]
+        if symbol < 0:
+            assets[-1 - symbol]["index"] = rates[row]["rate"]
+        else:
+            instrument = instruments[symbol]
+            instrument["rate"] = rates[row]["rate"]
+            instrument["worth"] = instrument["own_worth"] * instrument["rate"]
         row += 1
     money["next_rate"] = row
     money["rates_at"] = rates[row]["ts"] if row < len(rates) else NEVER
     money["bounded"] = -1
+    value_collateral(state)
+
+
+@kernel
+def value_collateral(state: int) -> None:
+    """What the account's other currencies count for, at their latest rates and with their haircuts."""
+    assets, worth = assets_of(state), 0.0
+    for i in range(1, len(assets)):
+        worth += collateral_value(assets[i], assets[i]["balance"])
+    if len(assets) > 0:
+        account_of(state)["collateral"] = math.floor(worth * assets[0]["unit"])
+
+
+@kernel(inline=True)
+def backing(state: int) -> int:
+    """Ledger units that stand behind cross positions: cash, and what other currencies count for."""
+    return int(account_of(state)["cash"] + account_of(state)["collateral"])
 
 
 @kernel

@@ -22,7 +22,7 @@ from truewind.portfolio.state import account_of, fills_of, instruments_of, margi
 from truewind.portfolio.worth import gains_with_price, worth_of
 
 RATE_SCALE = 100_000_000  # rates are integers of 1e-8: 0.05 % is 50_000
-_FUNDING, _INSURANCE, _SPLIT = FillKind.FUNDING, FillKind.INSURANCE, FillKind.SPLIT
+_FUNDING, _INSURANCE, _SPLIT, _EXCHANGE = FillKind.FUNDING, FillKind.INSURANCE, FillKind.SPLIT, FillKind.EXCHANGE
 
 
 @kernel
@@ -142,7 +142,7 @@ def book_payment(state: int, ts: int, row: int, leg: int, kind: int, price: int,
     elif kind == _INSURANCE:
         position["realised"] += payment
         money["realised"] += payment
-    else:
+    elif kind != _EXCHANGE:
         position["carry"] += payment
         money["carry"] += payment
     side = 1 if position["lots"] > 0 else -1
@@ -251,6 +251,7 @@ PAYMENTS = {
     FillKind.DIVIDEND: "dividends",
     FillKind.BORROW: "borrowing",
     FillKind.SWAP: "swaps",
+    FillKind.EXCHANGE: "collateral",
 }
 
 

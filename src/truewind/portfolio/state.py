@@ -18,7 +18,7 @@ from truewind.domain.instrument import INSTRUMENT
 from truewind.domain.order import ORDER, ORDER_EVENT
 from truewind.domain.position import POSITION
 from truewind.domain.signal import FOLLOWING, SIGNAL
-from truewind.domain.terms import FEE, MARGIN, RATE, TIER
+from truewind.domain.terms import COLLATERAL, FEE, MARGIN, RATE, TIER
 from truewind.numerics import memory
 from truewind.numerics.jit import COMPILED, kernel
 
@@ -28,14 +28,14 @@ ARRAYS = (
     *("mark_open", "mark_high", "mark_low", "mark_close", "index_open", "index_high", "index_low", "index_close"),
     *("volumes", "equity", "dues", "instruments", "positions", "account"),
     *("orders", "fills", "events", "costs", "limits", "sizing", "signal", "following"),
-    *("margins", "tiers", "rules", "shares", "fees", "rates"),
+    *("margins", "tiers", "rules", "shares", "fees", "rates", "assets"),
 )
 WORDS = 2 * len(ARRAYS)
 _LAYOUTS: tuple[Any, ...] = (
     *(3 * [np.int64] + 4 * [np.float64] + 8 * [np.float64]),
     *(np.float64, np.float64, DUE, INSTRUMENT, POSITION, ACCOUNT),
     *(ORDER, FILL, ORDER_EVENT, COSTS, LIMITS, SIZING, SIGNAL, FOLLOWING),
-    *(MARGIN, TIER, FILTERS, POSITION, FEE, RATE),
+    *(MARGIN, TIER, FILTERS, POSITION, FEE, RATE, COLLATERAL),
 )
 DTYPES = {name: np.dtype(layout) for name, layout in zip(ARRAYS, _LAYOUTS, strict=True)}
 # Where kernels run as plain Python there are no addresses: the arrays by handle.
@@ -218,6 +218,12 @@ if COMPILED:
         w = words_at(state, WORDS)
         return array_at(w[68], w[69], RATE)
 
+    @kernel(inline=True)
+    def assets_of(state: int) -> Any:
+        """COLLATERAL rows: the account's currency, then the others that it holds; none if it holds no others."""
+        w = words_at(state, WORDS)
+        return array_at(w[70], w[71], COLLATERAL)
+
 else:
 
     def prefetch_row(state: int, k: int) -> None:
@@ -238,4 +244,5 @@ else:
     positions_of, account_of, orders_of, fills_of = map(_finder, ARRAYS[19:23])
     events_of, costs_of, limits_of, sizing_of = map(_finder, ARRAYS[23:27])
     signal_of, following_of, margins_of, tiers_of = map(_finder, ARRAYS[27:31])
-    rules_of, shares_of, fees_of, rates_of = map(_finder, ARRAYS[31:35])
+    rules_of, shares_of, fees_of = map(_finder, ARRAYS[31:34])
+    rates_of, assets_of = _finder("rates"), _finder("assets")

@@ -285,6 +285,7 @@ def _run(
                 sizing=settings.sizing,
                 dues=market.source.dues,
                 rates=market.source.rates,
+                collateral=market.source.collateral,
             )
             local.others = others
         return local.bench  # type: ignore[no-any-return]

@@ -17,6 +17,7 @@ from truewind.execution.simulated.lifecycle import (
 from truewind.execution.simulated.valuation import symbol_at
 from truewind.numerics.exact import to_price
 from truewind.numerics.jit import kernel
+from truewind.portfolio.conversion import backing
 from truewind.portfolio.fees import book_base_fee, takes_base, whole_steps
 from truewind.portfolio.ledger import RATE_SCALE, book_fill
 from truewind.portfolio.margin import cross_equity, cross_wallet, notional_at, unrealised
@@ -64,7 +65,7 @@ def check_leg(state: int, leg: int, lots: int, price: float) -> int:
     if instrument["can_short"] and notional > allowed:
         return _LEVERAGE_LIMIT
     required = 0.0
-    free = cross_equity(cross_wallet(account_of(state)["cash"], positions), positions, instruments)
+    free = cross_equity(cross_wallet(backing(state), positions), positions, instruments)
     for other in range(len(positions)):
         position = positions[other]
         if other != leg and position["lots"] != 0 and position["wallet"] == CROSS:

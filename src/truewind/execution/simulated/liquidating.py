@@ -16,6 +16,7 @@ from truewind.execution.simulated.lifecycle import end_order
 from truewind.execution.simulated.quiet import is_safe
 from truewind.numerics.exact import mul_div, to_ticks
 from truewind.numerics.jit import kernel
+from truewind.portfolio.conversion import backing
 from truewind.portfolio.ledger import RATE_SCALE, book_fill, book_payment, charge
 from truewind.portfolio.liquidation import clear, lots_to_liquidate, lots_to_lower_tier
 from truewind.portfolio.margin import (
@@ -65,7 +66,7 @@ def in_danger(state: int, symbol: int, at: float) -> bool:
             equity = position["wallet"] + unrealised(position, instruments[symbol], at)
             danger = danger or equity <= leg_maintenance(position, instruments, margins, tiers) + _HAIR * abs(equity)
     if cross:
-        equity = cross_equity(cross_wallet(account_of(state)["cash"], positions), positions, instruments)
+        equity = cross_equity(cross_wallet(backing(state), positions), positions, instruments)
         required = cross_maintenance(positions, instruments, margins, tiers)
         danger = danger or equity <= required + _HAIR * (abs(equity) + required)
     set_mark(symbol, before, positions, len(instruments))
@@ -95,7 +96,7 @@ def danger_ahead(state: int, symbol: int, opening: float, high: float, low: floa
         if not in_danger(state, symbol, low if position["lots"] > 0 else high):
             continue
         if position["wallet"] == CROSS:
-            wallet = cross_wallet(account_of(state)["cash"], positions)
+            wallet = cross_wallet(backing(state), positions)
             below, above = liquidation_prices(wallet, symbol, positions, instruments, margins, tiers)
             if below != below and above != above:
                 below = above = opening
@@ -142,7 +143,7 @@ def liquidate(state: int, leg: int, mark: float, ts: int, row: int) -> None:
         equity = position["wallet"] + unrealised(position, instrument, mark)
         if not isolated:
             others = cross_maintenance(positions, instruments, margins, tiers) - own
-            equity = cross_equity(cross_wallet(money["cash"], positions), positions, instruments)
+            equity = cross_equity(cross_wallet(money["cash"] + money["collateral"], positions), positions, instruments)
         loss = terms["liquidation_fee"] / RATE_SCALE + abs(price / reference - 1.0)
         least = lots_to_liquidate(equity, others, position, mark, loss, instrument, terms, tiers)
         lots = max(1, least, lots_to_lower_tier(position, mark, instrument, terms, tiers))
@@ -156,7 +157,7 @@ def liquidate(state: int, leg: int, mark: float, ts: int, row: int) -> None:
     if isolated:
         balance = wallet + int(booked["realised"])
     else:
-        balance = cross_wallet(money["cash"], positions)
+        balance = cross_wallet(money["cash"] + money["collateral"], positions)
         for other in range(len(positions)):
             if positions[other]["wallet"] == CROSS and positions[other]["lots"] != 0:
                 charge(state, leg, fee)  # the account lives on; what else it holds backs it

@@ -32,6 +32,7 @@ from truewind.numerics.draws import uniform
 from truewind.numerics.exact import to_price, to_ticks
 from truewind.numerics.jit import kernel
 from truewind.portfolio.conversion import apply_rates
+from truewind.portfolio.debts import settle_debt
 from truewind.portfolio.margin import refresh_terms
 from truewind.portfolio.state import (
     account_of,
@@ -375,6 +376,7 @@ def happen(state: int, k: int) -> int:
         pay_dues(state, times[1][k], k, symbol)
     if working > 0:
         tidy(state, symbol, times[1][k], k)
+    settle_debt(state, times[1][k], k)
     position["close"] = prices[3][k]
     mark_at(state, symbol, marks[3][k])
     money["equity"] = equity_now(state)

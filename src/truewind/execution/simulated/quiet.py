@@ -152,7 +152,7 @@ def set_safe_marks(state: int) -> None:
             margined = True
     if not margined:
         return
-    wallet = cross_wallet(account["cash"], positions)
+    wallet = cross_wallet(account["cash"] + account["collateral"], positions)
     share = cross_share(wallet, positions, instruments, margins, tiers)
     for leg in range(len(positions)):
         own = positions[leg]

@@ -42,7 +42,7 @@ def equity_now(state: int) -> float:
     """Equity in ledger units at the last known marks, summed afresh."""
     instruments = instruments_of(state)
     positions = positions_of(state)
-    owned = account_of(state)["cash"]
+    owned = account_of(state)["cash"] + account_of(state)["collateral"]
     worth = 0.0
     for leg in range(len(positions)):
         position = positions[leg]
@@ -75,11 +75,11 @@ def settle_alone(state: int, first: int, upto: int) -> None:
     only["mark"], only["close"] = closes[-1], prices_of(state)[3][upto - 1]
     lots = only["lots"]
     if lots == 0:
-        worth = float(money["cash"])
+        worth = float(money["cash"] + money["collateral"])
         for i in range(len(equity)):
             equity[i] = worth
         return
-    held, owned = exposure(lots, instrument), float(money["cash"] - only["cost"])
+    held, owned = exposure(lots, instrument), float(money["cash"] + money["collateral"] - only["cost"])
     if instrument["inverse"]:
         for i in range(len(equity)):
             equity[i] = owned + held / closes[i]
