@@ -136,6 +136,14 @@ def test_a_run_by_hand(tmp_path, lake):
     assert kinds == ["start", "fill", "report", "stop"]
 
 
+def test_fees_by_the_venues_dated_tables(tmp_path, lake):
+    """USD-M in August 2024, VIP 0: 0.05 % of 30.04 to take, 0.02 % of 9.99 twice to rest."""
+    result = run(config(tmp_path, costs={"fees": "venue"}), lake=lake, runs=tmp_path / "runs")
+    assert result.fills["fee"].sum() == pytest.approx(0.0005 * 30.04 + 0.0002 * 19.98)
+    with pytest.raises(ConfigError, match="fee_currency"):
+        run(config(tmp_path, costs={"fee_currency": "received"}), lake=lake)
+
+
 def test_equal_runs_leave_equal_files(tmp_path, lake):
     """All files but run.json, byte by byte; and figures of less than a day are not stretched to a year."""
     first, second = (run(config(tmp_path), lake=lake, runs=tmp_path / "runs") for _ in range(2))

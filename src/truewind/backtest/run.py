@@ -129,8 +129,8 @@ class BacktestSettings(Settings):
             raise ValueError("collateral in other currencies backs one strategy's cross positions, on bars or trades")
         if self.strategies and (self.lane == "compiled" or self.data.kind == "book"):
             raise ValueError("several strategies run in the event lane, on bars or trades")
-        if self.data.kind == "book" and (self.costs.fees, self.costs.fee_currency) != ("fixed", "settled"):
-            raise ValueError("a run on an order book pays costs.maker_fee and costs.taker_fee, as fixed and settled")
+        if self.data.kind == "book" and self.costs.fee_currency == "received":
+            raise ValueError("a run on an order book pays its fees in the settlement currency: costs.fee_currency")
         return self
 
     @property
