@@ -328,7 +328,7 @@ class BookLane:
                 state.handle, row, int(Report.EXPIRED), end, end, int(order["ticks"]), left, 0, int(Reason.END_OF_DATA)
             )
         store.drain()
-        fills, reports = np.concatenate(store.fills), np.concatenate(store.reports)
+        fills, reports = _joined(store.fills, FILL), _joined(store.reports, REPORT)
         account, positions = state.arrays["account"], state.arrays["positions"]
         if account[0]["overflow"] == 2:
             raise LedgerError("An order left its life cycle: a bug in the matching kernels")
@@ -354,18 +354,21 @@ class _Store:
 
     def __init__(self, state: BookState, journal: Journal | None) -> None:
         self.state, self.journal = state, journal
-        self.fills: list[np.ndarray] = [np.zeros(0, FILL)]
-        self.reports: list[np.ndarray] = [np.zeros(0, REPORT)]
+        self.fills: list[np.ndarray] = []
+        self.reports: list[np.ndarray] = []
 
     def drain(self) -> None:
         """Keep what the buffers hold, and give the kernels new ones: cheaper than copying."""
         arrays, money = self.state.arrays, self.state.arrays["account"][0]
         for name, used, kept in (("fills", "fills", self.fills), ("reports", "events", self.reports)):
             rows = arrays[name][: money[used]]
+            if not len(rows):
+                continue
             kept.append(rows)
-            if self.journal is not None and len(rows):
+            if self.journal is not None:
                 self.journal.rows(name.removesuffix("s"), rows)
-            arrays[name] = np.zeros_like(arrays[name])
+            # Not zeros_like, which writes the zeros: these pages the system clears as they are used.
+            arrays[name] = np.zeros(len(arrays[name]), arrays[name].dtype)
             money[used] = 0
         self.state.publish()
 
@@ -387,6 +390,11 @@ class _Store:
             if book.is_nearly_full:
                 book.grow()
         state.publish()
+
+
+def _joined(parts: list[np.ndarray], layout: np.dtype) -> np.ndarray:
+    """The parts as one array; a single one as it is."""
+    return parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0, layout), *parts])
 
 
 def check_events(events: np.ndarray, instrument: Instrument) -> None:
