@@ -385,6 +385,7 @@ class BookState:
         positions = np.zeros(legs, POSITION)
         positions["wallet"] = 0 if margins[0]["isolated"] else CROSS
         positions["close"] = positions["mark"] = np.nan
+        positions["entry_rate"] = 1.0
         samples = (end - start) // sample_us + 2 if sample_us else 1
         self.arrays: dict[str, np.ndarray] = {
             **{name: np.zeros(1) for name in state.ARRAYS},
