@@ -130,6 +130,7 @@ def build(
     dues: Mapping[str, np.ndarray] | None = None,
     rates: Mapping[str, np.ndarray] | None = None,
     collateral: Any = None,
+    settling: Any = None,
     marks: Sequence[Candle] | Mapping[str, Any] | None = None,
     indices: Sequence[Candle] | Mapping[str, Any] | None = None,
     journal: Any = None,
@@ -163,6 +164,7 @@ def build(
         dues={symbol: in_order(*(table[symbol] for table in (rows, dues or {}) if symbol in table)) for symbol in made},
         rates=rates,
         collateral=collateral,
+        settling=settling,
         journal=journal,
     )
 

@@ -15,13 +15,14 @@ from truewind.config import Settings
 from truewind.domain.calendar import calendar
 from truewind.domain.clock import iso, parse_ts_us
 from truewind.domain.due import DueKind
-from truewind.domain.instrument import Instrument
+from truewind.domain.instrument import Instrument, Kind
 from truewind.domain.market import Bar
 from truewind.domain.timeframe import DAY_US, timeframe_us
 from truewind.engine.merge import Timeline, merge, merge_trades
 from truewind.engine.nested import nest
 from truewind.errors import ConfigError, EmptyRangeError, UnknownSeriesError
 from truewind.portfolio.collateral import Collateral, no_collateral
+from truewind.portfolio.settlement import settling_days
 from truewind.storage.lake import Lake
 from truewind.storage.schema import SeriesKey
 from truewind.storage.snapshot import Snapshot
@@ -104,6 +105,22 @@ class Replay(NamedTuple):
     warnings: list[str]
     rates: dict[str, np.ndarray]
     collateral: Collateral
+
+    def settling(self) -> np.ndarray:
+        """SETTLING rows of the days in this timeline. Raises ConfigError for what is not settled some days later."""
+        for instrument in self.instruments:
+            if instrument.kind is not Kind.EQUITY:
+                raise ConfigError(
+                    f"{instrument.id} is no share: what it brings is there at once",
+                    remedy="Leave account.settled_only out",
+                )
+        market = calendar(self.instruments[0].calendar)
+        opened, row = self.timeline.times[0], 0
+        ends: list[int] = []
+        while row < len(opened):  # a day without a row was a holiday
+            ends.append(market.day_end_us(int(opened[row])))
+            row = int(np.searchsorted(opened, ends[-1]))
+        return settling_days(np.array(ends), market.zone)
 
 
 def replay(

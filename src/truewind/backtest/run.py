@@ -81,6 +81,7 @@ class AccountSettings(Settings):
 
     rates: for instruments settled in other currencies, the bars that say what these are worth, by currency; left out:
     the pair, as the lake has it. collateral: other currencies that it has, which count as margin.
+    settled_only: shares are paid for with settled money only, as in a US cash account (T+3, T+2, T+1 by date).
     """
 
     cash: float = Field(default=10_000.0, gt=0.0, le=1e12)
@@ -88,6 +89,7 @@ class AccountSettings(Settings):
     leverage: float = Field(default=10.0, ge=1.0, le=20.0)
     rates: dict[str, RateSettings] = Field(default_factory=dict)
     collateral: dict[str, AssetSettings] = Field(default_factory=dict)
+    settled_only: bool = False
 
 
 class BacktestSettings(Settings):
@@ -311,6 +313,7 @@ class BarJob:
             dues=source.dues,
             rates=source.rates,
             collateral=source.collateral,
+            settling=source.settling() if settings.account.settled_only else None,
         )
         self.lane = "compiled" if isinstance(self.engine, CompiledEngine) else "event"
 

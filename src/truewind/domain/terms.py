@@ -52,6 +52,9 @@ COLLATERAL = np.dtype(
     align=True,
 )
 
+# A day of trading: sales until its end (`until`, µs, excluded) are paid for at `settles`; amount: what they brought.
+SETTLING = np.dtype([("until", np.int64), ("settles", np.int64), ("amount", np.int64)], align=True)
+
 # One tier in force from `since` (µs), for notionals in (floor, cap], in ledger units; rate in 1e-8; leverage: the most
 # that is allowed. The tiers of one symbol lie together, ordered by since, then floor.
 TIER = np.dtype(

@@ -45,7 +45,8 @@ class Engine:
 
     cash in `currency`; costs, limits: COSTS and LIMITS records; margin: see `MarginSettings.terms`, left out: its
     defaults at the costs' leverage; dues: DUE rows by symbol; rates: RATE rows by symbol of those
-    that are not settled in `currency`; collateral: what other currencies the account has.
+    that are not settled in `currency`; collateral: what other currencies the account has;
+    settling: SETTLING rows, if money from sales may only be spent once it has come in.
     After `run`: `events` and `fills` (structured arrays), `equity` (float64, currency, one value a row).
     """
 
@@ -63,6 +64,7 @@ class Engine:
         dues: Mapping[str, np.ndarray] | None = None,
         rates: Mapping[str, np.ndarray] | None = None,
         collateral: Collateral | None = None,
+        settling: np.ndarray | None = None,
         journal: Journal | None = None,
         owners: int = 1,
     ) -> None:
@@ -72,7 +74,18 @@ class Engine:
         timeline.row_type(strategy.bar_fields())  # refuses a field that does not exist before anything is done
         self.currency = currency
         self.state = State(
-            instruments, timeline, cash, currency, costs, limits, dues or {}, margin, rates, collateral, owners=owners
+            instruments,
+            timeline,
+            cash,
+            currency,
+            costs,
+            limits,
+            dues or {},
+            margin,
+            rates,
+            collateral,
+            settling,
+            owners=owners,
         )
         self.symbols = [instrument.symbol for instrument in instruments]
         self._handle = self.state.handle

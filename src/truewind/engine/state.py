@@ -13,7 +13,7 @@ from truewind.domain.instrument import Instrument, Kind, currency_precision, fil
 from truewind.domain.order import ORDER, ORDER_EVENT
 from truewind.domain.position import CROSS, POSITION
 from truewind.domain.signal import FOLLOWING, SIGNAL, Want
-from truewind.domain.terms import RATE
+from truewind.domain.terms import RATE, SETTLING
 from truewind.engine.acting import MOST_ORDERS
 from truewind.engine.merge import Timeline
 from truewind.errors import ConfigError
@@ -46,6 +46,7 @@ class State:
         margin: Margin | None = None,
         rates: Mapping[str, np.ndarray] | None = None,
         collateral: Collateral | None = None,
+        settling: np.ndarray | None = None,
         *,
         owners: int = 1,
         buffer_rows: int | None = None,
@@ -86,6 +87,7 @@ class State:
         self.positions["entry_rate"] = 1.0
         backed = collateral or no_collateral()
         self.assets = backed.assets.copy()
+        self.settling = np.zeros(0, SETTLING) if settling is None else settling.copy()
         self.rates = _by_time(instruments, rates or {}, backed.rates, int(timeline.times[0][0]))
         self.dues = self._lay_dues(
             instruments, [dues.get(instrument.symbol, np.zeros(0, DUE)) for instrument in instruments]

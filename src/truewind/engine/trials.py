@@ -87,6 +87,7 @@ class Bench:
         margin: Margin | None = None,
         rates: Mapping[str, np.ndarray] | None = None,
         collateral: Collateral | None = None,
+        settling: np.ndarray | None = None,
     ) -> None:
         self._timeline, self._days = timeline, days
         self._state = State(
@@ -100,12 +101,13 @@ class Bench:
             margin,
             rates,
             collateral,
+            settling,
             buffer_rows=_BUFFER_ROWS,
         )
         self._state.sizing[:] = sizing.record(self._state.scale)
         self._first = {
             name: getattr(self._state, name).copy()
-            for name in ("positions", "account", "following", "margins", "instruments", "assets")
+            for name in ("positions", "account", "following", "margins", "instruments", "assets", "settling")
         }
         self._start = float(self._state.account[0]["start"]) / self._state.scale
         self._held = np.zeros(len(instruments), HELD)

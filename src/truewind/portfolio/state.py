@@ -18,7 +18,7 @@ from truewind.domain.instrument import INSTRUMENT
 from truewind.domain.order import ORDER, ORDER_EVENT
 from truewind.domain.position import POSITION
 from truewind.domain.signal import FOLLOWING, SIGNAL
-from truewind.domain.terms import COLLATERAL, FEE, MARGIN, RATE, TIER
+from truewind.domain.terms import COLLATERAL, FEE, MARGIN, RATE, SETTLING, TIER
 from truewind.numerics import memory
 from truewind.numerics.jit import COMPILED, kernel
 
@@ -29,6 +29,7 @@ ARRAYS = (
     *("volumes", "equity", "dues", "instruments", "positions", "account"),
     *("orders", "fills", "events", "costs", "limits", "sizing", "signal", "following"),
     *("margins", "tiers", "rules", "shares", "fees", "rates", "assets"),
+    "settling",
 )
 WORDS = 2 * len(ARRAYS)
 _LAYOUTS: tuple[Any, ...] = (
@@ -36,6 +37,7 @@ _LAYOUTS: tuple[Any, ...] = (
     *(np.float64, np.float64, DUE, INSTRUMENT, POSITION, ACCOUNT),
     *(ORDER, FILL, ORDER_EVENT, COSTS, LIMITS, SIZING, SIGNAL, FOLLOWING),
     *(MARGIN, TIER, FILTERS, POSITION, FEE, RATE, COLLATERAL),
+    SETTLING,
 )
 DTYPES = {name: np.dtype(layout) for name, layout in zip(ARRAYS, _LAYOUTS, strict=True)}
 # Where kernels run as plain Python there are no addresses: the arrays by handle.
@@ -224,6 +226,12 @@ if COMPILED:
         w = words_at(state, WORDS)
         return array_at(w[70], w[71], COLLATERAL)
 
+    @kernel(inline=True)
+    def settling_of(state: int) -> Any:
+        """SETTLING rows, one a day of trading; none where money from sales may be spent at once."""
+        w = words_at(state, WORDS)
+        return array_at(w[72], w[73], SETTLING)
+
 else:
 
     def prefetch_row(state: int, k: int) -> None:
@@ -245,4 +253,4 @@ else:
     events_of, costs_of, limits_of, sizing_of = map(_finder, ARRAYS[23:27])
     signal_of, following_of, margins_of, tiers_of = map(_finder, ARRAYS[27:31])
     rules_of, shares_of, fees_of = map(_finder, ARRAYS[31:34])
-    rates_of, assets_of = _finder("rates"), _finder("assets")
+    rates_of, assets_of, settling_of = map(_finder, ARRAYS[34:37])

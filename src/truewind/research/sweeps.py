@@ -286,6 +286,7 @@ def _run(
                 dues=market.source.dues,
                 rates=market.source.rates,
                 collateral=market.source.collateral,
+                settling=market.source.settling() if account.settled_only else None,
             )
             local.others = others
         return local.bench  # type: ignore[no-any-return]

@@ -21,10 +21,12 @@ from truewind.portfolio.conversion import backing
 from truewind.portfolio.fees import book_base_fee, takes_base, whole_steps
 from truewind.portfolio.ledger import RATE_SCALE, book_fill
 from truewind.portfolio.margin import cross_equity, cross_wallet, notional_at, unrealised
+from truewind.portfolio.settlement import note_sale, unsettled
 from truewind.portfolio.shares import share_fill
 from truewind.portfolio.state import (
     account_of,
     costs_of,
+    fills_of,
     instruments_of,
     margins_of,
     orders_of,
@@ -51,11 +53,12 @@ _FORGIVEN = 1.0 + 1e-12  # a volume of whole lots is still whole after its round
 
 
 @kernel
-def check_leg(state: int, leg: int, lots: int, price: float) -> int:
+def check_leg(state: int, leg: int, lots: int, price: float, tied: int = 0) -> int:
     """Whether the venue lets `leg` come to `lots` at `price`: NONE, or the Reason.
 
     The tier of the new position must allow the leverage that is set, and the margin balance must cover the initial
-    margin of all cross positions, or what is free of it the addition to an isolated wallet and the fee.
+    margin of all cross positions, or what is free of it the addition to an isolated wallet and the fee. tied: ledger
+    units that are not there to be spent.
     """
     instruments, margins, positions = instruments_of(state), margins_of(state), positions_of(state)
     symbol = positions[leg]["symbol"]
@@ -79,6 +82,7 @@ def check_leg(state: int, leg: int, lots: int, price: float) -> int:
             held = 0
         notional = (abs(lots) - held) * lot_worth(price, instrument)
         free -= notional * (terms["taker"] / RATE_SCALE)
+    free -= tied
     return _INSUFFICIENT if required + notional / terms["leverage"] > free else _NONE
 
 
@@ -158,7 +162,7 @@ def execute(state: int, j: int, reference: int, worst: int, maker: int, ts: int,
             refusal = _NO_SHORT
         else:
             at = to_price(price, instrument["tick_num"], instrument["tick_den"])
-            refusal = check_leg(state, leg, held + side * lots, at)
+            refusal = check_leg(state, leg, held + side * lots, at, unsettled(state, ts))
         if refusal != _NONE:
             end_order(state, j, ts, row, _REJECT if order["filled"] == 0 else _EXPIRE, refusal)
             return 0
@@ -170,6 +174,8 @@ def execute(state: int, j: int, reference: int, worst: int, maker: int, ts: int,
     )
     if not booked:
         return 0
+    if opening < lots and side < 0:
+        note_sale(state, ts, fills_of(state)[account_of(state)["fills"] - 1]["notional"])
     share_fill(state, order["owner"])
     if in_base:
         book_base_fee(state, ts, row, order["id"], leg, price, lots, rate)
