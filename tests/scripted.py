@@ -11,8 +11,9 @@ from truewind.domain.fill import FillKind
 from truewind.domain.instrument import Instrument, Kind
 from truewind.domain.order import Reason, Status
 from truewind.engine.engine import Engine
-from truewind.engine.merge import merge
+from truewind.engine.merge import TS_EVENT, merge
 from truewind.execution.simulated.costs import CostSettings
+from truewind.execution.simulated.latency import ROUND_TRIP, Latency, OrderLatency, RowFeed
 from truewind.portfolio.margin import Margin, MarginSettings
 from truewind.risk.gate import RiskSettings
 from truewind.strategies.base import Strategy
@@ -92,13 +93,13 @@ def free(**costs: Any) -> CostSettings:
         "maker_fee": 0.0,
         "taker_fee": 0.0,
         "half_spread_bps": 0.0,
-        "latency_ms": 0.0,
         "impact": 0.0,
         "volume_share": None,
     }
     return CostSettings(**none | costs)
 
 
+QUICK = OrderLatency(entry_ms=0.0)
 WHOLE = MarginSettings(liquidation_fee=0.0, partial=False)  # a liquidation costs nothing and takes all there is
 UNLIMITED = RiskSettings(max_position=1000.0, max_exposure=1.0, max_gross=1000.0, max_drawdown=0.0)
 
@@ -135,6 +136,8 @@ def build(
     indices: Sequence[Candle] | Mapping[str, Any] | None = None,
     journal: Any = None,
     seed: int = 42,
+    latency: OrderLatency = QUICK,
+    feed: RowFeed | None = None,
 ) -> Engine:
     """An engine on these bars: candles of BTCUSDT, or columns (or candles) by symbol.
 
@@ -145,6 +148,8 @@ def build(
     made = by_symbol(bars, step)
     beside = [None if layer is None else by_symbol(layer, step) for layer in (marks, indices)]
     timeline = merge(made, steps or dict.fromkeys(made, step), *beside)
+    if feed is not None:
+        timeline.receive(feed.received(timeline.times[TS_EVENT], seed))
     traded = list(instruments) if instruments is not None else [perpetual(symbol) for symbol in made]
     rows = {}
     for symbol, due in (funding or {}).items():
@@ -166,6 +171,7 @@ def build(
         collateral=collateral,
         settling=settling,
         journal=journal,
+        latency=Latency(latency.record(seed), np.zeros(0, ROUND_TRIP)),
     )
 
 

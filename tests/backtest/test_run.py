@@ -170,7 +170,7 @@ def test_a_result_is_identified_by_data_config_and_code(config, go, tmp_path):
 
 def test_config_in_the_folder_runs_again(config, go):
     """What is kept is whole: running it leaves the same result."""
-    first = go(config, "costs.latency_ms=20")
+    first = go(config, "latency.entry_ms=20")
     again = go(str(first.run_dir / "config.yaml"))
     assert again.result_id == first.result_id
     assert contents(again.run_dir)["config.yaml"] == contents(first.run_dir)["config.yaml"]

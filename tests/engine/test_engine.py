@@ -11,6 +11,7 @@ from truewind.engine import engine as engines
 from truewind.engine import merge as merging
 from truewind.errors import ConfigError, DataError, StrategyError
 from truewind.execution.simulated import matching
+from truewind.execution.simulated.latency import OrderLatency
 from truewind.risk.gate import RiskSettings
 from truewind.storage.journal import JournalWriter, read_journal
 from truewind.strategies.base import Strategy
@@ -275,7 +276,7 @@ def traded(paths, **how):
     bars = {name: columns(path) for name, path in paths.items()}
     fund = {name: [(i * 8 * MINUTE, 0.0001, 0.0) for i in range(1, 40)] for name in paths}
     instruments = [perpetual(name) for name in paths]
-    settings = {"costs": free(taker_fee=0.0005, half_spread_bps=1, latency_ms=8), "cash": 10_000.0}
+    settings = {"costs": free(taker_fee=0.0005, half_spread_bps=1), "latency": OrderLatency(), "cash": 10_000.0}
     return play(bars, Trader(), instruments=instruments, funding=fund, **settings | how)
 
 
@@ -323,7 +324,8 @@ def test_looking_at_the_account_changes_nothing():
     plain = traded(paths)
     curious = play(
         {"AAA": columns(paths["AAA"])}, Curious(), instruments=[perpetual("AAA")], cash=10_000.0,
-        costs=free(taker_fee=0.0005, half_spread_bps=1, latency_ms=8),
+        costs=free(taker_fee=0.0005, half_spread_bps=1),
+        latency=OrderLatency(),
         funding={"AAA": [(i * 8 * MINUTE, 0.0001, 0.0) for i in range(1, 40)]},
     )  # fmt: skip
     assert curious.fills.tobytes() == plain.fills.tobytes()

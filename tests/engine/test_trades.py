@@ -3,14 +3,16 @@
 import numpy as np
 import pytest
 
-from scripted import UNLIMITED, done, fates, final_cash, free, perpetual
-from truewind.domain.order import Reason, Status
+from scripted import QUICK, UNLIMITED, done, fates, final_cash, free, perpetual
+from truewind.domain.order import Event, Reason, Status
 from truewind.engine.engine import Engine
-from truewind.engine.merge import merge_trades
+from truewind.engine.merge import TS_EVENT, merge_trades
 from truewind.errors import DataError
+from truewind.execution.simulated.latency import ROUND_TRIP, Latency, OrderLatency, RowFeed
 from truewind.strategies.base import Strategy
 
 SECOND = 1_000_000
+NONE = np.zeros(0, ROUND_TRIP)
 
 
 class OnTrades(Strategy):
@@ -34,16 +36,20 @@ def tape(rows):
     return {"ts": ts, "price": table[:, 1], "quantity": table[:, 2], "side": table[:, 3].astype(np.int64)}
 
 
-def play(rows, acts, **how):
+def play(rows, acts, latency=QUICK, trips=NONE, feed=None, **how):
     by_symbol = rows if isinstance(rows, dict) else {"BTCUSDT": rows}
+    whole = merge_trades({symbol: tape(each) for symbol, each in by_symbol.items()})
+    if feed is not None:
+        whole.receive(feed.received(whole.times[TS_EVENT], 42))
     engine = Engine(
-        merge_trades({symbol: tape(each) for symbol, each in by_symbol.items()}),
+        whole,
         [perpetual(symbol) for symbol in by_symbol],
         OnTrades(acts),
         cash=1_000_000.0,
         currency="USDT",
         costs=free(**how).record(20.0),
         limits=UNLIMITED.record(20.0),
+        latency=Latency(latency.record(42), trips),
     )
     engine.run()
     return engine
@@ -61,8 +67,34 @@ def test_a_strategy_sees_every_trade_as_it_was_printed():
 def test_a_market_order_fills_at_the_next_trade_after_it_arrived():
     """Sent at second 0 with a latency of 1.5 s: the trade of second 1 comes too early, that of second 2 fills."""
     rows = [(0, 100, 1, 1), (1, 101, 1, 1), (2, 102, 1, 1)]
-    engine = play(rows, {0: lambda s: s.buy(1)}, latency_ms=1500)
+    engine = play(rows, {0: lambda s: s.buy(1)}, OrderLatency(entry_ms=1500))
     assert [(fill.row, fill.price) for fill in done(engine)] == [(2, 102.0)]
+
+
+def test_latency_is_interpolated_between_measured_round_trips():
+    """1 s for what is sent at 0, 3 s at 2: what is sent at 1 arrives at 3; the trade of that moment comes too early."""
+    trips = np.array([(0, SECOND, 0), (2 * SECOND, 3 * SECOND, 0)], ROUND_TRIP)
+    rows = [(0, 100, 1, 1), (1, 101, 1, 1), (2, 102, 1, 1), (3, 103, 1, 1), (3.5, 104, 1, 1)]
+    engine = play(rows, {1: lambda s: s.buy(1)}, OrderLatency(model="recorded"), trips)
+    assert [(fill.row, fill.price) for fill in done(engine)] == [(4, 104.0)]
+
+
+def test_latency_grows_with_the_trades_of_the_last_tenth_of_a_second():
+    """Of 51 trades 1 ms apart, and one long before, 51 are of it: 510 a second, which add 5.1 ms to the 8."""
+    rows = [(0, 100, 1, 1), *((1 + i / 1000, 100, 1, 1) for i in range(51)), (2, 100, 1, 1)]
+    engine = play(rows, {51: lambda s: s.buy(1)}, OrderLatency(load_ms=10))
+    assert [event["ts"] for event in engine.events if event["event"] == Event.ACCEPT] == [1_050_000 + 8_000 + 5_100]
+
+
+def test_a_late_feed_shows_trades_late_and_orders_start_from_there():
+    """Two seconds late, the trade of second 0 is answered at 2: those of 1 and 2 are over, that of 3 fills."""
+    rows = [(0, 100, 1, 1), (1, 101, 1, 1), (2, 102, 1, 1), (3, 103, 1, 1)]
+    heard = []
+    acts = {0: lambda s: heard.append(s.desk.now_us) or s.buy(1)}
+    engine = play(rows, acts, feed=RowFeed(model="constant", delay_ms=2000))
+    assert heard == [2 * SECOND]
+    assert [trade.ts_recv - trade.ts_event for trade in engine.strategy.seen] == 4 * [2 * SECOND]
+    assert [(fill.row, fill.price) for fill in done(engine)] == [(3, 103.0)]
 
 
 def test_trades_at_the_very_time_of_the_order_do_not_fill_it():

@@ -19,10 +19,11 @@ from truewind.domain.signal import FLAT, HOLD, NAN, Signal, Want
 from truewind.domain.terms import COLLATERAL, RATE
 from truewind.engine.compiled import CompiledEngine, Program, build
 from truewind.engine.engine import Engine
-from truewind.engine.merge import merge
+from truewind.engine.merge import TS_EVENT, merge
 from truewind.engine.state import State
 from truewind.engine.trials import Bench, days_of
 from truewind.errors import StrategyError
+from truewind.execution.simulated.latency import ROUND_TRIP, Latency, OrderLatency, RowFeed
 from truewind.numerics import performance
 from truewind.portfolio.collateral import Collateral
 from truewind.risk.gate import RiskSettings
@@ -93,16 +94,19 @@ def backed(market, seed):
 
 def account(cash=10_000.0, leverage=20.0, rough=False, **limits):
     """Costs and limits under which orders are denied, reduced, rejected and liquidated."""
-    costs = free(maker_fee=0.0002, taker_fee=0.0005, half_spread_bps=1.0, latency_ms=8.0)
+    costs = free(maker_fee=0.0002, taker_fee=0.0005, half_spread_bps=1.0)
+    latency = OrderLatency()
     if rough:  # parts, overtaking, luck
-        drawn = {"latency_sigma": 1.0, "limit_fill": "touch", "fill_probability": 0.5}
-        costs = costs.model_copy(update={"volume_share": 1.0, "latency_ms": 30_000.0, **drawn})
+        drawn = {"limit_fill": "touch", "fill_probability": 0.5}
+        costs = costs.model_copy(update={"volume_share": 1.0, **drawn})
+        latency = OrderLatency(model="lognormal", entry_ms=30_000.0, sigma=1.0)
     loose = {"max_position": 30.0, "max_exposure": 1.0, "max_gross": 40.0, "max_drawdown": 0.0} | limits
     return {
         "cash": cash,
         "currency": "USDT",
         "costs": costs.record(leverage),
         "limits": RiskSettings(**loose).record(leverage),
+        "latency": Latency(latency.record(42), np.zeros(0, ROUND_TRIP)),
     }
 
 
@@ -243,10 +247,14 @@ SIZINGS = st.sampled_from(
     st.booleans(),
     st.booleans(),
     st.booleans(),
+    st.booleans(),
 )
-def test_random_strategies_do_the_same_in_both_lanes(params, sizing, seed, symbols, wild, halts, rough, abroad):
+def test_random_strategies_do_the_same_in_both_lanes(params, sizing, seed, symbols, wild, halts, rough, abroad, late):
     """Random brackets, targets, horizons, limit entries and turns on up to three symbols, with liquidations."""
     market = world(seed, symbols, wild=wild)
+    if late:
+        feed = RowFeed(model="lognormal", delay_ms=40_000, sigma=1.0)
+        market[0].receive(feed.received(market[0].times[TS_EVENT], 42))
     limits = {"max_drawdown": 0.3} if halts else {}
     rates = changing(market, seed) if abroad else None
     beside = backed(market, seed) if abroad and seed % 3 == 0 else None

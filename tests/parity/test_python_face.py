@@ -33,6 +33,7 @@ from truewind.execution.simulated.costs import CostSettings
 from truewind.risk.gate import RiskSettings
 from truewind.strategies.base import SignalStrategy, Strategy
 from truewind.strategies.sizing import SizingSettings
+from truewind.execution.simulated.latency import OrderLatency
 
 
 def walk(seed, rows, wild):
@@ -106,14 +107,14 @@ def others(at):
 everything = {"AAA": others(5), "BBB": others(40), "OWN": due_rows(DueKind.SETTLEMENT, 280 * MINUTE, 50_000)}
 
 
-def fills_and_all(strategy, share=None, costs={}, **how):
+def fills_and_all(strategy, share=None, costs={}, latency=OrderLatency(), **how):
     bars = {"AAA": walk(1, 400, 1), "BBB": walk(2, 250, 2), "OWN": walk(3, 300, 1)}
     engine = play(
         bars, strategy, instruments=[perpetual("AAA"), perpetual("BBB", tick="0.05", lot="0.03"), spot("OWN")],
-        costs=CostSettings(half_spread_bps=3, latency_ms=8, volume_share=share, **costs),
+        costs=CostSettings(half_spread_bps=3, volume_share=share, **costs),
         funding={name: [(i * 16 * MINUTE + 7, 0.0003, 0.0 if i % 2 else 99.0) for i in range(1, 24)]
                  for name in ("AAA", "BBB")},
-        **how,
+        latency=latency, **how,
     )
     return engine.fills, engine.events, engine.equity
 
@@ -123,12 +124,12 @@ signals.sizing = SizingSettings(method="risk", value=0.02)
 wide = RiskSettings(max_position=30, max_exposure=1, max_gross=50, max_drawdown=0)
 tight = RiskSettings(max_position=1.5, max_exposure=0.3, max_gross=2, max_drawdown=0.5)
 names = ("fills", "events", "equity")
-drawn = {"latency_sigma": 2.0, "limit_fill": "touch", "fill_probability": 0.5, "impact_law": "volume_share"}
+drawn = {"limit_fill": "touch", "fill_probability": 0.5, "impact_law": "volume_share"}
 runs = {
     "orders": fills_and_all(Orders(), cash=6000.0, limits=wide),
     "dues": fills_and_all(Orders(), cash=6000.0, limits=wide, dues=everything),
     "held": fills_and_all(Reckless(), cash=1e6, limits=wide, dues=everything),
-    "parts": fills_and_all(Orders(), 1.0, drawn, cash=6000.0, limits=wide),
+    "parts": fills_and_all(Orders(), 1.0, drawn, OrderLatency(model="lognormal", sigma=2.0), cash=6000.0, limits=wide),
     "ruin": fills_and_all(Reckless(), cash=1e6, limits=wide),
     "signals": fills_and_all(signals, cash=3000.0, limits=tight, leverage=5),
 }

@@ -14,6 +14,7 @@ from scripted import UNLIMITED, build, perpetual, spot
 from truewind.domain.fill import FillKind
 from truewind.domain.order import OrderType, Side, Status, Terms, TimeInForce, TriggerSource
 from truewind.execution.simulated.costs import CostSettings
+from truewind.execution.simulated.latency import OrderLatency
 from truewind.portfolio.margin import MarginSettings
 from truewind.strategies.base import Strategy
 
@@ -203,7 +204,6 @@ def test_engine_and_naive_simulator_agree(seed, bars, acts):
             maker_fee=costs.maker / 1e8,
             taker_fee=costs.taker / 1e8,
             half_spread_bps=costs.half_spread / 1e4,
-            latency_ms=costs.latency / 1000,
             limit_fill="touch" if costs.touch else "through",
             impact=0.0,
             volume_share=1.0,
@@ -211,6 +211,7 @@ def test_engine_and_naive_simulator_agree(seed, bars, acts):
         margin=MarginSettings(
             maintenance_rate=costs.maintenance / 1e8, liquidation_fee=costs.liquidation_fee / 1e8, partial=False
         ),
+        latency=OrderLatency(entry_ms=costs.latency / 1000),
         leverage=costs.leverage,
         limits=UNLIMITED,
         indices=index_columns(names, markets),

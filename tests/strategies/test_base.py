@@ -4,11 +4,12 @@ import math
 
 import pytest
 
-from scripted import MINUTE, Done, columns, done, fates, flat, free, perpetual, play
+from scripted import MINUTE, Done, columns, done, fates, flat, perpetual, play
 from truewind.config import Settings
 from truewind.domain.order import OrderType, Reason, Status
 from truewind.domain.signal import FLAT, HOLD, Signal, Want
 from truewind.errors import ConfigError, StrategyError
+from truewind.execution.simulated.latency import OrderLatency
 from truewind.risk.gate import RiskSettings
 from truewind.strategies.base import SignalStrategy, Strategy, load
 from truewind.strategies.sizing import SizingSettings
@@ -223,7 +224,7 @@ def test_a_change_of_mind_in_flight_leaves_the_position_as_wanted(signals):
     """With two bars of latency SHORT or FLAT is taken back before it arrives: the long stays, protected as now said."""
     signals[-1] = Signal(Want.LONG, stop=90.0)
     bars = [flat(100)] * 8 + [(100, 100, 89, 90), flat(90)]
-    engine = say(signals, bars, costs=free(latency_ms=130_000))
+    engine = say(signals, bars, latency=OrderLatency(entry_ms=130_000))
     assert [(fill.side, fill.lots, fill.price) for fill in done(engine)] == [(1, 1000, 100.0), (-1, 1000, 90.0)]
 
 
@@ -303,6 +304,7 @@ def test_decide_sees_the_position_and_the_values_of_its_parameters():
 MODULE = """
 from truewind.domain.signal import FLAT, Signal, Want
 from truewind.strategies.base import Strategy
+from truewind.execution.simulated.latency import OrderLatency
 
 def above(row, position, params):
     return Signal(Want.LONG) if row.close > params.level else FLAT

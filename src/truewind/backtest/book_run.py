@@ -5,18 +5,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 
 from truewind.analytics.summary import summarise
 from truewind.analytics.trades import round_trips
 from truewind.backtest import book_tables, tables
 from truewind.backtest.book_replay import replay_book
 from truewind.backtest.folder import write_json, write_table
+from truewind.backtest.round_trips import read_round_trips
 from truewind.domain.calendar import calendar
 from truewind.domain.instrument import instrument_row
 from truewind.engine.book_lane import BookLane, BookResult, BookSettings, Decide
-from truewind.errors import ConfigError, FormatError, MissingFileError, StrategyError
-from truewind.execution.simulated.latency import ROUND_TRIP, LatencySettings
+from truewind.errors import ConfigError, StrategyError
 from truewind.storage.journal import JournalWriter
 from truewind.storage.lake import Lake
 from truewind.strategies.book import BookStrategy, load_book
@@ -52,7 +51,7 @@ class BookJob:
             funding=source.funding,
             marks=source.marks,
             indices=source.indices,
-            round_trips=_round_trips(settings.book.latency),
+            round_trips=read_round_trips(settings.book.latency, "book.latency"),
         )
         self.assumptions = [
             *assumptions(self._lane.settings, fixed=settings.costs.fees == "fixed"),
@@ -155,31 +154,6 @@ def mark_assumptions(marked: bool) -> list[str]:
         f"The mark price is known by {price}; in between nobody is liquidated. What is taken away is sold into the "
         "displayed book; the rest the insurance fund takes over at the bankruptcy price."
     ]
-
-
-def _round_trips(latency: LatencySettings) -> np.ndarray | None:
-    """Measured round trips from a table with ts, entry_us and reply_us. Raises ConfigError, FormatError."""
-    if latency.model != "recorded":
-        return None
-    if latency.file is None:
-        raise ConfigError("Recorded latency needs a file", remedy="Set book.latency.file, a CSV or Parquet table")
-    path = Path(latency.file)
-    try:
-        table = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path)
-        columns = table.select(*(pl.col(name).cast(pl.Int64) for name in ROUND_TRIP.names or ()))
-    except FileNotFoundError:
-        raise MissingFileError(f"No file {path} of round trips", remedy="Check book.latency.file", path=path) from None
-    except pl.exceptions.PolarsError as error:
-        first = str(error).splitlines()[0]
-        raise FormatError(
-            f"{path} is no table of round trips: {first}",
-            remedy="Its columns are ts (µs UTC), entry_us and reply_us, whole numbers",
-            path=path,
-        ) from None
-    trips = np.zeros(table.height, ROUND_TRIP)
-    for name in ROUND_TRIP.names or ():
-        trips[name] = columns[name].to_numpy()
-    return trips
 
 
 def _machine_face(lane: str, strategy: BookStrategy) -> Decide | None:

@@ -30,6 +30,7 @@ from truewind.backtest.dues import FinancingSettings
 from truewind.backtest.folder import code_version, make_folder, new_run_id, utc, wall, write, write_json, write_table
 from truewind.backtest.rates import AssetSettings, RateSettings
 from truewind.backtest.replay import DataSettings, named, replay
+from truewind.backtest.round_trips import read_round_trips
 from truewind.config import Settings, dump, override, parse, read_yaml, to_yaml
 from truewind.domain.calendar import calendar
 from truewind.domain.clock import WallClock
@@ -39,10 +40,11 @@ from truewind.domain.terms import FeeRates
 from truewind.engine.book_lane import BookVenueSettings
 from truewind.engine.compiled import CompiledEngine, build
 from truewind.engine.engine import Engine
-from truewind.engine.merge import CLOSE, SYMBOL, TS
+from truewind.engine.merge import CLOSE, SYMBOL, TS, TS_EVENT
 from truewind.engine.portfolio import Member, PortfolioEngine, Team
 from truewind.errors import ConfigError, StorageError, TruewindError
 from truewind.execution.simulated.costs import CostSettings
+from truewind.execution.simulated.latency import Latency, OrderLatency, RowFeed
 from truewind.portfolio.fees import divisible, fee_rows, with_fees
 from truewind.portfolio.margin import Margin, MarginSettings
 from truewind.risk.gate import RiskSettings
@@ -97,6 +99,7 @@ class BacktestSettings(Settings):
 
     strategy, or strategies: one, or several that share the account (in the event lane). sizing is that of `strategy`.
     book: how orders fill in a run on an order book (data.kind: book); costs then says the fees, and nothing else.
+    latency, feed: how long orders, replies and rows take in runs on bars and trades; on a book its own parts say it.
 
     lane: "event" calls the strategy as Python, "compiled" runs its decide as machine code, "auto" does so where that is
     possible and the bars are many enough to repay compiling it. The result is the same.
@@ -109,6 +112,8 @@ class BacktestSettings(Settings):
     account: AccountSettings = AccountSettings()
     sizing: SizingSettings = SizingSettings()
     costs: CostSettings = CostSettings()
+    latency: OrderLatency = OrderLatency()
+    feed: RowFeed = RowFeed()
     margin: MarginSettings = MarginSettings()
     financing: FinancingSettings = FinancingSettings()
     risk: RiskSettings = RiskSettings()
@@ -177,6 +182,10 @@ class BacktestSettings(Settings):
         """The instruments as positions count them."""
         received = self.costs.fee_currency == "received"
         return [divisible(instrument) if received else instrument for instrument in instruments]
+
+    def order_latency(self) -> Latency:
+        """What orders and replies take. Raises as `read_round_trips`."""
+        return Latency(self.latency.record(self.seed), read_round_trips(self.latency, "latency"))
 
 
 def load_config(config: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> BacktestSettings:
@@ -299,7 +308,13 @@ class BarJob:
         self.settings, self.snapshot, self.warnings = settings, source.snapshot, source.warnings
         instruments = settings.held_as(source.instruments)
         margined = any(instrument.can_short for instrument in instruments)
-        self.assumptions = [*settings.costs.assumptions(), *(settings.margin.assumptions() if margined else [])]
+        self.assumptions = [
+            *settings.costs.assumptions(),
+            *settings.latency.assumptions(),
+            *settings.feed.assumptions(),
+            *(settings.margin.assumptions() if margined else []),
+        ]
+        source.timeline.receive(settings.feed.received(source.timeline.times[TS_EVENT], settings.seed))
         self.engine = build(
             settings.lane,
             source.timeline,
@@ -314,6 +329,7 @@ class BarJob:
             rates=source.rates,
             collateral=source.collateral,
             settling=source.settling() if settings.account.settled_only else None,
+            latency=settings.order_latency(),
         )
         self.lane = "compiled" if isinstance(self.engine, CompiledEngine) else "event"
 

@@ -48,18 +48,16 @@ ACCOUNT = np.dtype(
 )
 
 
-# Rates are integers of 1e-8. latency_us: from decision to venue. touch: a resting limit order fills when the
+# Rates are integers of 1e-8. touch: a resting limit order fills when the
 # price touches it (1), or only when it trades through (0). impact: the Y of the square-root law.
 # worst: market orders get the worst price of their bar (1), or its open (0). volume_share: of a bar's volume, what all
 # orders together may take; infinite if it is not looked at. fill_probability: that a limit order fills whose price is
 # touched and no more; drawn by `seed`, order and row. impact_law: 0 square root, 1 square of the share of volume.
-# latency_sigma: standard deviation of the logarithm of latencies, whose median is latency_us; 0 for a constant one.
 COSTS = np.dtype(
     [
         ("maker", np.int64),
         ("taker", np.int64),
         ("half_spread", np.int64),
-        ("latency_us", np.int64),
         ("touch", np.int64),
         ("impact", np.float64),
         ("worst", np.int64),
@@ -68,7 +66,6 @@ COSTS = np.dtype(
         ("fill_probability", np.float64),
         ("seed", np.int64),
         ("impact_law", np.int64),
-        ("latency_sigma", np.float64),
     ],
     align=True,
 )

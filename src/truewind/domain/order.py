@@ -212,6 +212,7 @@ class Reason(IntEnum):
 # asked: lots that it was sent with; a bracket's child works for no more of them than its parent has filled.
 # closes: it takes all that is held when it is executed, `lots` says nothing before. shown: lots of an iceberg that
 # others see, 0 if all. refilled: the row in which they were last taken. self_trade: a SelfTrade.
+# ts_decided: event time of what it was decided on; on a feed that takes time it is sent later.
 # met: ticks at which it trades at once, since the market was beyond its price when its parent woke it; 0 if it was not.
 ORDER = np.dtype(
     [
@@ -235,7 +236,7 @@ ORDER = np.dtype(
         ("post_only", np.int64),
         ("parent", np.int64),
         ("group", np.int64),
-        ("ts_sent", np.int64),
+        ("ts_decided", np.int64),
         ("ts_arrive", np.int64),
         ("accepted_row", np.int64),
         ("tag", np.int64),

@@ -32,7 +32,7 @@ from truewind.strategies.base import SignalStrategy, Strategy
 WORTH_COMPILING = 100_000  # rows; fewer take the event lane less time than compiling does
 _STRIDE = 1 << 18  # rows between two signs of progress
 # Where the loop finds a bar's fields. `symbol` is text, which machine code does not take.
-_TIMELINE = {"ts": "times[0][i]", "ts_event": "now", "ts_recv": "now"} | {
+_TIMELINE = {"ts": "times[0][i]", "ts_event": "now", "ts_recv": "received[i]"} | {
     name: f"prices[{i}][i]" for i, name in enumerate(("open", "high", "low", "close"))
 }
 _OPTIONAL = [name for name in Bar.__struct_fields__ if name not in (*_TIMELINE, "symbol")]
@@ -194,7 +194,9 @@ from truewind.execution.simulated.quiet import bounds_of, stirs
 from truewind.execution.simulated.valuation import settle
 from truewind.numerics.jit import kernel
 from truewind.numerics.memory import row
-from truewind.portfolio.state import account_of, following_of, marks_of, positions_of, prices_of, signal_of, times_of
+from truewind.portfolio.state import (
+    account_of, following_of, marks_of, positions_of, prices_of, received_of, signal_of, times_of,
+)
 
 Row = namedtuple("Row", "{row_fields}")
 Params = namedtuple("Params", "{parameter_fields}")
@@ -211,7 +213,7 @@ def loop(state, first, last, columns, integers, floats, held, at):
     if first >= last:
         return last, 0
     times, prices, marks, positions = times_of(state), prices_of(state), marks_of(state), positions_of(state)
-    money = account_of(state)
+    received, money = received_of(state), account_of(state)
     marked = money["marked"]
     signal, following = signal_of(state), following_of(state){columns}
     params = Params({parameters})

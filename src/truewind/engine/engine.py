@@ -22,9 +22,10 @@ from truewind.domain.position import Position
 from truewind.domain.signal import Signal
 from truewind.engine.acting import IDLE, MOST_ORDERS, fault, follow, position_of
 from truewind.engine.intake import amend, draft, send, submit
-from truewind.engine.merge import CHUNK, CLOSE, SYMBOL, TS_EVENT, Timeline
+from truewind.engine.merge import CHUNK, CLOSE, SYMBOL, Timeline
 from truewind.engine.state import ACCOUNT_FIELD, State
 from truewind.errors import ConfigError, LedgerError, StrategyError, TruewindError, suggest
+from truewind.execution.simulated.latency import AT_ONCE, Latency
 from truewind.execution.simulated.lifecycle import FLUSH, cancel
 from truewind.execution.simulated.matching import process
 from truewind.execution.simulated.quiet import scan
@@ -46,7 +47,8 @@ class Engine:
     cash in `currency`; costs, limits: COSTS and LIMITS records; margin: see `MarginSettings.terms`, left out: its
     defaults at the costs' leverage; dues: DUE rows by symbol; rates: RATE rows by symbol of those
     that are not settled in `currency`; collateral: what other currencies the account has;
-    settling: SETTLING rows, if money from sales may only be spent once it has come in.
+    settling: SETTLING rows, if money from sales may only be spent once it has come in; latency: of orders and
+    replies.
     After `run`: `events` and `fills` (structured arrays), `equity` (float64, currency, one value a row).
     """
 
@@ -67,6 +69,7 @@ class Engine:
         settling: np.ndarray | None = None,
         journal: Journal | None = None,
         owners: int = 1,
+        latency: Latency = AT_ONCE,
     ) -> None:
         self.timeline = timeline
         self.instruments = list(instruments)
@@ -85,7 +88,8 @@ class Engine:
             rates,
             collateral,
             settling,
-            owners=owners,
+                        owners=owners,
+            latency=latency,
         )
         self.symbols = [instrument.symbol for instrument in instruments]
         self._handle = self.state.handle
@@ -209,9 +213,9 @@ class Engine:
 
     @property
     def now_us(self) -> int:
-        """Time of the last bar handed to the strategy, µs UTC; before the first bar, its open."""
-        times = self.timeline.times
-        return int(times[TS_EVENT][self._row]) if self._row >= 0 else int(times[0][0])
+        """When the last bar was handed to the strategy, µs UTC; before the first bar, its open."""
+        timeline = self.timeline
+        return int(timeline.received[self._row]) if self._row >= 0 else int(timeline.times[0][0])
 
     def submit(
         self,

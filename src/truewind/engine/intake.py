@@ -1,6 +1,5 @@
 """Intake: every new order passes here, through the venue's filters and the risk gate, into the working table."""
 
-import math
 from typing import Any
 
 from truewind.domain.order import TRANSITIONS, Event, OrderType, Reason, Status
@@ -11,15 +10,14 @@ from truewind.execution.simulated.filters import (
     check_price,
     check_trailing,
 )
+from truewind.execution.simulated.latency import flight
 from truewind.execution.simulated.lifecycle import FLUSH, change_order, trigger_behind
 from truewind.execution.simulated.valuation import settle, time_at
-from truewind.numerics.draws import normal
 from truewind.numerics.exact import to_price
 from truewind.numerics.jit import kernel
 from truewind.portfolio.shares import shared
 from truewind.portfolio.state import (
     account_of,
-    costs_of,
     events_of,
     instruments_of,
     limits_of,
@@ -28,6 +26,7 @@ from truewind.portfolio.state import (
     prefetch_row,
     rules_of,
     shares_of,
+    times_of,
 )
 from truewind.portfolio.worth import lot_worth
 from truewind.risk.gate import judge
@@ -218,7 +217,7 @@ def draft(state: int, symbol: int, side: int, kind: int, lots: int) -> int:
     order["post_only"] = 0
     order["parent"] = 0
     order["group"] = 0
-    order["ts_sent"] = 0
+    order["ts_decided"] = 0
     order["ts_arrive"] = 0
     order["accepted_row"] = -1
     order["tag"] = 0
@@ -252,8 +251,8 @@ def send(state: int, j: int, k: int) -> int:
     instrument = instruments[symbol]
     money["next_order"] += 1
     order["id"] = money["next_order"]
-    order["ts_sent"] = now
-    order["ts_arrive"] = now + flight(state, order["id"])
+    order["ts_decided"] = times_of(state)[1][k] if k >= 0 else now
+    order["ts_arrive"] = now + flight(state, order["id"], 0, now, k)
     # In hedge mode purchases open the long leg and reduce the short one, sales the other way round.
     if len(positions) > len(instruments) and (side < 0) != (reduce_only != 0):
         order["leg"] += len(instruments)
@@ -293,16 +292,6 @@ def send(state: int, j: int, k: int) -> int:
         change_order(state, j, now, k, _SUBMIT, reason, allowed)
         positions[symbol]["wake"] = 1
     return int(order["id"])
-
-
-@kernel
-def flight(state: int, order_id: int) -> int:
-    """How long a new order takes to the venue, in µs: constant, or lognormal, drawn by its number."""
-    costs = costs_of(state)
-    if costs["latency_sigma"] > 0.0:
-        draw = normal(costs["seed"], order_id, 0)
-        return int(costs["latency_us"] * math.exp(costs["latency_sigma"] * draw))
-    return int(costs["latency_us"])
 
 
 @kernel

@@ -19,7 +19,7 @@ CHUNK = 4096  # bars turned into Python objects at a time: enough to amortise, s
 PRICES = ("open", "high", "low", "close")
 _INTEGERS = ("ts", "side", "id")
 _OPTIONAL = ("volume", "quote_volume", "trades", "taker_buy_volume")
-_SAME = {"ts_recv": "ts_event"}  # in a backtest what has happened is known at once
+_SAME = {"ts_recv": "ts_event"}  # where the feed takes no time what has happened is known at once
 
 
 Columns = Mapping[str, np.ndarray]  # of one symbol, by name
@@ -32,7 +32,8 @@ class Timeline:
     close; marks and indices: the same of the mark and of the index price, the traded prices where there are none.
     columns: further float64 columns by name (volume …, and the features that the strategy reads).
     callback: the strategy's method that the rows are for. kind: what it is given. wanted: the rows on which it is
-    called, None for all. volumes: float64, of each row; empty if not known.
+    called, None for all. volumes: float64, of each row; empty if not known. counts: the same of trades in a bar.
+    received: int64, when each row is shown to the strategy: the event times, unless the feed takes time (`receive`).
     """
 
     callback = "on_bar"
@@ -55,9 +56,15 @@ class Timeline:
         self.indices = indices or prices
         self.columns = dict(columns)
         self.volumes = self.columns.get("volume", self.columns.get("quantity", np.zeros(0)))
+        self.counts = self.columns.get("trades", np.zeros(0))
+        self.received = times[TS_EVENT]
 
     def __len__(self) -> int:
         return len(self.times[0])
+
+    def receive(self, received: np.ndarray) -> None:
+        """Let the strategy be shown each row at `received`, which is not before it happened and does not fall."""
+        self.received = received
 
     def table(self) -> dict[str, np.ndarray]:
         """The column of each field of a row, but for its symbol and what no source has told."""
@@ -93,10 +100,13 @@ class Timeline:
         Rows are fresh immutable objects, made just before they are used; fields: see `row_type`.
         """
         row_type, table = self.row_type(fields), self.table()
+        same = _SAME
+        if self.received is not self.times[TS_EVENT]:
+            same, table = {}, table | {"ts_recv": self.received}
         names = list(row_type.__struct_fields__)
-        while names[-1:] and row_type is self.kind and _SAME.get(names[-1], names[-1]) not in table:
+        while names[-1:] and row_type is self.kind and same.get(names[-1], names[-1]) not in table:
             names.pop()  # trailing fields that no column fills keep their default
-        read = [_SAME.get(name, name) for name in names]
+        read = [same.get(name, name) for name in names]
         constant: dict[str, Any] = {name: repeat(math.nan) for name in read if name not in table}
         constant["symbol"] = repeat(self.symbols[0])
         columns = {name: table[name] for name in read if name in table}

@@ -22,7 +22,7 @@ class Nested(Timeline):
         super().__init__(inner.symbols, inner.times, inner.prices, columns, inner.marks, inner.indices)
         self.wanted = wanted
         self.coarse = coarse
-        self.volumes = inner.volumes
+        self.volumes, self.counts = inner.volumes, inner.counts
 
     def table(self) -> dict[str, np.ndarray]:
         return {**super().table(), **self.coarse}

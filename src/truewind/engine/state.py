@@ -17,6 +17,7 @@ from truewind.domain.terms import RATE, SETTLING
 from truewind.engine.acting import MOST_ORDERS
 from truewind.engine.merge import Timeline
 from truewind.errors import ConfigError
+from truewind.execution.simulated.latency import AT_ONCE, Latency
 from truewind.numerics.exact import SAFE_INT64
 from truewind.numerics.jit import COMPILED
 from truewind.portfolio.collateral import Collateral, no_collateral
@@ -49,6 +50,7 @@ class State:
         settling: np.ndarray | None = None,
         *,
         owners: int = 1,
+        latency: Latency = AT_ONCE,
         buffer_rows: int | None = None,
     ) -> None:
         for instrument in instruments:
@@ -114,7 +116,9 @@ class State:
         self.mark_open, self.mark_high, self.mark_low, self.mark_close = timeline.marks
         self.index_open, self.index_high, self.index_low, self.index_close = timeline.indices
         self.volumes = timeline.volumes
+        self.received, self.counts = timeline.received, timeline.counts
         self.costs, self.limits = costs, limits
+        self.latency, self.trips = latency
         self.sizing, self.signal = np.zeros(1, SIZING), np.zeros(1, SIGNAL)
         self.following = np.zeros(owners * len(instruments), FOLLOWING)
         self.following["last"], self.following["expiry"] = Want.HOLD, NEVER

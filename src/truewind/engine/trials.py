@@ -20,6 +20,7 @@ from truewind.engine.compiled import HELD, Inputs, Program
 from truewind.engine.merge import CLOSE, SYMBOL, TS_EVENT, Timeline
 from truewind.engine.state import State
 from truewind.errors import LedgerError
+from truewind.execution.simulated.latency import AT_ONCE, Latency
 from truewind.execution.simulated.lifecycle import FLUSH
 from truewind.numerics.jit import kernel
 from truewind.numerics.performance import day_index
@@ -88,22 +89,11 @@ class Bench:
         rates: Mapping[str, np.ndarray] | None = None,
         collateral: Collateral | None = None,
         settling: np.ndarray | None = None,
+        latency: Latency = AT_ONCE,
     ) -> None:
         self._timeline, self._days = timeline, days
-        self._state = State(
-            instruments,
-            timeline,
-            cash,
-            currency,
-            costs,
-            limits,
-            dues,
-            margin,
-            rates,
-            collateral,
-            settling,
-            buffer_rows=_BUFFER_ROWS,
-        )
+        world = instruments, timeline, cash, currency, costs, limits, dues, margin, rates, collateral, settling
+        self._state = State(*world, latency=latency, buffer_rows=_BUFFER_ROWS)
         self._state.sizing[:] = sizing.record(self._state.scale)
         self._first = {
             name: getattr(self._state, name).copy()

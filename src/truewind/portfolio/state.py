@@ -15,6 +15,7 @@ from truewind.domain.due import DUE
 from truewind.domain.fill import FILL
 from truewind.domain.filters import FILTERS
 from truewind.domain.instrument import INSTRUMENT
+from truewind.domain.latency import LATENCY, ROUND_TRIP
 from truewind.domain.order import ORDER, ORDER_EVENT
 from truewind.domain.position import POSITION
 from truewind.domain.signal import FOLLOWING, SIGNAL
@@ -30,6 +31,7 @@ ARRAYS = (
     *("orders", "fills", "events", "costs", "limits", "sizing", "signal", "following"),
     *("margins", "tiers", "rules", "shares", "fees", "rates", "assets"),
     "settling",
+    *("received", "counts", "latency", "trips"),
 )
 WORDS = 2 * len(ARRAYS)
 _LAYOUTS: tuple[Any, ...] = (
@@ -38,6 +40,7 @@ _LAYOUTS: tuple[Any, ...] = (
     *(ORDER, FILL, ORDER_EVENT, COSTS, LIMITS, SIZING, SIGNAL, FOLLOWING),
     *(MARGIN, TIER, FILTERS, POSITION, FEE, RATE, COLLATERAL),
     SETTLING,
+    *(np.int64, np.float64, LATENCY, ROUND_TRIP),
 )
 DTYPES = {name: np.dtype(layout) for name, layout in zip(ARRAYS, _LAYOUTS, strict=True)}
 # Where kernels run as plain Python there are no addresses: the arrays by handle.
@@ -232,6 +235,30 @@ if COMPILED:
         w = words_at(state, WORDS)
         return array_at(w[72], w[73], SETTLING)
 
+    @kernel(inline=True)
+    def received_of(state: int) -> Any:
+        """int64 (rows): when the strategy is shown each row; the event times where the feed takes no time."""
+        w = words_at(state, WORDS)
+        return array_at(w[74], w[75], _INT64)
+
+    @kernel(inline=True)
+    def counts_of(state: int) -> Any:
+        """float64 (rows): trades in each bar; no rows on trades, and where it is not known."""
+        w = words_at(state, WORDS)
+        return array_at(w[76], w[77], _FLOAT64)
+
+    @kernel(inline=True)
+    def latency_of(state: int) -> Any:
+        """LATENCY rows: of orders to the venue, and of its replies."""
+        w = words_at(state, WORDS)
+        return array_at(w[78], w[79], LATENCY)
+
+    @kernel(inline=True)
+    def trips_of(state: int) -> Any:
+        """ROUND_TRIP rows; none where latencies were not measured."""
+        w = words_at(state, WORDS)
+        return array_at(w[80], w[81], ROUND_TRIP)
+
 else:
 
     def prefetch_row(state: int, k: int) -> None:
@@ -254,3 +281,5 @@ else:
     signal_of, following_of, margins_of, tiers_of = map(_finder, ARRAYS[27:31])
     rules_of, shares_of, fees_of = map(_finder, ARRAYS[31:34])
     rates_of, assets_of, settling_of = map(_finder, ARRAYS[34:37])
+    received_of, counts_of = _finder("received"), _finder("counts")
+    latency_of, trips_of = _finder("latency"), _finder("trips")

@@ -14,6 +14,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from copy import copy
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,7 +30,7 @@ from truewind.config import Settings, override, parse, read_yaml
 from truewind.domain.clock import iso
 from truewind.domain.timeframe import timeframe_us
 from truewind.engine.compiled import Program, compilable
-from truewind.engine.merge import OPEN, SYMBOL, TS
+from truewind.engine.merge import OPEN, SYMBOL, TS, TS_EVENT
 from truewind.engine.trials import Bench, Days, Figures, days_of
 from truewind.errors import ConfigError, StorageError, TruewindError
 from truewind.research import picture
@@ -273,8 +274,10 @@ def _run(
             settings = plan.settings_of(values) if others else plan.settings
             account, leverage = settings.account, settings.account.leverage
             instruments = settings.held_as(market.source.instruments)
+            timeline = copy(market.timeline)
+            timeline.receive(settings.feed.received(timeline.times[TS_EVENT], settings.seed))
             local.bench = Bench(
-                market.timeline,
+                timeline,
                 instruments,
                 market.days,
                 cash=account.cash,
@@ -287,6 +290,7 @@ def _run(
                 rates=market.source.rates,
                 collateral=market.source.collateral,
                 settling=market.source.settling() if account.settled_only else None,
+                latency=settings.order_latency(),
             )
             local.others = others
         return local.bench  # type: ignore[no-any-return]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scripted import MINUTE, Done, columns, done, fates, final_cash, flat, free, perpetual, play, spot
 from truewind.domain.order import Reason, Status
 from truewind.domain.position import Position
+from truewind.execution.simulated.latency import OrderLatency
 from truewind.portfolio.margin import MarginSettings
 
 FILLED, EXPIRED, CANCELLED, REJECTED = Status.FILLED, Status.EXPIRED, Status.CANCELLED, Status.REJECTED
@@ -47,14 +48,14 @@ def test_the_last_bar_answers_no_order():
 
 
 @pytest.mark.parametrize(
-    ("latency_ms", "row"), [(0, 1), (8, 1), (59_999.999, 1), (60_000, 2), (60_001, 2), (119_999.999, 2), (120_000, 3)]
+    ("entry_ms", "row"), [(0, 1), (8, 1), (59_999.999, 1), (60_000, 2), (60_001, 2), (119_999.999, 2), (120_000, 3)]
 )
-def test_latency_longer_than_a_bar_delays_by_whole_bars(latency_ms, row):
+def test_latency_longer_than_a_bar_delays_by_whole_bars(entry_ms, row):
     """The order must arrive before a bar closes to be matched in it, at that bar's open."""
     bars = [flat(100), flat(101), flat(102), flat(103), flat(104)]
-    engine = play(bars, {0: lambda s: s.buy(1)}, costs=free(latency_ms=latency_ms))
+    engine = play(bars, {0: lambda s: s.buy(1)}, latency=OrderLatency(entry_ms=entry_ms))
     assert done(engine) == [Done(row, "trade", 1, 100.0 + row, 1000)]
-    assert engine.fills[0]["ts"] == max(row * MINUTE, MINUTE + round(latency_ms * 1000))
+    assert engine.fills[0]["ts"] == max(row * MINUTE, MINUTE + round(entry_ms * 1000))
 
 
 def test_a_missing_bar_delays_the_fill():

@@ -9,6 +9,7 @@ from scripted import MINUTE, Done, columns, done, fates, flat, free, play, spot
 from truewind.domain.filters import Filters
 from truewind.domain.order import Event, OrderType, Reason, SelfTrade, Side, Status, Terms, TimeInForce
 from truewind.domain.timeframe import DAY_US
+from truewind.execution.simulated.latency import OrderLatency
 
 FILLED, EXPIRED, CANCELLED, DENIED = Status.FILLED, Status.EXPIRED, Status.CANCELLED, Status.DENIED
 CALM = flat(100)
@@ -279,7 +280,7 @@ def test_a_stop_comes_before_a_target_that_is_met_at_once():
 def test_funding_that_fell_due_before_an_order_arrived_is_not_its_own():
     """A bar of a minute, funding after 20 s and after 40 s: an order that arrives after 30 s pays the second only."""
     dues = [(MINUTE + 20_000_000, 0.01, 100.0), (MINUTE + 40_000_000, 0.01, 100.0)]
-    engine = play([CALM] * 3, {0: lambda s: s.buy(1)}, costs=free(latency_ms=30_000), funding={"BTCUSDT": dues})
+    engine = play([CALM] * 3, {0: lambda s: s.buy(1)}, latency=OrderLatency(entry_ms=30_000), funding={"BTCUSDT": dues})
     assert [(fill.kind, int(row["ts"])) for fill, row in zip(done(engine), engine.fills, strict=True)] == [
         ("trade", MINUTE + 30_000_000), ("funding", MINUTE + 40_000_000),
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What trading costs: fees, slippage, latency, margin. Settings for people, one COSTS record for kernels."""
+"""What trading costs: fees, slippage, margin. Settings for people, one COSTS record for kernels."""
 
 from typing import Literal
 
@@ -22,15 +22,13 @@ class CostSettings(Settings):
     the venue's published rates of a vip_level by date instead. fee_currency: "settled" pays in what profit is in;
     "received" as Binance spot does, purchases in the base asset; "bnb" at the venue's discount in BNB, which is bought
     for it at its price.
-    half_spread_bps: what a market or stop order pays beyond the bar's price, in basis points. impact: the factor Y
-    of the law by which it moves the price further (impact_law, see `execution.simulated.impact`); 0 switches it off.
-    market_fill: "worst" gives market orders the worst price of the bar instead of its open. latency_ms: from decision
-    to arrival at the venue; with a latency_sigma it is the median of a lognormal one, drawn for each order, and orders
-    may overtake each other. limit_fill: "through" fills a resting limit order only when the price trades beyond it,
-    "touch" already when it is reached (optimistic: you were first in the queue), with fill_probability in every bar
-    that does no more than touch it. volume_share: the part of a bar's
-    volume that our orders may take, all together; what is left of them goes on working. None: size is not looked at,
-    as on trades, and where a bar's volume is not known.
+    half_spread_bps: what a market or stop order pays beyond the bar's price, in basis points. impact: the factor Y of
+    the law by which it moves the price further (impact_law, see `execution.simulated.impact`); 0 switches it off.
+    market_fill: "worst" gives market orders the worst price of the bar instead of its open. limit_fill: "through" fills
+    a resting limit order only when the price trades beyond it, "touch" already when it is reached (optimistic: you were
+    first in the queue), with fill_probability in every bar that does no more than touch it. volume_share: the part of a
+    bar's volume that our orders may take, all together; what is left of them goes on working. None: size is not looked
+    at, as on trades, and where a bar's volume is not known.
     """
 
     maker_fee: float = Field(default=0.0002, ge=-0.01, le=0.05)
@@ -42,8 +40,6 @@ class CostSettings(Settings):
     impact: float = Field(default=1.0, ge=0.0, le=100.0)
     impact_law: Literal["square_root", "volume_share"] = "square_root"
     market_fill: Literal["open", "worst"] = "open"
-    latency_ms: float = Field(default=8.0, ge=0.0, le=86_400_000.0)
-    latency_sigma: float = Field(default=0.0, ge=0.0, le=3.0)
     limit_fill: Literal["through", "touch"] = "through"
     fill_probability: float = Field(default=1.0, gt=0.0, le=1.0)
     volume_share: float | None = Field(default=1.0, gt=0.0, le=1.0)
@@ -63,7 +59,6 @@ class CostSettings(Settings):
             round(self.maker_fee * RATE_SCALE),
             round(self.taker_fee * RATE_SCALE),
             round(self.half_spread_bps * 1e-4 * RATE_SCALE),
-            round(self.latency_ms * 1000),
             int(self.limit_fill == "touch"),
             self.impact,
             int(self.market_fill == "worst"),
@@ -72,7 +67,6 @@ class CostSettings(Settings):
             self.fill_probability,
             seed,
             int(self.impact_law == "volume_share"),
-            self.latency_sigma,
         )
         return row
 
@@ -90,9 +84,6 @@ class CostSettings(Settings):
             through += f" (with a probability of {self.fill_probability:g} if it goes no further)"
         law = "square-root impact" if self.impact_law == "square_root" else "impact by the square of its volume share"
         price = "open" if self.market_fill == "open" else "worst price"
-        flight = f"{self.latency_ms:g} ms later"
-        if self.latency_sigma > 0.0:
-            flight = f"a lognormal time later, with a median of {self.latency_ms:g} ms and σ = {self.latency_sigma:g}"
         maker, taker = f" ({self.maker_fee:.4%})", f"; taker fee {self.taker_fee:.4%}"
         if self.fees == "venue":
             maker = taker = ""
@@ -102,8 +93,8 @@ class CostSettings(Settings):
                 f"All orders together take no more than {self.volume_share:.0%} of a bar's volume; their rest works on."
             )
         return [
-            "An order is matched from the first bar that opens at or after the decision and closes after its arrival "
-            f"({flight}); a market order gets that bar's {price} and pays half the spread, "
+            "An order is matched from the first bar that opens at or after the decision and closes after its arrival; "
+            f"a market order gets that bar's {price} and pays half the spread, "
             f"{self.half_spread_bps:g} bps, and {law} with a factor of {self.impact:g}.",
             f"A resting limit order fills at its own price, as maker{maker}, when the price {through}; "
             "if the bar opens beyond it, at the open.",

@@ -1,16 +1,23 @@
-"""Latency of orders to the venue, of its replies and of its market data: constant, lognormal, or as it was recorded."""
+"""Latency of orders to the venue, of its replies and of its market data: constant, lognormal, or as it was recorded.
+
+Runs on bars and trades and runs on order books go by the same settings and the same kernels.
+"""
 
 import math
 from enum import IntEnum
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from truewind.config import Settings
+from truewind.domain.latency import ENTRY, FEED, LATENCY, REPLY, ROUND_TRIP
 from truewind.errors import ValidationError
 from truewind.numerics.draws import normal
 from truewind.numerics.jit import kernel
+from truewind.portfolio.state import counts_of, latency_of, times_of, trips_of
+
+__all__ = ["ENTRY", "FEED", "LATENCY", "REPLY", "ROUND_TRIP"]  # where they are looked for
 
 
 class LatencyModel(IntEnum):
@@ -19,23 +26,8 @@ class LatencyModel(IntEnum):
     RECORDED = 2
 
 
-# One way. median_us: of the constant and the lognormal model. sigma: standard deviation of the logarithm. load_us: what
-# a thousand events a second add.
-LATENCY = np.dtype(
-    [
-        ("model", np.int64),
-        ("median_us", np.int64),
-        ("sigma", np.float64),
-        ("load_us", np.float64),
-        ("seed", np.int64),
-    ],
-    align=True,
-)
-# A measured round trip: sent at ts, `entry_us` to the venue, `reply_us` back.
-ROUND_TRIP = np.dtype([("ts", np.int64), ("entry_us", np.int64), ("reply_us", np.int64)], align=True)
-
-ENTRY, REPLY, FEED = 0, 1, 2  # rows of the LATENCY table
 BUSY_US = 100_000  # over which events are counted
+_HEARD = np.dtype([("ts_event", np.int64), ("ts_recv", np.int64), ("last", np.int64)])
 _LOGNORMAL, _RECORDED = int(LatencyModel.LOGNORMAL), int(LatencyModel.RECORDED)
 
 
@@ -70,6 +62,37 @@ class LatencySettings(Settings):
         return rows
 
 
+class OrderLatency(LatencySettings):
+    """LatencySettings of runs on bars and trades, where replies are heard at once.
+
+    There load_ms counts the trades of the last 100 ms; on bars those of the bar last seen.
+    """
+
+    model: Literal["constant", "lognormal", "recorded"] = "constant"
+    reply_ms: float = Field(default=0.0, ge=0.0, le=0.0)
+
+    def assumptions(self) -> list[str]:
+        """What these settings take for granted, in words, for the report."""
+        times = {
+            "recorded": "takes as long as it was measured",
+            "constant": f"takes {self.entry_ms:g} ms to the venue",
+            "lognormal": f"takes {self.entry_ms:g} ms to the venue, in the "
+            f"median of a lognormal time with σ = {self.sigma:g}",
+        }[self.model]
+        load = f", plus {self.load_ms:g} ms for each thousand trades a second" if self.load_ms else ""
+        return [f"An order {times}{load}."]
+
+
+class Latency(NamedTuple):
+    """What kernels go by: LATENCY rows (entry, reply), and the ROUND_TRIP rows of measured latencies."""
+
+    rows: np.ndarray
+    trips: np.ndarray
+
+
+AT_ONCE = Latency(np.zeros(2, LATENCY), np.zeros(0, ROUND_TRIP))  # no order takes any time
+
+
 class FeedSettings(Settings):
     """How long market data take to us.
 
@@ -86,7 +109,7 @@ class FeedSettings(Settings):
     in_order: bool = True
 
     def apply(self, events: np.ndarray, seed: int) -> np.ndarray:
-        """BOOK_EVENT rows as they are heard: a copy with other times of receipt, or the rows themselves."""
+        """Rows with ts_event, ts_recv and last as they are heard: a copy with other times of receipt, or themselves."""
         if self.model == "recorded" and self.load_ms == 0.0:
             return events
         heard = events.copy()
@@ -95,6 +118,29 @@ class FeedSettings(Settings):
         row[0] = (code, round(self.delay_ms * 1000), self.sigma, self.load_ms * 1000.0, seed)
         hear_all(heard, row, int(self.in_order))
         return heard
+
+
+class RowFeed(FeedSettings):
+    """FeedSettings of runs on bars and trades, whose rows are messages of their own; `recorded` is at once."""
+
+    in_order: Literal[True] = True
+
+    def received(self, known: np.ndarray, seed: int) -> np.ndarray:
+        """When rows known at `known` (int64 µs, rising) are shown to the strategy; `known` itself if at once."""
+        heard = np.zeros(len(known), _HEARD)
+        heard["ts_event"] = heard["ts_recv"] = known
+        heard["last"] = 1
+        told = self.apply(heard, seed)
+        return known if told is heard else told["ts_recv"].copy()
+
+    def assumptions(self) -> list[str]:
+        """What these settings take for granted, in words, for the report."""
+        if self.model == "recorded" and self.load_ms == 0.0:
+            return []
+        delay = 0.0 if self.model == "recorded" else self.delay_ms
+        spread = f" in the median of a lognormal time with σ = {self.sigma:g}" if self.model == "lognormal" else ""
+        load = f", plus {self.load_ms:g} ms for each thousand rows a second" if self.load_ms else ""
+        return [f"The strategy is shown each row {delay:g} ms late{spread}{load}."]
 
 
 def check_round_trips(trips: np.ndarray) -> np.ndarray:
@@ -122,6 +168,34 @@ def delay(latency: Any, trips: Any, way: int, ts: int, order: int, purpose: int,
     if setting["model"] == _RECORDED:
         return extra + recorded(trips, way, ts)
     return extra + int(setting["median_us"])
+
+
+@kernel
+def flight(state: int, order_id: int, purpose: int, now: int, k: int) -> int:
+    """µs that a message of an order sent at `now`, after row `k`, takes to the venue. purpose: see `delay`."""
+    latency = latency_of(state)
+    rate = 0.0
+    if latency[ENTRY]["load_us"] > 0.0:
+        rate = rate_at(state, now, k)
+    return delay(latency, trips_of(state), ENTRY, now, order_id, purpose, rate)
+
+
+@kernel
+def rate_at(state: int, now: int, k: int) -> float:
+    """Thousands of trades a second, as row `k` tells: on bars those in it, on trades those in the BUSY_US up to `now`.
+
+    A bar whose trades were not counted (NaN), and the time before the first row, have none.
+    """
+    times, counts = times_of(state), counts_of(state)
+    if k < 0:
+        return 0.0
+    if times[1][k] > times[0][k]:
+        known = len(counts) > 0 and counts[k] == counts[k]
+        return counts[k] * 1000.0 / (times[1][k] - times[0][k]) if known else 0.0
+    first = k
+    while first >= 0 and times[1][first] > now - BUSY_US:
+        first -= 1
+    return float((k - first) * (1000.0 / BUSY_US))
 
 
 @kernel

@@ -190,7 +190,7 @@ def wake_children(state: int, j: int, at: int, ts: int, row: int) -> None:
                 continue
             if not opens:
                 order["lots"] = min(order["asked"], filled)
-            order["ts_sent"] = ts
+            order["ts_decided"] = ts
             order["ts_arrive"] = ts
             order["accepted_row"] = row
             seen = at

@@ -127,7 +127,7 @@ def match_open(state: int, k: int) -> None:
 @kernel
 def arrives(order: Any, opened: int, known: int) -> bool:
     """Whether an order on its way comes to the venue during a bar that was open from `opened` to `known`."""
-    return bool(order["status"] == _SUBMITTED and order["ts_sent"] <= opened and order["ts_arrive"] < known)
+    return bool(order["status"] == _SUBMITTED and order["ts_decided"] <= opened and order["ts_arrive"] < known)
 
 
 @kernel

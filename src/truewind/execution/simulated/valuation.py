@@ -3,15 +3,23 @@
 from typing import Any
 
 from truewind.numerics.jit import kernel
-from truewind.portfolio.state import account_of, equity_of, instruments_of, marks_of, positions_of, prices_of, times_of
+from truewind.portfolio.state import (
+    account_of,
+    equity_of,
+    instruments_of,
+    marks_of,
+    positions_of,
+    prices_of,
+    received_of,
+    times_of,
+)
 from truewind.portfolio.worth import coordinate, exposure
 
 
 @kernel
 def time_at(state: int, k: int) -> int:
-    """When bar `k` is known; before the first bar (−1), when it opens."""
-    times = times_of(state)
-    return int(times[1][k] if k >= 0 else times[0][0])
+    """When the strategy is shown bar `k`; before the first bar (−1), when that opens."""
+    return int(received_of(state)[k] if k >= 0 else times_of(state)[0][0])
 
 
 @kernel(inline=True)
