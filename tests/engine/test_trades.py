@@ -5,8 +5,8 @@ import pytest
 
 from scripted import QUICK, UNLIMITED, done, fates, final_cash, free, perpetual
 from truewind.domain.order import Event, Reason, Status
-from truewind.engine.engine import Engine
 from truewind.engine.merge import TS_EVENT, merge_trades
+from truewind.engine.wire import WiredEngine
 from truewind.errors import DataError
 from truewind.execution.simulated.latency import ROUND_TRIP, Latency, OrderLatency, RowFeed
 from truewind.strategies.base import Strategy
@@ -41,7 +41,7 @@ def play(rows, acts, latency=QUICK, trips=NONE, feed=None, **how):
     whole = merge_trades({symbol: tape(each) for symbol, each in by_symbol.items()})
     if feed is not None:
         whole.receive(feed.received(whole.times[TS_EVENT], 42))
-    engine = Engine(
+    engine = WiredEngine(
         whole,
         [perpetual(symbol) for symbol in by_symbol],
         OnTrades(acts),
@@ -136,3 +136,65 @@ def test_what_is_no_trade_is_refused(rows):
     """The error names the symbol and the row."""
     with pytest.raises(DataError, match="BTCUSDT: the trade in row 1"):
         play(rows, {})
+
+
+# -- cancels and amendments that travel --------------------------------------------------------------------------------
+
+LATE = OrderLatency(entry_ms=1500)
+
+
+def keep(acts):
+    """`acts`, in which `ids` is a list that they share."""
+    ids = []
+    return {n: (lambda s, act=act: act(s, ids)) for n, act in acts.items()}
+
+
+def test_a_fill_that_comes_before_the_cancel_wins():
+    """A bid of 99 rests; the cancel of second 2 arrives at 3.5, the print of 98 at second 3 fills: too late."""
+    rows = [(0, 100, 1, 1), (2, 100, 1, 1), (3, 98, 1, -1), (4, 98, 1, -1)]
+    acts = keep({0: lambda s, ids: ids.append(s.buy(1, limit=99)), 1: lambda s, ids: ids.append(s.cancel(ids[0]))})
+    engine = play(rows, acts, LATE)
+    assert [(fill.row, fill.maker) for fill in done(engine)] == [(2, True)]
+    assert fates(engine) == {1: (Status.FILLED, Reason.NONE)}
+    assert engine.refused == [(3_500_000, 1, "cancel", Reason.UNKNOWN_ORDER)]
+
+
+def test_a_cancel_that_arrives_in_time_ends_the_order_at_its_arrival():
+    """The same, with the print at 3.6: the order was cancelled at 3.5. One of that very moment still fills."""
+    for second, fate in [(3.6, Status.CANCELLED), (3.5, Status.FILLED)]:
+        rows = [(0, 100, 1, 1), (2, 100, 1, 1), (second, 98, 1, -1), (4, 98, 1, -1)]
+        acts = keep({0: lambda s, ids: ids.append(s.buy(1, limit=99)), 1: lambda s, ids: s.cancel(ids[0])})
+        engine = play(rows, acts, LATE)
+        assert fates(engine)[1][0] == fate
+        ended = [int(event["ts"]) for event in engine.events if event["event"] == Event.CANCEL]
+        assert ended == ([3_500_000] if fate == Status.CANCELLED else [])
+
+
+def test_an_amendment_takes_its_time():
+    """From 99 to 97, known to the venue at 3.5: 98 printed at 3 fills at the old price, at 3.6 it does not."""
+    for second, expected in [(3, [(2, 98.0)]), (3.6, [(4, 96.0)])]:
+        rows = [(0, 100, 1, 1), (2, 100, 1, 1), (second, 98, 1, -1), (4, 98, 1, -1), (5, 96, 1, -1)]
+        acts = keep({0: lambda s, ids: ids.append(s.buy(1, limit=99)), 1: lambda s, ids: s.amend(ids[0], price=97)})
+        engine = play(rows, acts, LATE)
+        assert [(fill.row, fill.price) for fill in done(engine)] == expected
+        assert len(engine.refused) == (second == 3)
+
+
+def test_a_cancel_that_overtakes_its_order_finds_none():
+    """The order is sent while a trip takes 3 s, the cancel when one takes 0.1: the venue does not know it yet."""
+    trips = np.array([(0, 3 * SECOND, 0), (SECOND, SECOND // 10, 0)], ROUND_TRIP)
+    rows = [(0, 100, 1, 1), (1, 100, 1, 1), (2, 100, 1, 1), (4, 100, 1, 1)]
+    acts = keep({0: lambda s, ids: ids.append(s.buy(1)), 1: lambda s, ids: s.cancel(ids[0])})
+    engine = play(rows, acts, OrderLatency(model="recorded"), trips)
+    assert engine.refused == [(1_100_000, 1, "cancel", Reason.UNKNOWN_ORDER)]
+    assert [fill.row for fill in done(engine)] == [3]
+
+
+def test_an_order_and_its_cancel_of_one_moment_never_meet_a_trade():
+    """They come together; and what is known to have ended cannot be cancelled at all."""
+    rows = [(0, 100, 1, 1), (2, 90, 1, -1), (3, 90, 1, -1)]
+    said = []
+    acts = {0: lambda s: said.append(s.cancel(s.buy(1))), 2: lambda s: said.append(s.cancel(1))}
+    engine = play(rows, acts, LATE)
+    assert said == [True, False]
+    assert fates(engine) == {1: (Status.CANCELLED, Reason.BY_STRATEGY)}

@@ -7,7 +7,8 @@ import numpy as np
 # cash: wallet balance (deposits + realised − fees + funding + carry). carry: dividends, borrow fees and swaps. peak:
 # highest equity so far. next_order: the next order id. orders, fills, events: rows in use of the working tables.
 # overflow: some amount did not fit 64 bits. settled: bars before this row are in `equity`. horizon: how many bars to
-# look ahead for something to do. halted: equity after some bar was less than `keep` × peak: no order that opens is
+# look ahead for something to do. clock: the time, where the last row does not tell it, else 0.
+# halted: equity after some bar was less than `keep` × peak: no order that opens is
 # let through any more. marked: the run has mark prices of its own. terms_at: when some symbol's tiers or fees change
 # next. booked: fills and payments so far. bounded: how many of them there were when the safe marks were reckoned; -1:
 # reckon them anew. owner: the strategy that is speaking. allocation: what of the account's equity it may use (0 … 1).
@@ -29,6 +30,7 @@ ACCOUNT = np.dtype(
         ("overflow", np.int64),
         ("settled", np.int64),
         ("horizon", np.int64),
+        ("clock", np.int64),
         ("equity", np.float64),
         ("peak", np.float64),
         ("keep", np.float64),

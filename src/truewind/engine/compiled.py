@@ -23,6 +23,7 @@ from truewind.engine.acting import fault
 from truewind.engine.engine import Engine, Progress
 from truewind.engine.merge import CLOSE, SYMBOL, Timeline
 from truewind.engine.portfolio import PortfolioEngine, Team
+from truewind.engine.wire import WiredEngine
 from truewind.errors import ConfigError, StrategyError, suggest
 from truewind.execution.simulated.lifecycle import FLUSH
 from truewind.numerics.jit import KernelError, generated, refusals
@@ -318,7 +319,8 @@ def build(lane: str, timeline: Timeline, instruments: Any, strategy: Strategy, *
         except StrategyError:
             if lane == "compiled":
                 raise
-    return Engine(timeline, instruments, strategy, **settings)
+    kind = WiredEngine if timeline.callback == "on_trade" else Engine
+    return kind(timeline, instruments, strategy, **settings)
 
 
 def _refusal(strategy: Strategy, reason: str) -> StrategyError:

@@ -29,7 +29,7 @@ from truewind.execution.simulated.latency import AT_ONCE, Latency
 from truewind.execution.simulated.lifecycle import FLUSH, cancel
 from truewind.execution.simulated.matching import process
 from truewind.execution.simulated.quiet import scan
-from truewind.execution.simulated.valuation import settle
+from truewind.execution.simulated.valuation import settle, time_at
 from truewind.numerics.exact import to_ticks
 from truewind.portfolio.collateral import Collateral
 from truewind.portfolio.ledger import RATE_SCALE, prove
@@ -76,21 +76,8 @@ class Engine:
         self.strategy = strategy
         timeline.row_type(strategy.bar_fields())  # refuses a field that does not exist before anything is done
         self.currency = currency
-        self.state = State(
-            instruments,
-            timeline,
-            cash,
-            currency,
-            costs,
-            limits,
-            dues or {},
-            margin,
-            rates,
-            collateral,
-            settling,
-                        owners=owners,
-            latency=latency,
-        )
+        world = instruments, timeline, cash, currency, costs, limits, dues or {}, margin, rates, collateral, settling
+        self.state = State(*world, owners=owners, latency=latency)
         self.symbols = [instrument.symbol for instrument in instruments]
         self._handle = self.state.handle
         self._signal = self.state.signal.view(np.uint8).data
@@ -214,8 +201,7 @@ class Engine:
     @property
     def now_us(self) -> int:
         """When the last bar was handed to the strategy, µs UTC; before the first bar, its open."""
-        timeline = self.timeline
-        return int(timeline.received[self._row]) if self._row >= 0 else int(timeline.times[0][0])
+        return int(time_at(self._handle, self._row))
 
     def submit(
         self,
@@ -291,7 +277,7 @@ class Engine:
         self, order_id: int, *, quantity: float = 0.0, price: float = 0.0, trigger: float = 0.0, trail: float = 0.0
     ) -> bool:
         """See `ports.Desk.amend`."""
-        found = next((o for o in self.state.orders[: self.state.counters[_ORDERS]] if o["id"] == order_id), None)
+        found = next((order for order in self._orders() if order["id"] == order_id), None)
         if found is None:
             return False
         index, side = int(found["symbol"]), int(found["side"])
@@ -302,7 +288,11 @@ class Engine:
         distance = self._ticks(index, trail, 1) if trail else 0
         if found["trail_rate"]:
             distance = round(trail * RATE_SCALE / 100)
-        while (done := amend(self._handle, order_id, self._row, lots, limit, wake, distance)) == FLUSH:
+        return self._change(order_id, (lots, limit, wake, distance))
+
+    def _change(self, order_id: int, changes: tuple[int, int, int, int]) -> bool:
+        """Let a working order be changed: its lots, limit, trigger and trail, 0 for what stays."""
+        while (done := amend(self._handle, order_id, self._row, *changes)) == FLUSH:
             self._flush()
         if done:
             self._wake = self._row + 1
@@ -360,10 +350,9 @@ class Engine:
 
     def working(self, symbol: str) -> list[Order]:
         """See `ports.Desk.working`."""
-        count = self.state.counters[_ORDERS]
-        if not count:
+        index, orders = self.index_of(symbol), self._orders()
+        if not len(orders):
             return []
-        index, orders = self.index_of(symbol), self.state.orders[:count]
         tick_num, tick_den, lot_num, lot_den = self._steps[index]
         return [
             Order(
@@ -385,6 +374,10 @@ class Engine:
             for order in orders
             if order["symbol"] == index
         ]
+
+    def _orders(self) -> np.ndarray:
+        """The ORDER rows that work, as far as the strategy knows."""
+        return self.state.orders[: self.state.counters[_ORDERS]]
 
     def position(self, symbol: str, side: int = 0) -> Position:
         """See `ports.Desk.position`. The same object until a fill or an order changes it."""

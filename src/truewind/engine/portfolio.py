@@ -19,6 +19,7 @@ from truewind.engine.acting import position_of
 from truewind.engine.engine import Engine
 from truewind.engine.merge import CLOSE, SYMBOL, Timeline
 from truewind.engine.state import ACCOUNT_FIELD
+from truewind.engine.wire import WiredEngine
 from truewind.errors import ConfigError, StrategyError, TruewindError, suggest
 from truewind.execution.simulated.valuation import settle
 from truewind.portfolio.worth import coordinate, exposure
@@ -180,8 +181,8 @@ class Team(Strategy):
             ) from error
 
 
-class PortfolioEngine(Engine):
-    """An `Engine` for the members of a `Team`."""
+class PortfolioEngine(WiredEngine):
+    """A `WiredEngine` for the members of a `Team`."""
 
     def __init__(self, timeline: Timeline, instruments: Any, team: Team, **settings: Any) -> None:
         if settings.get("rates"):

@@ -18,7 +18,10 @@ from truewind.portfolio.worth import coordinate, exposure
 
 @kernel
 def time_at(state: int, k: int) -> int:
-    """When the strategy is shown bar `k`; before the first bar (−1), when that opens."""
+    """When the strategy is shown bar `k`, or what its clock says; before the first bar (−1), when that opens."""
+    clock = account_of(state)["clock"]
+    if clock > 0:
+        return int(clock)
     return int(received_of(state)[k] if k >= 0 else times_of(state)[0][0])
 
 

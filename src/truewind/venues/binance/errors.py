@@ -25,6 +25,7 @@ def _filter(name: str) -> VenueError:
 
 
 _SPOT = {
+    Reason.UNKNOWN_ORDER: VenueError(-2011, "Unknown order sent."),
     Reason.BELOW_MIN_PRICE: _filter("PRICE_FILTER"),
     Reason.ABOVE_MAX_PRICE: _filter("PRICE_FILTER"),
     Reason.BAD_PRICE: _filter("PRICE_FILTER"),
@@ -58,6 +59,7 @@ _SPOT_BEFORE = {
 }
 
 _FUTURES = {
+    Reason.UNKNOWN_ORDER: VenueError(-2011, "Unknown order sent."),
     Reason.BAD_PRICE: VenueError(-4001, "Price less than 0."),
     Reason.BELOW_MIN_PRICE: VenueError(-4013, "Price less than min price."),
     Reason.ABOVE_MAX_PRICE: VenueError(-4002, "Price greater than max price."),
