@@ -4,10 +4,14 @@ alike. An order sent at n ms arrives at n + 1 ms."""
 import numpy as np
 import pytest
 
-from booked import fills, level, reasons, run, trade
+from booked import END, ONE, START, fills, level, reasons, run, settings_with, timeline, trade
 from truewind.domain.book import Report
 from truewind.domain.order import TriggerSource
+from truewind.engine import book_desk
+from truewind.engine.book_lane import BookLane
 from truewind.execution.simulated.book_state import MARK
+from truewind.numerics.jit import kernel
+from truewind.strategies.book import BookStrategy
 
 
 def names(strategy):
@@ -208,3 +212,57 @@ def test_a_liquidation_withdraws_a_bracket_too():
     assert result.position == 0
     assert strategy.desk.working() == []
     assert {name for _, name in ended(result)} <= {"LIQUIDATION", "PARENT_ENDED", "NOTHING_TO_REDUCE"}
+
+
+@kernel
+def decide(wake, lane, memory):
+    """An entry with exits, a trailing stop, and a pair that looks at the mark."""
+    memory[0] += 1
+    if memory[0] == 1:
+        entry = book_desk.limit(lane, 1, 100, 4, 0, 0, 1)
+        book_desk.protect(lane, entry, 97, 104)
+    elif memory[0] == 3:
+        book_desk.trailing_stop(lane, -1, 3, 4, book_desk.REDUCE_ONLY, 2)
+    elif memory[0] == 4:
+        for trigger in (103, 104):
+            book_desk.draft(lane, 1, 2, 0, trigger, 2, 3)
+            book_desk.tie(lane, 0, 7)
+            book_desk.by(lane, 1)
+            book_desk.send(lane)
+    elif memory[0] == 7:
+        book_desk.amend(lane, memory[1], 0, 0, 102, 0)
+
+
+class Alike(BookStrategy):
+    """`decide`, as an object."""
+
+    timer_us = 1000
+
+    def __init__(self):
+        super().__init__()
+        self.calls = 0
+
+    def on_timer(self):
+        self.calls += 1
+        if self.calls == 1:
+            self.desk.limit(1, 100, 4, stop_loss=97, take_profit=104, tag=1)
+        elif self.calls == 3:
+            self.desk.trailing_stop(-1, 4, trail=3, reduce_only=True, tag=2)
+        elif self.calls == 4:
+            for trigger in (103, 104):
+                self.desk.stop(1, trigger, 2, group=7, trigger_by=TriggerSource.MARK, tag=3)
+        elif self.calls == 7:
+            self.desk.amend(6, trigger=102)
+
+
+def test_a_kernel_sends_the_same_orders():
+    """Bought 4 at 100, trailed out at 99 after a trade at 102; of the pair the one moved to 102 wakes first."""
+    rows = trade(3000, -1, 100, 9), trade(6000, 1, 102, 1), trade(7000, -1, 99, 1)
+    given = {"marks": prices((5000, 101.0), (9000, 102.5))}
+    lane = BookLane(timeline(*START, *rows, END), ONE, cash=1e6, settings=settings_with(), **given)
+    compiled = lane.run_compiled(decide, np.array([0, 6]), timer_us=1000)
+    plain = lane.run(Alike())
+    assert fills(plain) == [(3000, 4, 100, 1), (7000, -4, 99, 0), (9000, 2, 101, 0)]
+    assert ended(plain)[-1] == ("CANCELLED", "SIBLING_FILLED")
+    np.testing.assert_array_equal(compiled.reports, plain.reports)
+    np.testing.assert_array_equal(compiled.fills, plain.fills)

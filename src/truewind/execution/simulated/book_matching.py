@@ -124,7 +124,8 @@ def refused_by_funds(handle: int, i: int) -> int:
     if side < 0 and not instrument["can_short"]:
         return _NO_SHORT
     mark_now(handle)
-    equity_now(handle)
+    if lane_at(handle)[0]["mark"] > 0:  # else that was the middle, which `close` holds by now
+        equity_now(handle)
     price = positions[0]["close"]
     if order["ticks"] > 0:
         limit = to_price(order["ticks"], instrument["tick_num"], instrument["tick_den"])
