@@ -72,6 +72,8 @@ def _compiled(function: F, inline: bool, raises: bool, kept: bool) -> F:
 
     with _caching_in(_folder_for(function)) as cached:
         options: Any = {"error_model": "python" if raises else "numpy", "forceinline": inline}
+        # Nobody calls a kernel through a C pointer (`compile_entry` makes its own): an eighth of the compiler's time.
+        options["no_cfunc_wrapper"] = True
         dispatcher = numba.njit(cache=cached and kept, nogil=True, **options)(function)
     _forget_literals(dispatcher)
     return cast("F", dispatcher)
