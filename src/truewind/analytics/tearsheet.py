@@ -187,6 +187,8 @@ def _percent(fraction: float) -> str:
 
 
 def _days(days: float) -> str:
+    if days < 1 / 12:
+        return f"{days * 1440:,.0f} minutes"
     if days < 2:
         return f"{days * 24:,.0f} hours"
     return f"{days:,.0f} days"
