@@ -16,7 +16,7 @@ def at(minute):
     return datetime(2024, 1, 1, tzinfo=UTC) + timedelta(minutes=minute)
 
 
-FREE = {"taker_fee": 0.0, "maker_fee": 0.0, "half_spread_bps": 0.0, "impact": 0.0, "latency_ms": 0.0}
+FREE = {"taker_fee": 0.0, "maker_fee": 0.0, "half_spread_bps": 0.0, "impact": 0.0}
 LOOSE = {"max_position": 1000.0, "max_exposure": 1.0, "max_gross": 1000.0, "max_drawdown": 0.0}
 
 

@@ -5,8 +5,8 @@ import pytest
 
 from scripted import QUICK, UNLIMITED, done, fates, final_cash, free, perpetual
 from truewind.domain.order import Event, Reason, Status
+from truewind.engine.compiled import build
 from truewind.engine.merge import TS_EVENT, merge_trades
-from truewind.engine.wire import WiredEngine
 from truewind.errors import DataError
 from truewind.execution.simulated.latency import ROUND_TRIP, Latency, OrderLatency, RowFeed
 from truewind.strategies.base import Strategy
@@ -41,7 +41,8 @@ def play(rows, acts, latency=QUICK, trips=NONE, feed=None, **how):
     whole = merge_trades({symbol: tape(each) for symbol, each in by_symbol.items()})
     if feed is not None:
         whole.receive(feed.received(whole.times[TS_EVENT], 42))
-    engine = WiredEngine(
+    engine = build(
+        "event",
         whole,
         [perpetual(symbol) for symbol in by_symbol],
         OnTrades(acts),

@@ -315,6 +315,11 @@ class BarJob:
             *(settings.margin.assumptions() if margined else []),
         ]
         source.timeline.receive(settings.feed.received(source.timeline.times[TS_EVENT], settings.seed))
+        if source.timeline.order is not None and _reads(strategy):
+            raise ConfigError(
+                "Features are computed on bars in their order, and would know of bars that have not been received yet",
+                remedy="Let the feed be in order (feed.in_order, feed.late_share), or read no features",
+            )
         self.engine = build(
             settings.lane,
             source.timeline,

@@ -20,11 +20,11 @@ from truewind.portfolio.state import (
     account_of,
     events_of,
     following_of,
+    heard_of,
     instruments_of,
     orders_of,
     positions_of,
     prices_of,
-    shares_of,
     signal_of,
     sizing_of,
 )
@@ -55,8 +55,8 @@ def leg_of(state: int, symbol: int, side: int) -> int:
 
 @kernel(inline=True)
 def share_of(state: int, leg: int) -> Any:
-    """What the strategy that is speaking holds of `leg`."""
-    return shares_of(state)[account_of(state)["owner"] * len(positions_of(state)) + leg]
+    """What the strategy that is speaking holds of `leg`, as far as it has heard."""
+    return heard_of(state)[account_of(state)["owner"] * len(positions_of(state)) + leg]
 
 
 @kernel

@@ -21,10 +21,12 @@ from truewind.domain.market import Bar
 from truewind.domain.signal import Signal
 from truewind.engine.acting import fault
 from truewind.engine.engine import Engine, Progress
+from truewind.engine.late import LateEngine, is_late
 from truewind.engine.merge import CLOSE, SYMBOL, Timeline
 from truewind.engine.portfolio import PortfolioEngine, Team
 from truewind.engine.wire import WiredEngine
 from truewind.errors import ConfigError, StrategyError, suggest
+from truewind.execution.simulated.latency import AT_ONCE
 from truewind.execution.simulated.lifecycle import FLUSH
 from truewind.numerics.jit import KernelError, generated, refusals
 from truewind.strategies import decide as deciding
@@ -189,6 +191,7 @@ from math import nan
 from truewind.domain.position import Position
 from truewind.engine.acting import DONE, follow, position_of
 from truewind.engine.trials import tally
+from truewind.execution.simulated.latency import AT_ONCE
 from truewind.execution.simulated.lifecycle import FLUSH
 from truewind.execution.simulated.matching import happen
 from truewind.execution.simulated.quiet import bounds_of, stirs
@@ -311,6 +314,11 @@ def build(lane: str, timeline: Timeline, instruments: Any, strategy: Strategy, *
 
     Raises StrategyError if the compiled lane is asked for and the strategy cannot run there.
     """
+    late = is_late(timeline, settings.get("latency", AT_ONCE))
+    if late and (lane == "compiled" or isinstance(strategy, Team)):
+        raise _refusal(strategy, "replies take time, or rows come out of order (latency.reply_ms, feed)")
+    if late:
+        return LateEngine(timeline, instruments, strategy, **settings)
     if isinstance(strategy, Team):
         return PortfolioEngine(timeline, instruments, strategy, **settings)
     if lane == "compiled" or (lane == "auto" and len(timeline) >= WORTH_COMPILING and not obstacle(strategy)):

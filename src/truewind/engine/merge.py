@@ -34,11 +34,13 @@ class Timeline:
     callback: the strategy's method that the rows are for. kind: what it is given. wanted: the rows on which it is
     called, None for all. volumes: float64, of each row; empty if not known. counts: the same of trades in a bar.
     received: int64, when each row is shown to the strategy: the event times, unless the feed takes time (`receive`).
+    order: the rows as they are received, None if that is as they happen.
     """
 
     callback = "on_bar"
     kind: type[Any] = Bar
     wanted: np.ndarray | None = None
+    order: np.ndarray | None = None
 
     def __init__(
         self,
@@ -63,8 +65,10 @@ class Timeline:
         return len(self.times[0])
 
     def receive(self, received: np.ndarray) -> None:
-        """Let the strategy be shown each row at `received`, which is not before it happened and does not fall."""
-        self.received = received
+        """Let the strategy be shown each row at `received`, which is not before it happened."""
+        self.received, self.order = received, None
+        if unordered(received, 0):
+            self.order = np.argsort(received, kind="stable")
 
     def table(self) -> dict[str, np.ndarray]:
         """The column of each field of a row, but for its symbol and what no source has told."""
@@ -186,7 +190,7 @@ def merge(
         ts = columns["ts"]
         if len(ts) == 0:
             raise DataError(f"{symbol} has no bars", remedy="Choose another period or symbol", symbol=symbol)
-        if unordered(ts):
+        if unordered(ts, 1):
             row = int(np.argmax(np.diff(ts) <= 0)) + 1
             raise DataError(f"{symbol}: bar times do not rise at row {row}", remedy="Sort and de-duplicate", row=row)
         _check_prices(symbol, columns)
@@ -227,11 +231,11 @@ def _symbols(rows: Mapping[str, Columns], order: np.ndarray | None) -> np.ndarra
 
 
 @kernel
-def unordered(ts: Any) -> bool:
-    """Whether some time is not after the one before."""
+def unordered(ts: Any, least: int) -> bool:
+    """Whether some time is less than `least` after the one before."""
     bad = 0
     for i in range(1, len(ts)):
-        bad += ts[i] <= ts[i - 1]
+        bad += ts[i] - ts[i - 1] < least
     return bad > 0
 
 

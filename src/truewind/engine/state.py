@@ -98,6 +98,7 @@ class State:
         if owners > 1:
             self.shares = np.tile(self.positions, owners)
             self.shares["wallet"] = CROSS
+        self.heard = self.shares
         self.account = np.zeros(1, ACCOUNT)
         for name in ("cash", "initial", "equity", "peak"):
             self.account[name] = units
@@ -164,6 +165,11 @@ class State:
             self._words[2 * i : 2 * i + 2] = array.ctypes.data, len(array)
         if not COMPILED:
             OPEN[self.handle] = tuple(found)
+
+    def separate(self) -> None:
+        """From now on what the strategies have heard of their positions is not what the venue knows."""
+        self.heard = self.shares.copy()
+        self._publish()
 
     def grow_orders(self) -> None:
         """Double the table of working orders."""

@@ -17,9 +17,10 @@ from truewind.domain.instrument import Instrument
 from truewind.domain.signal import Signal
 from truewind.engine.acting import fault
 from truewind.engine.compiled import HELD, Inputs, Program
+from truewind.engine.late import is_late
 from truewind.engine.merge import CLOSE, SYMBOL, TS_EVENT, Timeline
 from truewind.engine.state import State
-from truewind.errors import LedgerError
+from truewind.errors import ConfigError, LedgerError
 from truewind.execution.simulated.latency import AT_ONCE, Latency
 from truewind.execution.simulated.lifecycle import FLUSH
 from truewind.numerics.jit import kernel
@@ -91,6 +92,11 @@ class Bench:
         settling: np.ndarray | None = None,
         latency: Latency = AT_ONCE,
     ) -> None:
+        if is_late(timeline, latency):
+            raise ConfigError(
+                "A sweep's strategies hear of everything at once and in order",
+                remedy="Leave latency.reply_ms and what disorders the feed out, or run single backtests",
+            )
         self._timeline, self._days = timeline, days
         world = instruments, timeline, cash, currency, costs, limits, dues, margin, rates, collateral, settling
         self._state = State(*world, latency=latency, buffer_rows=_BUFFER_ROWS)

@@ -31,7 +31,7 @@ ARRAYS = (
     *("orders", "fills", "events", "costs", "limits", "sizing", "signal", "following"),
     *("margins", "tiers", "rules", "shares", "fees", "rates", "assets"),
     "settling",
-    *("received", "counts", "latency", "trips"),
+    *("received", "counts", "latency", "trips", "heard"),
 )
 WORDS = 2 * len(ARRAYS)
 _LAYOUTS: tuple[Any, ...] = (
@@ -40,7 +40,7 @@ _LAYOUTS: tuple[Any, ...] = (
     *(ORDER, FILL, ORDER_EVENT, COSTS, LIMITS, SIZING, SIGNAL, FOLLOWING),
     *(MARGIN, TIER, FILTERS, POSITION, FEE, RATE, COLLATERAL),
     SETTLING,
-    *(np.int64, np.float64, LATENCY, ROUND_TRIP),
+    *(np.int64, np.float64, LATENCY, ROUND_TRIP, POSITION),
 )
 DTYPES = {name: np.dtype(layout) for name, layout in zip(ARRAYS, _LAYOUTS, strict=True)}
 # Where kernels run as plain Python there are no addresses: the arrays by handle.
@@ -259,6 +259,12 @@ if COMPILED:
         w = words_at(state, WORDS)
         return array_at(w[80], w[81], ROUND_TRIP)
 
+    @kernel(inline=True)
+    def heard_of(state: int) -> Any:
+        """`shares` as far as the strategies have heard of them; where replies take no time they are the same."""
+        w = words_at(state, WORDS)
+        return array_at(w[82], w[83], POSITION)
+
 else:
 
     def prefetch_row(state: int, k: int) -> None:
@@ -282,4 +288,4 @@ else:
     rules_of, shares_of, fees_of = map(_finder, ARRAYS[31:34])
     rates_of, assets_of, settling_of = map(_finder, ARRAYS[34:37])
     received_of, counts_of = _finder("received"), _finder("counts")
-    latency_of, trips_of = _finder("latency"), _finder("trips")
+    latency_of, trips_of, heard_of = map(_finder, ("latency", "trips", "heard"))

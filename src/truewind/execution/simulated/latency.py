@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from truewind.config import Settings
 from truewind.domain.latency import ENTRY, FEED, LATENCY, REPLY, ROUND_TRIP
 from truewind.errors import ValidationError
-from truewind.numerics.draws import normal
+from truewind.numerics.draws import normal, uniform
 from truewind.numerics.jit import kernel
 from truewind.portfolio.state import counts_of, latency_of, times_of, trips_of
 
@@ -27,6 +27,7 @@ class LatencyModel(IntEnum):
 
 
 BUSY_US = 100_000  # over which events are counted
+_HELD_UP = 3  # the purpose of a draw, beside those of lognormal times and of fills
 _HEARD = np.dtype([("ts_event", np.int64), ("ts_recv", np.int64), ("last", np.int64)])
 _LOGNORMAL, _RECORDED = int(LatencyModel.LOGNORMAL), int(LatencyModel.RECORDED)
 
@@ -63,21 +64,21 @@ class LatencySettings(Settings):
 
 
 class OrderLatency(LatencySettings):
-    """LatencySettings of runs on bars and trades, where replies are heard at once.
+    """LatencySettings of runs on bars and trades, where replies are heard at once unless they are told to take time.
 
     There load_ms counts the trades of the last 100 ms; on bars those of the bar last seen.
     """
 
     model: Literal["constant", "lognormal", "recorded"] = "constant"
-    reply_ms: float = Field(default=0.0, ge=0.0, le=0.0)
+    reply_ms: float = Field(default=0.0, ge=0.0, le=86_400_000.0)
 
     def assumptions(self) -> list[str]:
         """What these settings take for granted, in words, for the report."""
         times = {
             "recorded": "takes as long as it was measured",
-            "constant": f"takes {self.entry_ms:g} ms to the venue",
-            "lognormal": f"takes {self.entry_ms:g} ms to the venue, in the "
-            f"median of a lognormal time with σ = {self.sigma:g}",
+            "constant": f"takes {self.entry_ms:g} ms to the venue, the reply {self.reply_ms:g} ms back",
+            "lognormal": f"takes {self.entry_ms:g} ms to the venue, the reply {self.reply_ms:g} ms back, in the median "
+            f"of lognormal times with σ = {self.sigma:g}",
         }[self.model]
         load = f", plus {self.load_ms:g} ms for each thousand trades a second" if self.load_ms else ""
         return [f"An order {times}{load}."]
@@ -121,9 +122,13 @@ class FeedSettings(Settings):
 
 
 class RowFeed(FeedSettings):
-    """FeedSettings of runs on bars and trades, whose rows are messages of their own; `recorded` is at once."""
+    """FeedSettings of runs on bars and trades, whose rows are messages of their own; `recorded` is at once.
 
-    in_order: Literal[True] = True
+    late_share: of the rows come late, each by up to late_ms; the others overtake them.
+    """
+
+    late_share: float = Field(default=0.0, ge=0.0, le=1.0)
+    late_ms: float = Field(default=1000.0, gt=0.0, le=86_400_000.0)
 
     def received(self, known: np.ndarray, seed: int) -> np.ndarray:
         """When rows known at `known` (int64 µs, rising) are shown to the strategy; `known` itself if at once."""
@@ -131,16 +136,24 @@ class RowFeed(FeedSettings):
         heard["ts_event"] = heard["ts_recv"] = known
         heard["last"] = 1
         told = self.apply(heard, seed)
-        return known if told is heard else told["ts_recv"].copy()
+        if told is heard and self.late_share == 0.0:
+            return known
+        received = told["ts_recv"].copy()
+        if self.late_share > 0.0:
+            hold_up(received, self.late_share, self.late_ms * 1000.0, seed)
+        return received
 
     def assumptions(self) -> list[str]:
         """What these settings take for granted, in words, for the report."""
+        late = []
+        if self.late_share > 0.0:
+            late = [f"{self.late_share:.1%} of the rows come up to {self.late_ms:g} ms later, after others."]
         if self.model == "recorded" and self.load_ms == 0.0:
-            return []
+            return late
         delay = 0.0 if self.model == "recorded" else self.delay_ms
         spread = f" in the median of a lognormal time with σ = {self.sigma:g}" if self.model == "lognormal" else ""
         load = f", plus {self.load_ms:g} ms for each thousand rows a second" if self.load_ms else ""
-        return [f"The strategy is shown each row {delay:g} ms late{spread}{load}."]
+        return [f"The strategy is shown each row {delay:g} ms late{spread}{load}.", *late]
 
 
 def check_round_trips(trips: np.ndarray) -> np.ndarray:
@@ -241,6 +254,14 @@ def hear_all(events: Any, latency: Any, in_order: int) -> None:
             heard = max(heard, last)
         event["ts_recv"] = last = heard
         fresh = bool(event["last"])
+
+
+@kernel
+def hold_up(received: Any, share: float, most: float, seed: int) -> None:
+    """Let a share of the rows come later, by a uniform draw up to `most` µs."""
+    for k in range(len(received)):
+        if uniform(seed + FEED, k, 0, _HELD_UP) < share:
+            received[k] += int(most * uniform(seed + FEED, k, 1, _HELD_UP))
 
 
 @kernel
