@@ -269,8 +269,7 @@ def test_recorded_trades_that_were_damaged_on_purpose_are_caught(shared, lake):
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
-        ("nautilus/binance__btcusdt-quotes.parquet", "quotes"),
-        ("nautilus/truefx__usdjpy-ticks.csv", "quotes"),
+        ("nautilus/truefx__usdjpy-ticks.csv", "not recognised"),
         ("nautilus/kraken_rest_ohlc.json.gz", "JSON"),
         ("freqtrade/kraken__BCHEUR_trades.csv", "3 columns without a header"),
         ("gocryptotrader/binance_BTCUSDT_1d_2019.csv", "6 columns without a header"),
@@ -422,7 +421,7 @@ def test_one_bad_file_does_not_stop_the_others(tmp_path, lake):
         ({"venue": "x", "symbol": "BTCUSDT", "columns": {"open": "Open"}}, "has no column 'Open'"),
         ({"venue": "x", "symbol": "BTCUSDT", "columns": {"opne": "open"}}, "'opne' is no column of ours"),
         ({"venue": "x", "symbol": "BTCUSDT", "kind": "trades"}, "not recognised as trades"),
-        ({"venue": "x", "symbol": "BTCUSDT", "kind": "quotes"}, "holds quotes, which is not imported yet"),
+        ({"venue": "x", "symbol": "BTCUSDT", "kind": "quotes"}, "not recognised as quotes"),
         ({"venue": "x", "symbol": "BTCUSDT", "columns": {"price": "open"}}, "not recognised"),
     ],
 )

@@ -1,5 +1,6 @@
 """Replay of an order book: the lake's rows of one symbol as events, cut to the period, with what belongs to them."""
 
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from truewind.domain.instrument import Instrument, Kind
 from truewind.domain.timeframe import DAY_US, SECOND_US
 from truewind.errors import ConfigError, EmptyRangeError, UnknownSeriesError
 from truewind.execution.simulated.book_state import MARK
+from truewind.market.quotes import quote_events
 from truewind.market.recordings.assemble import BookEvents, assemble, from_moment
 from truewind.numerics.book import Book
 from truewind.storage.lake import Lake
@@ -41,15 +43,24 @@ def replay_book(lake: Lake, data: DataSettings) -> BookReplay:
             f"A run on an order book has one symbol, not {len(data.symbols)}", remedy="Run each by itself"
         )
     start, end = data.span_us()
-    key = SeriesKey("book", data.venue, data.symbols[0])
+    key = SeriesKey(data.kind, data.venue, data.symbols[0])
     instrument = lake.instrument(data.venue, data.symbols[0])
-    book = assemble(lake.read(key, end_us=end), instrument)
+    keys = [key]
+    book = (
+        _quotes(lake, key, instrument, end, keys)
+        if data.kind == "quotes"
+        else assemble(lake.read(key, end_us=end), instrument)
+    )
     events = book.events if start is None else from_moment(book.events, start)
     if not len(events):
         raise EmptyRangeError(
             f"{key} has nothing from {data.start} on", remedy="See `truewind data list`", series=str(key)
         )
-    keys, warnings = [key], _warnings(book, events, instrument, start)
+    warnings = _warnings(book, events, instrument, start)
+    if data.kind == "quotes" and len(keys) == 1:
+        warnings.append(
+            f"{instrument.symbol}: no trades beside the quotes in the lake; what rests fills when it is crossed"
+        )
     span = int(events["ts_event"][0]), int(events["ts_event"][-1])
     funding = _funding(lake, instrument, *span, keys, warnings)
     wanted = data.mark == "auto", data.index == "auto"
@@ -58,6 +69,17 @@ def replay_book(lake: Lake, data: DataSettings) -> BookReplay:
         for kind, asked in zip(("mark_bars", "index_bars"), wanted, strict=True)
     )
     return BookReplay(events, instrument, funding, marks, indices, lake.snapshot(keys), warnings)
+
+
+def _quotes(lake: Lake, key: SeriesKey, instrument: Instrument, end: int | None, keys: list[SeriesKey]) -> BookEvents:
+    """Best prices as a book of one level, with the trades that the lake has of the symbol; adds to keys."""
+    quotes = lake.read(key, end_us=end)
+    trades, beside = None, SeriesKey("trades", key.venue, key.symbol)
+    with suppress(UnknownSeriesError, EmptyRangeError):
+        trades = lake.read(beside, start_us=int(quotes["ts"].to_physical()[0]), end_us=end)
+        keys.append(beside)
+    events = quote_events(quotes, trades, instrument)
+    return BookEvents(events, np.zeros(len(events), np.int64), [], 0, 0)
 
 
 def _funding(

@@ -37,7 +37,7 @@ _SATURDAY_NOON_US = 2 * DAY_US + DAY_US // 2  # 1970-01-03: the first day of tha
 
 
 class DataSettings(Settings):
-    """Which bars (with kind: trades or book, which trades or order book) to run on.
+    """Which bars (with kind: trades, book or quotes: which of those) to run on.
 
     start is inclusive, end exclusive, UTC; left out: all.
     Bars before start, as far as they exist, warm the features up; the strategy does not see them.
@@ -50,12 +50,17 @@ class DataSettings(Settings):
     venue: str
     symbols: tuple[str, ...] = Field(min_length=1)
     timeframe: str = ""
-    kind: Literal["bars", "trades", "book"] = "bars"
+    kind: Literal["bars", "trades", "book", "quotes"] = "bars"
     start: str | None = None
     end: str | None = None
     mark: Literal["auto", "last"] = "auto"
     index: Literal["auto", "last"] = "auto"
     inner_timeframe: str = ""
+
+    @property
+    def on_book(self) -> bool:
+        """Whether the run goes over displayed orders: a book, or its best prices."""
+        return self.kind in ("book", "quotes")
 
     @field_validator("start", "end", mode="before")
     @classmethod

@@ -132,11 +132,11 @@ class BacktestSettings(Settings):
             if set(member.symbols) - set(self.data.symbols):
                 unknown = ", ".join(sorted(set(member.symbols) - set(self.data.symbols)))
                 raise ValueError(f"strategy {member.name} wants {unknown}, which data.symbols does not name")
-        if self.account.collateral and (self.margin.mode == "isolated" or self.data.kind == "book" or self.strategies):
+        if self.account.collateral and (self.margin.mode == "isolated" or self.data.on_book or self.strategies):
             raise ValueError("collateral in other currencies backs one strategy's cross positions, on bars or trades")
-        if self.strategies and (self.lane == "compiled" or self.data.kind == "book"):
+        if self.strategies and (self.lane == "compiled" or self.data.on_book):
             raise ValueError("several strategies run in the event lane, on bars or trades")
-        if self.data.kind == "book" and self.costs.fee_currency == "received":
+        if self.data.on_book and self.costs.fee_currency == "received":
             raise ValueError("a run on an order book pays its fees in the settlement currency: costs.fee_currency")
         return self
 
@@ -212,7 +212,7 @@ def run(
     tell = progress or (lambda stage, done, total: None)
     tell("reading data", 0, 0)
     source = lake if isinstance(lake, Lake) else Lake(lake)
-    job: Job = BookJob(settings, source) if settings.data.kind == "book" else BarJob(settings, source)
+    job: Job = BookJob(settings, source) if settings.data.on_book else BarJob(settings, source)
     started = WallClock().now_us()
     known = identity(settings, job.snapshot, job.strategy)
     run_id = new_run_id(started)

@@ -185,7 +185,7 @@ class _Import:
         )
 
     def note_steps(self, key: SeriesKey, rows: pl.DataFrame) -> None:
-        if key.kind not in ("bars", "trades", "book"):
+        if key.kind not in ("bars", "trades", "quotes", "book"):
             return  # mark and index prices are finer than what can be traded
         seen = self.steps.setdefault((key.venue, key.symbol), [0, 0])
         seen[:] = max(seen[0], price_decimals(rows)), max(seen[1], quantity_decimals(rows))

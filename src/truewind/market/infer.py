@@ -16,6 +16,8 @@ from truewind.market.files.names import split_symbol
 MAX_LOT_DECIMALS = 8
 MAX_PRICE_DIGITS = 10  # more are no prices of an order book, and ticks have to leave room in 64 bits
 NOISE = 1e-12
+_PRICED = (("price",), ("bid", "ask"), ("open", "high", "low", "close"))
+_SIZED = (("quantity",), ("bid_quantity", "ask_quantity"), ("volume",))
 PERPETUAL_VENUES = ("binance_usdm",)
 
 
@@ -35,8 +37,8 @@ def decimals(values: pl.Series, most: int) -> int:
 
 
 def price_decimals(rows: pl.DataFrame) -> int:
-    """Decimal places of the finest price in bars or trades."""
-    columns = ["price"] if "price" in rows.columns else ["open", "high", "low", "close"]
+    """Decimal places of the finest price in bars, trades or quotes."""
+    columns = next(names for names in _PRICED if names[0] in rows.columns)
     highest = max(float(rows[name].max() or 0) for name in columns)  # type: ignore[arg-type]
     whole = len(str(int(highest))) if highest >= 1 else -_leading_zeros(highest)
     most = max(0, MAX_PRICE_DIGITS - whole)
@@ -45,7 +47,8 @@ def price_decimals(rows: pl.DataFrame) -> int:
 
 def quantity_decimals(rows: pl.DataFrame) -> int:
     """Decimal places of the finest volume or quantity, at most 8."""
-    return decimals(rows["quantity" if "quantity" in rows.columns else "volume"], MAX_LOT_DECIMALS)
+    columns = next(names for names in _SIZED if names[0] in rows.columns)
+    return max(decimals(rows[name], MAX_LOT_DECIMALS) for name in columns)
 
 
 def infer_instrument(venue: str, symbol: str, tick_decimals: int, lot_decimals: int) -> Instrument:

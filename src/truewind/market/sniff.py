@@ -44,6 +44,10 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "rate": ("fundingrate", "lastfundingrate", "rate"),
     "mark_price": ("markprice",),
     "dividend": ("dividend", "dividends", "divcash", "dividendamount"),
+    "bid": ("bid", "bidprice", "bestbidprice", "bestbid", "b"),
+    "bid_quantity": ("bidquantity", "bidqty", "bidsize", "bidamount", "bestbidqty", "bestbidquantity", "bidvolume"),
+    "ask": ("ask", "askprice", "bestaskprice", "bestask", "a"),
+    "ask_quantity": ("askquantity", "askqty", "asksize", "askamount", "bestaskqty", "bestaskquantity", "askvolume"),
     "split": ("split", "splits", "stocksplits", "splitfactor", "splitratio"),
 }
 _TIMES: Mapping[str, tuple[str, ...]] = {
@@ -52,6 +56,7 @@ _TIMES: Mapping[str, tuple[str, ...]] = {
     "bars": ("opentime", "timestamp", "timestamputc", "time", "ts", "datetime", "date", "dateutc", "unix", "t", ""),
     "dividends": ("exdate", "timestamp", "time", "ts", "datetime", "date"),
     "splits": ("exdate", "timestamp", "time", "ts", "datetime", "date"),
+    "quotes": ("transactiontime", "timestamp", "time", "ts", "datetime", "eventtime", "date", "t"),
 }
 _NEEDED: Mapping[str, tuple[str, ...]] = {
     "bars": PRICES,
@@ -59,6 +64,7 @@ _NEEDED: Mapping[str, tuple[str, ...]] = {
     "funding": ("rate",),
     "dividends": ("dividend",),
     "splits": ("split",),
+    "quotes": ("bid", "bid_quantity", "ask", "ask_quantity"),
 }
 _OPTIONAL: Mapping[str, tuple[str, ...]] = {
     "bars": ("volume", "quote_volume", "trades", "taker_buy_volume", "close_time", "symbol"),
@@ -66,11 +72,11 @@ _OPTIONAL: Mapping[str, tuple[str, ...]] = {
     "funding": ("mark_price", "symbol"),
     "dividends": ("symbol",),
     "splits": ("symbol",),
+    "quotes": ("symbol",),
 }
 # Columns of things that look like trades or bars and are not.
 _FOREIGN = {
     "order book changes": {"firstupdateid", "lastupdateid", "finalupdateid", "issnapshot", "isask", "updatetype"},
-    "quotes": {"bid", "ask", "bidprice", "askprice"},
     "open interest": {"sumopeninterest", "openinterest"},
 }
 BAR_KINDS = ("bars", "mark_bars", "index_bars")

@@ -155,6 +155,13 @@ def funding_bounds(_: SeriesKey) -> pl.Expr:
     return pl.col("rate").abs() > MAX_FUNDING_RATE
 
 
+@_check(("quotes",), refuses=True)
+def crossed_quote(_: SeriesKey) -> pl.Expr:
+    """A price is zero or negative, a quantity is negative, or the bid is not below the ask."""
+    low = pl.min_horizontal("bid_quantity", "ask_quantity") < 0
+    return low | (pl.min_horizontal("bid", "ask") <= 0) | (pl.col("bid") >= pl.col("ask"))
+
+
 @_check(("dividends", "splits"), refuses=True)
 def nonpositive_action(key: SeriesKey) -> pl.Expr:
     """A dividend, or the ratio of a split, is zero or negative."""
