@@ -8,7 +8,9 @@ SECOND_US = 1_000_000
 MINUTE_US = 60 * SECOND_US
 HOUR_US = 60 * MINUTE_US
 DAY_US = 24 * HOUR_US
-_UNITS = {"s": SECOND_US, "m": MINUTE_US, "h": HOUR_US, "d": DAY_US, "w": 7 * DAY_US}
+WEEK_US = 7 * DAY_US
+MONDAY_US = 4 * DAY_US  # 1970-01-05: weekly bars open on Mondays, and 1970-01-01 was a Thursday
+_UNITS = {"s": SECOND_US, "m": MINUTE_US, "h": HOUR_US, "d": DAY_US, "w": WEEK_US}
 
 
 def timeframe_us(timeframe: str) -> int:
@@ -24,6 +26,11 @@ def timeframe_us(timeframe: str) -> int:
             timeframe=timeframe,
         )
     return int(found[1]) * _UNITS[found[2]]
+
+
+def origin_us(step_us: int) -> int:
+    """A time at which a bar of `step_us` opens: 1970-01-01, or for whole weeks the Monday after it."""
+    return MONDAY_US if step_us % WEEK_US == 0 else 0
 
 
 def timeframe_name(length_us: int) -> str:

@@ -17,17 +17,24 @@ whose arguments are the inputs, the parameters, the state and, if it keeps a win
 declaration; it returns the outputs and the new state. A user's feature is the same class in his own file, named by its
 import path: `my.module:MyFeature(20)`.
 
+What a feature reads may be other columns, or other features: `EMA(9, RSI(14))` smooths the RSI. `RSI(14).slower("1h")`
+is the RSI of hourly bars on the rows of a shorter timeframe, as it was known then; `RSI(14).of("ETHUSDT")` that of
+another symbol, whose columns are called `close[ETHUSDT]`. As specs: `ema(9, rsi(14))`, `rsi(14)@1h`,
+`rsi(14)[ETHUSDT]`.
+
 **Missing data, for every feature**: windows and lags count rows, not time, so a gap is crossed as if the bars at its
 ends were neighbours. A row in which an input is null, NaN, infinite or beyond ±1e100 gives NaN and leaves the state as
 it was. No output is infinite; where a formula divides by nothing the value is NaN.
 """
 
+import copy
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
+from truewind.domain.timeframe import timeframe_us
 from truewind.errors import FeatureError, suggest
 from truewind.numerics.jit import KernelError
 from truewind.numerics.loop import Layout, Loop, make_loop
@@ -83,7 +90,9 @@ class Feature:
     Class attributes that a feature declares:
 
     name, family: how specs and lists call it; units: of its outputs.
-    inputs: columns read. A feature of one input takes another column as `source`.
+    inputs: columns read. A feature takes other columns or features in their place, all or none.
+    gathered: the step's first argument is `row: Memory`, the floats of all inputs side by side, in place of one scalar
+    an input; `inputs` may then depend on the parameters. needed: how many of the inputs must be there (others are NaN).
     outputs: () for a single column named after the spec; else names, giving columns `spec.output`.
     state: the scalars kept between rows with their first values; ints are whole numbers inside the step.
     step: the kernel. warmup: rows that yield no value at the start. memory: floats of window that the step needs.
@@ -94,7 +103,8 @@ class Feature:
     name: ClassVar[str] = ""
     family: ClassVar[str] = "user"
     units: ClassVar[str] = ""
-    inputs: ClassVar[tuple[str, ...]] = ("close",)
+    inputs: ClassVar[Any] = ("close",)
+    gathered: ClassVar[bool] = False
     outputs: ClassVar[tuple[str, ...]] = ()
     state: ClassVar[Mapping[str, float]] = MappingProxyType({})
     step: ClassVar[Callable[..., Any]]
@@ -109,10 +119,14 @@ class Feature:
         if "name" not in vars(cls):
             cls.name = cls.__name__.lower()
 
-    def __init__(self, *values: float | str, source: str | None = None, **named: float) -> None:
+    def __init__(self, *values: "float | Source", source: "Source | None" = None, **named: float) -> None:
         names = list(self.parameters)
-        if values and isinstance(values[-1], str) and source is None:
-            *values, source = values  # type: ignore[assignment]
+        sources: list[Source] = [] if source is None else [source]
+        if not sources:
+            first = next(
+                (i for i, value in enumerate(values) if isinstance(value, str | Feature | Output)), len(values)
+            )
+            values, sources = values[:first], list(values[first:])  # type: ignore[arg-type]
         if len(values) > len(names):
             takes = f"{len(names)} parameters: {', '.join(names)}" if names else "no parameters"
             raise FeatureError(f"{self.name} takes {takes}; {len(values)} were given", feature=self.name)
@@ -130,11 +144,59 @@ class Feature:
                 )
         for name, declared in self.parameters.items():
             setattr(self, name, declared.checked(given.get(name, declared.default), self.name, name))
-        if source is not None and len(self.inputs) != 1:
-            raise FeatureError(f"{self.name} reads {', '.join(self.inputs)} and takes no source", feature=self.name)
-        if source is not None and not isinstance(source, str):
-            raise FeatureError(f"{self.name}: source = {source!r} is not the name of a column", feature=self.name)
-        self.reads: tuple[str, ...] = self.inputs if source is None else (source,)
+        inputs: tuple[str, ...] = self.inputs
+        if sources and len(sources) != len(inputs):
+            raise FeatureError(
+                f"{self.name} reads {', '.join(inputs)}; {len(sources)} other sources were given",
+                remedy=f"Give {len(inputs)} or none",
+                feature=self.name,
+            )
+        self.sources: tuple[str | Output, ...] = tuple(self._source(one) for one in sources) or inputs
+        self.timeframe, self.symbol = "", ""
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The columns read, those of other features among them."""
+        return tuple(source if isinstance(source, str) else source.column for source in self.sources)
+
+    @property
+    def needed(self) -> int:
+        """How many of the inputs, from the first on, must be there for a row to count."""
+        return len(self.sources)
+
+    def slower(self, timeframe: str) -> "Feature":
+        """This feature on bars of a longer timeframe, made of the rows' bars; each row has the last one known then.
+
+        Raises FeatureError if a source is on a longer timeframe itself.
+        """
+        timeframe_us(timeframe)
+        if self.timeframe or any(feature.timeframe for feature in ancestors(self)):
+            raise FeatureError(f"{self!r} is on a longer timeframe already", feature=self.name)
+        slow = copy.copy(self)
+        slow.timeframe = timeframe
+        return slow
+
+    def of(self, symbol: str) -> "Feature":
+        """This feature of another symbol: its columns carry the symbol's name, `close[ETHUSDT]`."""
+        if self.symbol:
+            raise FeatureError(f"{self!r} is of {self.symbol} already", feature=self.name)
+        other = copy.copy(self)
+        other.symbol = symbol
+        other.sources = tuple(
+            (source if source.endswith("]") else f"{source}[{symbol}]")
+            if isinstance(source, str)
+            else Output(source.feature if source.feature.symbol else source.feature.of(symbol), source.name)
+            for source in self.sources
+        )
+        return other
+
+    def __getitem__(self, output: str) -> "Output":
+        """One of several outputs, as a source of another feature: `EMA(9, MACD()["signal"])`."""
+        if output not in self.outputs:
+            raise FeatureError(
+                f"{self!r} has no output '{output}'", remedy=suggest(output, self.outputs), feature=self.name
+            )
+        return Output(self, output)
 
     @property
     def values(self) -> tuple[float, ...]:
@@ -154,7 +216,10 @@ class Feature:
     @property
     def column(self) -> str:
         """Name of the only column, and what the columns of several outputs begin with: `sma_20`, `sma_20_volume`."""
-        return "_".join([self.name, *self._written()])
+        sources = [] if self._usual() else list(self.reads)
+        if self.symbol:
+            sources = [name.removesuffix(f"[{self.symbol}]").removesuffix(f"_{self.symbol}") for name in sources]
+        return "_".join([self.name, *self._numbers(), *sources, *filter(None, [self.symbol, self.timeframe])])
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -170,7 +235,10 @@ class Feature:
             raise FeatureError(f"The step of {cls.name} does not compile: {error}", feature=cls.name) from None
 
     def __repr__(self) -> str:
-        return f"{self._reference()}({', '.join(self._written())})" if self._written() else self._reference()
+        sources = [] if self._usual() else [self._shown(source) for source in self.sources]
+        written = ", ".join([*self._numbers(), *sources])
+        text = f"{self._reference()}({written})" if written else self._reference()
+        return text + (f"[{self.symbol}]" if self.symbol else "") + (f"@{self.timeframe}" if self.timeframe else "")
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and repr(other) == repr(self)
@@ -178,14 +246,63 @@ class Feature:
     def __hash__(self) -> int:
         return hash(repr(self))
 
-    def _written(self) -> list[str]:
-        """The arguments as text; a source only if it is not the usual one."""
-        numbers = [str(int(value)) if value == int(value) else repr(value) for value in self.values]
-        return numbers + (list(self.reads) if self.reads != self.inputs else [])
+    def _numbers(self) -> list[str]:
+        """The parameters as text."""
+        return [str(int(value)) if value == int(value) else repr(value) for value in self.values]
+
+    def _usual(self) -> bool:
+        """Whether it reads the inputs that it declares."""
+        own = tuple(f"{name}[{self.symbol}]" for name in self.inputs) if self.symbol else self.inputs
+        return self.sources == own
+
+    def _shown(self, source: "str | Output") -> str:
+        """A source as it stands in the spec: what `[symbol]` behind the spec adds is left out."""
+        if isinstance(source, str):
+            return source.removesuffix(f"[{self.symbol}]") if self.symbol else source
+        return repr(source)
+
+    def _source(self, source: Any) -> "str | Output":
+        """A source as it was given, checked."""
+        if isinstance(source, Feature):
+            if source.outputs:
+                raise FeatureError(
+                    f"{self.name}: {source!r} has the outputs {', '.join(source.outputs)}",
+                    remedy=f"Name one: {source!r}.{source.outputs[0]}",
+                    feature=self.name,
+                )
+            return Output(source, "")
+        if not isinstance(source, str | Output):
+            raise FeatureError(f"{self.name}: source = {source!r} is neither a column nor a feature", feature=self.name)
+        return source
 
     @classmethod
     def _reference(cls) -> str:
         return cls.name if REGISTRY.get(cls.name) is cls else f"{cls.__module__}:{cls.__qualname__}"
+
+
+class Output(NamedTuple):
+    """One output of a feature as the source of another; name is empty where there is only one."""
+
+    feature: Feature
+    name: str
+
+    @property
+    def column(self) -> str:
+        return f"{self.feature.column}.{self.name}" if self.name else self.feature.column
+
+    def __repr__(self) -> str:
+        return f"{self.feature!r}.{self.name}" if self.name else repr(self.feature)
+
+
+Source = str | Feature | Output
+
+
+def ancestors(feature: Feature) -> Iterator[Feature]:
+    """The features that `feature` reads, and those that they read, each after what it reads itself."""
+    for source in feature.sources:
+        if isinstance(source, Output):
+            yield from ancestors(source.feature)
+            yield source.feature
 
 
 REGISTRY: dict[str, type[Feature]] = {}
@@ -206,7 +323,8 @@ def _layout(feature: type[Feature]) -> Layout:
         raise FeatureError(
             f"The step of {feature.name} is no kernel", remedy="Put @kernel from truewind.numerics.jit on it"
         )
-    declared = [*feature.inputs, *feature.parameters, *feature.state]
+    inputs = ("row",) if feature.gathered else feature.inputs
+    declared = [*inputs, *feature.parameters, *feature.state]
     taken = list(inspect.signature(face).parameters)
     memory = len(taken) - len(declared)
     if memory not in (0, 1):
@@ -216,9 +334,10 @@ def _layout(feature: type[Feature]) -> Layout:
             feature=feature.name,
         )
     return Layout(
-        len(feature.inputs),
+        len(inputs),
         tuple(declared.kind for declared in feature.parameters.values()),
         tuple(type(value) for value in feature.state.values()),
         len(feature.outputs) or 1,
         memory == 1,
+        feature.gathered,
     )

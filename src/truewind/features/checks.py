@@ -23,7 +23,8 @@ import numpy as np
 import polars as pl
 
 from truewind.features.base import Feature
-from truewind.features.pipeline import Floats, Stream
+from truewind.features.pipeline import Stream
+from truewind.features.plan import Floats
 from truewind.features.spec import parse_spec
 from truewind.features.table import columns_of
 

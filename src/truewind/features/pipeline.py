@@ -6,20 +6,19 @@ the next bar; both run the same loops from the same state, so it does not matter
 
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from operator import attrgetter, itemgetter
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from truewind.errors import FeatureError, suggest
-from truewind.features.base import REGISTRY, Feature
-from truewind.features.spec import parse_specs
+from truewind.features.base import REGISTRY, Feature, ancestors
+from truewind.features.plan import Floats, Plan
+from truewind.features.spec import parse_specs, warmup
 from truewind.numerics.jit import COMPILED
 
-Floats = npt.NDArray[np.float64]
+_Columns = list[tuple[list[Floats], list[Floats]]]
 
 
 class _Saved(msgspec.Struct, forbid_unknown_fields=True):
@@ -29,38 +28,32 @@ class _Saved(msgspec.Struct, forbid_unknown_fields=True):
     state: bytes
 
 
-class _Part(NamedTuple):
-    """One feature's share of a stream: views of the stream's arrays, and which of its columns it reads and writes."""
-
-    feature: Feature
-    parameters: Floats
-    scalars: Floats
-    memory: Floats
-    reads: list[int]
-    writes: list[int]
-
-
 class Stream:
     """The features of `specs`, resumable at any row.
 
-    columns: names of the outputs, in order. inputs: columns read. warmup: rows until all features have a value.
+    columns: names of the outputs, in order. inputs: columns read, `ts` among them if a feature is on a longer
+    timeframe. warmup: rows until all features have a value. What several features read, `rsi(14)` in two others, is
+    computed once. timeframe: that of the rows, as "1m"; needed for features on a longer one.
     compiled=False runs the Python face of the kernels, which a debugger can step through, with the same results.
     Raises FeatureError for an unknown feature or a wrong parameter.
     """
 
-    def __init__(self, specs: Iterable[str | Feature], *, compiled: bool = COMPILED) -> None:
-        self._plan = self._plan_compiled if compiled and COMPILED else self._plan_python
+    def __init__(self, specs: Iterable[str | Feature], *, timeframe: str = "", compiled: bool = COMPILED) -> None:
+        self._compiled = compiled and COMPILED
         self.features = parse_specs(specs)
-        self.columns: tuple[str, ...] = tuple(column for feature in self.features for column in feature.columns)
-        self.inputs: tuple[str, ...] = tuple(dict.fromkeys(name for feature in self.features for name in feature.reads))
-        self.warmup: int = max((feature.warmup for feature in self.features), default=0)
-        self._parts = self._allot()
+        self.timeframe = timeframe
+        self.warmup: int = warmup(self.features, timeframe)
+        plan = Plan(self.features, timeframe)
+        self.inputs: tuple[str, ...] = plan.inputs
+        self.columns: tuple[str, ...] = tuple(plan.outputs)
+        self._nodes, self._clocks, self._shown = plan.nodes, plan.clocks, list(plan.outputs.values())
+        self._allot()
         self.reset()
         # One bar goes in and out through bytes: `struct` reaches them several times faster than an array's buffer.
         self._in = bytearray(8 * len(self.inputs))
         self._out = bytearray(8 * len(self.columns))
         inputs, outputs = np.frombuffer(self._in), np.frombuffer(self._out)
-        self._run_one = self._plan(list(inputs[:, None]), list(outputs[:, None]), 1)
+        self._run_one = self._prepared(list(inputs[:, None]), list(outputs[:, None]), 1)
         self._row = _row_type(self.columns)._make
         self._pack = struct.Struct(f"={len(self.inputs)}d").pack_into
         self._unpack = struct.Struct(f"={len(self.columns)}d").unpack_from
@@ -93,14 +86,14 @@ class Stream:
                 raise FeatureError(f"'{name}' has {len(values)} rows, '{self.inputs[0]}' has {rows}", column=name)
         outputs = [np.empty(rows) for _ in self.columns]
         if rows:
-            self._plan(inputs, outputs, rows)()
+            self._prepared(inputs, outputs, rows)()
         return dict(zip(self.columns, outputs, strict=True))
 
     def reset(self) -> None:
         """Forget all rows."""
-        for part in self._parts:
-            part.scalars[:] = list(part.feature.state.values())
-            part.memory[:] = 0.0
+        for node, (scalars, memory) in zip(self._nodes, self._states, strict=True):
+            scalars[:] = list(node.state.values())
+            memory[:] = node.blank
 
     def save(self) -> bytes:
         """The state after the rows seen so far, to go on from by `load`."""
@@ -122,77 +115,76 @@ class Stream:
 
     def __reduce__(self) -> Any:
         # The plan holds addresses of this object's arrays: a copy must make its own.
-        return _resumed, (self.features, self.save())
+        return _resumed, (self.features, self.timeframe, self.save())
 
     def _layout(self) -> list[tuple[str, list[str], int]]:
-        return [(repr(feature), list(feature.state), feature.memory) for feature in self.features]
+        return [(node.name, list(node.state), node.memory) for node in self._nodes]
 
-    def _allot(self) -> list[_Part]:
-        sizes = [(len(feature.state), feature.memory) for feature in self.features]
-        self._state = np.zeros(sum(scalars + memory for scalars, memory in sizes))
-        parts = []
-        start = column = 0
-        for feature, (scalars, memory) in zip(self.features, sizes, strict=True):
-            split, end = start + scalars, start + scalars + memory
-            reads = [self.inputs.index(name) for name in feature.reads]
-            writes = list(range(column, column + len(feature.columns)))
-            parts.append(
-                _Part(
-                    feature,
-                    np.array(feature.values, float),
-                    self._state[start:split],
-                    self._state[split:end],
-                    reads,
-                    writes,
-                )
-            )
-            start, column = end, column + len(writes)
-        return parts
+    def _allot(self) -> None:
+        """The state of all nodes, one after the other: their scalars, then their memory."""
+        self._state = np.zeros(sum(len(node.state) + node.memory for node in self._nodes))
+        self._states: list[tuple[Floats, Floats]] = []
+        start = 0
+        for node in self._nodes:
+            split = start + len(node.state)
+            end = split + node.memory
+            self._states.append((self._state[start:split], self._state[split:end]))
+            start = end
 
-    def _plan_compiled(self, inputs: Sequence[Floats], outputs: Sequence[Floats], rows: int) -> Callable[[], None]:
-        """A call that runs all features over these columns, which must stay where they are."""
+    def _prepared(self, inputs: Sequence[Floats], outputs: Sequence[Floats], rows: int) -> Callable[[], None]:
+        """A call that runs all nodes over these columns, which must stay where they are."""
+        board: list[Any] = [*inputs, *([None] * (len(self._clocks) - len(inputs)))]
+        for number, column in zip(self._shown, outputs, strict=True):
+            board[number] = column
+        for number, clock in enumerate(self._clocks):
+            if board[number] is None:  # what no caller sees; of longer bars no row ends more than two
+                board[number] = np.empty(2 * rows if clock else rows)
+        counts = [np.array([float(rows)])] * (1 + max(self._clocks, default=0))
+        for node, (scalars, _) in zip(self._nodes, self._states, strict=True):
+            if node.makes:
+                counts[node.makes] = scalars[1:2]
+        columns = [
+            ([counts[-number] if number < 0 else board[number] for number in node.reads],
+             [board[number] for number in node.writes])
+            for node in self._nodes
+        ]  # fmt: skip
+        return (self._by_address if self._compiled else self._by_hand)(columns, counts)
+
+    def _by_address(self, columns: _Columns, counts: list[Floats]) -> Callable[[], None]:
         from truewind.numerics.loop import TASK_WORDS, drive  # `drive` exists only where kernels are compiled
 
-        tasks = np.empty((len(self._parts), TASK_WORDS), np.int64)
-        kept = []
-        for task, part in zip(tasks, self._parts, strict=True):
-            columns = [
-                np.array([arrays[i].ctypes.data for i in used], np.int64)
-                for arrays, used in ((inputs, part.reads), (outputs, part.writes))
-            ]
-            kept.append(columns)
-            task[0] = part.feature.loop().address
+        tasks = np.empty((len(self._nodes), TASK_WORDS), np.int64)
+        pointers = []
+        for task, node, (scalars, memory), used in zip(tasks, self._nodes, self._states, columns, strict=True):
+            reads, writes = (np.array([column.ctypes.data for column in part], np.int64) for part in used)
+            pointers.append((reads, writes))
+            task[0] = node.loop().address
             task[1:] = [
-                array.ctypes.data for array in (columns[0], part.parameters, part.scalars, part.memory, columns[1])
+                array.ctypes.data for array in (counts[node.clock], reads, node.parameters, scalars, memory, writes)
             ]
         address, count = tasks.ctypes.data, len(tasks)
 
-        def run(_alive: Any = (tasks, kept, inputs, outputs)) -> None:
-            drive(address, count, rows)
+        def run(_alive: Any = (tasks, pointers, columns, counts)) -> None:
+            drive(address, count)
 
         return run
 
-    def _plan_python(self, inputs: Sequence[Floats], outputs: Sequence[Floats], rows: int) -> Callable[[], None]:
-        calls = [
-            partial(
-                part.feature.loop().python,
-                rows,
-                [inputs[i].data for i in part.reads],
-                *(array.data for array in (part.parameters, part.scalars, part.memory)),
-                [outputs[i].data for i in part.writes],
-            )
-            for part in self._parts
-        ]
-
+    def _by_hand(self, columns: _Columns, counts: list[Floats]) -> Callable[[], None]:
         def run() -> None:
-            for call in calls:
-                call()
+            for node, (scalars, memory), (reads, writes) in zip(self._nodes, self._states, columns, strict=True):
+                node.loop().python(
+                    int(counts[node.clock][0]),
+                    [column.data for column in reads],
+                    *(array.data for array in (node.parameters, scalars, memory)),
+                    [column.data for column in writes],
+                )
 
         return run
 
     def _input(self, arrays: Mapping[str, Any], name: str) -> Floats:
         if name not in arrays:
-            reader = next(feature for feature in self.features if name in feature.reads)
+            readers = (one for feature in self.features for one in (*ancestors(feature), feature))
+            reader = next((one for one in readers if name in one.reads), "A feature on a longer timeframe")
             raise FeatureError(
                 f"{reader} reads '{name}', which is not there", remedy=suggest(name, arrays), column=name
             )
@@ -216,17 +208,17 @@ class Stream:
         return cast("Callable[[Any], tuple[Any, ...]]", getter)
 
 
-def columns(specs: Iterable[str | Feature], arrays: Mapping[str, Any]) -> dict[str, Floats]:
+def columns(specs: Iterable[str | Feature], arrays: Mapping[str, Any], *, timeframe: str = "") -> dict[str, Floats]:
     """The features of `specs` over whole columns, from their first row: arrays in, arrays out, no tables involved.
 
     NaN in the warm-up rows and where an input is missing. Raises FeatureError as `Stream` and `Stream.extend`.
     """
-    return Stream(specs).extend(arrays)
+    return Stream(specs, timeframe=timeframe).extend(arrays)
 
 
-def stream(specs: Iterable[str | Feature]) -> Stream:
+def stream(specs: Iterable[str | Feature], *, timeframe: str = "") -> Stream:
     """The features of `specs` bar by bar: `stream(["ema(20)"]).update(bar).ema_20`."""
-    return Stream(specs)
+    return Stream(specs, timeframe=timeframe)
 
 
 def describe() -> list[dict[str, Any]]:
@@ -240,7 +232,7 @@ def describe() -> list[dict[str, Any]]:
                 {"name": name, "default": declared.default, "low": declared.low, "high": declared.high}
                 for name, declared in kind.parameters.items()
             ],
-            "inputs": list(kind.inputs),
+            "inputs": list(kind().inputs),
             "outputs": list(kind().columns),
             "units": kind.units,
             "warmup": kind().warmup,
@@ -250,8 +242,8 @@ def describe() -> list[dict[str, Any]]:
     ]
 
 
-def _resumed(specs: Sequence[Feature], saved: bytes) -> Stream:
-    copy = Stream(specs)
+def _resumed(specs: Sequence[Feature], timeframe: str, saved: bytes) -> Stream:
+    copy = Stream(specs, timeframe=timeframe)
     copy.load(saved)
     return copy
 

@@ -8,11 +8,11 @@ import msgspec
 import polars as pl
 
 from truewind.domain.clock import iso, parse_ts_us
-from truewind.domain.timeframe import HOUR_US
+from truewind.domain.timeframe import HOUR_US, origin_us
 from truewind.errors import DataError
 from truewind.market.recordings.importing import find_in_book
 from truewind.market.report import finding_dict
-from truewind.market.validate import Finding, find, is_unfinished, origin_us
+from truewind.market.validate import Finding, find, is_unfinished
 from truewind.storage.lake import Lake
 from truewind.storage.schema import SeriesKey
 

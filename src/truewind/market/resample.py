@@ -7,9 +7,8 @@ the UTC grid, weeks from Monday. No bar is made for a bucket without data, and n
 import polars as pl
 
 from truewind.domain.clock import iso
-from truewind.domain.timeframe import timeframe_us
+from truewind.domain.timeframe import origin_us, timeframe_us
 from truewind.errors import ConfigError, ValidationError
-from truewind.market.validate import origin_us
 
 _SUMS = ("volume", "quote_volume", "trades", "taker_buy_volume")
 

@@ -16,7 +16,7 @@ import msgspec
 import polars as pl
 
 from truewind.domain.clock import parse_ts_us
-from truewind.domain.timeframe import DAY_US, SECOND_US
+from truewind.domain.timeframe import SECOND_US, origin_us
 from truewind.errors import ConfigError, suggest
 from truewind.market.files.table import ROW
 from truewind.storage.schema import EARLIEST_US, KINDS, LATEST_US, SeriesKey, row_key
@@ -27,7 +27,6 @@ PRICES = ("open", "high", "low", "close")
 MAX_FUNDING_RATE = 0.10  # venues cap a settlement at 4 % or less; beyond this it is another unit or another column
 OUTLIER_SCALES = 25.0
 MOSTLY = 0.9
-MONDAY_US = 4 * DAY_US  # 1970-01-05: weekly bars open on Mondays, and 1970-01-01 was a Thursday
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -284,11 +283,6 @@ def check_skips(skip: Collection[str]) -> None:
         if name not in optional:
             what = "cannot be switched off" if name in CHECKS else "is no check"
             raise ConfigError(f"'{name}' {what}", remedy=suggest(name, optional), check=name)
-
-
-def origin_us(step_us: int) -> int:
-    """A time at which a bar of `step_us` opens: 1970-01-01, or for whole weeks the Monday after it."""
-    return MONDAY_US if step_us % (7 * DAY_US) == 0 else 0
 
 
 def _applies(check: Check, key: SeriesKey, rows: pl.DataFrame) -> bool:

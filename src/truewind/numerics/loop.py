@@ -14,7 +14,9 @@ Every loop is a C function of one signature, so `drive` runs any mixture of them
 
     loop(rows, inputs, parameters, scalars, memory, outputs)
 
-`inputs` and `outputs` hold one pointer a column; `scalars` is the state, `memory` the step's window; all float64.
+`inputs` and `outputs` hold one pointer a column; `scalars` is the state, `memory` the step's window; all float64. How
+many rows there are stands in a cell of each task, so that one loop can make the rows of the next ones
+(`features.slower`).
 """
 
 import re
@@ -33,6 +35,7 @@ class Layout(NamedTuple):
     """What a step takes and gives, in this order. A type says how a float64 is handed to the step: int or float.
 
     memory: the step's last argument is its window.
+    gathered: all inputs of a row come as one row of floats, the step's first argument, however many they are.
     """
 
     inputs: int
@@ -40,6 +43,10 @@ class Layout(NamedTuple):
     state: tuple[type, ...]
     outputs: int
     memory: bool
+    gathered: bool = False
+
+
+GATHERED = ("width", "needed")  # what stands before the parameters of a gathered step: see `Feature.needed`
 
 
 class Loop(NamedTuple):
@@ -67,23 +74,40 @@ def loop_source(name: str, layout: Layout) -> str:
     outputs = [f"y{i}" for i in range(layout.outputs)]
     arguments = [*inputs, *parameters, *state, *(["memory"] if layout.memory else [])]
     known = " and ".join(f"abs({x}) < {LIMIT!r}" for x in inputs) or "True"
+    reading = [f"        {x} = in_{x}[row]" for x in inputs]
+    opening = [f"    in_{x} = inputs[{i}]" for i, x in enumerate(inputs)]
+    shift = 0
+    if layout.gathered:
+        arguments[0], known, shift = "gathered", "known", len(GATHERED)
+        opening = ["    width, needed = int(parameters[0]), int(parameters[1])"]
+        opening += ["    gathered, memory = memory, part(memory, width)"]
+        reading = [
+            "        known = True",
+            "        for i in range(width):",
+            "            x = inputs[i][row]",
+            f"            missing = not abs(x) < {LIMIT!r}",
+            "            gathered[i] = nan if missing else x",
+            "            if missing and i < needed:",
+            "                known = False",
+        ]
     return "\n".join(
         [
             f'"""The loop around {name}: made by truewind.numerics.loop, not to be edited."""',
             "",
             "from math import inf, nan",
+            *(["", "from truewind.numerics.ring import part"] if layout.gathered else []),
             "",
             "",
             "def loop(rows, inputs, parameters, scalars, memory, outputs):",
-            *(f"    in_{x} = inputs[{i}]" for i, x in enumerate(inputs)),
+            *opening,
             *(f"    out_{y} = outputs[{i}]" for i, y in enumerate(outputs)),
             *(
-                f"    {p} = {kind.__name__}(parameters[{i}])"
+                f"    {p} = {kind.__name__}(parameters[{i + shift}])"
                 for i, (p, kind) in _numbered(parameters, layout.parameters)
             ),
             *(f"    {s} = {kind.__name__}(scalars[{i}])" for i, (s, kind) in _numbered(state, layout.state)),
             "    for row in range(rows):",
-            *(f"        {x} = in_{x}[row]" for x in inputs),
+            *reading,
             f"        if {known}:",
             f"            {', '.join([*outputs, *state])} = step({', '.join(arguments)})",
             *(f"            out_{y}[row] = {y} if abs({y}) < inf else nan" for y in outputs),
@@ -116,8 +140,9 @@ def entry_address(loop: Callable[..., None]) -> int:
     return int(compiled.address)
 
 
-# A task for `drive` is a row of int64: the address of a loop and those of its five arguments after `rows`.
-TASK_WORDS = 6
+# A task for `drive` is a row of int64: the addresses of the loop, of the number of its rows (a float64), and of its
+# five other arguments.
+TASK_WORDS = 7
 
 if COMPILED:
     from llvmlite import ir
@@ -125,22 +150,22 @@ if COMPILED:
     from numba.extending import intrinsic
 
     @intrinsic
-    def _run_task(context: Any, task: Any, rows: Any) -> Any:
+    def _run_task(context: Any, task: Any) -> Any:
         """Call the loop of the task at address `task`."""
 
         def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            task, rows = arguments
             word = ir.IntType(64)
-            words = builder.inttoptr(task, word.as_pointer())
-            address, *pointers = (builder.load(builder.gep(words, [word(i)])) for i in range(TASK_WORDS))
-            loop = ir.FunctionType(ir.VoidType(), [word] * TASK_WORDS).as_pointer()
-            builder.call(builder.inttoptr(address, loop), [rows, *pointers])
+            words = builder.inttoptr(arguments[0], word.as_pointer())
+            address, cell, *pointers = (builder.load(builder.gep(words, [word(i)])) for i in range(TASK_WORDS))
+            rows = builder.load(builder.inttoptr(cell, ir.DoubleType().as_pointer()))
+            loop = ir.FunctionType(ir.VoidType(), [word] * (TASK_WORDS - 1)).as_pointer()
+            builder.call(builder.inttoptr(address, loop), [builder.fptosi(rows, word), *pointers])
             return context.get_dummy_value()
 
-        return types.void(types.int64, types.int64), build
+        return types.void(types.int64), build
 
     @kernel
-    def drive(tasks: int, count: int, rows: int) -> None:
-        """Run `count` tasks, which lie one after the other from address `tasks` on, over `rows` rows each."""
+    def drive(tasks: int, count: int) -> None:
+        """Run `count` tasks, one after the other, which lie in this order from address `tasks` on."""
         for number in range(count):
-            _run_task(tasks + number * (8 * TASK_WORDS), rows)  # type: ignore[call-arg]  # numba adds the context
+            _run_task(tasks + number * (8 * TASK_WORDS))  # type: ignore[call-arg]  # numba adds the context

@@ -1,9 +1,9 @@
 """The ring: what was seen `length` values ago."""
 
 from math import nan
-from typing import Protocol
+from typing import Any, Protocol
 
-from truewind.numerics.jit import kernel
+from truewind.numerics.jit import COMPILED, kernel
 
 
 class Memory(Protocol):
@@ -12,6 +12,30 @@ class Memory(Protocol):
     def __getitem__(self, slot: int, /) -> float: ...
 
     def __setitem__(self, slot: int, value: float, /) -> None: ...
+
+
+def part(window: Any, start: int) -> Any:
+    """The slots of `window` from `start` on, so that one memory holds several windows."""
+    return window[start:]
+
+
+if COMPILED:
+    from numba import types
+    from numba.extending import intrinsic, overload
+
+    @intrinsic
+    def _further(context: Any, window: Any, start: Any) -> Any:
+        def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.gep(*arguments[:1], [context.cast(builder, arguments[1], signature.args[1], types.intp)])
+
+        return window(window, start), build
+
+    @overload(part)
+    def _part_in_kernels(window: Any, start: Any) -> Any:
+        def further(window: Any, start: Any) -> Any:
+            return _further(window, start)  # type: ignore[call-arg]  # numba adds the context
+
+        return further if isinstance(window, types.CPointer) else None
 
 
 @kernel(inline=True)
