@@ -38,7 +38,7 @@ FIGURES = {
         Figure("worst_trade", "Worst trade", "money", "Smallest result of a closed trade"),
         Figure("average_holding_hours", "Average holding", "hours", "Mean time from first entry to flat"),
         Figure("exposure", "Exposure", "fraction", "Share of the time with a position"),
-        Figure("turnover", "Turnover", "times", "Traded notional over mean equity, a year"),
+        Figure("turnover", "Turnover a year", "times", "Traded notional over mean equity, annualised"),
         Figure("orders", "Orders", "count", "Orders made, refused ones included"),
         Figure("fills", "Fills", "count", "Executions, liquidations included"),
         Figure("fees", "Fees", "money", "Commissions paid"),
@@ -78,8 +78,17 @@ def written(kind: str, value: Any) -> str:
         return f"{_signless(percent, 2)} %" if abs(percent) < 10_000 else f"{percent:,.0f} %"
     if kind == "money":
         return money(value)
-    number = _signless(value, 1 if kind in ("days", "hours", "times") else 2)
-    return {"days": f"{number} days", "hours": f"{number} h", "times": f"{number}×"}.get(kind, number)
+    if kind in ("days", "hours"):
+        return duration(value * (24.0 if kind == "days" else 1.0), kind)
+    return f"{_signless(value, 1)}×" if kind == "times" else _signless(value, 2)
+
+
+def duration(hours: float, unit: str) -> str:
+    """A time span in `unit`, days or hours, or in a shorter one if it is less than one of them."""
+    for name, length, shown in (("days", 24.0, "days"), ("hours", 1.0, "h"), ("minutes", 1 / 60, "min")):
+        if hours >= length and (unit == "days" or name != "days"):
+            return f"{_signless(hours / length, 1)} {shown}"
+    return f"{_signless(hours * 3600, 1)} s" if hours > 0 else f"0.0 {'days' if unit == 'days' else 'h'}"
 
 
 def money(value: float) -> str:

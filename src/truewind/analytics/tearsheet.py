@@ -183,7 +183,7 @@ def _made(fraction: float) -> str:
 
 
 def _percent(fraction: float) -> str:
-    return f"{fraction * 100:,.1f} %"
+    return f"{fraction * 100:,.{1 if abs(fraction) >= 0.0095 else 2}f} %"
 
 
 def _days(days: float) -> str:
