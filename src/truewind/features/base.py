@@ -79,6 +79,11 @@ def scalars(**first: float) -> Mapping[str, float]:
     return MappingProxyType(first)
 
 
+def reaches(**values: int | str) -> Mapping[str, int | str]:
+    """Declares `steady`: the values that states reach and keep, numbers or names of parameters."""
+    return MappingProxyType(values)
+
+
 def derived(formula: Callable[[Any], int]) -> Any:
     """Declares `warmup` or `memory` as a function of the parameters."""
     return property(formula)
@@ -96,6 +101,8 @@ class Feature:
     outputs: () for a single column named after the spec; else names, giving columns `spec.output`.
     state: the scalars kept between rows with their first values; ints are whole numbers inside the step.
     step: the kernel. warmup: rows that yield no value at the start. memory: floats of window that the step needs.
+    steady: the value at which a state stays once it has reached it, a whole number or the name of a parameter; then the
+    loop runs without what the warm-up needs. finite: no output can be infinite, so that the loop need not look.
     scale, shift: laws that the shared suite holds it to. Multiplying all prices by k multiplies the outputs by
     k**scale, adding c to all prices adds c·shift; None where no such law holds.
     """
@@ -108,6 +115,8 @@ class Feature:
     outputs: ClassVar[tuple[str, ...]] = ()
     state: ClassVar[Mapping[str, float]] = MappingProxyType({})
     step: ClassVar[Callable[..., Any]]
+    steady: ClassVar[Mapping[str, int | str]] = reaches()
+    finite: ClassVar[bool] = False
     scale: ClassVar[int | None] = None
     shift: ClassVar[int | None] = None
     parameters: ClassVar[Mapping[str, Parameter]] = MappingProxyType({})
@@ -340,4 +349,12 @@ def _layout(feature: type[Feature]) -> Layout:
         len(feature.outputs) or 1,
         memory == 1,
         feature.gathered,
+        tuple(
+            (
+                list(feature.state).index(name),
+                f"p{list(feature.parameters).index(to)}" if isinstance(to, str) else str(to),
+            )
+            for name, to in feature.steady.items()
+        ),
+        feature.finite,
     )

@@ -2,9 +2,10 @@
 
 from math import nan
 
-from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, register, scalars
+from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, reaches, register, scalars
 from truewind.numerics.ewm import wilder
 from truewind.numerics.jit import kernel
+from truewind.numerics.loop import LEAST
 from truewind.numerics.ring import Memory, lag
 
 
@@ -37,6 +38,7 @@ class RSI(Feature):
     scale, shift = 0, 0
     length: int = parameter(14, 2, MAX_LENGTH)
     state = scalars(count=0, previous=nan, gain=0.0, moved=0.0)
+    steady, finite = reaches(count="length"), True
     step = staticmethod(rsi)
     warmup = derived(lambda self: self.length)
 
@@ -45,22 +47,23 @@ class RSI(Feature):
 def roc(x: float, length: int, cursor: int, full: int, window: Memory) -> tuple[float, int, int]:
     """Percentage above the value `length` values ago."""
     past, cursor, full = lag(x, length, cursor, full, window)
-    if past == 0.0:
-        return nan, cursor, full
-    return 100.0 * (x / past - 1.0), cursor, full
+    if abs(past) > LEAST:
+        return 100.0 * (x / past - 1.0), cursor, full
+    return nan, cursor, full
 
 
 @register
 class ROC(Feature):
     """Rate of change: percent above the value `length` rows ago.
 
-    ROC_t = 100 · (x_t / x_{t−length} − 1), as TA-Lib; NaN where the earlier value is 0.
+    ROC_t = 100 · (x_t / x_{t−length} − 1), as TA-Lib; NaN where the earlier value is 0, or as good as 0 (below 1e-100).
     """
 
     name, family, units = "roc", "momentum", "percent"
     scale = 0
     length: int = parameter(10, 1, MAX_LENGTH)
     state = scalars(cursor=0, full=0)
+    steady, finite = reaches(full=1), True
     step = staticmethod(roc)
     warmup = derived(lambda self: self.length)
     memory = derived(lambda self: self.length)

@@ -6,6 +6,7 @@ the next bar; both run the same loops from the same state, so it does not matter
 
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from operator import attrgetter, itemgetter
 from typing import Any, cast
 
@@ -49,15 +50,6 @@ class Stream:
         self._nodes, self._clocks, self._shown = plan.nodes, plan.clocks, list(plan.outputs.values())
         self._allot()
         self.reset()
-        # One bar goes in and out through bytes: `struct` reaches them several times faster than an array's buffer.
-        self._in = bytearray(8 * len(self.inputs))
-        self._out = bytearray(8 * len(self.columns))
-        inputs, outputs = np.frombuffer(self._in), np.frombuffer(self._out)
-        self._run_one = self._prepared(list(inputs[:, None]), list(outputs[:, None]), 1)
-        self._row = _row_type(self.columns)._make
-        self._pack = struct.Struct(f"={len(self.inputs)}d").pack_into
-        self._unpack = struct.Struct(f"={len(self.columns)}d").unpack_from
-        self._getters: dict[type, Callable[[Any], tuple[Any, ...]]] = {}
 
     def update(self, bar: Any) -> Any:
         """The features' values at `bar`, the next row: a named tuple with a field a column (`.` in names becomes `_`).
@@ -65,13 +57,49 @@ class Stream:
         `bar` is any object or mapping with the fields of `inputs`, such as a `Bar`; a None counts as missing.
         Raises FeatureError if it lacks a field or holds something that is no number; the state is then untouched.
         """
-        get = self._getters.get(type(bar)) or self._getter(bar)
-        try:
-            self._pack(self._in, 0, *get(bar))
-        except (struct.error, TypeError, AttributeError, KeyError):
-            self._pack(self._in, 0, *(_number(bar, name) for name in self.inputs))
-        self._run_one()
-        return self._row(self._unpack(self._out))
+        self._prepare_updates()
+        return self.update(bar)
+
+    def vector(self, bar: Any) -> Floats:
+        """Like `update`, the values as one new float64 array in the order of `columns`: what a model reads."""
+        self._prepare_updates()
+        return self.vector(bar)
+
+    def _prepare_updates(self) -> None:
+        """Replace `update` and `vector` of this stream by functions that have nothing left to look up.
+
+        A bar goes in and out through bytes, which `struct` reaches several times faster than an array's buffer.
+        """
+        names = self.inputs
+        arriving, leaving = bytearray(8 * len(names)), bytearray(8 * len(self.columns))
+        inputs, outputs = np.frombuffer(arriving), np.frombuffer(leaving)
+        pack = struct.Struct(f"={len(names)}d").pack_into
+        unpack = struct.Struct(f"={len(self.columns)}d").unpack_from
+        row: Callable[[Any], Any] = partial(tuple.__new__, _row_type(self.columns))
+        run = self._prepared(list(inputs[:, None]), list(outputs[:, None]), 1)
+        getters: dict[type, Callable[[Any], tuple[Any, ...]]] = {}
+
+        def take_slowly(bar: Any) -> None:
+            getters[type(bar)] = _getter(bar, names)
+            pack(arriving, 0, *[_number(bar, name) for name in names])
+
+        def update(bar: Any) -> Any:
+            try:
+                pack(arriving, 0, *getters[type(bar)](bar))
+            except (KeyError, AttributeError, TypeError, struct.error):
+                take_slowly(bar)
+            run()
+            return row(unpack(leaving))
+
+        def vector(bar: Any) -> Floats:
+            try:
+                pack(arriving, 0, *getters[type(bar)](bar))
+            except (KeyError, AttributeError, TypeError, struct.error):
+                take_slowly(bar)
+            run()
+            return outputs.copy()
+
+        self.update, self.vector = update, vector  # type: ignore[method-assign]
 
     def extend(self, arrays: Mapping[str, Any]) -> dict[str, Floats]:
         """The features' values over the next rows: a float64 array a column, as long as the arrays given.
@@ -162,12 +190,9 @@ class Stream:
             task[1:] = [
                 array.ctypes.data for array in (counts[node.clock], reads, node.parameters, scalars, memory, writes)
             ]
-        address, count = tasks.ctypes.data, len(tasks)
-
-        def run(_alive: Any = (tasks, pointers, columns, counts)) -> None:
-            drive(address, count)
-
-        return run
+        run: Any = partial(drive, tasks.ctypes.data, len(tasks))
+        run.alive = (tasks, pointers, columns, counts)
+        return cast("Callable[[], None]", run)
 
     def _by_hand(self, columns: _Columns, counts: list[Floats]) -> Callable[[], None]:
         def run() -> None:
@@ -195,17 +220,6 @@ class Stream:
         if values.ndim != 1:
             raise FeatureError(f"The column '{name}' has {values.ndim} dimensions, not one", column=name)
         return values
-
-    def _getter(self, bar: Any) -> Callable[[Any], tuple[Any, ...]]:
-        """How to read the inputs from bars of this type, remembered for the next one."""
-        get: Any = itemgetter if isinstance(bar, Mapping) else attrgetter
-        if len(self.inputs) > 1:
-            getter = get(*self.inputs)
-        else:  # asked for one name, a getter gives the value itself and no tuple
-            one = [get(name) for name in self.inputs]
-            getter = lambda bar: tuple(read(bar) for read in one)  # noqa: E731
-        self._getters[type(bar)] = getter
-        return cast("Callable[[Any], tuple[Any, ...]]", getter)
 
 
 def columns(specs: Iterable[str | Feature], arrays: Mapping[str, Any], *, timeframe: str = "") -> dict[str, Floats]:
@@ -252,6 +266,17 @@ def _row_type(names: Sequence[str]) -> Any:
     from collections import namedtuple
 
     return namedtuple("Row", [name.replace(".", "_").replace("-", "m") for name in names], rename=True)
+
+
+def _getter(bar: Any, names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """How to read the fields `names` from bars of this type."""
+    get: Any = itemgetter if isinstance(bar, Mapping) else attrgetter
+    if len(names) > 1:
+        return cast("Callable[[Any], tuple[Any, ...]]", get(*names))
+    if not names:
+        return lambda bar: ()
+    read = get(*names)  # asked for one name, it gives the value itself and no tuple
+    return lambda bar: (read(bar),)
 
 
 def _number(bar: Any, name: str) -> float:

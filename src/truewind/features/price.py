@@ -2,8 +2,9 @@
 
 from math import inf, log1p, nan
 
-from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, register, scalars
+from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, reaches, register, scalars
 from truewind.numerics.jit import kernel
+from truewind.numerics.loop import LEAST
 from truewind.numerics.ring import Memory, lag
 from truewind.numerics.rolling import rolling_max, rolling_min
 
@@ -20,6 +21,7 @@ class Highest(Feature):
     scale, shift = 1, 1
     length: int = parameter(20, 1, MAX_LENGTH)
     state = scalars(cursor=0, full=0, head=-inf)
+    steady, finite = reaches(full=1), True
     step = staticmethod(rolling_max)
     warmup = derived(lambda self: self.length - 1)
     memory = derived(lambda self: self.length)
@@ -37,6 +39,7 @@ class Lowest(Feature):
     scale, shift = 1, 1
     length: int = parameter(20, 1, MAX_LENGTH)
     state = scalars(cursor=0, full=0, head=inf)
+    steady, finite = reaches(full=1), True
     step = staticmethod(rolling_min)
     warmup = derived(lambda self: self.length - 1)
     memory = derived(lambda self: self.length)
@@ -46,7 +49,7 @@ class Lowest(Feature):
 def returns(x: float, length: int, cursor: int, full: int, window: Memory) -> tuple[float, int, int]:
     """Simple return since `length` values ago."""
     past, cursor, full = lag(x, length, cursor, full, window)
-    if past > 0.0:
+    if past > LEAST:
         return (x - past) / past, cursor, full
     return nan, cursor, full
 
@@ -56,13 +59,14 @@ class Returns(Feature):
     """Simple return since `length` rows ago, as a fraction.
 
     (x_t − x_{t−length}) / x_{t−length}, which keeps its digits when the price has hardly moved; NaN where the earlier
-    price is not positive.
+    price is not positive (above 1e-100).
     """
 
     name, family, units = "returns", "price", "fraction"
     scale = 0
     length: int = parameter(1, 1, MAX_LENGTH)
     state = scalars(cursor=0, full=0)
+    steady, finite = reaches(full=1), True
     step = staticmethod(returns)
     warmup = derived(lambda self: self.length)
     memory = derived(lambda self: self.length)
@@ -72,7 +76,7 @@ class Returns(Feature):
 def log_returns(x: float, length: int, cursor: int, full: int, window: Memory) -> tuple[float, int, int]:
     """Logarithmic return since `length` values ago."""
     past, cursor, full = lag(x, length, cursor, full, window)
-    if past > 0.0:
+    if past > LEAST:
         move = (x - past) / past
         if move > -1.0:
             return log1p(move), cursor, full
@@ -91,6 +95,7 @@ class LogReturns(Feature):
     scale = 0
     length: int = parameter(1, 1, MAX_LENGTH)
     state = scalars(cursor=0, full=0)
+    steady, finite = reaches(full=1), True
     step = staticmethod(log_returns)
     warmup = derived(lambda self: self.length)
     memory = derived(lambda self: self.length)

@@ -1,6 +1,6 @@
 """Trend: where the price has been on average."""
 
-from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, register, scalars
+from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, reaches, register, scalars
 from truewind.numerics.ewm import ema
 from truewind.numerics.rolling import rolling_mean
 
@@ -16,6 +16,7 @@ class SMA(Feature):
     scale, shift = 1, 1
     length: int = parameter(20, 1, MAX_LENGTH)
     state = scalars(cursor=0, full=0, head=0.0)
+    steady, finite = reaches(full=1), True
     step = staticmethod(rolling_mean)
     warmup = derived(lambda self: self.length - 1)
     memory = derived(lambda self: self.length)
@@ -33,5 +34,6 @@ class EMA(Feature):
     scale, shift = 1, 1
     length: int = parameter(20, 1, MAX_LENGTH)
     state = scalars(count=0, value=0.0)
+    finite = True
     step = staticmethod(ema)
     warmup = derived(lambda self: self.length - 1)

@@ -2,7 +2,7 @@
 
 from math import nan
 
-from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, register, scalars
+from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, reaches, register, scalars
 from truewind.numerics.ewm import wilder
 from truewind.numerics.jit import kernel
 
@@ -33,5 +33,6 @@ class ATR(Feature):
     scale, shift = 1, 0
     length: int = parameter(14, 1, MAX_LENGTH)
     state = scalars(previous=nan, count=0, value=0.0)
+    steady, finite = reaches(count="length"), True
     step = staticmethod(atr)
     warmup = derived(lambda self: self.length)

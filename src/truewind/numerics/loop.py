@@ -29,6 +29,7 @@ from truewind.numerics.jit import COMPILED, compile_entry, generated, kernel
 
 # No price, volume or rate is as large; sums, squares and products of three stay finite below it.
 LIMIT = 1e100
+LEAST = 1e-100  # nor is one that is divided by as small; quotients of what lies between are finite
 
 
 class Layout(NamedTuple):
@@ -36,6 +37,9 @@ class Layout(NamedTuple):
 
     memory: the step's last argument is its window.
     gathered: all inputs of a row come as one row of floats, the step's first argument, however many they are.
+    steady: (place of a state, its value) for states that stay at that value, "1" or "p0", once they have reached it.
+    When all have, rows are walked by a second loop in which these values are constants: the warm-up costs nothing any
+    more. finite: no output is infinite for inputs within the limit, so that nobody need look.
     """
 
     inputs: int
@@ -44,6 +48,8 @@ class Layout(NamedTuple):
     outputs: int
     memory: bool
     gathered: bool = False
+    steady: tuple[tuple[int, str], ...] = ()
+    finite: bool = False
 
 
 GATHERED = ("width", "needed")  # what stands before the parameters of a gathered step: see `Feature.needed`
@@ -90,6 +96,26 @@ def loop_source(name: str, layout: Layout) -> str:
             "            if missing and i < needed:",
             "                known = False",
         ]
+
+    def body(arguments: Sequence[str]) -> list[str]:
+        return [
+            *reading,
+            f"        if {known}:",
+            f"            {', '.join([*outputs, *state])} = step({', '.join(arguments)})",
+            *(
+                f"            out_{y}[row] = {y}" + ("" if layout.finite else f" if abs({y}) < inf else nan")
+                for y in outputs
+            ),
+            "        else:",
+            *(f"            out_{y}[row] = nan" for y in outputs),
+        ]
+
+    walk = ["    for row in range(rows):", *body(arguments)]
+    if layout.steady:
+        fixed = {state[place]: value for place, value in layout.steady}
+        steady = " and ".join(f"{name} == {value}" for name, value in fixed.items())
+        walk = ["    row = 0", f"    while row < rows and not ({steady}):", *body(arguments), "        row += 1"]
+        walk += ["    for row in range(row, rows):", *body([fixed.get(name, name) for name in arguments])]
     return "\n".join(
         [
             f'"""The loop around {name}: made by truewind.numerics.loop, not to be edited."""',
@@ -106,13 +132,7 @@ def loop_source(name: str, layout: Layout) -> str:
                 for i, (p, kind) in _numbered(parameters, layout.parameters)
             ),
             *(f"    {s} = {kind.__name__}(scalars[{i}])" for i, (s, kind) in _numbered(state, layout.state)),
-            "    for row in range(rows):",
-            *reading,
-            f"        if {known}:",
-            f"            {', '.join([*outputs, *state])} = step({', '.join(arguments)})",
-            *(f"            out_{y}[row] = {y} if abs({y}) < inf else nan" for y in outputs),
-            "        else:",
-            *(f"            out_{y}[row] = nan" for y in outputs),
+            *walk,
             *(f"    scalars[{i}] = {s}" for i, s in enumerate(state)),
             "",
         ]
