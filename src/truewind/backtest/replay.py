@@ -261,11 +261,11 @@ def _bars(
     known = next((info.columns for info in lake.series(kind=key.kind, venue=key.venue, symbol=key.symbol,
                                                        timeframe=key.timeframe)), ())  # fmt: skip
     columns = [*_BAR_COLUMNS, *(name for name in _OPTIONAL_COLUMNS if name in known)]
-    warm = 0 if start is None else features.warmup(list(reads.values())) * length
+    warm = 0 if start is None else features.warmup(list(reads.values()), key.timeframe) * length
     table = lake.read(key, start_us=None if start is None else start - warm, end_us=end, columns=columns)
     arrays = {name: _numpy(table[name]) for name in columns}
     if reads:
-        computed = features.columns(list(reads.values()), arrays)
+        computed = features.columns(list(reads.values()), arrays, timeframe=key.timeframe)
         for name, spec in reads.items():
             for column in features.parse_spec(spec).columns:
                 output = column.partition(".")[2]

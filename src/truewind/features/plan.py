@@ -123,7 +123,7 @@ class Plan:
         rows = [self._found["", name, 0] for name in ("ts", *columns)]
         bars = [self._column("", name, clock) for name in ("ts", *columns)]
         at = self._column("", "", clock)
-        state = {"begun": float("nan"), "made": 0}
+        state = {"begun": float("nan"), "made": 0, "whole": 0}
         memory = len(columns)
         self.nodes.append(
             Node(f"bars of {length}: {', '.join(columns)}", fold_loop, np.array(shape, float), state, memory,

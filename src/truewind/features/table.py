@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from truewind.domain.timeframe import timeframe_us
+from truewind.domain.timeframe import SECOND_US, timeframe_name, timeframe_us
 from truewind.errors import FeatureError
 from truewind.features.base import Feature
 from truewind.features.pipeline import Stream
@@ -25,14 +25,14 @@ def compute(
     `ts_known` is null.
     Raises FeatureError for a bad spec, a missing column, or times that do not rise.
     """
-    stream = Stream(specs)
-    arrays = columns_of(bars, stream.inputs)
     times = _times(bars)
+    step = timeframe_us(timeframe) if timeframe else _usual_step(times)
+    stream = Stream(specs, timeframe=timeframe_name(step) if step % SECOND_US == 0 and step else "")
+    arrays = columns_of(bars, stream.inputs) | ({"ts": times} if "ts" in stream.inputs else {})
     for name, values in arrays.items():
         if len(values) != len(times):
             raise FeatureError(f"'{name}' has {len(values)} rows, 'ts' has {len(times)}", column=name)
     computed = stream.extend(arrays)
-    step = timeframe_us(timeframe) if timeframe else _usual_step(times)
     ts = pl.Series("ts", times).cast(TIME)
     known = pl.Series("ts_known", times + step).cast(TIME) if step else pl.Series("ts_known", [None] * len(times), TIME)
     return pl.DataFrame([ts, known, *(pl.Series(name, values) for name, values in computed.items())])

@@ -4,7 +4,8 @@ A longer bar is complete with the row that ends where it ends. If that row never
 first row of a later bar comes, and not before: that is what a stream can know. Both loops are driven like the loops of
 features, so the whole of a plan stays one call, and the unfinished bar is part of the saved state.
 
-Missing values are passed over; a longer bar that has none of a column has NaN there.
+Missing values are passed over; a longer bar that has none of a column has NaN there. A bar that had begun before the
+first row is not made.
 """
 
 from functools import cache
@@ -22,24 +23,28 @@ def fold(rows: int, inputs: Any, parameters: Any, scalars: Any, memory: Any, out
 
     inputs: ts and the columns. outputs: ts, the columns, the row; room for two bars a row. memory: the values of the
     bar in the making. parameters: how many columns, the length of a row and of a bar in µs, where bars begin, and a
-    rule a column. scalars: open time of the bar in the making (NaN: none), and, at the end, how many bars were made.
+    rule a column. scalars: open time of the bar in the making (NaN: none); at the end, how many bars were made; whether
+    the bar in the making was seen from its beginning.
     """
     columns, length, bar, origin = int(parameters[0]), int(parameters[1]), int(parameters[2]), int(parameters[3])
-    begun, made = scalars[0], 0
+    begun, made, whole = scalars[0], 0, scalars[2]
     for row in range(rows):
         now = inputs[0][row]
         if not abs(now) < LIMIT:
             continue
         opens = float((int(now) - origin) // bar * bar + origin)
         if begun == begun and opens != begun:
-            outputs[0][made] = begun
-            for i in range(columns):
-                outputs[1 + i][made] = memory[i]
-            outputs[1 + columns][made] = row
-            made += 1
-            begun = nan
+            if whole > 0.0:
+                outputs[0][made] = begun
+                for i in range(columns):
+                    outputs[1 + i][made] = memory[i]
+                outputs[1 + columns][made] = row
+                made += 1
+            begun, whole = nan, 1.0
         if begun != begun:
             begun = opens
+            if now == opens:
+                whole = 1.0
             for i in range(columns):
                 memory[i] = nan
         for i in range(columns):
@@ -51,13 +56,14 @@ def fold(rows: int, inputs: Any, parameters: Any, scalars: Any, memory: Any, out
             elif kind == SUM:
                 memory[i] = value + x
         if now + length >= opens + bar:
-            outputs[0][made] = begun
-            for i in range(columns):
-                outputs[1 + i][made] = memory[i]
-            outputs[1 + columns][made] = row
-            made += 1
-            begun = nan
-    scalars[0], scalars[1] = begun, made
+            if whole > 0.0:
+                outputs[0][made] = begun
+                for i in range(columns):
+                    outputs[1 + i][made] = memory[i]
+                outputs[1 + columns][made] = row
+                made += 1
+            begun, whole = nan, 1.0
+    scalars[0], scalars[1], scalars[2] = begun, made, whole
 
 
 def spread(rows: int, inputs: Any, parameters: Any, scalars: Any, memory: Any, outputs: Any) -> None:

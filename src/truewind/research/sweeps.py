@@ -148,7 +148,8 @@ class _Plan:
         self._base = dict(self.settings.chosen.params)
         self.warmup = 0
         if self.settings.data.start is not None:
-            self.warmup = max(features.warmup(list(self.reads(trial).values())) for trial in self._valid())
+            timeframe = self.settings.data.timeframe
+            self.warmup = max(features.warmup(list(self.reads(trial).values()), timeframe) for trial in self._valid())
 
     def settings_without_varied(self) -> BacktestSettings:
         """The settings that hold for all trials: the identity of the sweep."""
@@ -207,7 +208,7 @@ class _Market:
         self.timeline = self.source.timeline
         self.days: Days = days_of(self.timeline)
         self.rows = len(self.timeline)
-        self._length = timeframe_us(data.timeframe)
+        self._timeframe, self._length = data.timeframe, timeframe_us(data.timeframe)
         self._start = data.span_us()[0]
         wide = self.timeline
         if self._start is not None and warmup:
@@ -221,7 +222,9 @@ class _Market:
 
     def columns(self, reads: Mapping[str, str]) -> dict[str, np.ndarray]:
         """The timeline's columns and the features `reads` by field, each computed as a backtest alone would."""
-        origin = 0 if self._start is None else self._start - features.warmup(list(reads.values())) * self._length
+        origin = 0
+        if self._start is not None:
+            origin = self._start - features.warmup(list(reads.values()), self._timeframe) * self._length
         found = dict(self.timeline.columns)
         for field, spec in reads.items():
             for name, values in self._feature(spec, origin).items():
@@ -242,7 +245,8 @@ class _Market:
             named_columns = ("open", "high", "low", "close")
             arrays = {name: self._wide.prices[OPEN + i][part] for i, name in enumerate(named_columns)}
             arrays |= {name: values[part] for name, values in self._wide.columns.items()}
-            for column, values in features.columns([spec], arrays).items():
+            arrays["ts"] = self._wide.times[TS][part]
+            for column, values in features.columns([spec], arrays, timeframe=self._timeframe).items():
                 outputs[column][part] = values
         inside: Any = slice(None) if self._inside.all() else self._inside
         made = {column.partition(".")[2]: values[inside] for column, values in outputs.items()}
