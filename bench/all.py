@@ -19,7 +19,17 @@ from pathlib import Path
 
 from harness import BENCH, LOGS, Missing, Row, install_peer, peer_names, rate
 
-SCRIPTS = ("event_lane", "trade_lane", "compiled_lane", "sweep", "order_book", "features", "lake", "startup")
+SCRIPTS = (
+    "event_lane",
+    "trade_lane",
+    "compiled_lane",
+    "sweep",
+    "order_book",
+    "features",
+    "trade_bars",
+    "lake",
+    "startup",
+)
 NOTHING = "–"
 HEADINGS = ["work", "ours", "memory", "beside", "theirs", "memory", "ours ÷ theirs", "orders (ours – theirs)", "same"]
 PRINTED = {True: "yes", False: "**no**", None: NOTHING}

@@ -175,3 +175,23 @@ def each(works: dict[str, Callable[[], float]], n: int, version: str, repeats: i
         seconds, last, rss = measure(run, repeats)
         answers[name] = answer(n, version, seconds, rss_mb=rss, last=float(last))
     return answers
+
+
+BAR_COLUMNS = ("open", "high", "low", "close", "volume", "quote_volume", "trades", "taker_buy_volume")
+
+
+def tell_bars(n: int, version: str, repeats: int, work: Callable[[], Any]) -> None:
+    """Measure `work`, which makes a table of bars from n trades, and print the answer with what its columns add up to.
+
+    It is run once uncounted.
+    """
+    work()
+
+    def run() -> tuple[float, Any]:
+        start = time.perf_counter()
+        table = work()
+        return time.perf_counter() - start, table
+
+    seconds, table, rss = measure(run, repeats)
+    sums = [float(len(table["ts"])), *(float(np.sum(np.asarray(table[name]))) for name in BAR_COLUMNS)]
+    tell(n, version, seconds, rss_mb=rss, sums=sums)

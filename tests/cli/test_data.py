@@ -187,3 +187,32 @@ def test_a_synthetic_market_with_an_order_book_is_made_by_one_command(run: Any, 
     assert checked["findings"] == []
     assert checked["rows"] > 50_000
     assert run("data", "synthetic", "--symbol", "ADA").code == 2
+
+
+def test_trades_become_bars_and_later_trades_the_bars_after_them(run: Any, home: Path) -> None:
+    """Three days of synthetic trades: hourly bars are those of the market, and nothing that is there is made again."""
+    from datetime import date
+
+    from polars.testing import assert_frame_equal
+
+    from truewind.domain.timeframe import DAY_US, HOUR_US
+    from truewind.market.resample import resample
+    from truewind.market.synthetic import SyntheticConfig, SyntheticMarket
+    from truewind.storage.lake import Lake
+    from truewind.storage.schema import SeriesKey
+
+    config = SyntheticConfig(symbols=("BTCUSDT",), start=date(2024, 1, 1), days=3, timeframe="1h")
+    market, lake = SyntheticMarket(config), Lake(home / "data")
+    key = SeriesKey("bars", "synthetic", "BTCUSDT", "1h")
+    begin = config.start_us
+    for hours, expected in ((50, 49), (72, 22)):
+        trades = market.trades("BTCUSDT", begin, config.start_us + hours * HOUR_US)
+        begin = config.start_us + hours * HOUR_US
+        lake.write(SeriesKey("trades", "synthetic", "BTCUSDT"), trades)
+        made = run("data", "bars", "BTCUSDT", "--every", "60m", "--json").json["series"]
+        assert made == [{"series": "synthetic BTCUSDT bars 1h", "added": expected}]
+    wanted = resample(market.bars("BTCUSDT"), "1m", "1h").head(71)
+    assert_frame_equal(lake.read(key), wanted, rel_tol=1e-12)
+    assert begin == config.start_us + 3 * DAY_US
+    assert "synthetic BTCUSDT bars 1s" in run("data", "bars", "--every", "1s").out
+    assert run("data", "bars", "ETHUSDT").code == 2

@@ -11,7 +11,7 @@ from polars.testing import assert_frame_equal
 
 from market.samples import MINUTE_US, START_US, make_bars
 from truewind.errors import ConfigError, ValidationError
-from truewind.market.resample import bars_from_trades, resample
+from truewind.market.resample import resample
 
 PRICES = ["open", "high", "low", "close"]
 TS = pl.Datetime("us", "UTC")
@@ -66,37 +66,6 @@ def test_complete_recorded_futures_bars_agree_over_three_timeframes(shared, sour
     own = gravestone(shared, target, "BTCUSDT")
     assert_same(made.head(-1), own.filter(pl.col("ts").is_between(made["ts"][0], made["ts"][-2])))
     assert made.height > 180
-
-
-def test_recorded_trades_make_the_recorded_bars(shared):
-    """freqtrade XRP_ETH: 12,477 trades are 2,469 minutes with 676 gaps (README, note 13)."""
-    trades = pl.read_parquet(shared / "freqtrade" / "XRP_ETH-trades.parquet").select(
-        (pl.col("timestamp") * 1000).cast(TS).alias("ts"),
-        "price",
-        pl.col("amount").alias("quantity"),
-        pl.when(pl.col("side") == "buy").then(1).otherwise(-1).alias("side"),
-    )
-    for timeframe, rows in (("1m", 2_469), ("5m", 706)):
-        own = feather(shared / "freqtrade" / f"XRP_ETH-{timeframe}.feather")
-        made = bars_from_trades(trades, timeframe, until_us=2**62)
-        assert made.height == own.height == rows
-        assert_same(made, own)
-    assert made["trades"].sum() == trades.height == 12_477
-
-
-def test_a_bar_from_trades_by_hand():
-    trades = pl.DataFrame(
-        {
-            "ts": [START_US, START_US + 1, START_US + 59_999_999, START_US + MINUTE_US],
-            "price": [10.0, 12.0, 9.0, 11.0],
-            "quantity": [1.0, 2.0, 3.0, 4.0],
-            "side": [1, -1, 1, 1],
-        }
-    ).with_columns(pl.col("ts").cast(TS))
-    made = bars_from_trades(trades, "1m")
-    assert made.drop("ts").rows() == [(10.0, 12.0, 9.0, 9.0, 6.0, 61.0, 3.0, 4.0)]
-    assert bars_from_trades(trades, "1m", until_us=START_US + 2 * MINUTE_US).height == 2
-    assert bars_from_trades(trades, "1m", until_us=START_US + 2 * MINUTE_US - 1).height == 1
 
 
 def test_a_resampled_bar_by_hand():

@@ -156,6 +156,55 @@ def synthetic(
             print(key)
 
 
+@app.command(epilog="Example: truewind data bars BTCUSDT --every 1m")
+def bars(
+    series: Annotated[str | None, typer.Argument(help="Parts of a series' name; without it, all trades.")] = None,
+    every: Annotated[str, typer.Option(help="Length of the bars: 1s, 1m, 1h, 1d.")] = "1m",
+    json: Json = False,
+) -> None:
+    """Make bars of the trades in the lake, and put them into it.
+
+    Bars that are there already stay: only what comes after the last one is added. The bar of the last trade is left
+    out, since nothing shows that it was over.
+    """
+    from truewind.cli import settings
+    from truewind.cli.output import print_json, print_table
+    from truewind.storage.lake import Lake
+
+    lake = Lake(settings.load().lake)
+    chosen = choose(lake.series(kind="trades"), series)
+    made = []
+    with progress() as step:
+        for done, info in enumerate(chosen):
+            step("making bars", done, len(chosen))
+            made.append(_make_bars(lake, info, every))
+    if json:
+        print_json({"lake": str(lake.url), "series": [{"series": name, "added": count} for name, count in made]})
+    else:
+        print_table(["series", ">bars added"], made)
+
+
+def _make_bars(lake: "Lake", info: "SeriesInfo", every: str) -> tuple[str, int]:
+    """Bars of one series of trades into the lake, day by day: their series, and how many were added."""
+    from truewind.domain.timeframe import DAY_US, timeframe_name, timeframe_us
+    from truewind.errors import EmptyRangeError
+    from truewind.features import TradeBars
+    from truewind.storage.schema import SeriesKey
+
+    length = timeframe_us(every)
+    key = SeriesKey("bars", info.key.venue, info.key.symbol, timeframe_name(length))
+    stored = lake.series(kind=key.kind, venue=key.venue, symbol=key.symbol, timeframe=key.timeframe)
+    start = max([info.start_us, *(one.end_us + length for one in stored)])
+    builder, added = TradeBars(every=every), 0
+    for day in range(start, info.end_us + 1, DAY_US):
+        try:
+            trades = lake.read(info.key, start_us=day, end_us=day + DAY_US, columns=("ts", "price", "quantity", "side"))
+        except EmptyRangeError:
+            continue
+        added += lake.write(key, builder.extend(trades)).added
+    return str(key), added
+
+
 @app.command("list", epilog="Example: truewind data list --json")
 def list_(json: Json = False) -> None:
     """List what the lake holds."""

@@ -3,9 +3,11 @@
 compute(bars, ["ema(20)", "atr(14)"])       a table from a table
 stream(["ema(20)", "atr(14)"]).update(bar)  a row from a bar
 columns(["ema(20)"], {"close": prices})     arrays from arrays
+bars_from_trades(trades, every="1s")        bars to compute them from
 """
 
 from truewind.features import momentum, price, trend, volatility
+from truewind.features.bars import TradeBars, bars_from_trades
 from truewind.features.base import Feature, derived, parameter, register, scalars
 from truewind.features.pipeline import Stream, columns, describe, stream
 from truewind.features.spec import parse_spec, parse_specs, warmup
@@ -16,6 +18,8 @@ FAMILIES = (trend, momentum, volatility, price)  # importing them is what regist
 __all__ = [
     "Feature",
     "Stream",
+    "TradeBars",
+    "bars_from_trades",
     "columns",
     "compute",
     "derived",

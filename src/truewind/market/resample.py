@@ -1,4 +1,4 @@
-"""Resampling: longer bars from shorter ones, and bars from trades.
+"""Resampling: longer bars from shorter ones.
 
 A bar's open is the first, its close the last, high and low the extremes, volumes and counts the sums; buckets lie on
 the UTC grid, weeks from Monday. No bar is made for a bucket without data, and none that may not be over: see below.
@@ -58,34 +58,6 @@ def resample(bars: pl.DataFrame, source: str, target: str, *, counts: bool = Fal
     ends_inside = (position == pl.len() - 1) & (ends < pl.col("ts").to_physical() + length)
     kept = result.filter(~begins_inside & ~ends_inside)
     return kept.drop("first", "last") if counts else kept.drop("first", "last", "bars")
-
-
-def bars_from_trades(trades: pl.DataFrame, timeframe: str, *, until_us: int | None = None) -> pl.DataFrame:
-    """Bars of `timeframe` from `trades` (sorted; ts, price, quantity, side); buckets without a trade have no bar.
-
-    until_us: the trades are known to be complete up to here, exclusive; bars that end later are left out. Without
-    it the bar of the last trade is left out, since nothing shows that it was over.
-    """
-    length = timeframe_us(timeframe)
-    notional = pl.col("price") * pl.col("quantity")
-    bars = (
-        trades.with_columns(_bucket(length).alias("bucket"))
-        .group_by("bucket", maintain_order=True)
-        .agg(
-            pl.col("price").first().alias("open"),
-            pl.col("price").max().alias("high"),
-            pl.col("price").min().alias("low"),
-            pl.col("price").last().alias("close"),
-            pl.col("quantity").sum().alias("volume"),
-            notional.sum().alias("quote_volume"),
-            pl.len().cast(pl.Float64).alias("trades"),
-            pl.col("quantity").filter(pl.col("side") == 1).sum().alias("taker_buy_volume"),
-        )
-        .rename({"bucket": "ts"})
-    )
-    if until_us is None:
-        return bars.head(-1)
-    return bars.filter(pl.col("ts").to_physical() + length <= until_us)
 
 
 def _bucket(length_us: int) -> pl.Expr:

@@ -13,7 +13,7 @@ from truewind.config import parse
 from truewind.domain.instrument import Kind
 from truewind.domain.timeframe import DAY_US, HOUR_US, MINUTE_US
 from truewind.errors import ConfigError, EmptyRangeError, UnknownSeriesError, ValidationError
-from truewind.market.resample import bars_from_trades
+from truewind.features import bars_from_trades
 from truewind.market.synthetic import SyntheticConfig, SyntheticMarket
 from truewind.numerics.jit import COMPILED
 from truewind.storage.lake import Lake
@@ -68,7 +68,7 @@ def test_trades_add_up_to_the_bars_in_every_column(symbol, seed, minute, count):
     trades = market.trades(symbol, begin, end)
     validate(SeriesKey("trades", "synthetic", symbol), trades)
     bars = market.bars(symbol).filter(pl.col("ts").to_physical().is_between(begin, end, closed="left"))
-    made = bars_from_trades(trades, "1m", until_us=end)
+    made = bars_from_trades(trades, every="1m", until_us=end)
     exact = ["ts", "open", "high", "low", "close", "trades"]
     assert_frame_equal(made.select(exact), bars.select(exact), check_exact=True)
     assert_frame_equal(made, bars, rel_tol=1e-12)
