@@ -44,7 +44,7 @@ def test_a_printed_feature_is_its_spec(name: str, length: int, source: str) -> N
     ("text", "said"),
     [
         ("smaa(20)", "Did you mean 'sma'?"),
-        ("nothing_like_it", "Known: atr, ema"),
+        ("nothing_like_it", "Known: a"),
         ("sma(0)", "length = 0 is not a whole number from 1 to 100000"),
         ("sma(100001)", "from 1 to 100000"),
         ("rsi(1)", "length = 1 is not a whole number from 2"),

@@ -42,6 +42,7 @@ from truewind.numerics.loop import Layout, Loop, make_loop
 MAX_LENGTH = 100_000  # TA-Lib's bound
 
 F = TypeVar("F", bound="type[Feature]")
+Law = int | tuple[int | None, ...] | None
 
 
 class Parameter(NamedTuple):
@@ -104,7 +105,7 @@ class Feature:
     steady: the value at which a state stays once it has reached it, a whole number or the name of a parameter; then the
     loop runs without what the warm-up needs. finite: no output can be infinite, so that the loop need not look.
     scale, shift: laws that the shared suite holds it to. Multiplying all prices by k multiplies the outputs by
-    k**scale, adding c to all prices adds c·shift; None where no such law holds.
+    k**scale, adding c to all prices adds c·shift; None where no such law holds, a tuple where each output has its own.
     """
 
     name: ClassVar[str] = ""
@@ -117,8 +118,8 @@ class Feature:
     step: ClassVar[Callable[..., Any]]
     steady: ClassVar[Mapping[str, int | str]] = reaches()
     finite: ClassVar[bool] = False
-    scale: ClassVar[int | None] = None
-    shift: ClassVar[int | None] = None
+    scale: ClassVar[Law] = None
+    shift: ClassVar[Law] = None
     parameters: ClassVar[Mapping[str, Parameter]] = MappingProxyType({})
 
     def __init_subclass__(cls) -> None:

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from truewind.features.base import Feature
+from truewind.features.base import Feature, Law
 from truewind.features.pipeline import Stream
 from truewind.features.plan import Floats
 from truewind.features.spec import parse_spec
@@ -246,15 +246,23 @@ def _prices(feature: Feature) -> tuple[str, ...]:
 def _scale(feature: Feature, rows: Columns) -> Iterator[Finding]:
     factor = 8.0
     scaled = {name: values * factor if name in _prices(feature) else values for name, values in rows.items()}
-    expected = {name: values * factor ** (feature.scale or 0) for name, values in _whole(feature, rows).items()}
+    whole = _whole(feature, rows)
+    expected = {name: whole[name] * factor**power for name, power in _law(feature, feature.scale)}
     yield from _far(expected, _whole(feature, scaled), 0.0, f"prices times {factor:g}")
 
 
 def _shift(feature: Feature, rows: Columns) -> Iterator[Finding]:
     change = 1000.0
     moved = {name: values + change if name in _prices(feature) else values for name, values in rows.items()}
-    expected = {name: values + change * (feature.shift or 0) for name, values in _whole(feature, rows).items()}
+    whole = _whole(feature, rows)
+    expected = {name: whole[name] + change * times for name, times in _law(feature, feature.shift)}
     yield from _far(expected, _whole(feature, moved), 1e-9 * change, f"prices plus {change:g}")
+
+
+def _law(feature: Feature, law: Law) -> list[tuple[str, int]]:
+    """The columns for which a law is declared, each with its figure."""
+    figures = law if isinstance(law, tuple) else (law,) * len(feature.columns)
+    return [(name, figure) for name, figure in zip(feature.columns, figures, strict=True) if figure is not None]
 
 
 def _far(expected: Columns, found: Columns, slack: float, about: str) -> Iterator[Finding]:

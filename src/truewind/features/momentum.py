@@ -3,10 +3,12 @@
 from math import nan
 
 from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, reaches, register, scalars
-from truewind.numerics.ewm import wilder
+from truewind.numerics.ewm import ema, wilder
 from truewind.numerics.jit import kernel
 from truewind.numerics.loop import LEAST
-from truewind.numerics.ring import Memory, lag
+from truewind.numerics.moments import rolling_mean_deviation
+from truewind.numerics.ring import Memory, lag, part
+from truewind.numerics.rolling import rolling_sum
 
 
 @kernel(inline=True)
@@ -67,3 +69,238 @@ class ROC(Feature):
     step = staticmethod(roc)
     warmup = derived(lambda self: self.length)
     memory = derived(lambda self: self.length)
+
+
+@kernel(inline=True)
+def momentum(x: float, length: int, cursor: int, full: int, window: Memory) -> tuple[float, int, int]:
+    """The change over `length` values."""
+    past, cursor, full = lag(x, length, cursor, full, window)
+    return x - past, cursor, full
+
+
+@register
+class Momentum(Feature):
+    """Momentum: the change since `length` rows ago.
+
+    x_t − x_{t−length}, as TA-Lib's MOM; `roc` and `returns` have it relative to the earlier value.
+    """
+
+    name, family, units = "momentum", "momentum", "of the source"
+    scale, shift = 1, 0
+    length: int = parameter(10, 1, MAX_LENGTH)
+    state = scalars(cursor=0, full=0)
+    steady, finite = reaches(full=1), True
+    step = staticmethod(momentum)
+    warmup = derived(lambda self: self.length)
+    memory = derived(lambda self: self.length)
+
+
+@kernel(inline=True)
+def cci(
+    high: float, low: float, close: float, length: int, cursor: int, full: int, window: Memory
+) -> tuple[float, int, int]:
+    """The typical price's distance from its mean in mean deviations."""
+    typical = (high + low + close) / 3.0
+    above, spread, cursor, full = rolling_mean_deviation(typical, length, cursor, full, window)
+    return above / (0.015 * spread) if spread > 0.0 else nan, cursor, full
+
+
+@register
+class CCI(Feature):
+    """Commodity channel index: how many mean deviations the typical price is above its mean, over 0.015.
+
+    CCI = (TP − mean(TP)) / (0.015 · mean |TP − mean(TP)|) over `length` bars, with TP = (high + low + close) / 3
+    (Lambert, Commodities, 1980; as TA-Lib). NaN where TP has not moved, where TA-Lib writes 0. The mean deviation is
+    reckoned anew for each row, so a row costs more the longer the window.
+    """
+
+    name, family, units = "cci", "momentum", "mean deviations / 0.015"
+    inputs = ("high", "low", "close")
+    scale, shift = 0, 0
+    length: int = parameter(20, 2, MAX_LENGTH)
+    state = scalars(cursor=0, full=0)
+    steady = reaches(full=1)
+    step = staticmethod(cci)
+    warmup = derived(lambda self: self.length - 1)
+    memory = derived(lambda self: self.length)
+
+
+@kernel(inline=True)
+def trix(
+    x: float, length: int, previous: float, count: int, first: float, again: int, second: float, last: int, third: float
+) -> tuple[float, float, int, float, int, float, int, float]:
+    """The change of the mean's mean's mean in percent."""
+    once, count, first = ema(x, length, count, first)
+    if once != once:  # still seeding
+        return nan, previous, count, first, again, second, last, third
+    twice, again, second = ema(once, length, again, second)
+    if twice != twice:
+        return nan, previous, count, first, again, second, last, third
+    thrice, last, third = ema(twice, length, last, third)
+    change = nan if previous == 0.0 else 100.0 * (thrice / previous - 1.0)
+    return change, thrice, count, first, again, second, last, third
+
+
+@register
+class TRIX(Feature):
+    """TRIX: the one-row rate of change, in percent, of an EMA smoothed twice again.
+
+    T = EMA(EMA(EMA(x))), each seeded by the mean of its first `length` values; TRIX = 100 · (T_t / T_{t−1} − 1)
+    (Hutson, Good TRIX, Stocks & Commodities, 1983; as TA-Lib).
+    """
+
+    name, family, units = "trix", "momentum", "percent"
+    scale = 0
+    length: int = parameter(30, 1, MAX_LENGTH)
+    state = scalars(previous=nan, count=0, first=0.0, again=0, second=0.0, last=0, third=0.0)
+    steady = reaches(count="length", again="length", last="length")
+    step = staticmethod(trix)
+    warmup = derived(lambda self: 3 * (self.length - 1) + 1)
+
+
+@kernel(inline=True)
+def tsi(
+    x: float,
+    slow: int,
+    fast: int,
+    previous: float,
+    count: int,
+    net: float,
+    way: float,
+    again: int,
+    smooth_net: float,
+    smooth_way: float,
+) -> tuple[float, float, int, float, float, int, float, float]:
+    """The change over its size, both smoothed twice with one count."""
+    change = x - previous
+    if change != change:
+        return nan, x, count, net, way, again, smooth_net, smooth_way
+    up, _, net = ema(change, slow, count, net)
+    size, count, way = ema(abs(change), slow, count, way)
+    if size != size:
+        return nan, x, count, net, way, again, smooth_net, smooth_way
+    up, _, smooth_net = ema(up, fast, again, smooth_net)
+    size, again, smooth_way = ema(size, fast, again, smooth_way)
+    return 100.0 * up / size if size > 0.0 else nan, x, count, net, way, again, smooth_net, smooth_way
+
+
+@register
+class TSI(Feature):
+    """True strength index: the smoothed change over the smoothed size of the changes, −100 to 100.
+
+    TSI = 100 · EMA(EMA(Δx, slow), fast) / EMA(EMA(|Δx|, slow), fast) (Blau, Momentum, Direction and Divergence, 1995),
+    each EMA seeded by the mean of its first values. NaN while nothing has moved since the start.
+    """
+
+    name, family, units = "tsi", "momentum", "−100 to 100"
+    scale, shift = 0, 0
+    slow: int = parameter(25, 1, MAX_LENGTH)
+    fast: int = parameter(13, 1, MAX_LENGTH)
+    state = scalars(previous=nan, count=0, net=0.0, way=0.0, again=0, smooth_net=0.0, smooth_way=0.0)
+    steady = reaches(count="slow", again="fast")
+    step = staticmethod(tsi)
+    warmup = derived(lambda self: self.slow + self.fast - 1)
+
+
+@kernel(inline=True)
+def pressure(
+    bought: float, ranged: float, length: int, cursor: int, full: int, up: float, way: float, window: Memory
+) -> tuple[float, int, int, float, float]:
+    """One step of the share of the buying pressure in the true range; `window` is 2 · length floats."""
+    gained, _, _, up = rolling_sum(bought, length, cursor, full, up, window)
+    gone, cursor, full, way = rolling_sum(ranged, length, cursor, full, way, part(window, length))
+    return gained / gone if gone > 0.0 else nan, cursor, full, up, way
+
+
+@kernel(inline=True)
+def ultimate(
+    high: float,
+    low: float,
+    close: float,
+    short: int,
+    medium: int,
+    long: int,
+    previous: float,
+    cursor_1: int,
+    full_1: int,
+    up_1: float,
+    way_1: float,
+    cursor_2: int,
+    full_2: int,
+    up_2: float,
+    way_2: float,
+    cursor_3: int,
+    full_3: int,
+    up_3: float,
+    way_3: float,
+    window: Memory,
+) -> tuple[float, float, int, int, float, float, int, int, float, float, int, int, float, float]:
+    """Three shares, weighed 4, 2 and 1 from the shortest window to the longest."""
+    value = nan
+    if previous == previous:
+        first, last = min(short, medium, long), max(short, medium, long)
+        middle = short + medium + long - first - last
+        bottom = low if low < previous else previous
+        top = high if high > previous else previous
+        a, cursor_1, full_1, up_1, way_1 = pressure(
+            close - bottom, top - bottom, first, cursor_1, full_1, up_1, way_1, window
+        )
+        b, cursor_2, full_2, up_2, way_2 = pressure(
+            close - bottom, top - bottom, middle, cursor_2, full_2, up_2, way_2, part(window, 2 * first)
+        )
+        c, cursor_3, full_3, up_3, way_3 = pressure(
+            close - bottom, top - bottom, last, cursor_3, full_3, up_3, way_3, part(window, 2 * (first + middle))
+        )
+        value = 100.0 * (4.0 * a + 2.0 * b + c) / 7.0
+    return (
+        value,
+        close,
+        cursor_1,
+        full_1,
+        up_1,
+        way_1,
+        cursor_2,
+        full_2,
+        up_2,
+        way_2,
+        cursor_3,
+        full_3,
+        up_3,
+        way_3,
+    )
+
+
+@register
+class Ultimate(Feature):
+    """Ultimate oscillator: how much of the true range was gained, over three windows at once, 0 to 100.
+
+    100 · (4 A + 2 B + C) / 7, where A, B and C are Σ (close − true low) / Σ true range over the shortest, the middle
+    and the longest window, in whichever order they are given (Williams, The ultimate oscillator, Stocks & Commodities,
+    1985; as TA-Lib). NaN where a window has no range at all, where TA-Lib leaves its term out.
+    """
+
+    name, family, units = "ultimate", "momentum", "0 to 100"
+    inputs = ("high", "low", "close")
+    scale, shift = 0, 0
+    short: int = parameter(7, 1, MAX_LENGTH)
+    medium: int = parameter(14, 1, MAX_LENGTH)
+    long: int = parameter(28, 1, MAX_LENGTH)
+    state = scalars(
+        previous=nan,
+        cursor_1=0,
+        full_1=0,
+        up_1=0.0,
+        way_1=0.0,
+        cursor_2=0,
+        full_2=0,
+        up_2=0.0,
+        way_2=0.0,
+        cursor_3=0,
+        full_3=0,
+        up_3=0.0,
+        way_3=0.0,
+    )
+    steady = reaches(full_1=1, full_2=1, full_3=1)
+    step = staticmethod(ultimate)
+    warmup = derived(lambda self: max(self.short, self.medium, self.long))
+    memory = derived(lambda self: 2 * (self.short + self.medium + self.long))

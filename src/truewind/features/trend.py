@@ -1,8 +1,13 @@
-"""Trend: where the price has been on average."""
+"""Trend: where the price has been on average, and how far from there it is."""
+
+from math import isqrt, nan, sqrt
 
 from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, reaches, register, scalars
 from truewind.numerics.ewm import ema
-from truewind.numerics.rolling import rolling_mean
+from truewind.numerics.jit import kernel
+from truewind.numerics.moments import rolling_centre, rolling_weighted
+from truewind.numerics.ring import Memory, lag, part
+from truewind.numerics.rolling import rolling_mean, rolling_sum
 
 
 @register
@@ -37,3 +42,369 @@ class EMA(Feature):
     finite = True
     step = staticmethod(ema)
     warmup = derived(lambda self: self.length - 1)
+
+
+@kernel(inline=True)
+def wma(
+    x: float, length: int, cursor: int, full: int, head: float, ramp: float, window: Memory
+) -> tuple[float, int, int, float, float]:
+    """The weighted sum over the sum of the weights."""
+    total, cursor, full, head, ramp = rolling_weighted(x, length, cursor, full, head, ramp, window)
+    return total / (0.5 * length * (length + 1.0)), cursor, full, head, ramp
+
+
+@register
+class WMA(Feature):
+    """Weighted moving average: the newest of the last `length` values weighs most, the oldest least, in equal steps.
+
+    WMA_t = (length · x_t + (length − 1) · x_{t−1} + … + 1 · x_{t−length+1}) / (1 + 2 + … + length), as in TA-Lib.
+    """
+
+    name, family, units = "wma", "trend", "of the source"
+    scale, shift = 1, 1
+    length: int = parameter(20, 1, MAX_LENGTH)
+    state = scalars(cursor=0, full=0, head=0.0, ramp=0.0)
+    steady, finite = reaches(full=1), True
+    step = staticmethod(wma)
+    warmup = derived(lambda self: self.length - 1)
+    memory = derived(lambda self: self.length)
+
+
+@kernel(inline=True)
+def dema(
+    x: float, length: int, count: int, first: float, again: int, second: float
+) -> tuple[float, int, float, int, float]:
+    """Twice the mean less its mean."""
+    once, count, first = ema(x, length, count, first)
+    if once != once:  # still seeding
+        return nan, count, first, again, second
+    twice, again, second = ema(once, length, again, second)
+    return 2.0 * once - twice, count, first, again, second
+
+
+@register
+class DEMA(Feature):
+    """Double exponential moving average: an EMA with its lag on a straight line taken out.
+
+    DEMA = 2 · EMA(x) − EMA(EMA(x)), each EMA seeded by the mean of its first `length` values (Mulloy, Smoothing data
+    with faster moving averages, Stocks & Commodities, 1994; as TA-Lib). It overshoots where the price turns.
+    """
+
+    name, family, units = "dema", "trend", "of the source"
+    scale, shift = 1, 1
+    length: int = parameter(20, 1, MAX_LENGTH)
+    state = scalars(count=0, first=0.0, again=0, second=0.0)
+    steady, finite = reaches(count="length", again="length"), True
+    step = staticmethod(dema)
+    warmup = derived(lambda self: 2 * (self.length - 1))
+
+
+@kernel(inline=True)
+def tema(
+    x: float, length: int, count: int, first: float, again: int, second: float, last: int, third: float
+) -> tuple[float, int, float, int, float, int, float]:
+    """Three means of one another, weighed 3, −3, 1."""
+    once, count, first = ema(x, length, count, first)
+    if once != once:
+        return nan, count, first, again, second, last, third
+    twice, again, second = ema(once, length, again, second)
+    if twice != twice:
+        return nan, count, first, again, second, last, third
+    thrice, last, third = ema(twice, length, last, third)
+    return 3.0 * (once - twice) + thrice, count, first, again, second, last, third
+
+
+@register
+class TEMA(Feature):
+    """Triple exponential moving average: an EMA with its lag on a parabola taken out.
+
+    TEMA = 3 · EMA(x) − 3 · EMA(EMA(x)) + EMA(EMA(EMA(x))), each EMA seeded by the mean of its first `length` values
+    (Mulloy, Smoothing data with less lag, Stocks & Commodities, 1994; as TA-Lib).
+    """
+
+    name, family, units = "tema", "trend", "of the source"
+    scale, shift = 1, 1
+    length: int = parameter(20, 1, MAX_LENGTH)
+    state = scalars(count=0, first=0.0, again=0, second=0.0, last=0, third=0.0)
+    steady, finite = reaches(count="length", again="length", last="length"), True
+    step = staticmethod(tema)
+    warmup = derived(lambda self: 3 * (self.length - 1))
+
+
+@kernel(inline=True)
+def hma(
+    x: float,
+    length: int,
+    cursor: int,
+    full: int,
+    head: float,
+    ramp: float,
+    half_cursor: int,
+    half_full: int,
+    half_head: float,
+    half_ramp: float,
+    last_cursor: int,
+    last_full: int,
+    last_head: float,
+    last_ramp: float,
+    window: Memory,
+) -> tuple[float, int, int, float, float, int, int, float, float, int, int, float, float]:
+    """A weighted mean of twice the faster less the slower one."""
+    half, root = length // 2, int(sqrt(float(length)))
+    slow, cursor, full, head, ramp = wma(x, length, cursor, full, head, ramp, window)
+    fast, half_cursor, half_full, half_head, half_ramp = wma(
+        x, half, half_cursor, half_full, half_head, half_ramp, part(window, length)
+    )
+    smooth = nan
+    if slow == slow:
+        smooth, last_cursor, last_full, last_head, last_ramp = wma(
+            2.0 * fast - slow, root, last_cursor, last_full, last_head, last_ramp, part(window, length + half)
+        )
+    return (
+        smooth,
+        cursor,
+        full,
+        head,
+        ramp,
+        half_cursor,
+        half_full,
+        half_head,
+        half_ramp,
+        last_cursor,
+        last_full,
+        last_head,
+        last_ramp,
+    )
+
+
+@register
+class HMA(Feature):
+    """Hull moving average: weighted means combined so that little lag is left.
+
+    HMA = WMA(2 · WMA(x, length / 2) − WMA(x, length), √length), with both lengths rounded down (Hull, How to reduce
+    lag in a moving average, 2005).
+    """
+
+    name, family, units = "hma", "trend", "of the source"
+    scale, shift = 1, 1
+    length: int = parameter(20, 2, MAX_LENGTH)
+    state = scalars(
+        cursor=0,
+        full=0,
+        head=0.0,
+        ramp=0.0,
+        half_cursor=0,
+        half_full=0,
+        half_head=0.0,
+        half_ramp=0.0,
+        last_cursor=0,
+        last_full=0,
+        last_head=0.0,
+        last_ramp=0.0,
+    )
+    steady, finite = reaches(full=1, half_full=1, last_full=1), True
+    step = staticmethod(hma)
+    warmup = derived(lambda self: self.length + isqrt(self.length) - 2)
+    memory = derived(lambda self: self.length + self.length // 2 + isqrt(self.length))
+
+
+@kernel(inline=True)
+def efficiency(
+    x: float,
+    length: int,
+    previous: float,
+    ago: int,
+    known: int,
+    cursor: int,
+    full: int,
+    head: float,
+    window: Memory,
+) -> tuple[float, float, float, int, int, int, int, float]:
+    """One step of the net move over `length` rows and of the way gone: (move, way, previous, ago, …, head).
+
+    `window` is 2 · length floats.
+    """
+    past, ago, known = lag(x, length, ago, known, window)
+    way = nan
+    if previous == previous:
+        way, cursor, full, head = rolling_sum(abs(x - previous), length, cursor, full, head, part(window, length))
+    return x - past, way, x, ago, known, cursor, full, head
+
+
+@kernel(inline=True)
+def kama(
+    x: float,
+    length: int,
+    value: float,
+    previous: float,
+    ago: int,
+    known: int,
+    cursor: int,
+    full: int,
+    head: float,
+    window: Memory,
+) -> tuple[float, float, float, int, int, int, int, float]:
+    """An exponential mean whose weight follows the efficiency of the move."""
+    before = previous
+    move, way, previous, ago, known, cursor, full, head = efficiency(
+        x, length, previous, ago, known, cursor, full, head, window
+    )
+    if way != way:
+        return nan, value, previous, ago, known, cursor, full, head
+    if value != value:
+        value = before
+    ratio = 1.0 if way <= move or way == 0.0 else abs(move / way)
+    weight = ratio * (2.0 / 3.0 - 2.0 / 31.0) + 2.0 / 31.0
+    value += weight * weight * (x - value)
+    return value, value, previous, ago, known, cursor, full, head
+
+
+@register
+class KAMA(Feature):
+    """Kaufman's adaptive moving average: fast while the price goes one way, slow while it goes to and fro.
+
+    KAMA_t = KAMA_{t−1} + c² (x_t − KAMA_{t−1}) with c = E · (2/3 − 2/31) + 2/31 and E = |x_t − x_{t−length}| / Σ |Δx|
+    over the last `length` changes (Kaufman, Smarter Trading, 1995). As in TA-Lib it starts from the value before the
+    first output, the two constants are those of EMAs of 2 and 30, and E is 1 where nothing has moved.
+    """
+
+    name, family, units = "kama", "trend", "of the source"
+    scale, shift = 1, 1
+    length: int = parameter(30, 2, MAX_LENGTH)
+    state = scalars(value=nan, previous=nan, ago=0, known=0, cursor=0, full=0, head=0.0)
+    steady, finite = reaches(known=1, full=1), True
+    step = staticmethod(kama)
+    warmup = derived(lambda self: self.length)
+    memory = derived(lambda self: 2 * self.length)
+
+
+@kernel(inline=True)
+def vwma(
+    x: float,
+    volume: float,
+    length: int,
+    cursor: int,
+    full: int,
+    money: float,
+    traded: float,
+    window: Memory,
+) -> tuple[float, int, int, float, float]:
+    """The sum of price times volume over the sum of volume."""
+    amount, _, _, money = rolling_sum(x * volume, length, cursor, full, money, window)
+    total, cursor, full, traded = rolling_sum(volume, length, cursor, full, traded, part(window, length))
+    return amount / total if total > 0.0 else nan, cursor, full, money, traded
+
+
+@register
+class VWMA(Feature):
+    """Volume-weighted moving average: the mean close of the last `length` bars, each weighed by its volume.
+
+    VWMA_t = Σ close · volume / Σ volume over the last `length` bars; NaN where nothing was traded in any of them.
+    """
+
+    name, family, units = "vwma", "trend", "of the price"
+    inputs = ("close", "volume")
+    scale, shift = 1, 1
+    length: int = parameter(20, 1, MAX_LENGTH)
+    state = scalars(cursor=0, full=0, money=0.0, traded=0.0)
+    steady = reaches(full=1)
+    step = staticmethod(vwma)
+    warmup = derived(lambda self: self.length - 1)
+    memory = derived(lambda self: 2 * self.length)
+
+
+@kernel(inline=True)
+def distance(
+    x: float, length: int, cursor: int, full: int, anchor: float, head: float, window: Memory
+) -> tuple[float, int, int, float, float]:
+    """How far above its mean the value is, as a share of the mean."""
+    mean, cursor, full, anchor, head = rolling_centre(x, length, cursor, full, anchor, head, window)
+    return (x - mean) / mean if mean > 0.0 else nan, cursor, full, anchor, head
+
+
+@register
+class Distance(Feature):
+    """How far the value is above its simple moving average, as a fraction of the average.
+
+    (x_t − SMA_t) / SMA_t over `length` values; exactly 0 in a flat market, NaN where the average is not positive.
+    """
+
+    name, family, units = "distance", "trend", "fraction"
+    scale = 0
+    length: int = parameter(20, 1, MAX_LENGTH)
+    state = scalars(cursor=0, full=0, anchor=0.0, head=0.0)
+    steady = reaches(full=1)
+    step = staticmethod(distance)
+    warmup = derived(lambda self: self.length - 1)
+    memory = derived(lambda self: self.length)
+
+
+@kernel(inline=True)
+def crossover(
+    x: float,
+    fast: int,
+    slow: int,
+    side: int,
+    fast_cursor: int,
+    fast_full: int,
+    fast_anchor: float,
+    fast_head: float,
+    slow_cursor: int,
+    slow_full: int,
+    slow_anchor: float,
+    slow_head: float,
+    window: Memory,
+) -> tuple[float, int, int, int, float, float, int, int, float, float]:
+    """The side on which the fast mean lies, if it has changed. side: the last one that was not "equal"."""
+    quick, fast_cursor, fast_full, fast_anchor, fast_head = rolling_centre(
+        x, fast, fast_cursor, fast_full, fast_anchor, fast_head, window
+    )
+    lazy, slow_cursor, slow_full, slow_anchor, slow_head = rolling_centre(
+        x, slow, slow_cursor, slow_full, slow_anchor, slow_head, part(window, fast)
+    )
+    crossed = 0.0 if fast_full and slow_full else nan
+    now = 1 if quick > lazy else (-1 if quick < lazy else side)
+    if now != side:
+        crossed = float(now) if side else crossed
+        side = now
+    return (
+        crossed,
+        side,
+        fast_cursor,
+        fast_full,
+        fast_anchor,
+        fast_head,
+        slow_cursor,
+        slow_full,
+        slow_anchor,
+        slow_head,
+    )
+
+
+@register
+class Crossover(Feature):
+    """The row in which the fast simple average crosses the slow one: 1 upwards, −1 downwards, else 0.
+
+    sign(SMA(fast) − SMA(slow)) where it differs from the last sign that was not 0, so that averages which touch and
+    part again on the same side have not crossed. The first row with both averages cannot be a crossing.
+    """
+
+    name, family, units = "crossover", "trend", "−1, 0 or 1"
+    scale = 0
+    fast: int = parameter(20, 1, MAX_LENGTH)
+    slow: int = parameter(50, 1, MAX_LENGTH)
+    state = scalars(
+        side=0,
+        fast_cursor=0,
+        fast_full=0,
+        fast_anchor=0.0,
+        fast_head=0.0,
+        slow_cursor=0,
+        slow_full=0,
+        slow_anchor=0.0,
+        slow_head=0.0,
+    )
+    steady, finite = reaches(fast_full=1, slow_full=1), True
+    step = staticmethod(crossover)
+    warmup = derived(lambda self: max(self.fast, self.slow) - 1)
+    memory = derived(lambda self: self.fast + self.slow)

@@ -35,7 +35,11 @@ if COMPILED:
         def further(window: Any, start: Any) -> Any:
             return _further(window, start)  # type: ignore[call-arg]  # numba adds the context
 
-        return further if isinstance(window, types.CPointer) else None
+        def rest(window: Any, start: Any) -> Any:
+            return window[start:]
+
+        # A step's Python face hands a memoryview to the kernels that it calls.
+        return further if isinstance(window, types.CPointer) else rest
 
 
 @kernel(inline=True)
