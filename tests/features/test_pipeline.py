@@ -135,9 +135,7 @@ def test_no_features_are_no_columns() -> None:
 
 def test_a_vector_is_the_row_as_an_array_of_its_own() -> None:
     by_row, by_vector = stream(SPECS), stream(SPECS)
-    kept = []
-    for close in CLOSES:
-        kept.append((by_row.update(bar(close)), by_vector.vector(bar(close))))
+    kept = [(by_row.update(bar(close)), by_vector.vector(bar(close))) for close in CLOSES]
     for row, vector in kept:
         np.testing.assert_array_equal(vector, row)
     with pytest.raises(FeatureError, match="The bar has no 'high'"):
