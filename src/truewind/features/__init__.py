@@ -9,8 +9,8 @@ bars_from_trades(trades, every="1s")        bars to compute them from
 from truewind.features import direction, momentum, price, stochastic, trend, volatility
 from truewind.features.bars import TradeBars, bars_from_trades
 from truewind.features.base import Feature, derived, parameter, register, scalars
-from truewind.features.pipeline import Stream, columns, describe, stream
 from truewind.features.spec import parse_spec, parse_specs, warmup
+from truewind.features.streaming import Stream, columns, describe, stream
 from truewind.features.table import compute
 
 FAMILIES = (

@@ -23,9 +23,9 @@ import numpy as np
 import polars as pl
 
 from truewind.features.base import Feature, Law
-from truewind.features.pipeline import Stream
 from truewind.features.plan import Floats
 from truewind.features.spec import parse_spec
+from truewind.features.streaming import Stream
 from truewind.features.table import columns_of
 
 PRICES = ("open", "high", "low", "close")

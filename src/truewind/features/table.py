@@ -9,7 +9,7 @@ import polars as pl
 from truewind.domain.timeframe import SECOND_US, timeframe_name, timeframe_us
 from truewind.errors import FeatureError
 from truewind.features.base import Feature
-from truewind.features.pipeline import Stream
+from truewind.features.streaming import Stream
 
 TIME = pl.Datetime("us", "UTC")
 

@@ -185,6 +185,19 @@ class Lake:
                 removed += self._tidy(key, self._load(key) or Manifest(key), 0.0)
         return removed
 
+    def put_note(self, key: SeriesKey, name: str, data: bytes) -> None:
+        """Keep a small file beside a series, in place of the one of that name: what a later run needs to go on."""
+        with self._blobs.lock(key.path):
+            self._blobs.write(f"{key.path}/_{name}", data)
+
+    def note(self, key: SeriesKey, name: str) -> bytes | None:
+        """What `put_note` has kept; None if nothing."""
+        return self._blobs.read(f"{key.path}/_{name}")
+
+    def parts(self, key: SeriesKey) -> tuple[Partition, ...]:
+        """The months of a series. Raises UnknownSeriesError."""
+        return self._manifest(key).partitions
+
     # ── beside the series ───────────────────────────────────────────────────────────────────────────────────────────
 
     def quarantine(self, key: SeriesKey, rows: pl.DataFrame) -> int:
@@ -270,7 +283,7 @@ class Lake:
             if size != partition.bytes:
                 what = "the file is missing" if size is None else f"{size} bytes, {partition.bytes} were written"
                 raise self._corrupt(manifest, partition, what)
-        types = KINDS[key.kind].columns
+        types = key.about.holding(present).columns
         frame = pl.scan_parquet(
             [self._blobs.location(f"{key.path}/{partition.file}") for partition in partitions],
             schema={name: types[name] for name in present},
@@ -302,10 +315,15 @@ class Lake:
     def _keys(self) -> Iterator[SeriesKey]:
         """Keys of all folders that may hold a series."""
         for layer in LAYERS:
-            for kind in KINDS:
+            sets = (
+                [entry.name for entry in self._blobs.entries(layer) if entry.is_folder]
+                if layer == "features"
+                else KINDS
+            )
+            for kind in sets:
                 for venue, in_venue in self._values(f"{layer}/{kind}"):
                     for symbol, in_symbol in self._values(in_venue):
-                        if not KINDS[kind].has_timeframe:
+                        if layer != "features" and not KINDS[kind].has_timeframe:
                             yield SeriesKey(kind, venue, symbol, layer=layer)
                             continue
                         for timeframe, _ in self._values(in_symbol):
@@ -331,7 +349,7 @@ class Lake:
                     counts += (rows.height, 0, old.rows if old else 0)
                 else:
                     before = self._collect(Manifest(stored.key, (old,)), None, None, None)
-                    merged = merge(KINDS[stored.key.kind], before, rows)
+                    merged = merge(stored.key.about.holding([*before.columns, *rows.columns]), before, rows)
                     counts += (merged.added, merged.duplicates, merged.replaced)
                     table = merged.table
                     if not merged.added and not merged.replaced:
@@ -443,7 +461,7 @@ def _encoded(key: SeriesKey, month: str, rows: pl.DataFrame) -> tuple[Partition,
 def _require_same_key(stored: Manifest, table: pl.DataFrame, leaving: set[str]) -> None:
     """Rows that are named by an id and rows that are not cannot be told apart in one series."""
     staying = Manifest(stored.key, tuple(part for part in stored.partitions if part.month not in leaving))
-    given = row_key(KINDS[stored.key.kind], table.columns)
+    given = row_key(stored.key.about, table.columns)
     if staying.partitions and staying.row_key != given:
         raise SchemaError(
             f"{stored.key} is stored by {' and '.join(staying.row_key)}, the new rows have {' and '.join(given)}",

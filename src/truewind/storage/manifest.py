@@ -14,7 +14,7 @@ import polars as pl
 
 from truewind.errors import ConfigError, CorruptError
 from truewind.storage.content import hash_of_hashes
-from truewind.storage.schema import KINDS, SeriesKey, row_key
+from truewind.storage.schema import SeriesKey, row_key
 
 NAME = "_manifest.json"  # other readers of hive folders pass over names that begin with _
 VERSION = 1
@@ -60,12 +60,12 @@ class Manifest(msgspec.Struct, frozen=True):
     @property
     def columns(self) -> list[str]:
         """Columns that any partition has, in stored order."""
-        present = {name for partition in self.partitions for name in partition.columns}
-        return [name for name in KINDS[self.key.kind].columns if name in present]
+        present = dict.fromkeys(name for partition in self.partitions for name in partition.columns)
+        return [name for name in self.key.about.holding(present).columns if name in present]
 
     @property
     def row_key(self) -> tuple[str, ...]:
-        return row_key(KINDS[self.key.kind], self.columns)
+        return row_key(self.key.about, self.columns)
 
     @property
     def content_hash(self) -> str:

@@ -5,7 +5,8 @@ Columns that a source does not have are left out or null; NaN in an optional col
 one it is refused.
 """
 
-from collections.abc import Collection, Iterator
+import re
+from collections.abc import Collection, Iterable, Iterator
 from types import MappingProxyType
 from urllib.parse import quote, unquote
 
@@ -17,9 +18,10 @@ from truewind.domain.timeframe import timeframe_name, timeframe_us
 from truewind.errors import ConfigError, SchemaError, ValidationError, suggest
 
 TS = pl.Datetime("us", "UTC")
-LAYERS = ("raw", "curated")
+LAYERS = ("raw", "curated", "features")
 EARLIEST_US = -2_208_988_800_000_000  # 1900-01-01
 LATEST_US = 7_258_118_400_000_000  # 2200-01-01
+_SET = re.compile(r"[A-Za-z]\w{0,99}", re.ASCII)
 _LONGEST_SEGMENT = 200  # bytes; file systems end at 255
 
 
@@ -28,7 +30,7 @@ class Kind(msgspec.Struct, frozen=True):
 
     key: what names a row. Where the last key column is absent from a table (trades of a source without ids),
     rows of one `ts` are told apart by their order. has_timeframe: rows are bars of one length. sides: what `side` may
-    be.
+    be. free: any further columns of numbers, NaN and null both meaning that there is no value.
     """
 
     required: tuple[tuple[str, pl.DataType], ...]
@@ -36,10 +38,19 @@ class Kind(msgspec.Struct, frozen=True):
     key: tuple[str, ...] = ("ts",)
     has_timeframe: bool = False
     sides: tuple[int, ...] = (1, -1)
+    free: bool = False
 
     @property
     def columns(self) -> dict[str, pl.DataType]:
         return dict(self.required + self.optional)
+
+    def holding(self, columns: Iterable[str]) -> "Kind":
+        """This kind of a table with `columns`: where columns are free, those are its optional ones."""
+        if not self.free:
+            return self
+        fixed = {name for name, _ in self.required}
+        names = dict.fromkeys(name for name in columns if name not in fixed)
+        return msgspec.structs.replace(self, optional=tuple((name, _F8) for name in names))
 
 
 _F8, _I8, _I1 = pl.Float64(), pl.Int64(), pl.Int8()
@@ -90,6 +101,10 @@ KINDS = MappingProxyType(
 )
 
 
+# Computed of bars: a row is a bar's, known at ts_known. Its kind is the name of the set of features.
+FEATURES = Kind(required=(("ts", TS), ("ts_known", TS)), has_timeframe=True, free=True)
+
+
 class SeriesKey(msgspec.Struct, frozen=True, order=True):
     """The name of one series: SeriesKey("bars", "binance", "BTCUSDT", "1h").
 
@@ -106,7 +121,13 @@ class SeriesKey(msgspec.Struct, frozen=True, order=True):
     def __post_init__(self) -> None:
         if self.layer not in LAYERS:
             raise ConfigError(f"Unknown layer '{self.layer}'", remedy=suggest(self.layer, LAYERS))
-        if self.kind not in KINDS:
+        if self.layer == "features":
+            if not _SET.fullmatch(self.kind):
+                raise ConfigError(
+                    f"The set of features {self.kind!r} has no name that a folder can have",
+                    remedy="Use up to 100 letters, digits and underscores, a letter first",
+                )
+        elif self.kind not in KINDS:
             raise ConfigError(f"Unknown kind of series '{self.kind}'", remedy=suggest(self.kind, KINDS))
         for what in ("venue", "symbol"):
             text = getattr(self, what)
@@ -114,7 +135,7 @@ class SeriesKey(msgspec.Struct, frozen=True, order=True):
                 raise ConfigError(
                     f"The {what} {text[:40]!r} is empty, too long or not printable", remedy=f"Give the {what}'s name"
                 )
-        if not KINDS[self.kind].has_timeframe:
+        if not self.about.has_timeframe:
             if self.timeframe:
                 raise ConfigError(
                     f"{self.kind} have no timeframe, '{self.timeframe}' was given", remedy="Leave it empty"
@@ -130,6 +151,11 @@ class SeriesKey(msgspec.Struct, frozen=True, order=True):
         text = f"{self.venue} {self.symbol} {self.kind}"
         text = f"{text} {self.timeframe}" if self.timeframe else text
         return text if self.layer == "raw" else f"{self.layer} {text}"
+
+    @property
+    def about(self) -> Kind:
+        """What its rows are."""
+        return FEATURES if self.layer == "features" else KINDS[self.kind]
 
     @property
     def path(self) -> str:
@@ -173,14 +199,16 @@ def validate(key: SeriesKey, table: pl.DataFrame) -> pl.DataFrame:
     is null or NaN, for an infinite one, for unsorted rows, duplicate keys, a side other than ±1 and times outside
     1900 … 2200; each names the column, the first such row and its time.
     """
-    kind = KINDS[key.kind]
+    kind = key.about.holding(table.columns)
     _check_columns(key, kind, table)
     required = [name for name, _ in kind.required]
     given = [name for name, _ in kind.optional if name in table.columns]
     table = table.select(
         *required, *(pl.col(name).fill_nan(None) if kind.columns[name] == _F8 else name for name in given)
     )
-    table = table.drop(name for name in given if table[name].null_count() == table.height and name not in kind.key)
+    if not kind.free:
+        empty = [name for name in given if table[name].null_count() == table.height]
+        table = table.drop(name for name in empty if name not in kind.key)
     keys = row_key(kind, table.columns)
     for bad, column, what, remedy in _rules(kind, keys, table):
         if bad.any():
