@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from truewind.features import Stream, columns, describe, parse_spec
 from truewind.features.base import REGISTRY
-from truewind.features.checks import check_feature, first_difference
+from truewind.features.checks import check_feature, first_difference, sample_bars
 
+FAMILIES = ("trend", "momentum", "volatility", "volume", "price", "derivatives", "structure", "time")
 NAMES = sorted(REGISTRY)
 EVERY = [repr(REGISTRY[name]()) for name in NAMES]
 
@@ -37,7 +38,9 @@ def test_the_feature_passes_the_shared_suite(spec: str) -> None:
 
 @pytest.mark.parametrize("file", ["genetrader/BTC_USDT-1h.feather", "market-swarm/DOGE_USDT_USDT-1m-futures.feather"])
 def test_all_features_pass_the_shared_suite_on_recorded_bars(shared: Path, file: str) -> None:
-    bars = pl.read_ipc(shared / file).head(400)
+    bars = pl.read_ipc(shared / file).head(400).rename({"date": "ts"})
+    made_up = sample_bars(400, tuple({name for spec in EVERY for name in parse_spec(spec).reads} - set(bars.columns)))
+    bars = bars.with_columns(**made_up)  # what was not recorded
     for spec in EVERY:
         result = check_feature(spec, bars)
         assert result.ok, result
@@ -47,15 +50,16 @@ def test_all_features_pass_the_shared_suite_on_recorded_bars(shared: Path, file:
 def test_the_feature_gives_nothing_on_a_window_longer_than_the_data(name: str) -> None:
     """Nothing but NaN comes out, in batch and stream alike."""
     feature = REGISTRY[name](**{key: declared.high for key, declared in LENGTHS[name].items()})
-    found = columns([feature], {name: np.linspace(1.0, 2.0, 50) for name in feature.reads})
+    found = columns([feature], sample_bars(50, feature.reads))
     assert all(np.isnan(values).all() for values in found.values())
 
 
 awkward = st.one_of(
     st.floats(0.5, 200.0), st.floats(), st.sampled_from([math.nan, math.inf, -math.inf, 0.0, -0.0, 1e99, 5e-324, 100.0])
 )
-names = ("open", "high", "low", "close", "volume")
-rows = st.lists(st.tuples(*[awkward] * len(names)), max_size=40)
+READ = sorted({name for spec in EVERY for name in parse_spec(spec).reads})
+DRAWN = 7  # columns that are drawn; what features read beyond them are the same again
+rows = st.lists(st.tuples(*[awkward] * DRAWN), max_size=40)
 
 
 @settings(deadline=None)  # the first call loads all features
@@ -64,7 +68,7 @@ def test_any_chunks_of_any_data_give_the_bits_of_the_whole_and_no_infinity(
     data: list[tuple[float, ...]], cuts: list[int]
 ) -> None:
     """Holds for all features at once, with saved and loaded state between the chunks."""
-    bars = {name: np.array([row[i] for row in data], float) for i, name in enumerate(names)}
+    bars = {name: np.array([row[i % DRAWN] for row in data], float) for i, name in enumerate(READ)}
     specs = [smallest(name, 2) for name in NAMES]
     whole = columns(specs, bars)
     parts = []
@@ -84,7 +88,7 @@ def test_every_feature_says_what_it_is() -> None:
     for one in describe():
         assert one["summary"].endswith(".")
         assert one["units"]
-        assert one["family"] in ("trend", "momentum", "volatility", "price")
+        assert one["family"] in FAMILIES
         assert repr(parse_spec(one["spec"])) == one["spec"]
         assert one["outputs"] == list(parse_spec(one["name"]).columns)
     assert len(describe()) == len(REGISTRY)

@@ -6,21 +6,22 @@ columns(["ema(20)"], {"close": prices})     arrays from arrays
 bars_from_trades(trades, every="1s")        bars to compute them from
 """
 
-from truewind.features import direction, momentum, price, stochastic, trend, volatility
+from truewind.features import direction, momentum, price, session, stochastic, trend, volatility
 from truewind.features.bars import TradeBars, bars_from_trades
 from truewind.features.base import Feature, derived, parameter, register, scalars
 from truewind.features.spec import parse_spec, parse_specs, warmup
 from truewind.features.streaming import Stream, columns, describe, stream
 from truewind.features.table import compute
 
-FAMILIES = (
+FAMILIES = (  # importing them is what registers their features
     trend,
     direction,
     momentum,
     stochastic,
     volatility,
     price,
-)  # importing them is what registers their features
+    session,
+)
 
 __all__ = [
     "Feature",

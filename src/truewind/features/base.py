@@ -106,6 +106,7 @@ class Feature:
     loop runs without what the warm-up needs. finite: no output can be infinite, so that the loop need not look.
     scale, shift: laws that the shared suite holds it to. Multiplying all prices by k multiplies the outputs by
     k**scale, adding c to all prices adds c·shift; None where no such law holds, a tuple where each output has its own.
+    awaits: what a value waits for beyond the warm-up, as "a confirmed swing"; when that comes the rows decide.
     """
 
     name: ClassVar[str] = ""
@@ -120,6 +121,7 @@ class Feature:
     finite: ClassVar[bool] = False
     scale: ClassVar[Law] = None
     shift: ClassVar[Law] = None
+    awaits: ClassVar[str] = ""
     parameters: ClassVar[Mapping[str, Parameter]] = MappingProxyType({})
 
     def __init_subclass__(cls) -> None:

@@ -9,13 +9,13 @@ chunks      batch = stream = any cutting of the rows, bit for bit
 saved       a state saved and loaded at any row goes on as if nothing had happened
 python      the Python face gives the same bits as the machine code
 causal      a change of the next bar, or of all later ones, moves nothing up to now
-warm-up     the first full row is the declared one
+warm-up     the first full row is the declared one; of a feature that awaits something, no value comes before it
 missing     a row with a missing input is NaN and otherwise as if it were not there
 extremes    no rows, one row, flat, zero, negative, huge, tiny or no prices: no exception, no infinity
 scale, shift    the declared laws, within 1e-9
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -28,7 +28,7 @@ from truewind.features.spec import parse_spec
 from truewind.features.streaming import Stream
 from truewind.features.table import columns_of
 
-PRICES = ("open", "high", "low", "close")
+PRICES = ("open", "high", "low", "close", "mark", "index")
 Columns = dict[str, Floats]
 
 
@@ -89,8 +89,9 @@ def check_feature(spec: str | Feature, bars: pl.DataFrame | Mapping[str, Any] | 
     return CheckResult(repr(feature), checks, tuple(findings))
 
 
-def sample_bars(rows: int, names: tuple[str, ...] = (*PRICES, "volume"), seed: int = 42) -> Columns:
-    """A made-up market: a random walk with a flat, untraded stretch; names that are no bar's field are noise."""
+def sample_bars(rows: int, names: Collection[str] = (), seed: int = 42) -> Columns:
+    """A made-up market: a random walk with a flat, untraded stretch. `names` are the columns wanted, all if none are
+    given; what the market does not have is noise."""
     draw = np.random.default_rng(seed)
     moves = draw.normal(0.0, 0.01, rows)
     moves[rows // 2 : rows // 2 + rows // 10] = 0.0
@@ -104,8 +105,40 @@ def sample_bars(rows: int, names: tuple[str, ...] = (*PRICES, "volume"), seed: i
         "low": np.minimum(opened, close) * (1.0 - wick),
         "close": close,
         "volume": volume,
+        **_sample_times(rows),
+        **_sample_contract(close, volume, np.random.default_rng(seed + 1)),
     }
-    return {name: market.get(name, draw.normal(1.0, 0.1, rows)) for name in names}
+    return {name: market.get(name, draw.normal(1.0, 0.1, rows)) for name in names or market}
+
+
+def _sample_times(rows: int) -> Columns:
+    """Bars of four hours on a market that never closes, beside an exchange that is open from 14:30 to 21:00 UTC."""
+    ts = 1_704_067_200e6 + 14_400e6 * np.arange(rows)  # from 2024-01-01 on
+    close = np.ceil((ts + 1.0 - 75_600e6) / 86_400e6) * 86_400e6 + 75_600e6
+    return {
+        "ts": ts,
+        "session_open": close - 23_400e6,
+        "session_close": close,
+        "previous_close": close - 86_400e6,
+    }
+
+
+def _sample_contract(close: Floats, volume: Floats, draw: np.random.Generator) -> Columns:
+    """What is known of a perpetual contract beside its bars: funding every second bar, liquidations now and then."""
+    rows = len(close)
+    settled = np.arange(rows) // 2
+    rates = draw.normal(1e-4, 1e-4, rows)
+    return {
+        "mark": close * (1.0 + draw.normal(0.0, 1e-4, rows)),
+        "index": close,
+        "funding_rate": rates[settled],
+        "funding_ts": 1_704_067_200e6 + 28_800e6 * settled,
+        "next_funding_ts": 1_704_067_200e6 + 28_800e6 * (settled + 1),
+        "open_interest": 1_000.0 * np.exp(np.cumsum(draw.normal(0.0, 0.01, rows))),
+        "long_short_ratio": np.exp(draw.normal(0.2, 0.1, rows)),
+        "liquidated_long": np.where(draw.random(rows) < 0.2, 0.1 * volume, 0.0),
+        "liquidated_short": np.where(draw.random(rows) < 0.2, 0.1 * volume, 0.0),
+    }
 
 
 def first_difference(expected: Mapping[str, Floats], found: Mapping[str, Floats], about: str) -> Finding | None:
@@ -190,6 +223,13 @@ def _causal(feature: Feature, rows: Columns) -> Iterator[Finding]:
 def _warm_up(feature: Feature, rows: Columns) -> Iterator[Finding]:
     present = np.logical_and.reduce([np.isfinite(values) for values in rows.values()])
     whole = _whole(feature, {name: values[present] for name, values in rows.items()})
+    if feature.awaits:
+        for column, values in whole.items():
+            some = np.flatnonzero(np.isfinite(values))
+            if some.size == 0 or some[0] < feature.warmup:
+                first = int(some[0]) if some.size else -1
+                yield Finding("", column, first, feature.warmup, first, "the first row with a value, after the warm-up")
+        return
     full = np.flatnonzero(np.logical_and.reduce([np.isfinite(values) for values in whole.values()]))
     first = int(full[0]) if full.size else -1
     if first != feature.warmup:

@@ -1,4 +1,4 @@
-"""Price: extremes and returns."""
+"""Price: extremes, returns, and the shape of a bar."""
 
 from math import inf, log1p, nan
 
@@ -99,3 +99,128 @@ class LogReturns(Feature):
     step = staticmethod(log_returns)
     warmup = derived(lambda self: self.length)
     memory = derived(lambda self: self.length)
+
+
+@kernel(inline=True)
+def typical_price(high: float, low: float, close: float) -> float:
+    """A third of high, low and close."""
+    return (high + low + close) / 3.0
+
+
+@register
+class TypicalPrice(Feature):
+    """Typical price: the mean of high, low and close.
+
+    (high + low + close) / 3, as TA-Lib's TYPPRICE.
+    """
+
+    name, family, units = "typical_price", "price", "of the price"
+    inputs = ("high", "low", "close")
+    scale, shift = 1, 1
+    step = staticmethod(typical_price)
+
+
+@kernel(inline=True)
+def weighted_price(high: float, low: float, close: float) -> float:
+    """The close counts twice."""
+    return (high + low + 2.0 * close) * 0.25
+
+
+@register
+class WeightedPrice(Feature):
+    """Weighted price: the mean of high, low and twice the close.
+
+    (high + low + 2 close) / 4, as TA-Lib's WCLPRICE.
+    """
+
+    name, family, units = "weighted_price", "price", "of the price"
+    inputs = ("high", "low", "close")
+    scale, shift = 1, 1
+    step = staticmethod(weighted_price)
+
+
+@kernel(inline=True)
+def median_price(high: float, low: float) -> float:
+    """Half of high and low."""
+    return (high + low) * 0.5
+
+
+@register
+class MedianPrice(Feature):
+    """Median price: the middle of the bar.
+
+    (high + low) / 2, as TA-Lib's MEDPRICE.
+    """
+
+    name, family, units = "median_price", "price", "of the price"
+    inputs = ("high", "low")
+    scale, shift = 1, 1
+    step = staticmethod(median_price)
+
+
+@kernel(inline=True)
+def average_price(opened: float, high: float, low: float, close: float) -> float:
+    """A quarter of all four."""
+    return (high + low + close + opened) * 0.25
+
+
+@register
+class AveragePrice(Feature):
+    """Average price: the mean of open, high, low and close.
+
+    (open + high + low + close) / 4, as TA-Lib's AVGPRICE.
+    """
+
+    name, family, units = "average_price", "price", "of the price"
+    inputs = ("open", "high", "low", "close")
+    scale, shift = 1, 1
+    step = staticmethod(average_price)
+
+
+@kernel(inline=True)
+def candle(opened: float, high: float, low: float, close: float) -> tuple[float, float, float]:
+    """Body and wicks as shares of the range."""
+    size = high - low
+    if not size > 0.0:
+        return nan, nan, nan
+    top = close if close > opened else opened
+    bottom = opened if close > opened else close
+    return (close - opened) / size, (high - top) / size, (bottom - low) / size
+
+
+@register
+class Candle(Feature):
+    """Shape of the candle: its body and wicks as shares of its range.
+
+    body: (close − open) / (high − low), −1 to 1, positive in a rising bar. upper: (high − max(open, close)) /
+    (high − low); lower: (min(open, close) − low) / (high − low). |body| + upper + lower = 1 (the parts as in Nison,
+    Japanese Candlestick Charting Techniques, 1991). NaN in a bar without range.
+    """
+
+    name, family, units = "candle", "price", "fraction of the range"
+    inputs = ("open", "high", "low", "close")
+    outputs = ("body", "upper", "lower")
+    scale, shift = 0, 0
+    step = staticmethod(candle)
+
+
+@kernel(inline=True)
+def gap(opened: float, close: float, previous: float) -> tuple[float, float]:
+    """The open against the last close."""
+    return ((opened - previous) / previous if previous > 0.0 else nan), close
+
+
+@register
+class Gap(Feature):
+    """Gap: the open above the last row's close, as a fraction of it.
+
+    (open_t − close_{t−1}) / close_{t−1}; NaN where that close is not positive. Of a market that closes overnight or
+    over the weekend it is the news of that time; of one that never closes it is nearly 0, or rows are missing.
+    """
+
+    name, family, units = "gap", "price", "fraction"
+    inputs = ("open", "close")
+    scale = 0
+    state = scalars(previous=nan)
+    warmup = derived(lambda self: 1)
+    step = staticmethod(gap)

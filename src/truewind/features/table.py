@@ -39,7 +39,7 @@ def compute(
 
 
 def columns_of(bars: pl.DataFrame | Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """Those of the columns `names` that `bars` has, as arrays; numbers become float64 with NaN for null."""
+    """Those of the columns `names` that `bars` has, as arrays: float64 with NaN for null, times in µs since 1970."""
     if isinstance(bars, pl.DataFrame):
         return {name: _numbers(bars[name]) for name in names if name in bars.columns}
     return {name: bars[name] for name in names if name in bars}
@@ -68,7 +68,9 @@ def _times(bars: pl.DataFrame | Mapping[str, Any]) -> np.ndarray[Any, np.dtype[n
 
 
 def _numbers(series: pl.Series) -> Any:
-    """A column as float64 with NaN for null; other than numbers is left for the stream to refuse."""
+    """A column as float64 with NaN for null; other than numbers and times is left for the stream to refuse."""
+    if isinstance(series.dtype, pl.Datetime):
+        series = series.cast(pl.Datetime("us", series.dtype.time_zone)).to_physical()
     if not (series.dtype.is_numeric() or series.dtype == pl.Null):
         return series.to_numpy()
     return series.cast(pl.Float64).fill_null(float("nan")).to_numpy()
