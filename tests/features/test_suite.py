@@ -13,7 +13,7 @@ from truewind.features import Stream, columns, describe, parse_spec
 from truewind.features.base import REGISTRY
 from truewind.features.checks import check_feature, first_difference, sample_bars
 
-FAMILIES = ("trend", "momentum", "volatility", "volume", "price", "derivatives", "structure", "time")
+FAMILIES = ("trend", "momentum", "volatility", "volume", "price", "derivatives", "structure", "time", "trades")
 NAMES = sorted(REGISTRY)
 EVERY = [repr(REGISTRY[name]()) for name in NAMES]
 

@@ -6,7 +6,7 @@ columns(["ema(20)"], {"close": prices})     arrays from arrays
 bars_from_trades(trades, every="1s")        bars to compute them from
 """
 
-from truewind.features import direction, momentum, price, session, stochastic, trend, volatility
+from truewind.features import direction, liquidity, momentum, price, session, stochastic, trades, trend, volatility
 from truewind.features.bars import TradeBars, bars_from_trades
 from truewind.features.base import Feature, derived, parameter, register, scalars
 from truewind.features.spec import parse_spec, parse_specs, warmup
@@ -21,6 +21,8 @@ FAMILIES = (  # importing them is what registers their features
     volatility,
     price,
     session,
+    trades,
+    liquidity,
 )
 
 __all__ = [

@@ -28,7 +28,7 @@ from truewind.features.spec import parse_spec
 from truewind.features.streaming import Stream
 from truewind.features.table import columns_of
 
-PRICES = ("open", "high", "low", "close", "mark", "index")
+PRICES = ("open", "high", "low", "close", "mark", "index", "price")
 Columns = dict[str, Floats]
 
 
@@ -107,6 +107,7 @@ def sample_bars(rows: int, names: Collection[str] = (), seed: int = 42) -> Colum
         "volume": volume,
         **_sample_times(rows),
         **_sample_contract(close, volume, np.random.default_rng(seed + 1)),
+        **_sample_trades(close, volume, np.random.default_rng(seed + 2)),
     }
     return {name: market.get(name, draw.normal(1.0, 0.1, rows)) for name in names or market}
 
@@ -138,6 +139,19 @@ def _sample_contract(close: Floats, volume: Floats, draw: np.random.Generator) -
         "long_short_ratio": np.exp(draw.normal(0.2, 0.1, rows)),
         "liquidated_long": np.where(draw.random(rows) < 0.2, 0.1 * volume, 0.0),
         "liquidated_short": np.where(draw.random(rows) < 0.2, 0.1 * volume, 0.0),
+    }
+
+
+def _sample_trades(close: Floats, volume: Floats, draw: np.random.Generator) -> Columns:
+    """What bars tell of their trades, and trades as rows of their own."""
+    rows = len(close)
+    return {
+        "quote_volume": volume * close,
+        "trades": np.ceil(5.0 * volume),
+        "taker_buy_volume": volume * draw.random(rows),
+        "price": close,
+        "quantity": draw.exponential(1.0, rows),
+        "side": draw.integers(0, 2, rows) * 2.0 - 1.0,
     }
 
 
