@@ -6,9 +6,21 @@ columns(["ema(20)"], {"close": prices})     arrays from arrays
 bars_from_trades(trades, every="1s")        bars to compute them from
 """
 
-from truewind.features import direction, liquidity, momentum, price, session, stochastic, trades, trend, volatility
+from truewind.features import (
+    across,
+    direction,
+    liquidity,
+    momentum,
+    price,
+    session,
+    stochastic,
+    trades,
+    trend,
+    volatility,
+)
 from truewind.features.bars import TradeBars, bars_from_trades
 from truewind.features.base import Feature, derived, parameter, register, scalars
+from truewind.features.pipeline import FeaturePipeline
 from truewind.features.spec import parse_spec, parse_specs, warmup
 from truewind.features.streaming import Stream, columns, describe, stream
 from truewind.features.table import compute
@@ -20,6 +32,7 @@ FAMILIES = (  # importing them is what registers their features
     stochastic,
     volatility,
     price,
+    across,
     session,
     trades,
     liquidity,
@@ -27,6 +40,7 @@ FAMILIES = (  # importing them is what registers their features
 
 __all__ = [
     "Feature",
+    "FeaturePipeline",
     "Stream",
     "TradeBars",
     "bars_from_trades",

@@ -114,6 +114,8 @@ class Feature:
     units: ClassVar[str] = ""
     inputs: ClassVar[Any] = ("close",)
     gathered: ClassVar[bool] = False
+    missing: ClassVar[str] = "a row with a missing input gives NaN and is otherwise as if it were not there"
+    across: ClassVar[bool] = False  # compares symbols with each other: see `features.across`
     outputs: ClassVar[tuple[str, ...]] = ()
     state: ClassVar[Mapping[str, float]] = MappingProxyType({})
     step: ClassVar[Callable[..., Any]]

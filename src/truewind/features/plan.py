@@ -60,6 +60,8 @@ class Plan:
         everything = [one for feature in features for one in (*ancestors(feature), feature)]
         longer: dict[str, list[Feature]] = {}
         for feature in everything:
+            if feature.across:
+                feature.loop()  # it says that a stream cannot have it
             if feature.timeframe:
                 slower_by(feature, timeframe)
                 group = longer.setdefault(feature.timeframe, [])

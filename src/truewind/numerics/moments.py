@@ -171,3 +171,48 @@ def rolling_mean_deviation(
     for slot in range(fours, length):
         a += abs(window[slot] - x - below)
     return -below, (a + b + (c + d)) / length, cursor, full
+
+
+@kernel(inline=True)
+def rolling_joint(
+    x: float,
+    y: float,
+    length: int,
+    cursor: int,
+    full: int,
+    anchor: float,
+    other: float,
+    sums: tuple[float, float, float, float, float],
+    window: Memory,
+) -> tuple[float, float, float, int, int, float, float, tuple[float, float, float, float, float]]:
+    """One step of two series at once: (variance of x, variance of y, covariance, cursor, full, anchor, other, sums).
+
+    anchor, other: what is taken from x and y; sums of deviations dx, dy and of dx², dy², dx·dy in the present block.
+    `window` is 5 · length floats.
+    """
+    dx, dy = x - anchor, y - other
+    a, b, aa, bb, ab = sums
+    a, b, aa, bb, ab = a + dx, b + dy, aa + dx * dx, bb + dy * dy, ab + dx * dy
+    window[cursor] = x
+    window[length + cursor] = y
+    cursor += 1
+    if cursor == length:
+        anchor, other, cursor, full = x, y, 0, 1
+        a = b = aa = bb = ab = 0.0
+        for slot in range(length - 1, -1, -1):
+            dx, dy = window[slot] - anchor, window[length + slot] - other
+            a, b, aa, bb, ab = a + dx, b + dy, aa + dx * dx, bb + dy * dy, ab + dx * dy
+            window[slot] = a
+            window[length + slot] = b
+            window[2 * length + slot] = aa
+            window[3 * length + slot] = bb
+            window[4 * length + slot] = ab
+        a = b = aa = bb = ab = 0.0
+    elif not full:
+        return nan, nan, nan, cursor, full, anchor, other, (a, b, aa, bb, ab)
+    share = 1.0 / length
+    mean_x, mean_y = (a + window[cursor]) * share, (b + window[length + cursor]) * share
+    xx = (aa + window[2 * length + cursor]) * share - mean_x * mean_x
+    yy = (bb + window[3 * length + cursor]) * share - mean_y * mean_y
+    xy = (ab + window[4 * length + cursor]) * share - mean_x * mean_y
+    return max(xx, 0.0), max(yy, 0.0), xy, cursor, full, anchor, other, (a, b, aa, bb, ab)
