@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from truewind.features import Stream, columns, describe, parse_spec
-from truewind.features.base import REGISTRY
+from truewind.features.base import REGISTRY, Feature
 from truewind.features.checks import check_feature, first_difference, sample_bars
 
 FAMILIES = (
@@ -58,10 +58,20 @@ def test_all_features_pass_the_shared_suite_on_recorded_bars(shared: Path, file:
         assert result.ok, result
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if LENGTHS[name]])
-def test_the_feature_gives_nothing_on_a_window_longer_than_the_data(name: str) -> None:
+@pytest.mark.parametrize("spec", EVERY)
+def test_the_feature_gives_values_on_a_made_up_market(spec: str) -> None:
+    """Every output does, also of features that await something."""
+    feature = parse_spec(spec)
+    found = columns([feature], sample_bars(max(400, 3 * feature.warmup + 100), feature.reads))
+    assert all(np.isfinite(values).any() for values in found.values())
+
+
+LONGEST = [REGISTRY[name](**{key: declared.high for key, declared in LENGTHS[name].items()}) for name in NAMES]
+
+
+@pytest.mark.parametrize("feature", [feature for feature in LONGEST if feature.warmup > 50], ids=repr)
+def test_the_feature_gives_nothing_on_a_window_longer_than_the_data(feature: Feature) -> None:
     """Nothing but NaN comes out, in batch and stream alike."""
-    feature = REGISTRY[name](**{key: declared.high for key, declared in LENGTHS[name].items()})
     found = columns([feature], sample_bars(50, feature.reads))
     assert all(np.isnan(values).all() for values in found.values())
 

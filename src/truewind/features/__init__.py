@@ -12,11 +12,13 @@ from truewind.features import (
     liquidity,
     momentum,
     price,
+    profile,
     session,
     stochastic,
     trades,
     trend,
     volatility,
+    volume,
 )
 from truewind.features.bars import TradeBars, bars_from_trades
 from truewind.features.base import Feature, derived, parameter, register, scalars
@@ -36,6 +38,8 @@ FAMILIES = (  # importing them is what registers their features
     session,
     trades,
     liquidity,
+    volume,
+    profile,
 )
 
 __all__ = [

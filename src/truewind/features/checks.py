@@ -240,8 +240,8 @@ def _warm_up(feature: Feature, rows: Columns) -> Iterator[Finding]:
     if feature.awaits:
         for column, values in whole.items():
             some = np.flatnonzero(np.isfinite(values))
-            if some.size == 0 or some[0] < feature.warmup:
-                first = int(some[0]) if some.size else -1
+            if some.size and some[0] < feature.warmup:
+                first = int(some[0])
                 yield Finding("", column, first, feature.warmup, first, "the first row with a value, after the warm-up")
         return
     full = np.flatnonzero(np.logical_and.reduce([np.isfinite(values) for values in whole.values()]))

@@ -51,3 +51,16 @@ def lag(x: float, length: int, cursor: int, full: int, window: Memory) -> tuple[
     if cursor == length:
         return past, 0, 1
     return past, cursor, full
+
+
+@kernel(inline=True)
+def in_order(x: float, length: int, cursor: int, window: Memory) -> int:
+    """Keep `x` so that the last `length` values lie in order of time from slot `cursor` on: cursor.
+
+    Each value is written twice, `length` slots apart, so that no reader must turn a corner. `window` is 2 · length
+    floats.
+    """
+    window[cursor] = x
+    window[cursor + length] = x
+    cursor += 1
+    return 0 if cursor == length else cursor
