@@ -39,6 +39,7 @@ PEERS = [
     Peer("aroon({n})", lambda b, n: (*talib.AROON(b["high"], b["low"], n), talib.AROONOSC(b["high"], b["low"], n))),
     Peer("sar(0.02, 0.2)", lambda b, n: talib.SAR(b["high"], b["low"], 0.02, 0.2)),
     Peer("sar(0.3, 0.1)", lambda b, n: talib.SAR(b["high"], b["low"], 0.3, 0.1)),
+    Peer("linreg_slope({n})", lambda b, n: talib.LINEARREG_SLOPE(b["close"], n), slack=1e-10),
     Peer("rsi({n})", lambda b, n: talib.RSI(b["close"], n), hollow=True),
     Peer("stochastic({n}, 3, 3)", lambda b, n: stochastic(b, n, 3, 3), slack=1e-14),
     Peer("stochastic({n}, 1, {m})", lambda b, n: stochastic(b, n, 1, 2 * n), slack=1e-14),
@@ -49,6 +50,10 @@ PEERS = [
     Peer("trix({n})", lambda b, n: talib.TRIX(b["close"], n), slack=1e-12),
     Peer("ultimate({n}, {m}, {k})", lambda b, n: talib.ULTOSC(b["high"], b["low"], b["close"], n, 2 * n, 3 * n)),
     Peer("ultimate({k}, {n}, {m})", lambda b, n: talib.ULTOSC(b["high"], b["low"], b["close"], n, 2 * n, 3 * n)),
+    Peer("bollinger({n}, 2)", lambda b, n: bands(b, n, 2.0), slack=1e-11),
+    Peer("keltner({n}, {m}, 1.5)", lambda b, n: around(talib.EMA(b["close"], n), 1.5 * ranges(b, 2 * n))),
+    Peer("donchian({n})", lambda b, n: extremes(talib.MIN(b["low"], n), talib.MAX(b["high"], n))),
+    Peer("true_range", lambda b, n: talib.TRANGE(b["high"], b["low"], b["close"])),
     Peer("atr({n})", lambda b, n: talib.ATR(b["high"], b["low"], b["close"], n)),
     Peer("highest({n})", lambda b, n: talib.MAX(b["high"], n)),
     Peer("lowest({n})", lambda b, n: talib.MIN(b["low"], n)),
@@ -67,6 +72,31 @@ def directional(bars: Bars, n: int) -> Columns:
         f(bars["high"], bars["low"], bars["close"], n) for f in (talib.PLUS_DI, talib.MINUS_DI, talib.DX)
     )
     return plus, minus, index
+
+
+def bands(bars: Bars, n: int, deviations: float) -> Columns:
+    """percent_b is numpy's, in two passes: TA-Lib's lines, from sums of squares, keep few digits where close."""
+    upper, middle, lower = talib.BBANDS(bars["close"], n, deviations, deviations, 0)
+    share = np.full(len(middle), np.nan)
+    if len(middle) >= n:
+        windows = np.lib.stride_tricks.sliding_window_view(bars["close"], n)
+        mean, half = windows.mean(axis=1), deviations * windows.std(axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            flat = windows.min(axis=1) == windows.max(axis=1)
+            share[n - 1 :] = np.where(flat, np.nan, 0.5 + (windows[:, -1] - mean) / (2 * half))
+    return lower, middle, upper, (upper - lower) / middle, share
+
+
+def ranges(bars: Bars, n: int) -> np.ndarray:
+    return talib.ATR(bars["high"], bars["low"], bars["close"], n)
+
+
+def around(middle: np.ndarray, reach: np.ndarray) -> Columns:
+    return middle - reach, np.where(np.isnan(reach), np.nan, middle), middle + reach
+
+
+def extremes(lowest: np.ndarray, highest: np.ndarray) -> Columns:
+    return lowest, (lowest + highest) / 2, highest
 
 
 def undefined(bars: Bars, n: int, values: np.ndarray) -> np.ndarray:

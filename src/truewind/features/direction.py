@@ -3,13 +3,12 @@
 from math import inf, nan
 
 from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, reaches, register, scalars
-from truewind.features.trend import efficiency
 from truewind.features.volatility import atr
 from truewind.numerics.ewm import ema, wilder
-from truewind.numerics.extremes import rolling_max_age
+from truewind.numerics.extremes import channel, rolling_max_age
 from truewind.numerics.fma import fma
 from truewind.numerics.jit import kernel
-from truewind.numerics.ring import Memory, part
+from truewind.numerics.ring import Memory, lag, part
 
 
 @kernel(inline=True)
@@ -342,37 +341,131 @@ class Supertrend(Feature):
 
 
 @kernel(inline=True)
-def trend_strength(
-    x: float,
-    length: int,
-    previous: float,
-    ago: int,
-    known: int,
-    cursor: int,
-    full: int,
-    head: float,
+def ichimoku(
+    high: float,
+    low: float,
+    conversion: int,
+    base: int,
+    span: int,
+    cursor_1: int,
+    full_1: int,
+    top_1: float,
+    bottom_1: float,
+    cursor_2: int,
+    full_2: int,
+    top_2: float,
+    bottom_2: float,
+    cursor_3: int,
+    full_3: int,
+    top_3: float,
+    bottom_3: float,
+    ahead_a: int,
+    known_a: int,
+    ahead_b: int,
+    known_b: int,
     window: Memory,
-) -> tuple[float, float, int, int, int, int, float]:
-    """The net move over the way gone."""
-    move, way, previous, ago, known, cursor, full, head = efficiency(
-        x, length, previous, ago, known, cursor, full, head, window
+) -> tuple[
+    float,
+    float,
+    float,
+    float,
+    int,
+    int,
+    float,
+    float,
+    int,
+    int,
+    float,
+    float,
+    int,
+    int,
+    float,
+    float,
+    int,
+    int,
+    int,
+    int,
+]:
+    """Middles of three channels; the cloud is what was drawn for this bar base − 1 bars ago."""
+    ring = part(window, 2 * conversion)
+    highest, lowest, cursor_1, full_1, top_1, bottom_1 = channel(
+        high, low, conversion, cursor_1, full_1, top_1, bottom_1, window
     )
-    return move / way if way > 0.0 else nan, previous, ago, known, cursor, full, head
+    fast = 0.5 * (highest + lowest)
+    highest, lowest, cursor_2, full_2, top_2, bottom_2 = channel(
+        high, low, base, cursor_2, full_2, top_2, bottom_2, ring
+    )
+    slow = 0.5 * (highest + lowest)
+    ring = part(ring, 2 * base)
+    highest, lowest, cursor_3, full_3, top_3, bottom_3 = channel(
+        high, low, span, cursor_3, full_3, top_3, bottom_3, ring
+    )
+    ring = part(ring, 2 * span)
+    span_a = span_b = nan
+    if full_1 and full_2:
+        span_a, ahead_a, known_a = lag(0.5 * (fast + slow), base - 1, ahead_a, known_a, ring)
+    if full_3:
+        span_b, ahead_b, known_b = lag(0.5 * (highest + lowest), base - 1, ahead_b, known_b, part(ring, base - 1))
+    return (
+        fast,
+        slow,
+        span_a,
+        span_b,
+        cursor_1,
+        full_1,
+        top_1,
+        bottom_1,
+        cursor_2,
+        full_2,
+        top_2,
+        bottom_2,
+        cursor_3,
+        full_3,
+        top_3,
+        bottom_3,
+        ahead_a,
+        known_a,
+        ahead_b,
+        known_b,
+    )
 
 
 @register
-class TrendStrength(Feature):
-    """How straight the price has gone: 1 for a rise without a step back, −1 for such a fall, about 0 for noise.
+class Ichimoku(Feature):
+    """Ichimoku: the middles of a fast and a slow channel, and the cloud that was drawn ahead for this bar.
 
-    (x_t − x_{t−length}) / Σ |x_i − x_{i−1}| over the last `length` changes, which is Kaufman's efficiency ratio
-    (Smarter Trading, 1995) with its sign; NaN where nothing has moved.
+    conversion and base = (highest high + lowest low) / 2 over so many bars; span_a = (conversion + base) / 2 and span_b
+    = the middle over `span` bars, both as they were base − 1 bars ago, because the chart draws them that far ahead, the
+    present bar being the first of `base` (Hosoda, 1969). The lagging line is the close drawn back and holds nothing
+    new; as a feature it would look ahead.
     """
 
-    name, family, units = "trend_strength", "trend", "−1 to 1"
-    scale, shift = 0, 0
-    length: int = parameter(20, 1, MAX_LENGTH)
-    state = scalars(previous=nan, ago=0, known=0, cursor=0, full=0, head=0.0)
-    steady = reaches(known=1, full=1)
-    step = staticmethod(trend_strength)
-    warmup = derived(lambda self: self.length)
-    memory = derived(lambda self: 2 * self.length)
+    name, family, units = "ichimoku", "trend", "of the price"
+    inputs = ("high", "low")
+    outputs = ("conversion", "base", "span_a", "span_b")
+    scale, shift = 1, 1
+    conversion: int = parameter(9, 1, MAX_LENGTH)
+    base: int = parameter(26, 2, MAX_LENGTH)
+    span: int = parameter(52, 1, MAX_LENGTH)
+    state = scalars(
+        cursor_1=0,
+        full_1=0,
+        top_1=-inf,
+        bottom_1=inf,
+        cursor_2=0,
+        full_2=0,
+        top_2=-inf,
+        bottom_2=inf,
+        cursor_3=0,
+        full_3=0,
+        top_3=-inf,
+        bottom_3=inf,
+        ahead_a=0,
+        known_a=0,
+        ahead_b=0,
+        known_b=0,
+    )
+    steady, finite = reaches(full_1=1, full_2=1, full_3=1, known_a=1, known_b=1), True
+    step = staticmethod(ichimoku)
+    warmup = derived(lambda self: max(self.conversion, self.base, self.span) + self.base - 2)
+    memory = derived(lambda self: 2 * (self.conversion + self.base + self.span) + 2 * (self.base - 1))

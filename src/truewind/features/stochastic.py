@@ -8,24 +8,12 @@ from math import inf, nan
 
 from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, reaches, register, scalars
 from truewind.features.momentum import rsi
+from truewind.numerics.extremes import channel
 from truewind.numerics.jit import kernel
 from truewind.numerics.ring import Memory, part
-from truewind.numerics.rolling import rolling_max, rolling_mean, rolling_min
+from truewind.numerics.rolling import rolling_mean
 
 ROUNDING = 1e-9  # points of RSI: while the price stands still the RSI moves only by the errors of its last digits
-
-
-@kernel(inline=True)
-def channel(
-    high: float, low: float, length: int, cursor: int, full: int, top: float, bottom: float, window: Memory
-) -> tuple[float, float, int, int, float, float]:
-    """One step of the highest high and the lowest low: (highest, lowest, cursor, full, top, bottom).
-
-    `window` is 2 · length floats; top starts at -inf, bottom at +inf.
-    """
-    highest, _, _, top = rolling_max(high, length, cursor, full, top, window)
-    lowest, cursor, full, bottom = rolling_min(low, length, cursor, full, bottom, part(window, length))
-    return highest, lowest, cursor, full, top, bottom
 
 
 @kernel(inline=True)

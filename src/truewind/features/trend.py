@@ -1,11 +1,11 @@
-"""Trend: where the price has been on average, and how far from there it is."""
+"""Trend: where the price has been on average, and how straight it got there."""
 
 from math import isqrt, nan, sqrt
 
 from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, reaches, register, scalars
 from truewind.numerics.ewm import ema
 from truewind.numerics.jit import kernel
-from truewind.numerics.moments import rolling_centre, rolling_weighted
+from truewind.numerics.moments import rolling_weighted
 from truewind.numerics.ring import Memory, lag, part
 from truewind.numerics.rolling import rolling_mean, rolling_sum
 
@@ -279,6 +279,43 @@ class KAMA(Feature):
 
 
 @kernel(inline=True)
+def trend_strength(
+    x: float,
+    length: int,
+    previous: float,
+    ago: int,
+    known: int,
+    cursor: int,
+    full: int,
+    head: float,
+    window: Memory,
+) -> tuple[float, float, int, int, int, int, float]:
+    """The net move over the way gone."""
+    move, way, previous, ago, known, cursor, full, head = efficiency(
+        x, length, previous, ago, known, cursor, full, head, window
+    )
+    return move / way if way > 0.0 else nan, previous, ago, known, cursor, full, head
+
+
+@register
+class TrendStrength(Feature):
+    """How straight the price has gone: 1 for a rise without a step back, −1 for such a fall, about 0 for noise.
+
+    (x_t − x_{t−length}) / Σ |x_i − x_{i−1}| over the last `length` changes, which is Kaufman's efficiency ratio
+    (Smarter Trading, 1995) with its sign; NaN where nothing has moved.
+    """
+
+    name, family, units = "trend_strength", "trend", "−1 to 1"
+    scale, shift = 0, 0
+    length: int = parameter(20, 1, MAX_LENGTH)
+    state = scalars(previous=nan, ago=0, known=0, cursor=0, full=0, head=0.0)
+    steady = reaches(known=1, full=1)
+    step = staticmethod(trend_strength)
+    warmup = derived(lambda self: self.length)
+    memory = derived(lambda self: 2 * self.length)
+
+
+@kernel(inline=True)
 def vwma(
     x: float,
     volume: float,
@@ -311,100 +348,3 @@ class VWMA(Feature):
     step = staticmethod(vwma)
     warmup = derived(lambda self: self.length - 1)
     memory = derived(lambda self: 2 * self.length)
-
-
-@kernel(inline=True)
-def distance(
-    x: float, length: int, cursor: int, full: int, anchor: float, head: float, window: Memory
-) -> tuple[float, int, int, float, float]:
-    """How far above its mean the value is, as a share of the mean."""
-    mean, cursor, full, anchor, head = rolling_centre(x, length, cursor, full, anchor, head, window)
-    return (x - mean) / mean if mean > 0.0 else nan, cursor, full, anchor, head
-
-
-@register
-class Distance(Feature):
-    """How far the value is above its simple moving average, as a fraction of the average.
-
-    (x_t − SMA_t) / SMA_t over `length` values; exactly 0 in a flat market, NaN where the average is not positive.
-    """
-
-    name, family, units = "distance", "trend", "fraction"
-    scale = 0
-    length: int = parameter(20, 1, MAX_LENGTH)
-    state = scalars(cursor=0, full=0, anchor=0.0, head=0.0)
-    steady = reaches(full=1)
-    step = staticmethod(distance)
-    warmup = derived(lambda self: self.length - 1)
-    memory = derived(lambda self: self.length)
-
-
-@kernel(inline=True)
-def crossover(
-    x: float,
-    fast: int,
-    slow: int,
-    side: int,
-    fast_cursor: int,
-    fast_full: int,
-    fast_anchor: float,
-    fast_head: float,
-    slow_cursor: int,
-    slow_full: int,
-    slow_anchor: float,
-    slow_head: float,
-    window: Memory,
-) -> tuple[float, int, int, int, float, float, int, int, float, float]:
-    """The side on which the fast mean lies, if it has changed. side: the last one that was not "equal"."""
-    quick, fast_cursor, fast_full, fast_anchor, fast_head = rolling_centre(
-        x, fast, fast_cursor, fast_full, fast_anchor, fast_head, window
-    )
-    lazy, slow_cursor, slow_full, slow_anchor, slow_head = rolling_centre(
-        x, slow, slow_cursor, slow_full, slow_anchor, slow_head, part(window, fast)
-    )
-    crossed = 0.0 if fast_full and slow_full else nan
-    now = 1 if quick > lazy else (-1 if quick < lazy else side)
-    if now != side:
-        crossed = float(now) if side else crossed
-        side = now
-    return (
-        crossed,
-        side,
-        fast_cursor,
-        fast_full,
-        fast_anchor,
-        fast_head,
-        slow_cursor,
-        slow_full,
-        slow_anchor,
-        slow_head,
-    )
-
-
-@register
-class Crossover(Feature):
-    """The row in which the fast simple average crosses the slow one: 1 upwards, −1 downwards, else 0.
-
-    sign(SMA(fast) − SMA(slow)) where it differs from the last sign that was not 0, so that averages which touch and
-    part again on the same side have not crossed. The first row with both averages cannot be a crossing.
-    """
-
-    name, family, units = "crossover", "trend", "−1, 0 or 1"
-    scale = 0
-    fast: int = parameter(20, 1, MAX_LENGTH)
-    slow: int = parameter(50, 1, MAX_LENGTH)
-    state = scalars(
-        side=0,
-        fast_cursor=0,
-        fast_full=0,
-        fast_anchor=0.0,
-        fast_head=0.0,
-        slow_cursor=0,
-        slow_full=0,
-        slow_anchor=0.0,
-        slow_head=0.0,
-    )
-    steady, finite = reaches(fast_full=1, slow_full=1), True
-    step = staticmethod(crossover)
-    warmup = derived(lambda self: max(self.fast, self.slow) - 1)
-    memory = derived(lambda self: self.fast + self.slow)

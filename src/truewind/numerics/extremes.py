@@ -1,9 +1,23 @@
-"""How long ago the extreme of the last `length` values was, at constant cost a step: blocks as in `rolling`."""
+"""Both extremes of the last `length` rows, and how long ago they were, at constant cost a step (see `rolling`)."""
 
 from math import inf, nan
 
 from truewind.numerics.jit import kernel
-from truewind.numerics.ring import Memory
+from truewind.numerics.ring import Memory, part
+from truewind.numerics.rolling import rolling_max, rolling_min
+
+
+@kernel(inline=True)
+def channel(
+    high: float, low: float, length: int, cursor: int, full: int, top: float, bottom: float, window: Memory
+) -> tuple[float, float, int, int, float, float]:
+    """One step of the highest high and the lowest low: (highest, lowest, cursor, full, top, bottom).
+
+    `window` is 2 · length floats; top starts at -inf, bottom at +inf.
+    """
+    highest, _, _, top = rolling_max(high, length, cursor, full, top, window)
+    lowest, cursor, full, bottom = rolling_min(low, length, cursor, full, bottom, part(window, length))
+    return highest, lowest, cursor, full, top, bottom
 
 
 @kernel(inline=True)

@@ -1,0 +1,128 @@
+"""Bands: lines around the price that are as far apart as it usually moves."""
+
+from math import inf, nan, sqrt
+
+from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, reaches, register, scalars
+from truewind.features.volatility import atr
+from truewind.numerics.ewm import ema
+from truewind.numerics.extremes import channel
+from truewind.numerics.jit import kernel
+from truewind.numerics.loop import LEAST
+from truewind.numerics.moments import rolling_moments
+from truewind.numerics.ring import Memory
+
+
+@kernel(inline=True)
+def bollinger(
+    x: float,
+    length: int,
+    deviations: float,
+    cursor: int,
+    full: int,
+    anchor: float,
+    head: float,
+    squares: float,
+    window: Memory,
+) -> tuple[float, float, float, float, float, int, int, float, float, float]:
+    """Mean and deviation of the last values, and where the newest lies between the lines."""
+    mean, variance, cursor, full, anchor, head, squares = rolling_moments(
+        x, length, cursor, full, anchor, head, squares, window
+    )
+    half = deviations * sqrt(variance)
+    lower, upper = mean - half, mean + half
+    width = 2.0 * half / mean if abs(mean) > LEAST else nan
+    share = 0.5 + 0.5 * (x - mean) / half if half > 0.0 else nan
+    return lower, mean, upper, width, share, cursor, full, anchor, head, squares
+
+
+@register
+class Bollinger(Feature):
+    """Bollinger bands: the mean of the last values and lines some standard deviations below and above it.
+
+    middle = SMA(x, length); lower and upper = middle ∓ deviations · σ, where σ² is the mean square deviation (divided
+    by `length`); width = (upper − lower) / middle; percent_b = (x − lower) / (upper − lower), 0 on the lower and 1 on
+    the upper line (Bollinger on Bollinger Bands, 2001; lines as TA-Lib's BBANDS). σ is reckoned from deviations, so
+    that a flat market has none, where sums of squares leave noise; percent_b is then NaN.
+    """
+
+    name, family, units = "bollinger", "volatility", "of the source; width and percent_b fractions"
+    outputs = ("lower", "middle", "upper", "width", "percent_b")
+    scale, shift = (1, 1, 1, 0, 0), (1, 1, 1, None, 0)
+    length: int = parameter(20, 2, MAX_LENGTH)
+    deviations: float = parameter(2.0, 0.0, 1000.0)
+    state = scalars(cursor=0, full=0, anchor=0.0, head=0.0, squares=0.0)
+    steady = reaches(full=1)
+    step = staticmethod(bollinger)
+    warmup = derived(lambda self: self.length - 1)
+    memory = derived(lambda self: 2 * self.length)
+
+
+@kernel(inline=True)
+def keltner(
+    high: float,
+    low: float,
+    close: float,
+    length: int,
+    span: int,
+    width: float,
+    count: int,
+    middle: float,
+    previous: float,
+    ranges: int,
+    value: float,
+) -> tuple[float, float, float, int, float, float, int, float]:
+    """An exponential mean and average ranges around it; nothing until both are there."""
+    mean, count, middle = ema(close, length, count, middle)
+    reach, previous, ranges, value = atr(high, low, close, span, previous, ranges, value)
+    lower, upper = mean - width * reach, mean + width * reach
+    return lower, mean if upper == upper else nan, upper, count, middle, previous, ranges, value
+
+
+@register
+class Keltner(Feature):
+    """Keltner channel: an exponential average of the close and lines some average true ranges below and above it.
+
+    middle = EMA(close, length); lower and upper = middle ∓ width · ATR(span), all three from the row in which both are
+    there (Keltner, How to Make Money in Commodities, 1960, in Raschke's form with EMA and ATR).
+    """
+
+    name, family, units = "keltner", "volatility", "of the price"
+    inputs = ("high", "low", "close")
+    outputs = ("lower", "middle", "upper")
+    scale, shift = 1, 1
+    length: int = parameter(20, 1, MAX_LENGTH)
+    span: int = parameter(10, 1, MAX_LENGTH)
+    width: float = parameter(2.0, 0.0, 1000.0)
+    state = scalars(count=0, middle=0.0, previous=nan, ranges=0, value=0.0)
+    steady, finite = reaches(count="length", ranges="span"), True
+    step = staticmethod(keltner)
+    warmup = derived(lambda self: max(self.length - 1, self.span))
+
+
+@kernel(inline=True)
+def donchian(
+    high: float, low: float, length: int, cursor: int, full: int, top: float, bottom: float, window: Memory
+) -> tuple[float, float, float, int, int, float, float]:
+    """The extremes and their middle."""
+    highest, lowest, cursor, full, top, bottom = channel(high, low, length, cursor, full, top, bottom, window)
+    return lowest, 0.5 * (highest + lowest), highest, cursor, full, top, bottom
+
+
+@register
+class Donchian(Feature):
+    """Donchian channel: the lowest low and the highest high of the last bars, and the middle between them.
+
+    Over `length` bars, the present one included, as TA-Lib's MIN of lows and MAX of highs (Donchian, 1960); a breakout
+    compares the close with the channel of the bar before.
+    """
+
+    name, family, units = "donchian", "volatility", "of the price"
+    inputs = ("high", "low")
+    outputs = ("lower", "middle", "upper")
+    scale, shift = 1, 1
+    length: int = parameter(20, 1, MAX_LENGTH)
+    state = scalars(cursor=0, full=0, top=-inf, bottom=inf)
+    steady, finite = reaches(full=1), True
+    step = staticmethod(donchian)
+    warmup = derived(lambda self: self.length - 1)
+    memory = derived(lambda self: 2 * self.length)
