@@ -24,6 +24,7 @@ FAMILIES = (
     "time",
     "trades",
     "across",
+    "book",
 )
 # Cross-sections have no stream of their own: test_pipeline holds them to the same promises.
 NAMES = sorted(name for name, kind in REGISTRY.items() if not kind.across)

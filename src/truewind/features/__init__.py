@@ -4,11 +4,13 @@ compute(bars, ["ema(20)", "atr(14)"])       a table from a table
 stream(["ema(20)", "atr(14)"]).update(bar)  a row from a bar
 columns(["ema(20)"], {"close": prices})     arrays from arrays
 bars_from_trades(trades, every="1s")        bars to compute them from
+book_levels(events, instrument)             states of an order book to compute them from
 """
 
 from truewind.features import (
     across,
     bands,
+    book,
     direction,
     liquidity,
     momentum,
@@ -26,6 +28,7 @@ from truewind.features import (
 )
 from truewind.features.bars import TradeBars, bars_from_trades
 from truewind.features.base import Feature, derived, parameter, register, scalars
+from truewind.features.depth import BookSampler, book_levels
 from truewind.features.pipeline import FeaturePipeline
 from truewind.features.spec import parse_spec, parse_specs, warmup
 from truewind.features.streaming import Stream, columns, describe, stream
@@ -48,14 +51,17 @@ FAMILIES = (  # importing them is what registers their features
     liquidity,
     volume,
     profile,
+    book,
 )
 
 __all__ = [
+    "BookSampler",
     "Feature",
     "FeaturePipeline",
     "Stream",
     "TradeBars",
     "bars_from_trades",
+    "book_levels",
     "columns",
     "compute",
     "derived",

@@ -10,11 +10,12 @@ saved       a state saved and loaded at any row goes on as if nothing had happen
 python      the Python face gives the same bits as the machine code
 causal      a change of the next bar, or of all later ones, moves nothing up to now
 warm-up     the first full row is the declared one; of a feature that awaits something, no value comes before it
-missing     a row with a missing input is NaN and otherwise as if it were not there
+missing     a row with a missing input is NaN and otherwise as if it were not there, unless it may be missing
 extremes    no rows, one row, flat, zero, negative, huge, tiny or no prices: no exception, no infinity
 scale, shift    the declared laws, within 1e-9
 """
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -28,7 +29,7 @@ from truewind.features.spec import parse_spec
 from truewind.features.streaming import Stream
 from truewind.features.table import columns_of
 
-PRICES = ("open", "high", "low", "close", "mark", "index", "price")
+_PRICE = re.compile(r"open|high|low|close|mark|index|price|(bid|ask)(_\d+)?")
 Columns = dict[str, Floats]
 
 
@@ -108,6 +109,7 @@ def sample_bars(rows: int, names: Collection[str] = (), seed: int = 42) -> Colum
         **_sample_times(rows),
         **_sample_contract(close, volume, np.random.default_rng(seed + 1)),
         **_sample_trades(close, volume, np.random.default_rng(seed + 2)),
+        **_sample_book(close, np.random.default_rng(seed + 3)),
     }
     return {name: market.get(name, draw.normal(1.0, 0.1, rows)) for name in names or market}
 
@@ -153,6 +155,21 @@ def _sample_trades(close: Floats, volume: Floats, draw: np.random.Generator) -> 
         "quantity": draw.exponential(1.0, rows),
         "side": draw.integers(0, 2, rows) * 2.0 - 1.0,
     }
+
+
+def _sample_book(close: Floats, draw: np.random.Generator) -> Columns:
+    """Ten levels of a book around the close, in ticks of 0.01."""
+    rows = len(close)
+    bid = np.floor(100.0 * close) / 100.0
+    book: Columns = {}
+    below, above = np.zeros(rows), draw.integers(1, 3, rows) / 100.0
+    for level in range(1, 11):
+        end = "" if level == 1 else f"_{level}"
+        book[f"bid{end}"], book[f"ask{end}"] = bid - below, bid + above
+        book[f"bid_quantity{end}"], book[f"ask_quantity{end}"] = draw.exponential(5.0, (2, rows))
+        below = below + draw.integers(1, 4, rows) / 100.0
+        above = above + draw.integers(1, 4, rows) / 100.0
+    return book
 
 
 def first_difference(expected: Mapping[str, Floats], found: Mapping[str, Floats], about: str) -> Finding | None:
@@ -257,7 +274,12 @@ def _missing(feature: Feature, rows: Columns) -> Iterator[Finding]:
     length = _length(rows)
     for blank in (np.nan, np.inf, -np.inf, 1e101):
         draw = np.random.default_rng(11)
-        for name in rows:
+        for name in feature.reads[feature.needed :]:  # may be missing, however that is said
+            holes = draw.random(length) < 0.15
+            holed = [rows | {name: np.where(holes, hole, rows[name])} for hole in (np.nan, blank)]
+            about = f"15 % of {name} is {blank}, against NaN there"
+            yield from _found(first_difference(_whole(feature, holed[0]), _whole(feature, holed[1]), about))
+        for name in feature.reads[: feature.needed]:
             holes = draw.random(length) < 0.15
             holes[: length // 20] = True
             blanked = {column: values.copy() for column, values in rows.items()}
@@ -294,7 +316,7 @@ def _extremes(feature: Feature, rows: Columns) -> Iterator[Finding]:
 
 
 def _prices(feature: Feature) -> tuple[str, ...]:
-    return feature.reads if len(feature.reads) == 1 else tuple(name for name in feature.reads if name in PRICES)
+    return feature.reads if len(feature.reads) == 1 else tuple(name for name in feature.reads if _PRICE.fullmatch(name))
 
 
 def _scale(feature: Feature, rows: Columns) -> Iterator[Finding]:
