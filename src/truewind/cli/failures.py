@@ -6,6 +6,7 @@
 3    the strategy raised
 4    disk or store
 5    the ledger does not add up
+6    what was checked has failed a check
 130  interrupted
 """
 
@@ -24,7 +25,7 @@ from truewind.errors import TruewindError
 # typer carries its own copy of click from 0.29 on; the base of its errors is found through one that it exports.
 _CommandLineError: Any = typer.BadParameter.__mro__[2]
 
-UNEXPECTED, BAD_USE, STORAGE = 1, 2, 4
+UNEXPECTED, BAD_USE, STORAGE, FAILED_CHECK = 1, 2, 4, 6
 _DISK_SAYS_NO = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 
 

@@ -167,7 +167,7 @@ def _feature_class(name: str) -> type[Feature]:
     except ImportError as error:
         raise FeatureError(
             f"Feature '{name}': {error}",
-            remedy="Check the import path and that its folder is on PYTHONPATH",
+            remedy="Check the import path; commands find modules in the folder they are run from, Python on PYTHONPATH",
             feature=name,
         ) from error
     found = getattr(module, class_name, None)

@@ -185,6 +185,15 @@ class Lake:
                 removed += self._tidy(key, self._load(key) or Manifest(key), 0.0)
         return removed
 
+    def remove(self, key: SeriesKey) -> None:
+        """Forget a series; its files stay for readers as long as replaced ones do. Nothing happens if there is none."""
+        with self._blobs.lock(key.path):
+            stored = self._load(key)
+            if stored is not None:
+                for file in stored.files:
+                    self._blobs.touch(f"{key.path}/{file}")
+                self._blobs.remove(f"{key.path}/{manifests.NAME}")
+
     def put_note(self, key: SeriesKey, name: str, data: bytes) -> None:
         """Keep a small file beside a series, in place of the one of that name: what a later run needs to go on."""
         with self._blobs.lock(key.path):

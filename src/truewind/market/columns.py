@@ -1,0 +1,97 @@
+"""Columns beside a bar's own: what else was known when each bar closed, from the other series of its symbol.
+
+    mark, index               close of the last mark and index bar that was over (same timeframe, or else a longer one)
+    funding_rate, funding_ts  the last funding and when it was
+    next_funding_ts           when the next one is due, at the distance of the last two
+
+Each is the last value whose time of receipt is not after the close of the bar, so a slower series stands still between
+its rows and never looks ahead. NaN before its first row.
+"""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import polars as pl
+
+from truewind.errors import SchemaError, UnknownSeriesError, suggest
+from truewind.storage.lake import Lake
+from truewind.storage.schema import KINDS, SeriesKey
+
+Columns = dict[str, np.ndarray]
+
+
+def bar_columns(
+    lake: Lake, bars: SeriesKey, names: Iterable[str], *, start_us: int | None = None, end_us: int | None = None
+) -> Columns:
+    """`ts` (int64 µs) and the columns `names` (float64, NaN where there is nothing) of the bars in [start, end).
+
+    Raises UnknownSeriesError, EmptyRangeError, and SchemaError for a column that no series of the symbol has.
+    """
+    wanted = [name for name in dict.fromkeys(names) if name != "ts"]
+    own = [name for name in wanted if name in KINDS["bars"].columns]
+    others = [name for name in wanted if name not in own]
+    for name in others:
+        if name not in _SOURCES:
+            known = [name for name, _ in (*KINDS["bars"].required, *KINDS["bars"].optional)]
+            raise SchemaError(
+                f"No series has a column '{name}'", remedy=suggest(name, [*known, *_SOURCES]), column=name
+            )
+    table = lake.read(bars, start_us=start_us, end_us=end_us, columns=["ts", *own])
+    found = {name: _floats(table[name]) for name in own}
+    times = table["ts"].to_physical().to_numpy()
+    closes = times + bars.step_us
+    for source in dict.fromkeys(_SOURCES[name] for name in others):
+        found.update(source(lake, bars, closes, [name for name in others if _SOURCES[name] is source]))
+    return {"ts": times, **{name: found[name] for name in wanted}}
+
+
+def _prices(lake: Lake, bars: SeriesKey, closes: np.ndarray, names: list[str]) -> Columns:
+    """Mark or index: the close of the last bar that was over."""
+    found = {}
+    for name in names:
+        kind = f"{name}_bars"
+        there = [info.key for info in lake.series(kind=kind, venue=bars.venue, symbol=bars.symbol)]
+        if not there:
+            raise UnknownSeriesError(
+                f"'{name}' is read, but {bars.venue} {bars.symbol} has no {kind}", remedy="Import them, or read less"
+            )
+        # The one of the bars' own timeframe, else the next longer, else the longest there is.
+        key = min(there, key=lambda key: (key.step_us < bars.step_us, abs(key.step_us - bars.step_us)))
+        table = _until(lake, key, closes, ["ts", "close"])
+        found[name] = _last(table["ts"].to_physical().to_numpy() + key.step_us, _floats(table["close"]), closes)
+    return found
+
+
+def _funding(lake: Lake, bars: SeriesKey, closes: np.ndarray, names: list[str]) -> Columns:
+    table = _until(lake, SeriesKey("funding", bars.venue, bars.symbol), closes, None)
+    ts = table["ts"].to_physical().to_numpy()
+    known = (
+        np.maximum(ts, table["ts_recv"].fill_null(table["ts"]).to_physical().to_numpy())
+        if "ts_recv" in table.columns
+        else ts
+    )
+    distance = np.diff(ts, prepend=np.nan)
+    values = {"funding_rate": _floats(table["rate"]), "funding_ts": ts.astype(float), "next_funding_ts": ts + distance}
+    return {name: _last(known, values[name], closes) for name in names}
+
+
+def _until(lake: Lake, key: SeriesKey, closes: np.ndarray, columns: list[str] | None) -> pl.DataFrame:
+    """The rows of a slower series up to the last close: all from its beginning, as the last one known may be old."""
+    return lake.read(key, end_us=int(closes[-1]) + 1, columns=columns)
+
+
+def _last(known: np.ndarray, values: np.ndarray, closes: np.ndarray) -> np.ndarray:
+    """The value last known at each close, NaN before the first."""
+    latest = np.maximum.accumulate(known) if len(known) else known
+    place = np.searchsorted(latest, closes, side="right") - 1
+    return np.where(place >= 0, values[np.maximum(place, 0)], np.nan)
+
+
+def _floats(column: pl.Series) -> np.ndarray:
+    return column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+
+
+_SOURCES: dict[str, Callable[[Lake, SeriesKey, np.ndarray, list[str]], Columns]] = {
+    **dict.fromkeys(("mark", "index"), _prices),
+    **dict.fromkeys(("funding_rate", "funding_ts", "next_funding_ts"), _funding),
+}
