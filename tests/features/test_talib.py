@@ -75,16 +75,8 @@ def directional(bars: Bars, n: int) -> Columns:
 
 
 def bands(bars: Bars, n: int, deviations: float) -> Columns:
-    """percent_b is numpy's, in two passes: TA-Lib's lines, from sums of squares, keep few digits where close."""
     upper, middle, lower = talib.BBANDS(bars["close"], n, deviations, deviations, 0)
-    share = np.full(len(middle), np.nan)
-    if len(middle) >= n:
-        windows = np.lib.stride_tricks.sliding_window_view(bars["close"], n)
-        mean, half = windows.mean(axis=1), deviations * windows.std(axis=1)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            flat = windows.min(axis=1) == windows.max(axis=1)
-            share[n - 1 :] = np.where(flat, np.nan, 0.5 + (windows[:, -1] - mean) / (2 * half))
-    return lower, middle, upper, (upper - lower) / middle, share
+    return lower, middle, upper
 
 
 def ranges(bars: Bars, n: int) -> np.ndarray:

@@ -133,23 +133,36 @@ def test_the_range_is_high_less_low() -> None:
 def test_bands_of_a_flat_market_have_no_width() -> None:
     """Where sums of squares leave a deviation of 1e-8 or so, and a percent_b of anything."""
     close = np.concatenate([np.full(5, 0.3), np.full(40, 0.1)])
-    found = columns(["bollinger(20, 2)"], {"close": close})
+    found = columns(["bollinger(20, 2)", "band_width(20, 2)", "percent_b(20, 2)"], {"close": close})
     for line in ("lower", "middle", "upper"):
         assert (found[f"bollinger_20_2.{line}"][24:] == 0.1).all()
-    assert (found["bollinger_20_2.width"][24:] == 0.0).all()
-    assert np.isnan(found["bollinger_20_2.percent_b"][24:]).all()
+    assert (found["band_width_20_2"][24:] == 0.0).all()
+    assert np.isnan(found["percent_b_20_2"][24:]).all()
 
 
-def test_percent_b_is_where_the_price_is_between_the_lines() -> None:
-    """By hand: of 1 and 3 the mean is 2 and the deviation 1; 3 lies ¾ of the way from 0 to 4."""
-    found = columns(["bollinger(2, 2)"], {"close": np.array([1.0, 3.0])})
-    assert [found[f"bollinger_2_2.{name}"][1] for name in ("lower", "middle", "upper", "width", "percent_b")] == [
-        0.0,
-        2.0,
-        4.0,
-        2.0,
-        0.75,
-    ]
+def test_places_between_the_bands_by_hand() -> None:
+    """Of 1 and 3 the mean is 2 and the deviation 1; 3 lies ¾ of the way from 0 to 4, which are 2 means apart."""
+    bars = {"close": np.array([1.0, 3.0])}
+    lines = columns(["bollinger(2, 2)"], bars)
+    assert [values[1] for values in lines.values()] == [0.0, 2.0, 4.0]
+    assert one("percent_b(2, 2)", bars)[1] == 0.75
+    assert one("band_width(2, 2)", bars)[1] == 2.0
+
+
+@pytest.mark.parametrize(("length", "deviations"), [(2, 2.0), (20, 2.0), (100, 1.5)])
+def test_places_between_the_bands_are_those_of_two_passes(length: int, deviations: float) -> None:
+    """numpy's mean and deviation of each window."""
+    close = market()["close"]
+    mean, deviation = over(close, length, np.mean), over(close, length, np.std)
+    np.testing.assert_allclose(
+        one(f"percent_b({length}, {deviations})", market()),
+        0.5 + (close - mean) / (2 * deviations * deviation),
+        rtol=1e-9,
+        atol=1e-11,
+    )
+    np.testing.assert_allclose(
+        one(f"band_width({length}, {deviations})", market()), 2 * deviations * deviation / mean, rtol=1e-9
+    )
 
 
 def test_the_regime_is_the_rank_of_realised_volatility_in_its_history() -> None:

@@ -23,16 +23,13 @@ def bollinger(
     head: float,
     squares: float,
     window: Memory,
-) -> tuple[float, float, float, float, float, int, int, float, float, float]:
-    """Mean and deviation of the last values, and where the newest lies between the lines."""
+) -> tuple[float, float, float, int, int, float, float, float]:
+    """The mean, and lines some deviations from it."""
     mean, variance, cursor, full, anchor, head, squares = rolling_moments(
         x, length, cursor, full, anchor, head, squares, window
     )
     half = deviations * sqrt(variance)
-    lower, upper = mean - half, mean + half
-    width = 2.0 * half / mean if abs(mean) > LEAST else nan
-    share = 0.5 + 0.5 * (x - mean) / half if half > 0.0 else nan
-    return lower, mean, upper, width, share, cursor, full, anchor, head, squares
+    return mean - half, mean, mean + half, cursor, full, anchor, head, squares
 
 
 @register
@@ -40,19 +37,97 @@ class Bollinger(Feature):
     """Bollinger bands: the mean of the last values and lines some standard deviations below and above it.
 
     middle = SMA(x, length); lower and upper = middle ∓ deviations · σ, where σ² is the mean square deviation (divided
-    by `length`); width = (upper − lower) / middle; percent_b = (x − lower) / (upper − lower), 0 on the lower and 1 on
-    the upper line (Bollinger on Bollinger Bands, 2001; lines as TA-Lib's BBANDS). σ is reckoned from deviations, so
-    that a flat market has none, where sums of squares leave noise; percent_b is then NaN.
+    by `length`; Bollinger on Bollinger Bands, 2001; as TA-Lib's BBANDS). σ is reckoned from deviations, so that a flat
+    market has none, where sums of squares leave noise. `percent_b` says where between the lines the value is,
+    `band_width` how far apart they are.
     """
 
-    name, family, units = "bollinger", "volatility", "of the source; width and percent_b fractions"
-    outputs = ("lower", "middle", "upper", "width", "percent_b")
-    scale, shift = (1, 1, 1, 0, 0), (1, 1, 1, None, 0)
+    name, family, units = "bollinger", "volatility", "of the source"
+    outputs = ("lower", "middle", "upper")
+    scale, shift = 1, 1
     length: int = parameter(20, 2, MAX_LENGTH)
-    deviations: float = parameter(2.0, 0.0, 1000.0)
+    deviations: float = parameter(2.0, 0.01, 100.0)
     state = scalars(cursor=0, full=0, anchor=0.0, head=0.0, squares=0.0)
-    steady = reaches(full=1)
+    steady, finite = reaches(full=1), True
     step = staticmethod(bollinger)
+    warmup = derived(lambda self: self.length - 1)
+    memory = derived(lambda self: 2 * self.length)
+
+
+@kernel(inline=True)
+def percent_b(
+    x: float,
+    length: int,
+    deviations: float,
+    cursor: int,
+    full: int,
+    anchor: float,
+    head: float,
+    squares: float,
+    window: Memory,
+) -> tuple[float, int, int, float, float, float]:
+    """Where between the lines the value is."""
+    mean, variance, cursor, full, anchor, head, squares = rolling_moments(
+        x, length, cursor, full, anchor, head, squares, window
+    )
+    half = deviations * sqrt(variance)
+    return 0.5 + 0.5 * (x - mean) / half if half > LEAST else nan, cursor, full, anchor, head, squares
+
+
+@register
+class PercentB(Feature):
+    """Where between its Bollinger bands the value is: 0 on the lower, 1 on the upper line.
+
+    (x − lower) / (upper − lower) with the lines of `bollinger(length, deviations)` (Bollinger on Bollinger Bands,
+    2001); NaN in a flat market.
+    """
+
+    name, family, units = "percent_b", "volatility", "fraction of the bands"
+    scale, shift = 0, 0
+    length: int = parameter(20, 2, MAX_LENGTH)
+    deviations: float = parameter(2.0, 0.01, 100.0)
+    state = scalars(cursor=0, full=0, anchor=0.0, head=0.0, squares=0.0)
+    steady, finite = reaches(full=1), True
+    step = staticmethod(percent_b)
+    warmup = derived(lambda self: self.length - 1)
+    memory = derived(lambda self: 2 * self.length)
+
+
+@kernel(inline=True)
+def band_width(
+    x: float,
+    length: int,
+    deviations: float,
+    cursor: int,
+    full: int,
+    anchor: float,
+    head: float,
+    squares: float,
+    window: Memory,
+) -> tuple[float, int, int, float, float, float]:
+    """How far apart the lines are, as a share of the mean."""
+    mean, variance, cursor, full, anchor, head, squares = rolling_moments(
+        x, length, cursor, full, anchor, head, squares, window
+    )
+    width = 2.0 * deviations * sqrt(variance)
+    return width / mean if mean > LEAST else nan, cursor, full, anchor, head, squares
+
+
+@register
+class BandWidth(Feature):
+    """How far apart the Bollinger bands are, as a fraction of the mean.
+
+    (upper − lower) / middle with the lines of `bollinger(length, deviations)` (Bollinger on Bollinger Bands, 2001); NaN
+    where the mean is not positive (above 1e-100).
+    """
+
+    name, family, units = "band_width", "volatility", "fraction"
+    scale, shift = 0, None
+    length: int = parameter(20, 2, MAX_LENGTH)
+    deviations: float = parameter(2.0, 0.01, 100.0)
+    state = scalars(cursor=0, full=0, anchor=0.0, head=0.0, squares=0.0)
+    steady, finite = reaches(full=1), True
+    step = staticmethod(band_width)
     warmup = derived(lambda self: self.length - 1)
     memory = derived(lambda self: 2 * self.length)
 

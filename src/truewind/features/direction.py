@@ -230,38 +230,39 @@ def sar(
     low: float,
     acceleration: float,
     maximum: float,
-    side: int,
-    previous_high: float,
-    previous_low: float,
+    side: float,
+    last_top: float,
+    last_bottom: float,
     stop: float,
     extreme: float,
     pace: float,
-) -> tuple[float, int, float, float, float, float, float]:
-    """The stop of this bar, and that of the next one. side: 1 long, −1 short, 0 before the second bar."""
-    first = min(acceleration, maximum)
-    if side == 0:
-        if previous_high != previous_high:
-            return nan, 0, high, low, stop, extreme, pace
-        rise, fall = high - previous_high, previous_low - low
-        side, pace = (-1 if fall > 0.0 and fall > rise else 1), first
-        stop, extreme = (previous_low, high) if side > 0 else (previous_high, low)
-        previous_high, previous_low = high, low  # TA-Lib keeps the second bar's stop clear of that bar alone
-    # A short is a long of the negatives: written once, for a long.
-    sign = float(side)
-    top, bottom = (high, low) if side > 0 else (-low, -high)
-    last_top, last_bottom = (previous_high, previous_low) if side > 0 else (-previous_low, -previous_high)
-    stop, extreme = sign * stop, sign * extreme
-    if bottom <= stop:  # touched: turn round, with the extreme as the stop, beyond this bar and the last
-        stop = max(extreme, last_top, top)
-        shown = sign * stop
-        side, pace, extreme = -side, first, bottom
-        stop = max(stop + pace * (extreme - stop), last_top, top)
-    else:
-        shown = sign * stop
+) -> tuple[float, float, float, float, float, float, float]:
+    """The stop of this bar, and that of the next one. side: 1 long, −1 short, 0 before the second bar.
+
+    A short is a long of the negatives: while short, top is −low, and all that is kept has its sign changed.
+    """
+    if side == 0.0:
+        if last_top != last_top:
+            return nan, side, high, low, stop, extreme, pace
+        rise, fall = high - last_top, last_bottom - low
+        side = -1.0 if fall > 0.0 and fall > rise else 1.0
+        stop, extreme = (last_bottom, high) if side > 0.0 else (-last_top, -low)
+        pace = min(acceleration, maximum)
+        # TA-Lib keeps the second bar's stop clear of that bar alone.
+        last_top, last_bottom = (high, low) if side > 0.0 else (-low, -high)
+    top, bottom = (high, low) if side > 0.0 else (-low, -high)
+    if bottom > stop:
+        shown = side * stop
         if top > extreme:
             extreme, pace = top, min(pace + acceleration, maximum)
-        stop = min(stop + pace * (extreme - stop), last_bottom, bottom)
-    return shown, side, high, low, sign * stop, sign * extreme, pace
+        stop = min(fma(pace, extreme - stop, stop), last_bottom, bottom)
+        return shown, side, top, bottom, stop, extreme, pace
+    # Touched: turn round, with the extreme as the stop, beyond this bar and the last.
+    stop = max(extreme, last_top, top)
+    shown = side * stop
+    pace = min(acceleration, maximum)
+    stop = max(fma(pace, bottom - stop, stop), last_top, top)
+    return shown, -side, -bottom, -top, -stop, -bottom, pace
 
 
 @register
@@ -280,7 +281,7 @@ class SAR(Feature):
     scale, shift = 1, 1
     acceleration: float = parameter(0.02, 0.0, 1.0)
     maximum: float = parameter(0.2, 0.0, 1.0)
-    state = scalars(side=0, previous_high=nan, previous_low=nan, stop=0.0, extreme=0.0, pace=0.0)
+    state = scalars(side=0.0, last_top=nan, last_bottom=nan, stop=0.0, extreme=0.0, pace=0.0)
     finite = True
     step = staticmethod(sar)
     warmup = derived(lambda self: 1)

@@ -4,9 +4,11 @@ from math import isqrt, nan, sqrt
 
 from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, reaches, register, scalars
 from truewind.numerics.ewm import ema
+from truewind.numerics.fma import fma
 from truewind.numerics.jit import kernel
+from truewind.numerics.loop import LEAST
 from truewind.numerics.moments import rolling_weighted
-from truewind.numerics.ring import Memory, lag, part
+from truewind.numerics.ring import Memory, part
 from truewind.numerics.rolling import rolling_mean, rolling_sum
 
 
@@ -210,53 +212,35 @@ class HMA(Feature):
 
 @kernel(inline=True)
 def efficiency(
-    x: float,
-    length: int,
-    previous: float,
-    ago: int,
-    known: int,
-    cursor: int,
-    full: int,
-    head: float,
-    window: Memory,
-) -> tuple[float, float, float, int, int, int, int, float]:
-    """One step of the net move over `length` rows and of the way gone: (move, way, previous, ago, …, head).
+    x: float, length: int, previous: float, cursor: int, full: int, head: float, window: Memory
+) -> tuple[float, float, float, int, int, float]:
+    """One step of the net move over `length` rows and of the way gone: (move, way, previous, cursor, full, head).
 
-    `window` is 2 · length floats.
+    `window` is 2 · length floats: the sizes of the changes, and the values from which they were reckoned.
     """
-    past, ago, known = lag(x, length, ago, known, window)
-    way = nan
-    if previous == previous:
-        way, cursor, full, head = rolling_sum(abs(x - previous), length, cursor, full, head, part(window, length))
-    return x - past, way, x, ago, known, cursor, full, head
+    if previous != previous:
+        return nan, nan, x, cursor, full, head
+    window[length + cursor] = previous
+    way, cursor, full, head = rolling_sum(abs(x - previous), length, cursor, full, head, window)
+    return x - window[length + cursor], way, x, cursor, full, head  # the next slot holds the oldest
 
 
 @kernel(inline=True)
 def kama(
-    x: float,
-    length: int,
-    value: float,
-    previous: float,
-    ago: int,
-    known: int,
-    cursor: int,
-    full: int,
-    head: float,
-    window: Memory,
-) -> tuple[float, float, float, int, int, int, int, float]:
+    x: float, length: int, value: float, previous: float, cursor: int, full: int, head: float, window: Memory
+) -> tuple[float, float, float, int, int, float]:
     """An exponential mean whose weight follows the efficiency of the move."""
     before = previous
-    move, way, previous, ago, known, cursor, full, head = efficiency(
-        x, length, previous, ago, known, cursor, full, head, window
-    )
+    move, way, previous, cursor, full, head = efficiency(x, length, previous, cursor, full, head, window)
     if way != way:
-        return nan, value, previous, ago, known, cursor, full, head
+        return nan, value, previous, cursor, full, head
     if value != value:
         value = before
     ratio = 1.0 if way <= move or way == 0.0 else abs(move / way)
-    weight = ratio * (2.0 / 3.0 - 2.0 / 31.0) + 2.0 / 31.0
-    value += weight * weight * (x - value)
-    return value, value, previous, ago, known, cursor, full, head
+    root = fma(ratio, 2.0 / 3.0 - 2.0 / 31.0, 2.0 / 31.0)
+    weight = root * root
+    value = fma(1.0 - weight, value, weight * x)
+    return value, value, previous, cursor, full, head
 
 
 @register
@@ -271,8 +255,8 @@ class KAMA(Feature):
     name, family, units = "kama", "trend", "of the source"
     scale, shift = 1, 1
     length: int = parameter(30, 2, MAX_LENGTH)
-    state = scalars(value=nan, previous=nan, ago=0, known=0, cursor=0, full=0, head=0.0)
-    steady, finite = reaches(known=1, full=1), True
+    state = scalars(value=nan, previous=nan, cursor=0, full=0, head=0.0)
+    steady, finite = reaches(full=1), True
     step = staticmethod(kama)
     warmup = derived(lambda self: self.length)
     memory = derived(lambda self: 2 * self.length)
@@ -280,21 +264,11 @@ class KAMA(Feature):
 
 @kernel(inline=True)
 def trend_strength(
-    x: float,
-    length: int,
-    previous: float,
-    ago: int,
-    known: int,
-    cursor: int,
-    full: int,
-    head: float,
-    window: Memory,
-) -> tuple[float, float, int, int, int, int, float]:
+    x: float, length: int, previous: float, cursor: int, full: int, head: float, window: Memory
+) -> tuple[float, float, int, int, float]:
     """The net move over the way gone."""
-    move, way, previous, ago, known, cursor, full, head = efficiency(
-        x, length, previous, ago, known, cursor, full, head, window
-    )
-    return move / way if way > 0.0 else nan, previous, ago, known, cursor, full, head
+    move, way, previous, cursor, full, head = efficiency(x, length, previous, cursor, full, head, window)
+    return move / way if way > LEAST else nan, previous, cursor, full, head
 
 
 @register
@@ -308,8 +282,8 @@ class TrendStrength(Feature):
     name, family, units = "trend_strength", "trend", "−1 to 1"
     scale, shift = 0, 0
     length: int = parameter(20, 1, MAX_LENGTH)
-    state = scalars(previous=nan, ago=0, known=0, cursor=0, full=0, head=0.0)
-    steady = reaches(known=1, full=1)
+    state = scalars(previous=nan, cursor=0, full=0, head=0.0)
+    steady, finite = reaches(full=1), True
     step = staticmethod(trend_strength)
     warmup = derived(lambda self: self.length)
     memory = derived(lambda self: 2 * self.length)
@@ -329,7 +303,7 @@ def vwma(
     """The sum of price times volume over the sum of volume."""
     amount, _, _, money = rolling_sum(x * volume, length, cursor, full, money, window)
     total, cursor, full, traded = rolling_sum(volume, length, cursor, full, traded, part(window, length))
-    return amount / total if total > 0.0 else nan, cursor, full, money, traded
+    return amount / total if total > LEAST else nan, cursor, full, money, traded
 
 
 @register
@@ -344,7 +318,7 @@ class VWMA(Feature):
     scale, shift = 1, 1
     length: int = parameter(20, 1, MAX_LENGTH)
     state = scalars(cursor=0, full=0, money=0.0, traded=0.0)
-    steady = reaches(full=1)
+    steady, finite = reaches(full=1), True
     step = staticmethod(vwma)
     warmup = derived(lambda self: self.length - 1)
     memory = derived(lambda self: 2 * self.length)

@@ -87,11 +87,12 @@ def rolling_line(
     deviation = x - anchor
     window[cursor] = x
     cursor += 1
+    place = float(cursor)
     head += deviation
-    ramp += cursor * deviation
+    ramp += place * deviation
     squares += deviation * deviation
     if cursor == length:
-        anchor, cursor, full, head, ramp, squares = x, 0, 1, 0.0, 0.0, 0.0
+        anchor, cursor, place, full, head, ramp, squares = x, 0, 0.0, 1, 0.0, 0.0, 0.0
         tail = tail_ramp = tail_squares = 0.0
         for slot in range(length - 1, -1, -1):
             deviation = window[slot] - anchor
@@ -104,7 +105,7 @@ def rolling_line(
     elif not full:
         return nan, nan, nan, cursor, full, anchor, head, ramp, squares
     total = head + window[cursor]
-    weighted = (length - cursor) * head + ramp + window[length + cursor]  # oldest once, newest `length` times
+    weighted = (length - place) * head + ramp + window[length + cursor]  # oldest once, newest `length` times
     mean = total * (1.0 / length)
     slope = (weighted - 0.5 * (length + 1.0) * total) * (12.0 / (length * (length * float(length) - 1.0)))
     spread = squares + window[2 * length + cursor] - total * mean
@@ -122,11 +123,12 @@ def rolling_weighted(
     """
     window[cursor] = x
     cursor += 1
+    place = float(cursor)
     head += x
-    ramp += cursor * x
+    ramp += place * x
     if cursor < length:
         if full:
-            return (length - cursor) * head + ramp + window[cursor], cursor, full, head, ramp
+            return (length - place) * head + ramp + window[cursor], cursor, full, head, ramp
         return nan, cursor, full, head, ramp
     whole = ramp
     tail = tail_ramp = 0.0
