@@ -86,10 +86,12 @@ def test_recorded_open_interest_changes_as_polars_says(shared: Path) -> None:
 
 def test_the_long_short_ratio_by_hand() -> None:
     """Three longs for a short are 75 %; from 3 to 1/3 the logarithm falls by 2 ln 3."""
-    table = found("long_short(1)", long_short_ratio=[3.0, 1.0 / 3.0, 0.0])
+    ratios = [3.0, 1.0 / 3.0, 0.0]
+    table = found("long_short", long_short_ratio=ratios)
     np.testing.assert_allclose(table["ratio"], [3.0, 1.0 / 3.0, NAN])
     np.testing.assert_allclose(table["share"], [0.75, 0.25, NAN])
-    np.testing.assert_allclose(table["change"], [NAN, -2.0 * np.log(3.0), NAN])
+    change = found("long_short_change(1)", long_short_ratio=ratios)["value"]
+    np.testing.assert_allclose(change, [NAN, -2.0 * np.log(3.0), NAN])
 
 
 def test_liquidations_by_hand() -> None:

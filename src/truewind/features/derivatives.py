@@ -9,9 +9,10 @@ open_interest: what is open, in units of the base asset. long_short_ratio: accou
 liquidated_long, liquidated_short: quantity of long (sold) and short (bought) positions that were liquidated in the bar.
 """
 
-from math import log1p, nan, sqrt
+from math import nan, sqrt
 
 from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, reaches, register, scalars
+from truewind.features.price import log_returns
 from truewind.numerics.jit import kernel
 from truewind.numerics.loop import LEAST
 from truewind.numerics.ring import Memory, in_order, lag, part
@@ -204,33 +205,41 @@ class OpenInterestQuadrant(Feature):
 
 
 @kernel(inline=True)
-def long_short(
-    ratio: float, length: int, cursor: int, full: int, window: Memory
-) -> tuple[float, float, float, int, int]:
-    """The ratio, the longs' share and the logarithm of the ratio's growth."""
-    past, cursor, full = lag(ratio, length, cursor, full, window)
-    if not ratio > LEAST:
-        return nan, nan, nan, cursor, full
-    growth = (ratio - past) / past if past > LEAST else nan
-    return ratio, ratio / (1.0 + ratio), log1p(growth) if growth > -1.0 else nan, cursor, full
+def long_short(ratio: float) -> tuple[float, float]:
+    """The ratio and the longs' share."""
+    if ratio > 0.0:
+        return ratio, ratio / (1.0 + ratio)
+    return nan, nan
 
 
 @register
 class LongShort(Feature):
-    """Long/short ratio, its level and its change over `length` rows.
+    """Long/short ratio: longs for one short, and their share.
 
-    ratio: longs for one short. share: ratio / (1 + ratio), of longs among all. change: ln(ratio / ratio `length` rows
-    ago), which is as large for shorts as for longs. NaN where a ratio is not positive.
+    ratio: longs / shorts. share: ratio / (1 + ratio), of longs among all. NaN where the ratio is not positive.
     """
 
-    name, family, units = "long_short", "derivatives", "ratio, fraction, logarithm"
+    name, family, units = "long_short", "derivatives", "ratio, fraction"
     inputs = ("long_short_ratio",)
-    outputs = ("ratio", "share", "change")
-    scale, finite = (1, None, 0), True
+    outputs = ("ratio", "share")
+    scale, finite = (1, None), True
+    step = staticmethod(long_short)
+
+
+@register
+class LongShortChange(Feature):
+    """Change of the long/short ratio over `length` rows.
+
+    ln(ratio_t / ratio_{t−length}), which is as large for shorts as for longs; NaN where a ratio is not positive.
+    """
+
+    name, family, units = "long_short_change", "derivatives", "logarithm"
+    inputs = ("long_short_ratio",)
+    scale, finite = 0, True
     length: int = parameter(1, 1, MAX_LENGTH)
     state = scalars(cursor=0, full=0)
     steady = reaches(full=1)
-    step = staticmethod(long_short)
+    step = staticmethod(log_returns)
     warmup = derived(lambda self: self.length)
     memory = derived(lambda self: self.length)
 
