@@ -16,7 +16,9 @@ from polars.testing import assert_frame_equal
 from truewind.domain.book import BOOK_EVENT, BookKind
 from truewind.domain.instrument import Instrument, Kind
 from truewind.errors import FeatureError, ValidationError
-from truewind.features import BookSampler, book_levels, columns, compute
+from truewind.features import BookSampler, book_levels, compute
+from truewind.features.base import REGISTRY
+from truewind.features.checks import check_feature
 from truewind.features.depth import TOP
 from truewind.market.recordings.recording import read_recording
 from truewind.numerics.book import Book
@@ -212,20 +214,35 @@ def test_recorded_snapshots_are_the_table(shared: Path) -> None:
                 assert row[f"{name}_quantity_{i}"] == float(level["sz"])
 
 
-def test_features_of_a_recorded_book(shared: Path) -> None:
-    """A table every 100 ms goes through `compute`; sizes and signs are those of a market."""
-    recording = read_recording(
-        [shared / "hftbacktest" / "usdm__btcusdt_20240808.gz"], USDM, base_latency_us=1_000
-    )  # fmt: skip
-    table = book_levels(recording.events, USDM, levels=10, every_ms=100).filter(pl.col("bid").is_not_null())
+BOOK = [repr(kind()) for kind in REGISTRY.values() if kind.family == "book"]
+
+
+@pytest.mark.parametrize("spec", BOOK)
+def test_features_pass_the_shared_suite_on_a_recorded_book(recorded: pl.DataFrame, spec: str) -> None:
+    """Each message of ten levels: batch = stream, saved state, causality, missing levels."""
+    result = check_feature(spec, recorded[1_000:1_500])
+    assert result.ok, result
+
+
+@pytest.fixture(scope="module")
+def recorded(shared: Path) -> pl.DataFrame:
+    """The book of Binance's BTCUSDT perpetual, message by message."""
+    path = shared / "hftbacktest" / "usdm__btcusdt_20240808.gz"
+    return book_levels(read_recording([path], USDM, base_latency_us=1_000).events, USDM, levels=10)
+
+
+def test_features_of_a_recorded_book(recorded: pl.DataFrame) -> None:
+    """The table goes through `compute` and keeps its times; sizes and signs are those of a market."""
+    table = recorded.filter(pl.col("bid").is_not_null())
     specs = ["spread", "book_imbalance(5)", "ofi(10)", "depth_within(5)", "micro_price", "price_to_trade(0.5)"]
-    found = columns(specs, table.select(pl.exclude("ts", "ts_known")).to_dict(as_series=False))
+    found = compute(table, specs)
+    assert found["ts"].equals(table["ts"])
+    assert found["ts_known"].equals(table["ts_known"])
     assert (found["spread"] > 0.0).all()
-    assert np.abs(found["book_imbalance_5"]).max() <= 1.0
-    assert (np.abs(found["micro_price_10_1000"] - (table["bid"] + table["ask"]).to_numpy() / 2) < 50.0).all()
-    enough = np.isfinite(found["price_to_trade_0.5_10.buy"])
-    assert (found["price_to_trade_0.5_10.buy"][enough] >= table["ask"].to_numpy()[enough]).all()
-    assert compute(table, specs).height == table.height
+    assert found["book_imbalance_5"].abs().max() <= 1.0
+    assert ((found["micro_price_10_1000"] - (table["bid"] + table["ask"]) / 2).abs() < 50.0).all()
+    enough = found["price_to_trade_0.5_10.buy"].is_finite()
+    assert (found["price_to_trade_0.5_10.buy"].filter(enough) >= table["ask"].filter(enough)).all()
 
 
 @pytest.mark.parametrize(("levels", "every_ms"), [(0, 0), (101, 0), (5, -1), (5, 0.0001)])

@@ -46,6 +46,21 @@ def test_one_bar_does_not_say_when_it_was_known() -> None:
     assert none.height == 0
 
 
+def test_rows_that_bring_their_own_time_of_knowledge_keep_it() -> None:
+    """Bars by volume may share a moment, and each is known with its last trade; no row before the rows behind it."""
+    at = [START + dt.timedelta(seconds=second) for second in (0, 0, 1, 9)]
+    known = [START + dt.timedelta(seconds=second) for second in (0, 3, 2, 20)]
+    table = pl.DataFrame({"ts": at, "ts_known": known, "close": [1.0, 2.0, 3.0, 4.0]})
+    found = compute(table, ["sma(2)"])
+    assert found["ts"].to_list() == at
+    assert found["ts_known"].to_list() == [known[0], known[1], known[1], known[3]]
+    assert found["sma_2"].to_list()[1:] == [1.5, 2.5, 3.5]
+    with pytest.raises(FeatureError, match="ts does not rise at row 1"):
+        compute(table.drop("ts_known"), ["sma(2)"])
+    with pytest.raises(FeatureError, match="ts does not rise at row 3"):
+        compute(table[[0, 1, 3, 2]], ["sma(2)"])
+
+
 def test_null_and_nan_are_both_missing() -> None:
     table = compute(bars([0, 1, 2, 3], [1.0, None, float("nan"), 3.0]), ["sma(2)"])
     assert table["sma_2"].null_count() == 0

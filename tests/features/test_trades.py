@@ -1,12 +1,15 @@
 """Features of trades against calculations by hand, and against polars."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
 from truewind.features import bars_from_trades, columns
+from truewind.features.base import REGISTRY
+from truewind.features.checks import check_feature
 
 NAN = float("nan")
 # Three bars: of 10 units 6 bought in 4 trades; of 2 units none, in 1 trade; nothing; of 8 units all, in 5 trades.
@@ -124,3 +127,36 @@ def test_features_of_bars_made_from_trades_are_those_of_the_trades() -> None:
     )
     for name, values in found.items():
         np.testing.assert_allclose(values, wanted[name], rtol=1e-9, atol=1e-9)
+
+
+SINGLE_SPECS = ["run_length", "tick_rule", "trade_interval", "trade_rate(20)", "decayed_rate", "trade_flow(20)"]
+BAR_SPECS = [
+    repr(kind()) for kind in REGISTRY.values() if kind.family == "trades" and {"trades", "volume"} & set(kind.inputs)
+]
+
+
+@pytest.fixture(scope="module")
+def recorded(shared: Path) -> pl.DataFrame:
+    """Trades of XRP/ETH as Binance printed them: 12,477, of four days."""
+    return pl.read_parquet(shared / "freqtrade" / "XRP_ETH-trades.parquet").select(
+        (pl.col("timestamp") * 1000).cast(pl.Datetime("us", "UTC")).alias("ts"),
+        "price",
+        pl.col("amount").alias("quantity"),
+        pl.when(pl.col("side") == "buy").then(1).otherwise(-1).cast(pl.Int8).alias("side"),
+    )
+
+
+@pytest.mark.parametrize("spec", SINGLE_SPECS)
+def test_features_pass_the_shared_suite_on_recorded_trades(recorded: pl.DataFrame, spec: str) -> None:
+    result = check_feature(spec, recorded[:500])
+    assert result.ok, result
+
+
+@pytest.mark.parametrize("rule", [{"every": "5m"}, {"ticks": 20}])
+def test_features_pass_the_shared_suite_on_bars_of_recorded_trades(recorded: pl.DataFrame, rule: dict) -> None:
+    """Time bars and bars of twenty trades; a thin market, in which minutes are missing and takers stay on one side."""
+    bars = bars_from_trades(recorded, **rule)
+    assert bars.height > 500
+    for spec in BAR_SPECS:
+        result = check_feature(spec, bars[:500])
+        assert result.ok, result

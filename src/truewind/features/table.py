@@ -22,11 +22,13 @@ def compute(
     `bars` is a table or a mapping of arrays with `ts` (open times, strictly rising; in arrays int64 µs or datetime64)
     and the inputs; null and NaN both count as missing and give NaN. A bar is known when it is over, at `ts` +
     `timeframe`, which is the most common step of `ts` if not given; with fewer than two bars none can be inferred and
-    `ts_known` is null.
+    `ts_known` is null. Rows that are as long as they are (bars by volume, states of a book) bring their own `ts_known`
+    and may share a `ts`; a feature is known when the last of the rows that it has seen is.
     Raises FeatureError for a bad spec, a missing column, or times that do not rise.
     """
-    times = _times(bars)
-    step = timeframe_us(timeframe) if timeframe else _usual_step(times)
+    own = timeframe is None and "ts_known" in (bars.columns if isinstance(bars, pl.DataFrame) else bars)
+    times = _times(bars, least=0 if own else 1)
+    step = timeframe_us(timeframe) if timeframe else 0 if own else _usual_step(times)
     stream = Stream(specs, timeframe=timeframe_name(step) if step % SECOND_US == 0 and step else "")
     arrays = columns_of(bars, stream.inputs) | ({"ts": times} if "ts" in stream.inputs else {})
     for name, values in arrays.items():
@@ -34,7 +36,12 @@ def compute(
             raise FeatureError(f"'{name}' has {len(values)} rows, 'ts' has {len(times)}", column=name)
     computed = stream.extend(arrays)
     ts = pl.Series("ts", times).cast(TIME)
-    known = pl.Series("ts_known", times + step).cast(TIME) if step else pl.Series("ts_known", [None] * len(times), TIME)
+    if own:
+        known = pl.Series("ts_known", np.maximum.accumulate(_micros(bars, "ts_known"))).cast(TIME)
+    elif step:
+        known = pl.Series("ts_known", times + step).cast(TIME)
+    else:
+        known = pl.Series("ts_known", [None] * len(times), TIME)
     return pl.DataFrame([ts, known, *(pl.Series(name, values) for name, values in computed.items())])
 
 
@@ -45,18 +52,12 @@ def columns_of(bars: pl.DataFrame | Mapping[str, Any], names: Iterable[str]) -> 
     return {name: bars[name] for name in names if name in bars}
 
 
-def _times(bars: pl.DataFrame | Mapping[str, Any]) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Open times in µs. Raises FeatureError if there are none or they do not rise."""
+def _times(bars: pl.DataFrame | Mapping[str, Any], *, least: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Times in µs. Raises FeatureError if there are none or they do not rise by `least` each row."""
     if "ts" not in (bars.columns if isinstance(bars, pl.DataFrame) else bars):
         raise FeatureError("The bars have no 'ts'", remedy="Add their open times, or use truewind.features.columns")
-    if isinstance(bars, pl.DataFrame):
-        times = bars["ts"].cast(TIME).to_physical().to_numpy()
-    else:
-        times = np.asarray(bars["ts"])
-        if times.dtype.kind == "M":
-            times = times.astype("datetime64[us]")
-        times = times.astype(np.int64)
-    falls = np.flatnonzero(np.diff(times) <= 0)
+    times = _micros(bars, "ts")
+    falls = np.flatnonzero(np.diff(times) < least)
     if falls.size:
         row = int(falls[0]) + 1
         raise FeatureError(
@@ -65,6 +66,14 @@ def _times(bars: pl.DataFrame | Mapping[str, Any]) -> np.ndarray[Any, np.dtype[n
             row=row,
         )
     return times
+
+
+def _micros(bars: pl.DataFrame | Mapping[str, Any], name: str) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """A column of times in µs."""
+    if isinstance(bars, pl.DataFrame):
+        return bars[name].cast(TIME).to_physical().to_numpy()
+    times = np.asarray(bars[name])
+    return (times.astype("datetime64[us]") if times.dtype.kind == "M" else times).astype(np.int64)
 
 
 def _numbers(series: pl.Series) -> Any:
