@@ -216,3 +216,9 @@ def test_trades_become_bars_and_later_trades_the_bars_after_them(run: Any, home:
     assert begin == config.start_us + 3 * DAY_US
     assert "synthetic BTCUSDT bars 1s" in run("data", "bars", "--every", "1s").out
     assert run("data", "bars", "ETHUSDT").code == 2
+
+
+def test_without_trades_there_is_nothing_to_make_bars_of(run: Any, lake: Path) -> None:
+    done = run("data", "bars")
+    assert done.code == 2
+    assert "The lake holds no trades" in done.err

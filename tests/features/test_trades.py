@@ -7,7 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from truewind.features import bars_from_trades, columns
+from truewind.domain.market import Quote, Trade
+from truewind.features import bars_from_trades, columns, stream
 from truewind.features.base import REGISTRY
 from truewind.features.checks import check_feature
 
@@ -127,6 +128,18 @@ def test_features_of_bars_made_from_trades_are_those_of_the_trades() -> None:
     )
     for name, values in found.items():
         np.testing.assert_allclose(values, wanted[name], rtol=1e-9, atol=1e-9)
+
+
+def test_trades_and_quotes_as_objects_are_rows_too() -> None:
+    """Live: what the venue's messages become, one by one, gives what the columns give."""
+    specs = ["run_length", "tick_rule", "trade_rate(2)", "decayed_rate(10)", "trade_flow(2)"]
+    live, whole = stream(specs), columns(specs, SINGLE)
+    for i, row in enumerate(zip(*SINGLE.values(), strict=True)):
+        ts, price, quantity, side = row
+        found = live.update(Trade("X", int(ts), int(ts) + 5, price, quantity, int(side)))
+        np.testing.assert_array_equal(found, [column[i] for column in whole.values()])
+    quote = Quote("X", 1, 2, bid=99.0, bid_quantity=4.0, ask=101.0, ask_quantity=1.0)
+    assert list(stream(["book_imbalance(1)", "mid_price"]).update(quote)) == [0.6, 100.0]
 
 
 SINGLE_SPECS = ["run_length", "tick_rule", "trade_interval", "trade_rate(20)", "decayed_rate", "trade_flow(20)"]

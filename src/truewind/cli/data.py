@@ -169,10 +169,14 @@ def bars(
     """
     from truewind.cli import settings
     from truewind.cli.output import print_json, print_table
+    from truewind.errors import UnknownSeriesError
     from truewind.storage.lake import Lake
 
     lake = Lake(settings.load().lake)
-    chosen = choose(lake.series(kind="trades"), series)
+    traded = lake.series(kind="trades")
+    if not traded:
+        raise UnknownSeriesError("The lake holds no trades", remedy="Import some: truewind data import PATH")
+    chosen = choose(traded, series)
     made = []
     with progress() as step:
         for done, info in enumerate(chosen):

@@ -42,6 +42,11 @@ class Trade(msgspec.Struct, frozen=True, gc=False):
     side: int
     sequence: int = 0
 
+    @property
+    def ts(self) -> int:
+        """`ts_event`, by the name of the stored column, which features read."""
+        return self.ts_event
+
 
 class Quote(msgspec.Struct, frozen=True, gc=False):
     """Top of book."""
@@ -54,6 +59,11 @@ class Quote(msgspec.Struct, frozen=True, gc=False):
     ask: float
     ask_quantity: float
     sequence: int = 0
+
+    @property
+    def ts(self) -> int:
+        """`ts_event`, by the name of the stored column, which features read."""
+        return self.ts_event
 
 
 class BookDelta(msgspec.Struct, frozen=True, gc=False):

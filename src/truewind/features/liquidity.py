@@ -158,21 +158,23 @@ class RollSpread(Feature):
 
 @kernel(inline=True)
 def corwin_schultz(
-    high: float, low: float, close: float, length: int,
-    last_high: float, last_low: float, last_close: float, cursor: int, full: int, head: float, window: Memory,
-) -> tuple[float, float, float, float, int, int, float]:  # fmt: skip
-    """The spread that the ranges of one bar and of two point to."""
+    high: float, low: float, close: float, length: int, last_high: float, last_low: float, last_close: float,
+    last_range: float, cursor: int, full: int, head: float, window: Memory,
+) -> tuple[float, float, float, float, float, int, int, float]:  # fmt: skip
+    """The spread that the ranges of one bar and of two point to; `last_range`: ln(high / low) of the bar before."""
+    span = log(high / low) if high > 0.0 and low > 0.0 else nan
     gap = low - last_close if low > last_close else (high - last_close if high < last_close else 0.0)
-    top, bottom = high - gap, low - gap
-    if not (last_low > 0.0 and last_high > 0.0 and bottom > 0.0 and top > 0.0):
-        return nan, high, low, close, cursor, full, head
-    before, now = log(last_high / last_low), log(top / bottom)
+    top, bottom, moved = high - gap, low - gap, span
+    if gap != 0.0:
+        moved = log(top / bottom) if top > 0.0 and bottom > 0.0 else nan
+    beta = sqrt(last_range * last_range + moved * moved)
+    if not beta < inf:  # no bar before, or a price that is not positive
+        return nan, high, low, close, span, cursor, full, head
     both = log(max(top, last_high) / min(bottom, last_low))
-    beta = sqrt(before * before + now * now)
     alpha = beta * ((sqrt(2.0) - 1.0) / CS) - abs(both) / sqrt(CS)
-    spread = 2.0 * tanh(0.5 * alpha)  # 2 (e^α − 1) / (1 + e^α)
-    mean, cursor, full, head = rolling_mean(max(spread, 0.0), length, cursor, full, head, window)
-    return mean, high, low, close, cursor, full, head
+    spread = 2.0 * tanh(0.5 * alpha) if alpha > 0.0 else 0.0  # 2 (e^α − 1) / (1 + e^α)
+    mean, cursor, full, head = rolling_mean(spread, length, cursor, full, head, window)
+    return mean, high, low, close, span, cursor, full, head
 
 
 @register
@@ -190,7 +192,7 @@ class CorwinSchultz(Feature):
     inputs = ("high", "low", "close")
     scale = 0
     length: int = parameter(21, 1, MAX_LENGTH)
-    state = scalars(last_high=nan, last_low=nan, last_close=nan, cursor=0, full=0, head=0.0)
+    state = scalars(last_high=nan, last_low=nan, last_close=nan, last_range=nan, cursor=0, full=0, head=0.0)
     steady = reaches(full=1)
     step = staticmethod(corwin_schultz)
     warmup = derived(lambda self: self.length)
