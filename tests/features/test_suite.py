@@ -43,7 +43,23 @@ def smallest(name: str, more: int = 0) -> str:
     return f"{name}({', '.join(lengths)})" if lengths else name
 
 
-@pytest.mark.parametrize("spec", [*EVERY, *map(smallest, NAMES), "sma(7, volume)", "ema(3, high)", "rsi(5, open)"])
+UNUSUAL = (
+    "sma(7, volume)",
+    "ema(3, high)",
+    "rsi(5, open)",
+    "macd(26, 12, 9)",
+    "ultimate(28, 7, 14)",
+    "crossover(50, 20)",
+    "stochastic(5, 1, 1)",
+    "keltner(5, 20, 1.5)",
+    "bollinger(7, 1.5, volume)",
+    "ichimoku(26, 9, 5)",
+    "sar(0.3, 0.1)",
+    "volatility_regime(3, 40, 0, 1)",
+)
+
+
+@pytest.mark.parametrize("spec", [*EVERY, *map(smallest, NAMES), *UNUSUAL])
 def test_the_feature_passes_the_shared_suite(spec: str) -> None:
     result = check_feature(spec)
     assert result.ok, result

@@ -15,6 +15,7 @@ from truewind.numerics.moments import (
     rolling_line,
     rolling_mean_deviation,
     rolling_moments,
+    rolling_slope,
     rolling_weighted,
 )
 
@@ -63,7 +64,9 @@ def test_mean_and_variance_keep_their_digits_at_any_level(xs: list[float], lengt
 def test_lines_are_those_of_least_squares(xs: list[float], length: int) -> None:
     """Σ (i − ī)(x − x̄) / Σ (i − ī)² in fractions, within the rounding of the window's range."""
     found = walked(rolling_line, 3, xs, length, 3, 0, 0, 0.0, 0.0, 0.0, 0.0)
-    for (mean, slope, spread), window in zip(found, windows(xs, length), strict=True):
+    slopes = walked(rolling_slope, 1, xs, length, 1, 0, 0, 0.0, 0.0, 0.0)
+    for (mean, slope, spread), (alone,), window in zip(found, slopes, windows(xs, length), strict=True):
+        assert alone == slope or (math.isnan(alone) and math.isnan(slope))
         if window is None:
             assert math.isnan(slope)
             continue

@@ -158,7 +158,8 @@ class Keltner(Feature):
     """Keltner channel: an exponential average of the close and lines some average true ranges below and above it.
 
     middle = EMA(close, length); lower and upper = middle ∓ width · ATR(span), all three from the row in which both are
-    there (Keltner, How to Make Money in Commodities, 1960, in Raschke's form with EMA and ATR).
+    there (Keltner, How to Make Money in Commodities, 1960, in Raschke's form with EMA and ATR). A fresh start differs
+    by less than 1e-9 after about 11 · length or 21 · span rows, whichever is more.
     """
 
     name, family, units = "keltner", "volatility", "of the price"

@@ -54,7 +54,8 @@ class MACD(Feature):
 
     line = EMA(fast) − EMA(slow); signal = EMA(line, signal); histogram = line − signal (Appel, 1979). As in TA-Lib both
     means are seeded to begin in the row `slow` − 1, the fast one by the mean of the `fast` values up to it, all columns
-    begin with the signal, and the shorter length is the fast one, in whichever order they are given.
+    begin with the signal, and the shorter length is the fast one, in whichever order they are given. A fresh start
+    differs by less than 1e-9 after about 11 · slow rows.
     """
 
     name, family, units = "macd", "trend", "of the source"
@@ -117,7 +118,8 @@ class ADX(Feature):
     ADX = Wilder's mean of DX = 100 · |DI⁺ − DI⁻| / (DI⁺ + DI⁻), seeded by the mean of the first `length` DX (Wilder,
     New Concepts in Technical Trading Systems, 1978; as TA-Lib); `dmi` has the DI and DX themselves. The true range, by
     which both DI are divided, cancels, so closes are not read. Until high or low have moved there is no DX: such rows
-    are NaN and left out of the mean, where TA-Lib counts them as 0.
+    are NaN and left out of the mean, where TA-Lib counts them as 0. A fresh start differs by less than 1e-9 after about
+    23 · length rows.
     """
 
     name, family, units = "adx", "trend", "0 to 100"
@@ -166,7 +168,8 @@ class DMI(Feature):
     plus = 100 · S(DM⁺) / S(TR), minus likewise, dx = 100 · |plus − minus| / (plus + minus), where S is Wilder's
     smoothing of sums, S_t = S_{t−1} · (1 − 1/length) + x_t, begun by the sum of `length` − 1 values; DM⁺ is the rise of
     the high if it is positive and more than the fall of the low, else 0 (Wilder, 1978; as TA-Lib's PLUS_DI, MINUS_DI
-    and DX). Where the range or both movements are 0, which TA-Lib writes as 0 or fills forward, the shares are NaN.
+    and DX). Where the range or both movements are 0, which TA-Lib writes as 0 or fills forward, the shares are NaN. A
+    fresh start differs by less than 1e-9 after about 21 · length rows.
     """
 
     name, family, units = "dmi", "trend", "0 to 100"
@@ -326,7 +329,8 @@ class Supertrend(Feature):
 
     Bands (high + low) / 2 ± width · ATR(length), of which the upper only falls and the lower only rises until the close
     has crossed them; in an uptrend (direction 1) the line is the lower band, in a downtrend (−1) the upper one, and a
-    close beyond it turns the trend (Seban; rules of TradingView's built-in, which starts in a downtrend).
+    close beyond it turns the trend (Seban; rules of TradingView's built-in, which starts in a downtrend). A fresh start
+    differs by less than 1e-9 once it has turned with the other and 21 · length rows have passed.
     """
 
     name, family, units = "supertrend", "trend", "of the price; direction −1 or 1"

@@ -146,7 +146,8 @@ class TRIX(Feature):
     """TRIX: the one-row rate of change, in percent, of an EMA smoothed twice again.
 
     T = EMA(EMA(EMA(x))), each seeded by the mean of its first `length` values; TRIX = 100 · (T_t / T_{t−1} − 1)
-    (Hutson, Good TRIX, Stocks & Commodities, 1983; as TA-Lib).
+    (Hutson, Good TRIX, Stocks & Commodities, 1983; as TA-Lib). A fresh start differs by less than 1e-9 after about 14 ·
+    length rows.
     """
 
     name, family, units = "trix", "momentum", "percent"
@@ -189,7 +190,8 @@ class TSI(Feature):
     """True strength index: the smoothed change over the smoothed size of the changes, −100 to 100.
 
     TSI = 100 · EMA(EMA(Δx, slow), fast) / EMA(EMA(|Δx|, slow), fast) (Blau, Momentum, Direction and Divergence, 1995),
-    each EMA seeded by the mean of its first values. NaN while nothing has moved since the start.
+    each EMA seeded by the mean of its first values. NaN while nothing has moved since the start. A fresh start differs
+    by less than 1e-9 after about 12 · slow rows.
     """
 
     name, family, units = "tsi", "momentum", "−100 to 100"

@@ -1,8 +1,9 @@
 """Price: extremes, returns, and the shape of a bar."""
 
-from math import inf, log1p, nan
+from math import inf, nan
 
 from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, reaches, register, scalars
+from truewind.numerics.change import log_change
 from truewind.numerics.jit import kernel
 from truewind.numerics.loop import LEAST
 from truewind.numerics.ring import Memory, lag
@@ -76,11 +77,7 @@ class Returns(Feature):
 def log_returns(x: float, length: int, cursor: int, full: int, window: Memory) -> tuple[float, int, int]:
     """Logarithmic return since `length` values ago."""
     past, cursor, full = lag(x, length, cursor, full, window)
-    if past > LEAST:
-        move = (x - past) / past
-        if move > -1.0:
-            return log1p(move), cursor, full
-    return nan, cursor, full
+    return log_change(x, past), cursor, full
 
 
 @register

@@ -110,11 +110,12 @@ class MarkovVolatility(Feature):
     wild_deviation: float = parameter(0.02, 1e-9, 10.0)
     wild_stay: float = parameter(0.95, 0.001, 0.999999)
     state = scalars(previous=nan, wild=nan)
+    finite = True
     step = staticmethod(markov_volatility)
     warmup = derived(lambda self: 1)
 
 
-def fit_markov_volatility(columns: Mapping[str, Any], *, source: str = "close", seed: int = 0) -> MarkovVolatility:
+def fit_markov_volatility(columns: Mapping[str, Any], *, source: str = "close") -> MarkovVolatility:
     """`MarkovVolatility` with the numbers of the likeliest model of the rows given, and of no others.
 
     `columns` is a table or a mapping of arrays that has `source`; give the training rows only. Numbers are rounded to
@@ -144,7 +145,12 @@ def fit_markov_volatility(columns: Mapping[str, Any], *, source: str = "close", 
             column=source,
         )
     scale = returns.std()  # hmmlearn's floor for variances is meant for numbers about 1
-    model = GaussianHMM(2, covariance_type="diag", n_iter=200, tol=1e-4, random_state=seed)
+    # It would begin with clusters of low and high returns; one of small and large ones is nearer to what is sought.
+    model = GaussianHMM(2, covariance_type="diag", n_iter=200, tol=1e-4, init_params="")
+    model.startprob_ = np.full(2, 0.5)
+    model.transmat_ = np.array([[0.95, 0.05], [0.05, 0.95]])
+    model.means_ = np.zeros((2, 1))
+    model.covars_ = np.array([[0.25], [4.0]])
     model.fit((returns / scale).reshape(-1, 1))
     deviations = np.sqrt(model.covars_.reshape(-1)) * scale
     means = model.means_.reshape(-1) * scale

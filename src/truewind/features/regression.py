@@ -5,7 +5,7 @@ from math import log, nan
 from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, reaches, register, scalars
 from truewind.numerics.jit import kernel
 from truewind.numerics.loop import LEAST
-from truewind.numerics.moments import rolling_line
+from truewind.numerics.moments import position_squares, rolling_line, rolling_slope
 from truewind.numerics.ring import Memory, part
 from truewind.numerics.rolling import rolling_sum
 
@@ -27,7 +27,7 @@ def linreg(
         x, length, cursor, full, anchor, head, ramp, squares, window
     )
     value = mean + 0.5 * (length - 1.0) * slope
-    explained = slope * slope * (length * (length * float(length) - 1.0) / 12.0)
+    explained = slope * slope * position_squares(length)
     share = min(explained / spread, 1.0) if spread > 0.0 else nan
     return value, slope, share, cursor, full, anchor, head, ramp, squares
 
@@ -51,25 +51,6 @@ class LinReg(Feature):
     memory = derived(lambda self: 3 * self.length)
 
 
-@kernel(inline=True)
-def linreg_slope(
-    x: float,
-    length: int,
-    cursor: int,
-    full: int,
-    anchor: float,
-    head: float,
-    ramp: float,
-    squares: float,
-    window: Memory,
-) -> tuple[float, int, int, float, float, float, float]:
-    """The slope alone."""
-    _, slope, _, cursor, full, anchor, head, ramp, squares = rolling_line(
-        x, length, cursor, full, anchor, head, ramp, squares, window
-    )
-    return slope, cursor, full, anchor, head, ramp, squares
-
-
 @register
 class LinRegSlope(Feature):
     """Slope of the least-squares line through the last `length` values.
@@ -80,11 +61,11 @@ class LinRegSlope(Feature):
     name, family, units = "linreg_slope", "trend", "of the source, a row"
     scale, shift = 1, 0
     length: int = parameter(14, 2, MAX_LENGTH)
-    state = scalars(cursor=0, full=0, anchor=0.0, head=0.0, ramp=0.0, squares=0.0)
+    state = scalars(cursor=0, full=0, anchor=0.0, head=0.0, ramp=0.0)
     steady, finite = reaches(full=1), True
-    step = staticmethod(linreg_slope)
+    step = staticmethod(rolling_slope)
     warmup = derived(lambda self: self.length - 1)
-    memory = derived(lambda self: 3 * self.length)
+    memory = derived(lambda self: self.length)
 
 
 LAGS = 16  # the longest lag of the Hurst exponent; a power of two, so that places in the ring are found by masking

@@ -170,7 +170,8 @@ class Divergence(Feature):
     Where x is above all of the `span` values before and RSI(length) below its highest there: RSI − highest RSI,
     negative, a bearish divergence; where x is below them all and the RSI above its lowest: RSI − lowest RSI, positive,
     a bullish one (Wilder, New Concepts in Technical Trading Systems, 1978, ch. VI, with new extremes in place of
-    swings, which are known only later). NaN while nothing has moved since the start.
+    swings, which are known only later). NaN while nothing has moved since the start. A fresh start differs by less than
+    1e-9 after about 21 · length + span rows.
     """
 
     name, family, units = "divergence", "trend", "points of RSI"

@@ -152,7 +152,8 @@ class StochRSI(Feature):
 
     k = 100 · (RSI − lowest RSI) / (highest RSI − lowest RSI) over `span` values of RSI(length), d = SMA(k, signal)
     (Chande and Kroll, The New Technical Trader, 1994; as TA-Lib's STOCHRSI, both columns beginning with d). Many charts
-    use (14, 14, 3) and smooth k as well. A range of less than 1e-9 points counts as none.
+    use (14, 14, 3) and smooth k as well. A range of less than 1e-9 points counts as none. A fresh start differs by less
+    than 1e-9 after about 21 · length rows.
     """
 
     name, family, units = "stoch_rsi", "momentum", "0 to 100"

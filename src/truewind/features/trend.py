@@ -89,7 +89,8 @@ class DEMA(Feature):
     """Double exponential moving average: an EMA with its lag on a straight line taken out.
 
     DEMA = 2 · EMA(x) − EMA(EMA(x)), each EMA seeded by the mean of its first `length` values (Mulloy, Smoothing data
-    with faster moving averages, Stocks & Commodities, 1994; as TA-Lib). It overshoots where the price turns.
+    with faster moving averages, Stocks & Commodities, 1994; as TA-Lib). It overshoots where the price turns. A fresh
+    start differs by less than 1e-9 after about 12 · length rows.
     """
 
     name, family, units = "dema", "trend", "of the source"
@@ -121,7 +122,8 @@ class TEMA(Feature):
     """Triple exponential moving average: an EMA with its lag on a parabola taken out.
 
     TEMA = 3 · EMA(x) − 3 · EMA(EMA(x)) + EMA(EMA(EMA(x))), each EMA seeded by the mean of its first `length` values
-    (Mulloy, Smoothing data with less lag, Stocks & Commodities, 1994; as TA-Lib).
+    (Mulloy, Smoothing data with less lag, Stocks & Commodities, 1994; as TA-Lib). A fresh start differs by less than
+    1e-9 after about 14 · length rows.
     """
 
     name, family, units = "tema", "trend", "of the source"
@@ -249,7 +251,8 @@ class KAMA(Feature):
 
     KAMA_t = KAMA_{t−1} + c² (x_t − KAMA_{t−1}) with c = E · (2/3 − 2/31) + 2/31 and E = |x_t − x_{t−length}| / Σ |Δx|
     over the last `length` changes (Kaufman, Smarter Trading, 1995). As in TA-Lib it starts from the value before the
-    first output, the two constants are those of EMAs of 2 and 30, and E is 1 where nothing has moved.
+    first output, the two constants are those of EMAs of 2 and 30, and E is 1 where nothing has moved. A fresh start
+    usually differs by less than 1e-9 after 300 rows, in a market that goes nowhere after 5,000.
     """
 
     name, family, units = "kama", "trend", "of the source"

@@ -68,6 +68,40 @@ def rolling_moments(
 
 
 @kernel(inline=True)
+def position_squares(length: int) -> float:
+    """The sum of squares of the places in a window of `length` rows, from their middle."""
+    return length * (length * float(length) - 1.0) / 12.0
+
+
+@kernel(inline=True)
+def rolling_slope(
+    x: float, length: int, cursor: int, full: int, anchor: float, head: float, ramp: float, window: Memory
+) -> tuple[float, int, int, float, float, float]:
+    """One step of the slope a row of the least-squares line: (slope, cursor, full, anchor, head, ramp).
+
+    Σ weight · deviation, the weights going in steps of 1 around 0 from oldest to newest. ramp: the deviations
+    of the head times 1, 2, 3, … A line needs two values or more.
+    """
+    deviation = x - anchor
+    window[cursor] = x
+    cursor += 1
+    place = float(cursor)
+    head += deviation
+    ramp += place * deviation
+    if cursor == length:
+        anchor, cursor, place, full, head, ramp = x, 0, 0.0, 1, 0.0, 0.0
+        tail = tail_ramp = 0.0
+        for slot in range(length - 1, -1, -1):
+            tail += window[slot] - anchor
+            tail_ramp += tail
+            window[slot] = tail_ramp - 0.5 * (length + 1.0) * tail
+    elif not full:
+        return nan, cursor, full, anchor, head, ramp
+    slope = ((0.5 * (length - 1.0) - place) * head + ramp + window[cursor]) * (1.0 / position_squares(length))
+    return slope, cursor, full, anchor, head, ramp
+
+
+@kernel(inline=True)
 def rolling_line(
     x: float,
     length: int,
@@ -81,8 +115,7 @@ def rolling_line(
 ) -> tuple[float, float, float, int, int, float, float, float, float]:
     """One step of the least-squares line: (mean, slope, sum of squares, cursor, full, …, squares).
 
-    The slope is per row, the squares are of deviations from the mean. ramp: the deviations of the head times 1, 2, 3,
-    … A line needs two values or more. `window` is 3 · length floats.
+    As `rolling_slope`; the squares are of deviations from the mean. `window` is 3 · length floats.
     """
     deviation = x - anchor
     window[cursor] = x
@@ -100,14 +133,13 @@ def rolling_line(
             tail_ramp += tail
             tail_squares += deviation * deviation
             window[slot] = tail
-            window[length + slot] = tail_ramp
+            window[length + slot] = tail_ramp - 0.5 * (length + 1.0) * tail
             window[2 * length + slot] = tail_squares
     elif not full:
         return nan, nan, nan, cursor, full, anchor, head, ramp, squares
     total = head + window[cursor]
-    weighted = (length - place) * head + ramp + window[length + cursor]  # oldest once, newest `length` times
     mean = total * (1.0 / length)
-    slope = (weighted - 0.5 * (length + 1.0) * total) * (12.0 / (length * (length * float(length) - 1.0)))
+    slope = ((0.5 * (length - 1.0) - place) * head + ramp + window[length + cursor]) * (1.0 / position_squares(length))
     spread = squares + window[2 * length + cursor] - total * mean
     spread = spread if spread > 0.0 else 0.0
     return anchor + mean, slope, spread, cursor, full, anchor, head, ramp, squares
