@@ -175,13 +175,9 @@ def open_interest_quadrant(
     """Number of the quadrant of two directions."""
     price, _, _ = lag(close, length, cursor, full, window)
     past, cursor, full = lag(interest, length, cursor, full, part(window, length))
-    if past != past:
-        return nan, cursor, full
-    if close == price or interest == past:
-        return 0.0, cursor, full
-    if close > price:
-        return 1.0 if interest > past else 2.0, cursor, full
-    return 3.0 if interest > past else 4.0, cursor, full
+    quadrant = (1.0 if close > price else 3.0) + (0.0 if interest > past else 1.0)
+    quadrant = 0.0 if close == price or interest == past else quadrant
+    return quadrant if past == past else nan, cursor, full
 
 
 @register

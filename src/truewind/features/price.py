@@ -113,7 +113,7 @@ class TypicalPrice(Feature):
 
     name, family, units = "typical_price", "price", "of the price"
     inputs = ("high", "low", "close")
-    scale, shift = 1, 1
+    scale, shift, finite = 1, 1, True
     step = staticmethod(typical_price)
 
 
@@ -132,7 +132,7 @@ class WeightedPrice(Feature):
 
     name, family, units = "weighted_price", "price", "of the price"
     inputs = ("high", "low", "close")
-    scale, shift = 1, 1
+    scale, shift, finite = 1, 1, True
     step = staticmethod(weighted_price)
 
 
@@ -151,7 +151,7 @@ class MedianPrice(Feature):
 
     name, family, units = "median_price", "price", "of the price"
     inputs = ("high", "low")
-    scale, shift = 1, 1
+    scale, shift, finite = 1, 1, True
     step = staticmethod(median_price)
 
 
@@ -170,7 +170,7 @@ class AveragePrice(Feature):
 
     name, family, units = "average_price", "price", "of the price"
     inputs = ("open", "high", "low", "close")
-    scale, shift = 1, 1
+    scale, shift, finite = 1, 1, True
     step = staticmethod(average_price)
 
 
@@ -178,7 +178,7 @@ class AveragePrice(Feature):
 def candle(opened: float, high: float, low: float, close: float) -> tuple[float, float, float]:
     """Body and wicks as shares of the range."""
     size = high - low
-    if not size > 0.0:
+    if not size > LEAST:
         return nan, nan, nan
     top = close if close > opened else opened
     bottom = opened if close > opened else close
@@ -197,14 +197,14 @@ class Candle(Feature):
     name, family, units = "candle", "price", "fraction of the range"
     inputs = ("open", "high", "low", "close")
     outputs = ("body", "upper", "lower")
-    scale, shift = 0, 0
+    scale, shift, finite = 0, 0, True
     step = staticmethod(candle)
 
 
 @kernel(inline=True)
 def gap(opened: float, close: float, previous: float) -> tuple[float, float]:
     """The open against the last close."""
-    return ((opened - previous) / previous if previous > 0.0 else nan), close
+    return (opened - previous) / previous if previous > LEAST else nan, close
 
 
 @register
@@ -217,7 +217,7 @@ class Gap(Feature):
 
     name, family, units = "gap", "price", "fraction"
     inputs = ("open", "close")
-    scale = 0
+    scale, finite = 0, True
     state = scalars(previous=nan)
     warmup = derived(lambda self: 1)
     step = staticmethod(gap)

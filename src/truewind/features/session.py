@@ -6,12 +6,13 @@ prices; a row whose time is missing, or more than 3,168 years from 1970, gives N
 
 from math import cos, nan, pi, sin
 
-from truewind.features.base import Feature, register
+from truewind.features.base import Feature, register, scalars
 from truewind.numerics.civil import (
     DAY,
     FARTHEST,
     HOUR,
     MINUTE,
+    NO_SESSION,
     civil,
     first_of_year,
     london_offset,
@@ -35,6 +36,7 @@ class Hour(Feature):
 
     name, family, units = "hour", "time", "0 to 23"
     inputs = ("ts",)
+    finite = True
     step = staticmethod(hour)
 
 
@@ -52,6 +54,7 @@ class Weekday(Feature):
 
     name, family, units = "weekday", "time", "0 to 6"
     inputs = ("ts",)
+    finite = True
     step = staticmethod(weekday)
 
 
@@ -69,16 +72,20 @@ class Weekend(Feature):
 
     name, family, units = "weekend", "time", "0 or 1"
     inputs = ("ts",)
+    finite = True
     step = staticmethod(weekend)
 
 
 @kernel(inline=True)
-def day(ts: float) -> float:
-    """Day of the month, UTC."""
+def day(ts: float, today: int, value: float) -> tuple[float, int, float]:
+    """Day of the month, UTC; worked out once a day, `today` being the last one."""
     if not abs(ts) < FARTHEST:
-        return nan
-    _, _, number = civil(int(ts) // DAY)
-    return float(number)
+        return nan, today, value
+    if int(ts) // DAY != today:
+        today = int(ts) // DAY
+        _, _, number = civil(today)
+        value = float(number)
+    return value, today, value
 
 
 @register
@@ -87,16 +94,21 @@ class Day(Feature):
 
     name, family, units = "day", "time", "1 to 31"
     inputs = ("ts",)
+    finite = True
+    state = scalars(today=NO_SESSION, value=0.0)
     step = staticmethod(day)
 
 
 @kernel(inline=True)
-def month(ts: float) -> float:
-    """Month of the year, UTC."""
+def month(ts: float, today: int, value: float) -> tuple[float, int, float]:
+    """Month of the year, UTC; worked out once a day, `today` being the last one."""
     if not abs(ts) < FARTHEST:
-        return nan
-    _, number, _ = civil(int(ts) // DAY)
-    return float(number)
+        return nan, today, value
+    if int(ts) // DAY != today:
+        today = int(ts) // DAY
+        _, number, _ = civil(today)
+        value = float(number)
+    return value, today, value
 
 
 @register
@@ -105,16 +117,21 @@ class Month(Feature):
 
     name, family, units = "month", "time", "1 to 12"
     inputs = ("ts",)
+    finite = True
+    state = scalars(today=NO_SESSION, value=0.0)
     step = staticmethod(month)
 
 
 @kernel(inline=True)
-def quarter(ts: float) -> float:
-    """Quarter of the year, UTC."""
+def quarter(ts: float, today: int, value: float) -> tuple[float, int, float]:
+    """Quarter of the year, UTC; worked out once a day, `today` being the last one."""
     if not abs(ts) < FARTHEST:
-        return nan
-    _, number, _ = civil(int(ts) // DAY)
-    return float((number + 2) // 3)
+        return nan, today, value
+    if int(ts) // DAY != today:
+        today = int(ts) // DAY
+        _, number, _ = civil(today)
+        value = float((number + 2) // 3)
+    return value, today, value
 
 
 @register
@@ -123,6 +140,8 @@ class Quarter(Feature):
 
     name, family, units = "quarter", "time", "1 to 4"
     inputs = ("ts",)
+    finite = True
+    state = scalars(today=NO_SESSION, value=0.0)
     step = staticmethod(quarter)
 
 
@@ -144,6 +163,7 @@ class TimeOfDay(Feature):
 
     name, family, units = "time_of_day", "time", "-1 to 1"
     inputs = ("ts",)
+    finite = True
     outputs = ("sin", "cos")
     step = staticmethod(time_of_day)
 
@@ -166,22 +186,24 @@ class TimeOfWeek(Feature):
 
     name, family, units = "time_of_week", "time", "-1 to 1"
     inputs = ("ts",)
+    finite = True
     outputs = ("sin", "cos")
     step = staticmethod(time_of_week)
 
 
 @kernel(inline=True)
-def time_of_month(ts: float) -> tuple[float, float]:
-    """Sine and cosine of the way through the month."""
+def time_of_month(ts: float, first: int, length: int) -> tuple[float, float, int, int]:
+    """Sine and cosine of the way through the month, which began on day `first` and has `length` days."""
     if not abs(ts) < FARTHEST:
-        return nan, nan
+        return nan, nan, first, length
     today = int(ts) // DAY
-    _, _, passed = civil(today)
-    first = today - passed + 1
-    _, _, beyond = civil(first + 31)  # the 1st of the next month or a few days later, as this one is long or short
-    length = 32 - beyond
+    if not first <= today < first + length:
+        _, _, passed = civil(today)
+        first = today - passed + 1
+        _, _, beyond = civil(first + 31)  # the 1st of the next month or a few days later, as this one is long or short
+        length = 32 - beyond
     angle = 2.0 * pi * (int(ts) - first * DAY) / (length * DAY)
-    return sin(angle), cos(angle)
+    return sin(angle), cos(angle), first, length
 
 
 @register
@@ -193,20 +215,24 @@ class TimeOfMonth(Feature):
 
     name, family, units = "time_of_month", "time", "-1 to 1"
     inputs = ("ts",)
+    finite = True
     outputs = ("sin", "cos")
+    state = scalars(first=0, length=0)
     step = staticmethod(time_of_month)
 
 
 @kernel(inline=True)
-def time_of_year(ts: float) -> tuple[float, float]:
-    """Sine and cosine of the way through the year."""
+def time_of_year(ts: float, first: int, length: int) -> tuple[float, float, int, int]:
+    """Sine and cosine of the way through the year, which began on day `first` and has `length` days."""
     if not abs(ts) < FARTHEST:
-        return nan, nan
-    year, _, _ = civil(int(ts) // DAY)
-    first = first_of_year(year)
-    length = first_of_year(year + 1) - first
+        return nan, nan, first, length
+    today = int(ts) // DAY
+    if not first <= today < first + length:
+        year, _, _ = civil(today)
+        first = first_of_year(year)
+        length = first_of_year(year + 1) - first
     angle = 2.0 * pi * (int(ts) - first * DAY) / (length * DAY)
-    return sin(angle), cos(angle)
+    return sin(angle), cos(angle), first, length
 
 
 @register
@@ -218,7 +244,9 @@ class TimeOfYear(Feature):
 
     name, family, units = "time_of_year", "time", "-1 to 1"
     inputs = ("ts",)
+    finite = True
     outputs = ("sin", "cos")
+    state = scalars(first=0, length=0)
     step = staticmethod(time_of_year)
 
 
@@ -231,15 +259,20 @@ def at_work(local: int, opens: int, closes: int) -> bool:
 
 
 @kernel(inline=True)
-def sessions(ts: float) -> tuple[float, float, float, float, float]:
-    """Whether Tokyo, London, New York, and two of them at once are at work."""
+def sessions(
+    ts: float, last: int, asia: float, europe: float, us: float
+) -> tuple[float, float, float, float, float, int, float, float, float]:
+    """Whether Tokyo, London, New York, and two of them at once are at work; worked out once an hour, `last` being the
+    last one, for all of them begin, end and change their clocks with a full hour of UTC."""
     if not abs(ts) < FARTHEST:
-        return nan, nan, nan, nan, nan
-    now = int(ts)
-    asia = 1.0 if at_work(now + 9 * HOUR, 9, 18) else 0.0
-    europe = 1.0 if at_work(now + london_offset(now), 8, 17) else 0.0
-    us = 1.0 if at_work(now + new_york_offset(now), 8, 17) else 0.0
-    return asia, europe, us, asia * europe, europe * us
+        return nan, nan, nan, nan, nan, last, asia, europe, us
+    if int(ts) // HOUR != last:
+        last = int(ts) // HOUR
+        now = last * HOUR
+        asia = 1.0 if at_work(now + 9 * HOUR, 9, 18) else 0.0
+        europe = 1.0 if at_work(now + london_offset(now), 8, 17) else 0.0
+        us = 1.0 if at_work(now + new_york_offset(now), 8, 17) else 0.0
+    return asia, europe, us, asia * europe, europe * us, last, asia, europe, us
 
 
 @register
@@ -254,7 +287,9 @@ class Sessions(Feature):
 
     name, family, units = "sessions", "time", "0 or 1"
     inputs = ("ts",)
+    finite = True
     outputs = ("asia", "europe", "us", "asia_europe", "europe_us")
+    state = scalars(last=NO_SESSION, asia=0.0, europe=0.0, us=0.0)
     step = staticmethod(sessions)
 
 
@@ -276,6 +311,7 @@ class DayClock(Feature):
 
     name, family, units = "day_clock", "time", "minutes"
     inputs = ("ts",)
+    finite = True
     outputs = ("since_open", "to_close")
     step = staticmethod(day_clock)
 

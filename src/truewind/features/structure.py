@@ -215,29 +215,36 @@ def support_resistance(
     cursor: int,
     count: int,
     number: int,
+    support: float,
+    support_touches: float,
+    resistance: float,
+    resistance_touches: float,
     window: Memory,
-) -> tuple[float, float, float, float, int, int, int]:
+) -> tuple[float, float, float, float, int, int, int, float, float, float, float]:
     """The nearest levels on both sides of the close; `number` counts the swings so far."""
     top, bottom, cursor, count = swings(high, low, left, right, cursor, count, window)
     levels = part(window, 4 * (left + right + 1))
+    changed = close < support or close >= resistance
     if top == top:
         number += 1
         touch(top, tolerance, kept, number, levels)
+        changed = True
     if bottom == bottom:
         number += 1
         touch(bottom, tolerance, kept, number, levels)
-    support = resistance = support_touches = resistance_touches = nan
-    below, above = -inf, inf
-    for place in range(kept):
-        price, touches = levels[place], levels[kept + place]
-        if touches > 0.0:
-            if below < price <= close:
-                below = support = price
-                support_touches = touches
-            elif close < price < above:
-                above = resistance = price
-                resistance_touches = touches
-    return support, support_touches, resistance, resistance_touches, cursor, count, number
+        changed = True
+    if changed:
+        support = resistance = support_touches = resistance_touches = nan
+        for place in range(kept):
+            price, touches = levels[place], levels[kept + place]
+            if touches > 0.0 and price <= close and not price <= support:
+                support, support_touches = price, touches
+            if touches > 0.0 and price > close and not price >= resistance:
+                resistance, resistance_touches = price, touches
+    return (
+        *(support, support_touches, resistance, resistance_touches),
+        *(cursor, count, number, support, support_touches, resistance, resistance_touches),
+    )
 
 
 @register
@@ -260,7 +267,15 @@ class SupportResistance(Feature):
     right: int = parameter(5, 1, LONGEST)
     tolerance: float = parameter(0.005, 0.0, 1.0)
     kept: int = parameter(10, 1, 100)
-    state = scalars(cursor=0, count=0, number=0)
+    state = scalars(
+        cursor=0,
+        count=0,
+        number=0,
+        support=nan,
+        support_touches=nan,
+        resistance=nan,
+        resistance_touches=nan,
+    )
     step = staticmethod(support_resistance)
     warmup = derived(lambda self: self.left + self.right)
     memory = derived(lambda self: 4 * (self.left + self.right + 1) + 3 * self.kept)

@@ -9,6 +9,7 @@ from math import nan
 from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, reaches, register, scalars
 from truewind.features.momentum import roc
 from truewind.numerics.civil import FARTHEST, NO_SESSION, next_session
+from truewind.numerics.fma import fma
 from truewind.numerics.jit import kernel
 from truewind.numerics.loop import LEAST
 from truewind.numerics.ring import Memory, part
@@ -21,10 +22,8 @@ ROUNDING = 1e-14  # of a price: what the mean of three may differ by without a m
 @kernel(inline=True)
 def obv(close: float, volume: float, previous: float, total: float) -> tuple[float, float, float]:
     """Volume signed by the direction of the close, added up; the first row's counts as bought."""
-    if close < previous:
-        total -= volume
-    elif close != previous:
-        total += volume
+    signed = -volume if close < previous else volume
+    total += 0.0 if close == previous else signed
     return total, close, total
 
 
@@ -39,7 +38,7 @@ class OBV(Feature):
 
     name, family, units = "obv", "volume", "of the volume"
     inputs = ("close", "volume")
-    scale, shift = 0, 0
+    scale, shift, finite = 0, 0, True
     state = scalars(previous=nan, total=0.0)
     step = staticmethod(obv)
 
@@ -235,7 +234,8 @@ class AnchoredVWAP(Feature):
 def money_flow(high: float, low: float, close: float, volume: float) -> float:
     """Volume by where in its range the bar closed: all of it at the high, its negative at the low."""
     size = high - low
-    return ((close - low) - (high - close)) / size * volume if size > LEAST else 0.0
+    flow = ((close - low) - (high - close)) / size * volume
+    return flow if size > LEAST else 0.0
 
 
 @kernel(inline=True)
@@ -255,7 +255,7 @@ class AD(Feature):
 
     name, family, units = "ad", "volume", "of the volume"
     inputs = ("high", "low", "close", "volume")
-    scale = 0
+    scale, finite = 0, True
     state = scalars(total=0.0)
     step = staticmethod(ad)
 
@@ -269,21 +269,23 @@ def chaikin(
     fast: int,
     slow: int,
     count: int,
+    full: int,
     total: float,
     quick: float,
     calm: float,
-) -> tuple[float, int, float, float, float]:
+) -> tuple[float, int, int, float, float, float]:
     """Difference of two exponential means of the line, both of which begin at its first value."""
     total += money_flow(high, low, close, volume)
-    if count == 0:
-        quick = calm = total
-    else:
-        quick += 2.0 / (fast + 1.0) * (total - quick)
-        calm += 2.0 / (slow + 1.0) * (total - calm)
-    longer = fast if fast > slow else slow
-    if count < longer:
+    if not full:
+        if count == 0:
+            quick = calm = total
         count += 1
-    return quick - calm if count == longer else nan, count, total, quick, calm
+        full = 1 if count >= fast and count >= slow else 0
+    weight = 2.0 / (fast + 1.0)
+    quick = fma(1.0 - weight, quick, weight * total)
+    weight = 2.0 / (slow + 1.0)
+    calm = fma(1.0 - weight, calm, weight * total)
+    return quick - calm if full else nan, count, full, total, quick, calm
 
 
 @register
@@ -296,10 +298,11 @@ class Chaikin(Feature):
 
     name, family, units = "chaikin", "volume", "of the volume"
     inputs = ("high", "low", "close", "volume")
-    scale = 0
+    scale, finite = 0, True
     fast: int = parameter(3, 2, MAX_LENGTH)
     slow: int = parameter(10, 2, MAX_LENGTH)
-    state = scalars(count=0, total=0.0, quick=0.0, calm=0.0)
+    state = scalars(count=0, full=0, total=0.0, quick=0.0, calm=0.0)
+    steady = reaches(full=1)
     step = staticmethod(chaikin)
     warmup = derived(lambda self: max(self.fast, self.slow) - 1)
 
