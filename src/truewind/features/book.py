@@ -9,7 +9,7 @@ missing counts as nothing displayed. Prices are in the quote currency, quantitie
 from math import nan
 from typing import Any
 
-from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, reaches, register, scalars
+from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, register, scalars
 from truewind.numerics.jit import kernel
 from truewind.numerics.ring import Memory
 from truewind.numerics.rolling import rolling_sum
@@ -194,7 +194,7 @@ class OrderFlow(Feature):
     length: int = parameter(1, 1, MAX_LENGTH)
     level: int = parameter(1, 1, MAX_LEVELS)
     state = scalars(bid=nan, bid_quantity=0.0, ask=0.0, ask_quantity=0.0, cursor=0, full=0, head=0.0)
-    steady, finite = reaches(full=1), True
+    finite = True
     step = staticmethod(order_flow)
     warmup = derived(lambda self: self.length)
     memory = derived(lambda self: self.length)

@@ -104,7 +104,7 @@ class Plan:
                     feature.loop,
                     np.array([*shape, *feature.values], float),
                     feature.state,
-                    width + feature.memory,
+                    feature.memory,
                     reads,
                     writes,
                     clock,

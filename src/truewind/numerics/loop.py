@@ -26,6 +26,7 @@ from types import FunctionType
 from typing import Any, NamedTuple
 
 from truewind.numerics.jit import COMPILED, compile_entry, generated, kernel
+from truewind.numerics.ring import scratch_in_python
 
 # No price, volume or rate is as large; sums, squares and products of three stay finite below it.
 LIMIT = 1e100
@@ -39,7 +40,8 @@ class Layout(NamedTuple):
     gathered: all inputs of a row come as one row of floats, the step's first argument, however many they are.
     steady: (place of a state, its value) for states that stay at that value, "1" or "p0", once they have reached it.
     When all have, rows are walked by a second loop in which these values are constants: the warm-up costs nothing any
-    more. finite: no output is infinite for inputs within the limit, so that nobody need look.
+    more (gathered steps have one loop). finite: no output is infinite for inputs within the limit, so that nobody need
+    look.
     """
 
     inputs: int
@@ -51,6 +53,10 @@ class Layout(NamedTuple):
     steady: tuple[tuple[int, str], ...] = ()
     finite: bool = False
 
+
+# Rows that are gathered at a time. Columns of one size lie at addresses that compete for the same places in the cache:
+# taken row by row, forty of them push each other out.
+BLOCK = 64
 
 GATHERED = ("width", "needed")  # what stands before the parameters of a gathered step: see `Feature.needed`
 
@@ -68,7 +74,7 @@ def make_loop(step: Callable[..., Any], layout: Layout) -> Loop:
     face: Callable[..., Any] = getattr(step, "py_func", step)
     name = f"{face.__module__}.{face.__qualname__}"
     module = generated("loop_" + re.sub(r"\W+", "_", name), loop_source(name, layout), {"step": step})
-    python = FunctionType(module.loop.__code__, {**vars(module), "step": face})
+    python = FunctionType(module.loop.__code__, {**vars(module), "step": face, "scratch": scratch_in_python})
     return Loop(entry_address(module.loop), python)
 
 
@@ -86,15 +92,11 @@ def loop_source(name: str, layout: Layout) -> str:
     if layout.gathered:
         arguments[0], known, shift = "gathered", "known", len(GATHERED)
         opening = ["    width, needed = int(parameters[0]), int(parameters[1])"]
-        opening += ["    gathered, memory = memory, part(memory, width)"]
+        opening += [f"    block = scratch(min(rows, {BLOCK}) * width)"]
         reading = [
-            "        known = True",
-            "        for i in range(width):",
-            "            x = inputs[i][row]",
-            f"            missing = not abs(x) < {LIMIT!r}",
-            "            gathered[i] = nan if missing else x",
-            "            if missing and i < needed:",
-            "                known = False",
+            "        gathered, known = part(block, (row - begin) * width), True",
+            "        for i in range(needed):",
+            "            known = known and gathered[i] == gathered[i]",
         ]
 
     def body(arguments: Sequence[str]) -> list[str]:
@@ -111,7 +113,19 @@ def loop_source(name: str, layout: Layout) -> str:
         ]
 
     walk = ["    for row in range(rows):", *body(arguments)]
-    if layout.steady:
+    if layout.gathered:
+        walk = [
+            f"    for begin in range(0, rows, {BLOCK}):",
+            f"        end = min(begin + {BLOCK}, rows)",
+            "        for i in range(width):",
+            "            column = inputs[i]",
+            "            for row in range(begin, end):",
+            "                x = column[row]",
+            f"                block[(row - begin) * width + i] = x if abs(x) < {LIMIT!r} else nan",
+            "        for row in range(begin, end):",
+            *(f"    {line}" for line in body(arguments)),
+        ]
+    elif layout.steady:
         fixed = {state[place]: value for place, value in layout.steady}
         steady = " and ".join(f"{name} == {value}" for name, value in fixed.items())
         walk = ["    row = 0", f"    while row < rows and not ({steady}):", *body(arguments), "        row += 1"]
@@ -121,7 +135,7 @@ def loop_source(name: str, layout: Layout) -> str:
             f'"""The loop around {name}: made by truewind.numerics.loop, not to be edited."""',
             "",
             "from math import inf, nan",
-            *(["", "from truewind.numerics.ring import part"] if layout.gathered else []),
+            *(["", "from truewind.numerics.ring import part, scratch"] if layout.gathered else []),
             "",
             "",
             "def loop(rows, inputs, parameters, scalars, memory, outputs):",

@@ -19,7 +19,15 @@ def part(window: Any, start: int) -> Any:
     return window[start:]
 
 
+def scratch_in_python(count: int) -> Any:
+    """`count` floats for as long as the caller needs them."""
+    return memoryview(bytearray(8 * count)).cast("d")
+
+
+scratch: Any = scratch_in_python
+
 if COMPILED:
+    from llvmlite import ir
     from numba import types
     from numba.extending import intrinsic, overload
 
@@ -40,6 +48,15 @@ if COMPILED:
 
         # A step's Python face hands a memoryview to the kernels that it calls.
         return further if isinstance(window, types.CPointer) else rest
+
+    @intrinsic
+    def scratch(context: Any, count: Any) -> Any:  # on the stack of the function that calls it
+
+        def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return builder.alloca(ir.DoubleType(), size=arguments[0])
+
+        pointer: Any = types.CPointer
+        return pointer(types.float64)(types.int64), build
 
 
 @kernel(inline=True)
