@@ -9,7 +9,20 @@ import workload as w
 from truewind import __version__, features
 from truewind.domain.market import Bar
 
-BATCH = ("sma(20)", "ema(20)", "rsi(14)", "atr(14)", "highest(20)", "lowest(20)", "returns(1)", "roc(10)")
+BATCH = (
+    "sma(20)",
+    "ema(20)",
+    "rsi(14)",
+    "atr(14)",
+    "macd(12, 26, 9)",
+    "bollinger(20, 2)",
+    "stochastic(14, 3, 3)",
+    "adx(14)",
+    "highest(20)",
+    "lowest(20)",
+    "returns(1)",
+    "roc(10)",
+)
 STREAM = ("sma(20)", "ema(20)", "rsi(14)", "atr(14)")
 ALL = "all four"
 
