@@ -5,6 +5,7 @@ stream(["ema(20)", "atr(14)"]).update(bar)  a row from a bar
 columns(["ema(20)"], {"close": prices})     arrays from arrays
 bars_from_trades(trades, every="1s")        bars to compute them from
 book_levels(events, instrument)             states of an order book to compute them from
+fit_scaler(table, end="2024-07-01")         what scales them for a model, fitted on training rows
 """
 
 from truewind.features import (
@@ -34,6 +35,7 @@ from truewind.features.bars import TradeBars, bars_from_trades
 from truewind.features.base import Feature, derived, parameter, register, scalars
 from truewind.features.depth import BookSampler, book_levels
 from truewind.features.pipeline import FeaturePipeline
+from truewind.features.scaling import Scaler, Scaling, fit_scaler, load_scaler
 from truewind.features.spec import parse_spec, parse_specs, warmup
 from truewind.features.streaming import Stream, columns, describe, stream
 from truewind.features.table import compute
@@ -66,6 +68,8 @@ __all__ = [
     "BookSampler",
     "Feature",
     "FeaturePipeline",
+    "Scaler",
+    "Scaling",
     "Stream",
     "TradeBars",
     "bars_from_trades",
@@ -74,6 +78,8 @@ __all__ = [
     "compute",
     "derived",
     "describe",
+    "fit_scaler",
+    "load_scaler",
     "parameter",
     "parse_spec",
     "parse_specs",
