@@ -27,6 +27,7 @@ class Band(Feature):
     width: float = parameter(0.5, 0.0, 10.0)
     state = scalars(count=0, total=0.0)
     step = staticmethod(band)
+    settles = None
 
 
 @kernel

@@ -105,6 +105,19 @@ class Early(Feature):
     step = staticmethod(first_value)
 
 
+@kernel
+def summed(x: float, total: float) -> tuple[float, float]:
+    total += x
+    return total, total
+
+
+class Hoarder(Feature):
+    """Counts from its beginning and does not say so."""
+
+    state = scalars(total=0.0)
+    step = staticmethod(summed)
+
+
 class Lawless(SMA):
     """Claims that a higher price level does not move an average of prices."""
 
@@ -127,6 +140,7 @@ OFFENDERS = {
     "extremes": planted("Infinite", infinite),
     "python": planted("TwoFaced", honest_by_hand, entry_address(last_bit)),
     "warm-up": Early,
+    "settles": Hoarder,
     "shift": Lawless,
     "scale": Squared,
 }

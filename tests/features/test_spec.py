@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from truewind.errors import FeatureError
-from truewind.features import parse_spec, parse_specs, warmup
+from truewind.features import history, parse_spec, parse_specs, warmup
 from truewind.features.momentum import RSI
 from truewind.features.trend import EMA, SMA
 
@@ -84,6 +84,17 @@ def test_warm_up_is_that_of_the_slowest() -> None:
     assert warmup(["sma(20)", "rsi(14)"]) == 19
     assert warmup(["rsi(30)", "sma(20)"]) == 30
     assert warmup([]) == 0
+
+
+def test_history_is_what_a_fresh_start_needs() -> None:
+    """By hand: (1 − 2/21)^rows < 1e-9 after 208 rows of EMA(20), (1 − 1/14)^rows after 280 of RSI(14)."""
+    assert history(["sma(20)"]) == 19
+    assert history(["ema(20)"]) == 19 + 208
+    assert history(["ema(20, rsi(14))"]) == 19 + 208 + 14 + 280
+    assert history(["sma(20)", "obv"]) is None
+    assert history(["sma(3, obv)"]) is None
+    assert history(["sma(2)@1h"], "15m") == 10  # two bars of four rows, the first of which may have begun before
+    assert history([]) == 0
 
 
 def test_a_users_feature_is_named_by_its_import_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,8 @@ class DataSettings(Settings):
     """Which bars (with kind: trades, book or quotes: which of those) to run on.
 
     start is inclusive, end exclusive, UTC; left out: all.
-    Bars before start, as far as they exist, warm the features up; the strategy does not see them.
+    Bars before start, as far as they exist, warm the features up (until they are within 1e-9 of what a long history
+    gives; what counts from its beginning gets all bars); the strategy does not see them.
     mark, index: "auto" takes the mark and index prices of the same venue, symbol and timeframe from the lake, where it
     has them; "last" does without. Margin goes by the mark, triggers by what the order says; where there is no bar of
     theirs, and in runs on trades, the traded prices stand in. inner_timeframe: shorter bars on which orders are matched
@@ -261,8 +262,9 @@ def _bars(
     known = next((info.columns for info in lake.series(kind=key.kind, venue=key.venue, symbol=key.symbol,
                                                        timeframe=key.timeframe)), ())  # fmt: skip
     columns = [*_BAR_COLUMNS, *(name for name in _OPTIONAL_COLUMNS if name in known)]
-    warm = 0 if start is None else features.warmup(list(reads.values()), key.timeframe) * length
-    table = lake.read(key, start_us=None if start is None else start - warm, end_us=end, columns=columns)
+    needed = features.history(list(reads.values()), key.timeframe)  # what counts from its beginning gets all there is
+    first_us = None if start is None or needed is None else start - needed * length
+    table = lake.read(key, start_us=first_us, end_us=end, columns=columns)
     arrays = {name: _numpy(table[name]) for name in columns}
     if reads:
         computed = features.columns(list(reads.values()), arrays, timeframe=key.timeframe)

@@ -36,7 +36,7 @@ from truewind.features.base import Feature, derived, parameter, register, scalar
 from truewind.features.depth import BookSampler, book_levels
 from truewind.features.pipeline import FeaturePipeline
 from truewind.features.scaling import Scaler, Scaling, fit_scaler, load_scaler
-from truewind.features.spec import parse_spec, parse_specs, warmup
+from truewind.features.spec import history, parse_spec, parse_specs, warmup
 from truewind.features.streaming import Stream, columns, describe, stream
 from truewind.features.table import compute
 
@@ -79,6 +79,7 @@ __all__ = [
     "derived",
     "describe",
     "fit_scaler",
+    "history",
     "load_scaler",
     "parameter",
     "parse_spec",

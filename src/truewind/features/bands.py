@@ -2,7 +2,7 @@
 
 from math import inf, nan, sqrt
 
-from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, reaches, register, scalars
+from truewind.features.base import MAX_LENGTH, Feature, derived, fades, parameter, reaches, register, scalars
 from truewind.features.volatility import atr
 from truewind.numerics.ewm import ema
 from truewind.numerics.extremes import channel
@@ -173,6 +173,7 @@ class Keltner(Feature):
     steady, finite = reaches(count="length", ranges="span"), True
     step = staticmethod(keltner)
     warmup = derived(lambda self: max(self.length - 1, self.span))
+    settles = derived(lambda self: self.warmup + max(fades(2.0 / (self.length + 1.0)), fades(1.0 / self.span)))
 
 
 @kernel(inline=True)

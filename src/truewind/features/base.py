@@ -31,6 +31,7 @@ import copy
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from math import ceil, log, log1p
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -88,6 +89,11 @@ def reaches(**values: int | str) -> Mapping[str, int | str]:
 def derived(formula: Callable[[Any], int]) -> Any:
     """Declares `warmup` or `memory` as a function of the parameters."""
     return property(formula)
+
+
+def fades(weight: float) -> int:
+    """Rows until an average that gives new rows `weight` has forgotten where it began: (1 − weight)^rows < 1e-9."""
+    return ceil(log(1e-9) / log1p(-weight)) if weight < 1.0 else 1
 
 
 class Feature:
@@ -221,6 +227,13 @@ class Feature:
     def warmup(self) -> int:
         """Rows at the start for which there is no value yet."""
         return 0
+
+    @property
+    def settles(self) -> int | None:
+        """Rows after which a fresh start is within 1e-9 of a long history, relative to the largest value; None where it
+        never is, because the value counts from its beginning or hangs on its path: such a feature needs all history or
+        the saved state."""
+        return self.warmup
 
     @property
     def memory(self) -> int:

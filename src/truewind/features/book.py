@@ -158,6 +158,7 @@ class MicroPrice(Feature):
     moves: int = parameter(1_000, 1, MAX_LENGTH)
     state = scalars(previous=nan)
     step = staticmethod(micro_price)
+    settles = None
     memory = derived(lambda self: 3 * self.buckets)
 
 

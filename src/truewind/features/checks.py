@@ -10,6 +10,7 @@ saved       a state saved and loaded at any row goes on as if nothing had happen
 python      the Python face gives the same bits as the machine code
 causal      a change of the next bar, or of all later ones, moves nothing up to now
 warm-up     the first full row is the declared one; of a feature that awaits something, no value comes before it
+settles     a fresh start is within 1e-9 of a long history after the declared rows
 missing     a row with a missing input is NaN and otherwise as if it were not there, unless it may be missing
 extremes    no rows, one row, flat, zero, negative, huge, tiny or no prices: no exception, no infinity
 scale, shift    the declared laws, within 1e-9
@@ -76,7 +77,7 @@ def check_feature(spec: str | Feature, bars: pl.DataFrame | Mapping[str, Any] | 
     """
     feature = parse_spec(spec)
     if bars is None:
-        rows = sample_bars(max(400, 3 * feature.warmup + 100), feature.reads)
+        rows = sample_bars(max(400, 3 * feature.warmup + 100, 2 * (feature.settles or 0) + 100), feature.reads)
     else:
         rows = {name: np.array(values, float) for name, values in columns_of(bars, feature.reads).items()}
     checks = tuple(
@@ -90,12 +91,12 @@ def check_feature(spec: str | Feature, bars: pl.DataFrame | Mapping[str, Any] | 
     return CheckResult(repr(feature), checks, tuple(findings))
 
 
-def sample_bars(rows: int, names: Collection[str] = (), seed: int = 42) -> Columns:
-    """A made-up market: a random walk with a flat, untraded stretch. `names` are the columns wanted, all if none are
-    given; what the market does not have is noise."""
+def sample_bars(rows: int, names: Collection[str] = (), seed: int = 42, *, flat: bool = True) -> Columns:
+    """A made-up market: a random walk with a flat, untraded stretch (unless `flat` is False). `names` are the columns
+    wanted, all if none are given; what the market does not have is noise."""
     draw = np.random.default_rng(seed)
     moves = draw.normal(0.0, 0.01, rows)
-    moves[rows // 2 : rows // 2 + rows // 10] = 0.0
+    moves[rows // 2 : rows // 2 + rows // 10 * flat] = 0.0
     close = 100.0 * np.exp(np.cumsum(moves))
     opened = np.concatenate([[100.0], close[:-1]])[:rows]
     wick = np.where(moves == 0.0, 0.0, draw.exponential(0.004, rows))
@@ -270,6 +271,24 @@ def _warm_up(feature: Feature, rows: Columns) -> Iterator[Finding]:
         )
 
 
+def _settled(feature: Feature, rows: Columns) -> Iterator[Finding]:
+    # On a market of its own: where nothing moves, shares of what has moved hang on remnants for ever.
+    wait, length = feature.settles or 0, _length(rows)
+    rows = sample_bars(length, feature.reads, flat=False)
+    whole = _whole(feature, rows)
+    for start in sorted({1, length // 7, length // 3, length // 2}):
+        late = _whole(feature, _cut(rows, start))
+        after = start + wait
+        if after >= length:
+            continue
+        for column, values in whole.items():
+            known = values[np.isfinite(values)]
+            slack = 1e-9 * float(np.max(np.abs(known), initial=0.0))
+            expected, found = {column: values[after:]}, {column: late[column][wait:]}
+            for finding in _far(expected, found, slack, f"a start at row {start}, {wait} rows later"):
+                yield finding._replace(row=finding.row + after)
+
+
 def _missing(feature: Feature, rows: Columns) -> Iterator[Finding]:
     length = _length(rows)
     for blank in (np.nan, np.inf, -np.inf, 1e101):
@@ -361,6 +380,7 @@ CHECKS: dict[str, Callable[[Feature, Columns], Iterator[Finding]]] = {
     "python": _python,
     "causal": _causal,
     "warm-up": _warm_up,
+    "settles": _settled,
     "missing": _missing,
     "extremes": _extremes,
     "scale": _scale,

@@ -116,6 +116,7 @@ class FundingZScore(Feature):
     state = scalars(last=nan, cursor=0, count=0, value=nan)
     step = staticmethod(funding_zscore)
     warmup = derived(lambda self: self.length - 1)
+    settles = None
     memory = derived(lambda self: 2 * self.length)
 
 
@@ -291,4 +292,5 @@ class Liquidations(Feature):
     steady = reaches(full=1)
     step = staticmethod(liquidations)
     warmup = derived(lambda self: self.length - 1)
+    settles = derived(lambda self: self.warmup + self.quiet)
     memory = derived(lambda self: 3 * self.length)

@@ -2,7 +2,7 @@
 
 from math import inf, nan
 
-from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, reaches, register, scalars
+from truewind.features.base import MAX_LENGTH, Feature, derived, fades, parameter, reaches, register, scalars
 from truewind.features.volatility import atr
 from truewind.numerics.ewm import ema, wilder
 from truewind.numerics.extremes import channel, rolling_max_age
@@ -68,6 +68,9 @@ class MACD(Feature):
     steady, finite = reaches(slow_count="slow", fast_count="fast", signal_count="signal"), True
     step = staticmethod(macd)
     warmup = derived(lambda self: max(self.fast, self.slow) + self.signal - 2)
+    settles = derived(
+        lambda self: self.warmup + fades(2.0 / (max(self.fast, self.slow) + 1.0)) + fades(2.0 / (self.signal + 1.0))
+    )
 
 
 @kernel(inline=True)
@@ -130,6 +133,7 @@ class ADX(Feature):
     steady, finite = reaches(count="length", seen="length"), True
     step = staticmethod(adx)
     warmup = derived(lambda self: 2 * self.length - 1)
+    settles = derived(lambda self: self.warmup + 2 * fades(1.0 / self.length))
 
 
 @kernel(inline=True)
@@ -181,6 +185,7 @@ class DMI(Feature):
     steady = reaches(count="length")
     step = staticmethod(dmi)
     warmup = derived(lambda self: self.length)
+    settles = derived(lambda self: self.warmup + fades(1.0 / self.length))
 
 
 @kernel(inline=True)
@@ -288,6 +293,7 @@ class SAR(Feature):
     finite = True
     step = staticmethod(sar)
     warmup = derived(lambda self: 1)
+    settles = None
 
 
 @kernel(inline=True)
@@ -343,6 +349,7 @@ class Supertrend(Feature):
     steady, finite = reaches(count="length"), True
     step = staticmethod(supertrend)
     warmup = derived(lambda self: self.length)
+    settles = None
 
 
 @kernel(inline=True)

@@ -65,6 +65,7 @@ class OpeningRange(Feature):
     state = scalars(session=NO_SESSION, whole=0, top=-inf, bottom=inf)
     step = staticmethod(opening_range)
     warmup = derived(lambda self: 1)
+    settles = None
 
 
 @kernel(inline=True)
@@ -94,6 +95,7 @@ class VolumeSeasonality(Feature):
     state = scalars(today=NO_SESSION, level=nan)
     step = staticmethod(volume_seasonality)
     warmup = derived(lambda self: self.days)
+    settles = None
     memory = derived(lambda self: slot_memory(self.days, self.minutes))
 
 
@@ -131,4 +133,5 @@ class VolatilitySeasonality(Feature):
     state = scalars(previous=nan, today=NO_SESSION, level=nan)
     step = staticmethod(volatility_seasonality)
     warmup = derived(lambda self: self.days + 1)
+    settles = None
     memory = derived(lambda self: slot_memory(self.days, self.minutes))

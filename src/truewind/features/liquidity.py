@@ -243,4 +243,5 @@ class VPIN(Feature):
     state = scalars(cursor=0, full=0, head=0.0, filled=0.0, tilt=0.0, value=nan)
     awaits = "full buckets"
     step = staticmethod(vpin)
+    settles = None
     memory = derived(lambda self: self.buckets)

@@ -2,7 +2,7 @@
 
 from math import nan
 
-from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, reaches, register, scalars
+from truewind.features.base import MAX_LENGTH, Feature, derived, fades, parameter, reaches, register, scalars
 from truewind.numerics.ewm import ema, wilder
 from truewind.numerics.jit import kernel
 from truewind.numerics.loop import LEAST
@@ -43,6 +43,7 @@ class RSI(Feature):
     steady, finite = reaches(count="length"), True
     step = staticmethod(rsi)
     warmup = derived(lambda self: self.length)
+    settles = derived(lambda self: self.warmup + fades(1.0 / self.length))
 
 
 @kernel(inline=True)
@@ -157,6 +158,7 @@ class TRIX(Feature):
     steady = reaches(count="length", again="length", last="length")
     step = staticmethod(trix)
     warmup = derived(lambda self: 3 * (self.length - 1) + 1)
+    settles = derived(lambda self: self.warmup + 3 * fades(2.0 / (self.length + 1.0)))
 
 
 @kernel(inline=True)
@@ -202,6 +204,7 @@ class TSI(Feature):
     steady = reaches(count="slow", again="fast")
     step = staticmethod(tsi)
     warmup = derived(lambda self: self.slow + self.fast - 1)
+    settles = derived(lambda self: self.warmup + fades(2.0 / (self.slow + 1.0)) + fades(2.0 / (self.fast + 1.0)))
 
 
 @kernel(inline=True)

@@ -5,7 +5,7 @@ from math import exp, nan
 from typing import Any
 
 from truewind.errors import FeatureError
-from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, reaches, register, scalars
+from truewind.features.base import MAX_LENGTH, Feature, derived, fades, parameter, reaches, register, scalars
 from truewind.features.volatility import realised
 from truewind.numerics.change import log_change
 from truewind.numerics.jit import kernel
@@ -113,6 +113,7 @@ class MarkovVolatility(Feature):
     finite = True
     step = staticmethod(markov_volatility)
     warmup = derived(lambda self: 1)
+    settles = derived(lambda self: self.warmup + fades(1.0 - abs(self.quiet_stay + self.wild_stay - 1.0)))
 
 
 def fit_markov_volatility(columns: Mapping[str, Any], *, source: str = "close") -> MarkovVolatility:

@@ -2,7 +2,7 @@
 
 from math import inf, nan
 
-from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, reaches, register, scalars
+from truewind.features.base import MAX_LENGTH, Feature, derived, fades, parameter, reaches, register, scalars
 from truewind.features.momentum import rsi
 from truewind.numerics.extremes import channel
 from truewind.numerics.jit import kernel
@@ -197,4 +197,5 @@ class Divergence(Feature):
     steady, finite = reaches(count="length", full=1), True
     step = staticmethod(divergence)
     warmup = derived(lambda self: self.length + self.span)
+    settles = derived(lambda self: self.warmup + fades(1.0 / self.length))
     memory = derived(lambda self: 4 * self.span)

@@ -11,11 +11,11 @@ feature of that name, or else a column: `ema(9, rsi(14))`, `sma(20, typical)`, `
 
 import importlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from truewind.domain.timeframe import timeframe_us
 from truewind.errors import FeatureError, suggest
-from truewind.features.base import REGISTRY, Feature, Output, Source
+from truewind.features.base import REGISTRY, Feature, Output, Source, ancestors
 
 _HEAD = re.compile(r"\s*([A-Za-z_][\w.]*:[A-Za-z_]\w*|[A-Za-z_]\w*)\s*")
 _TAIL = re.compile(r"\s*(?:\[([^\[\]]+)\])?\s*(?:@\s*(\w+))?\s*(?:\.([A-Za-z_]\w*))?\s*")
@@ -108,16 +108,27 @@ def warmup(specs: Sequence[str | Feature], timeframe: str = "") -> int:
 
     timeframe: that of the rows; needed if a feature is on a longer one. Raises FeatureError if it is not given then.
     """
-    return max((_warmup(feature, timeframe) for feature in parse_specs(specs)), default=0)
+    return max((_rows(feature, timeframe, lambda one: one.warmup) for feature in parse_specs(specs)), default=0)
 
 
-def _warmup(feature: Feature, timeframe: str) -> int:
+def history(specs: Sequence[str | Feature], timeframe: str = "") -> int | None:
+    """Rows after which a fresh start gives what a long history gives, within 1e-9; None if one of the features needs
+    all of it (see `Feature.settles`). timeframe: as in `warmup`."""
+    features = parse_specs(specs)
+    if any(one.settles is None for feature in features for one in (*ancestors(feature), feature)):
+        return None
+    return max((_rows(feature, timeframe, lambda one: one.settles or 0) for feature in features), default=0)
+
+
+def _rows(feature: Feature, timeframe: str, rows_of: Callable[[Feature], int]) -> int:
+    """The rows of a feature and of what it reads, one after the other."""
     sources = [source.feature for source in feature.sources if isinstance(source, Output)]
-    if feature.timeframe:
-        own = feature.warmup + max((_warmup(source, feature.timeframe) for source in sources), default=0)
-        ratio = slower_by(feature, timeframe)
-        return (own + 1) * ratio - 1 + ratio - 1  # the first longer bar may have begun before the first row
-    return feature.warmup + max((_warmup(source, timeframe) for source in sources), default=0)
+    inner = feature.timeframe or timeframe
+    own = rows_of(feature) + max((_rows(source, inner, rows_of) for source in sources), default=0)
+    if not feature.timeframe:
+        return own
+    ratio = slower_by(feature, timeframe)
+    return (own + 1) * ratio - 1 + ratio - 1  # the first longer bar may have begun before the first row
 
 
 def slower_by(feature: Feature, timeframe: str) -> int:

@@ -6,7 +6,7 @@ inputs are everywhere; TA-Lib writes 0 there, which would read as "at the bottom
 
 from math import inf, nan
 
-from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, reaches, register, scalars
+from truewind.features.base import MAX_LENGTH, Feature, derived, fades, parameter, reaches, register, scalars
 from truewind.features.momentum import rsi
 from truewind.numerics.extremes import channel
 from truewind.numerics.jit import kernel
@@ -178,6 +178,7 @@ class StochRSI(Feature):
     steady = reaches(count="length", full=1, signal_full=1)
     step = staticmethod(stoch_rsi)
     warmup = derived(lambda self: self.length + self.span + self.signal - 2)
+    settles = derived(lambda self: self.warmup + fades(1.0 / self.length))
     memory = derived(lambda self: 2 * self.span + self.signal)
 
 

@@ -250,6 +250,7 @@ def describe() -> list[dict[str, Any]]:
             "outputs": list(kind().columns),
             "units": kind.units,
             "warmup": kind().warmup,
+            "settles": kind().settles,
             "summary": (kind.__doc__ or "").strip().partition("\n")[0],
         }
         for kind in sorted(REGISTRY.values(), key=lambda kind: (kind.family, kind.name))

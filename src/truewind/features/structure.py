@@ -70,6 +70,7 @@ class Swing(Feature):
     state = scalars(cursor=0, count=0, top=nan, bottom=nan, top_age=nan, bottom_age=nan)
     step = staticmethod(swing)
     warmup = derived(lambda self: self.left + self.right)
+    settles = None
     memory = derived(lambda self: 4 * (self.left + self.right + 1))
 
 
@@ -120,6 +121,7 @@ class SwingTrend(Feature):
     state = scalars(cursor=0, count=0, top=nan, top_before=nan, bottom=nan, bottom_before=nan)
     step = staticmethod(swing_trend)
     warmup = derived(lambda self: self.left + self.right)
+    settles = None
     memory = derived(lambda self: 4 * (self.left + self.right + 1))
 
 
@@ -177,6 +179,7 @@ class StructureBreak(Feature):
     state = scalars(cursor=0, count=0, top=nan, bottom=nan, seen=0, direction=nan)
     step = staticmethod(structure_break)
     warmup = derived(lambda self: self.left + self.right)
+    settles = None
     memory = derived(lambda self: 4 * (self.left + self.right + 1))
 
 
@@ -278,6 +281,7 @@ class SupportResistance(Feature):
     )
     step = staticmethod(support_resistance)
     warmup = derived(lambda self: self.left + self.right)
+    settles = None
     memory = derived(lambda self: 4 * (self.left + self.right + 1) + 3 * self.kept)
 
 
@@ -325,4 +329,5 @@ class TradingRange(Feature):
     steady = reaches(full=1)
     step = staticmethod(trading_range)
     warmup = derived(lambda self: self.length - 1)
+    settles = None
     memory = derived(lambda self: 2 * self.length)

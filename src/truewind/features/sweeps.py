@@ -77,6 +77,7 @@ class EqualSwings(Feature):
     state = scalars(cursor=0, count=0, top=nan, tops=0.0, bottom=nan, bottoms=0.0)
     step = staticmethod(equal_swings)
     warmup = derived(lambda self: self.left + self.right)
+    settles = None
     memory = derived(lambda self: 4 * (self.left + self.right + 1))
 
 
@@ -178,6 +179,7 @@ class Sweep(Feature):
     )
     step = staticmethod(sweep)
     warmup = derived(lambda self: self.left + self.right)
+    settles = None
     memory = derived(lambda self: 4 * (self.left + self.right + 1))
 
 
@@ -269,4 +271,5 @@ class FairValueGap(Feature):
     )
     step = staticmethod(fair_value_gap)
     warmup = derived(lambda self: 2)
+    settles = None
     memory = derived(lambda self: 4 * GAPS)

@@ -177,6 +177,7 @@ class CumulativeDelta(Feature):
     inputs = ("volume", "taker_buy_volume")
     state = scalars(total=0.0)
     step = staticmethod(cumulative_delta)
+    settles = None
 
 
 @kernel(inline=True)
@@ -265,6 +266,7 @@ class RunLength(Feature):
     state = scalars(run=0.0)
     finite = True
     step = staticmethod(run_length)
+    settles = None
 
 
 @kernel(inline=True)
@@ -289,6 +291,7 @@ class TickRule(Feature):
     awaits = "a change of price"
     step = staticmethod(tick_rule)
     warmup = derived(lambda self: 1)
+    settles = None
 
 
 @kernel(inline=True)
@@ -361,3 +364,4 @@ class DecayedRate(Feature):
     half_life: float = parameter(10.0, 1e-3, 1e6)
     state = scalars(previous=nan, value=0.0)
     step = staticmethod(decayed_rate)
+    settles = None

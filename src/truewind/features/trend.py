@@ -2,7 +2,7 @@
 
 from math import isqrt, nan, sqrt
 
-from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, reaches, register, scalars
+from truewind.features.base import MAX_LENGTH, Feature, derived, fades, parameter, reaches, register, scalars
 from truewind.numerics.ewm import ema
 from truewind.numerics.fma import fma
 from truewind.numerics.jit import kernel
@@ -44,6 +44,7 @@ class EMA(Feature):
     finite = True
     step = staticmethod(ema)
     warmup = derived(lambda self: self.length - 1)
+    settles = derived(lambda self: self.warmup + fades(2.0 / (self.length + 1.0)))
 
 
 @kernel(inline=True)
@@ -100,6 +101,7 @@ class DEMA(Feature):
     steady, finite = reaches(count="length", again="length"), True
     step = staticmethod(dema)
     warmup = derived(lambda self: 2 * (self.length - 1))
+    settles = derived(lambda self: self.warmup + 2 * fades(2.0 / (self.length + 1.0)))
 
 
 @kernel(inline=True)
@@ -133,6 +135,7 @@ class TEMA(Feature):
     steady, finite = reaches(count="length", again="length", last="length"), True
     step = staticmethod(tema)
     warmup = derived(lambda self: 3 * (self.length - 1))
+    settles = derived(lambda self: self.warmup + 3 * fades(2.0 / (self.length + 1.0)))
 
 
 @kernel(inline=True)
@@ -262,6 +265,7 @@ class KAMA(Feature):
     steady, finite = reaches(full=1), True
     step = staticmethod(kama)
     warmup = derived(lambda self: self.length)
+    settles = derived(lambda self: self.warmup + fades((2.0 / 31.0) ** 2))
     memory = derived(lambda self: 2 * self.length)
 
 

@@ -6,7 +6,7 @@ price that is not positive has no logarithm: it is NaN, and left out of the mean
 
 from math import log, nan, sqrt
 
-from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, reaches, register, scalars
+from truewind.features.base import MAX_LENGTH, Feature, derived, fades, parameter, reaches, register, scalars
 from truewind.numerics.change import log_change
 from truewind.numerics.ewm import wilder
 from truewind.numerics.jit import kernel
@@ -44,6 +44,7 @@ class ATR(Feature):
     steady, finite = reaches(count="length"), True
     step = staticmethod(atr)
     warmup = derived(lambda self: self.length)
+    settles = derived(lambda self: self.warmup + fades(1.0 / self.length))
 
 
 @kernel(inline=True)
@@ -156,6 +157,7 @@ class EwmaVolatility(Feature):
     finite = True
     step = staticmethod(ewma_volatility)
     warmup = derived(lambda self: 1)
+    settles = derived(lambda self: self.warmup + fades(1.0 - self.decay))
 
 
 @kernel(inline=True)

@@ -6,7 +6,7 @@ typical price (high + low + close) / 3, since a bar does not tell at which price
 
 from math import nan
 
-from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, reaches, register, scalars
+from truewind.features.base import MAX_LENGTH, Feature, derived, fades, parameter, reaches, register, scalars
 from truewind.features.momentum import roc
 from truewind.numerics.civil import FARTHEST, NO_SESSION, next_session
 from truewind.numerics.fma import fma
@@ -41,6 +41,7 @@ class OBV(Feature):
     scale, shift, finite = 0, 0, True
     state = scalars(previous=nan, total=0.0)
     step = staticmethod(obv)
+    settles = None
 
 
 @register
@@ -148,6 +149,7 @@ class VWAP(Feature):
     start: int = parameter(0, 0, 1439)
     state = scalars(session=NO_SESSION, whole=0, money=0.0, traded=0.0)
     step = staticmethod(vwap)
+    settles = None
 
 
 @kernel(inline=True)
@@ -228,6 +230,7 @@ class AnchoredVWAP(Feature):
     since: int = parameter(1_704_067_200, 0, 7_258_118_400)
     state = scalars(seen=0, money=0.0, traded=0.0)
     step = staticmethod(anchored_vwap)
+    settles = None
 
 
 @kernel(inline=True)
@@ -258,6 +261,7 @@ class AD(Feature):
     scale, finite = 0, True
     state = scalars(total=0.0)
     step = staticmethod(ad)
+    settles = None
 
 
 @kernel(inline=True)
@@ -305,6 +309,7 @@ class Chaikin(Feature):
     steady = reaches(full=1)
     step = staticmethod(chaikin)
     warmup = derived(lambda self: max(self.fast, self.slow) - 1)
+    settles = derived(lambda self: self.warmup + fades(2.0 / (self.slow + 1.0)) + fades(2.0 / (self.fast + 1.0)))
 
 
 @kernel(inline=True)
@@ -370,4 +375,5 @@ class RelativeVolume(Feature):
     minutes: int = parameter(60, 1, 1440)
     step = staticmethod(relative_volume)
     warmup = derived(lambda self: self.days)
+    settles = None
     memory = derived(lambda self: slot_memory(self.days, self.minutes))

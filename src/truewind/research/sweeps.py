@@ -108,7 +108,7 @@ def sweep(
             )
     plan = _Plan(data, source, space)
     tell("reading data", 0, 0)
-    market = _Market(lake if isinstance(lake, Lake) else Lake(lake), plan.settings, plan.warmup)
+    market = _Market(lake if isinstance(lake, Lake) else Lake(lake), plan.settings, plan.history)
     known = identity(plan.settings_without_varied(), market.source.snapshot, plan.strategy)
     folder = Path(out) / known["result_id"]
     kept = _Kept(folder, space)
@@ -146,10 +146,11 @@ class _Plan:
         first = self._first()
         self.strategy = compilable(first)
         self._base = dict(self.settings.chosen.params)
-        self.warmup = 0
+        self.history: int | None = 0  # bars before the start that features need, None: all
         if self.settings.data.start is not None:
             timeframe = self.settings.data.timeframe
-            self.warmup = max(features.warmup(list(self.reads(trial).values()), timeframe) for trial in self._valid())
+            needed = [features.history(list(self.reads(trial).values()), timeframe) for trial in self._valid()]
+            self.history = None if None in needed else max(rows or 0 for rows in needed)
 
     def settings_without_varied(self) -> BacktestSettings:
         """The settings that hold for all trials: the identity of the sweep."""
@@ -198,7 +199,7 @@ class _Plan:
 class _Market:
     """The data that all trials share: one timeline, and feature columns that are computed when first asked for."""
 
-    def __init__(self, lake: Lake, settings: BacktestSettings, warmup: int) -> None:
+    def __init__(self, lake: Lake, settings: BacktestSettings, history: int | None) -> None:
         data = settings.data
         if data.inner_timeframe:
             raise ConfigError(
@@ -211,8 +212,9 @@ class _Market:
         self._timeframe, self._length = data.timeframe, timeframe_us(data.timeframe)
         self._start = data.span_us()[0]
         wide = self.timeline
-        if self._start is not None and warmup:
-            earlier = data.model_copy(update={"start": iso(self._start - warmup * self._length)})
+        if self._start is not None and history != 0:
+            start = None if history is None else iso(self._start - history * self._length)
+            earlier = data.model_copy(update={"start": start})
             wide = replay(lake, earlier, {}).timeline
         self._symbols = [np.flatnonzero(wide.times[SYMBOL] == i) for i in range(len(wide.symbols))]
         self._wide = wide
@@ -224,7 +226,8 @@ class _Market:
         """The timeline's columns and the features `reads` by field, each computed as a backtest alone would."""
         origin = 0
         if self._start is not None:
-            origin = self._start - features.warmup(list(reads.values()), self._timeframe) * self._length
+            needed = features.history(list(reads.values()), self._timeframe)
+            origin = 0 if needed is None else self._start - needed * self._length
         found = dict(self.timeline.columns)
         for field, spec in reads.items():
             for name, values in self._feature(spec, origin).items():
