@@ -19,8 +19,8 @@ def price_impact(
     """Mean return in the direction in which takers traded."""
     if not previous > 0.0:
         return nan, close, cursor, full, head
-    moved, sold = (close - previous) / previous, volume - bought
-    moved = moved if bought > sold else (-moved if bought < sold else 0.0)
+    sold = volume - bought
+    moved = (close - previous) / previous * ((bought > sold) - (bought < sold))
     mean, cursor, full, head = rolling_mean(moved, length, cursor, full, head, window)
     return mean, close, cursor, full, head
 

@@ -217,7 +217,7 @@ def trade_flow(
     quantity: float, side: float, length: int, cursor: int, full: int, x_head: float, y_head: float, window: Memory
 ) -> tuple[float, float, int, int, float, float]:
     """(signed quantity, its share of all) of the last `length` trades. `window` is 2 · length floats."""
-    signed = quantity if side > 0.0 else (-quantity if side < 0.0 else 0.0)
+    signed = quantity * ((side > 0.0) - (side < 0.0))
     net, _, _, x_head = rolling_sum(signed, length, cursor, full, x_head, window)
     total, cursor, full, y_head = rolling_sum(quantity, length, cursor, full, y_head, part(window, length))
     return net, net / total if total > 0.0 else nan, cursor, full, x_head, y_head
@@ -244,13 +244,9 @@ class TradeFlow(Feature):
 @kernel(inline=True)
 def run_length(side: float, run: float) -> tuple[float, float]:
     """Trades in a row on one side, signed by it."""
-    if side > 0.0:
-        run = run + 1.0 if run > 0.0 else 1.0
-        return run, run
-    if side < 0.0:
-        run = run - 1.0 if run < 0.0 else -1.0
-        return run, run
-    return nan, run
+    sign = 1.0 * ((side > 0.0) - (side < 0.0))
+    longer = run + sign if run * sign > 0.0 else sign
+    return longer if side != 0.0 else nan, longer if side != 0.0 else run
 
 
 @register
@@ -272,7 +268,8 @@ class RunLength(Feature):
 @kernel(inline=True)
 def tick_rule(price: float, previous: float, sign: float) -> tuple[float, float, float]:
     """The side of a trade as its price tells it."""
-    sign = 1.0 if price > previous else (-1.0 if price < previous else sign)
+    moved = 1.0 * ((price > previous) - (price < previous))
+    sign = moved if moved != 0.0 else sign
     return sign, price, sign
 
 
