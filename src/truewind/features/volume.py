@@ -237,7 +237,8 @@ class AnchoredVWAP(Feature):
 def money_flow(high: float, low: float, close: float, volume: float) -> float:
     """Volume by where in its range the bar closed: all of it at the high, its negative at the low."""
     size = high - low
-    flow = ((close - low) - (high - close)) / size * volume
+    divisor = size if size > LEAST else 1.0  # no branch, and no division by nothing where kernels run as Python
+    flow = ((close - low) - (high - close)) / divisor * volume
     return flow if size > LEAST else 0.0
 
 
