@@ -261,6 +261,12 @@ def test_what_is_missing_is_named() -> None:
         bars_from_trades(holed, ticks=2)
 
 
+@pytest.mark.parametrize("what", [{"ts": [1, 2], "price": [1.0]}, 3, pl.LazyFrame({"ts": [1]})])
+def test_what_is_no_table_is_refused(what: Any) -> None:
+    with pytest.raises(SchemaError, match="no table"):
+        bars_from_trades(what, ticks=2)
+
+
 @pytest.mark.parametrize(
     "rule", [{}, {"every": "1s", "ticks": 2}, {"ticks": 0}, {"volume": -1.0}, {"dollar": NAN}, {"ticks": 2, "span": 0}]
 )

@@ -1,16 +1,20 @@
 """Features of trades against calculations by hand, and against polars."""
 
 import math
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
+from truewind.domain.book import BookKind
+from truewind.domain.instrument import Instrument, Kind
 from truewind.domain.market import Quote, Trade
 from truewind.features import bars_from_trades, columns, stream
 from truewind.features.base import REGISTRY
 from truewind.features.checks import check_feature
+from truewind.market.recordings.recording import read_recording
 
 NAN = float("nan")
 # Three bars: of 10 units 6 bought in 4 trades; of 2 units none, in 1 trade; nothing; of 8 units all, in 5 trades.
@@ -163,6 +167,30 @@ def recorded(shared: Path) -> pl.DataFrame:
 def test_features_pass_the_shared_suite_on_recorded_trades(recorded: pl.DataFrame, spec: str) -> None:
     result = check_feature(spec, recorded[:500])
     assert result.ok, result
+
+
+def test_features_pass_the_shared_suite_on_a_recorded_tape(shared: Path) -> None:
+    """Binance's BTCUSDT perpetual, trade by trade, many of them parts of one order at one moment."""
+    instrument = Instrument(
+        symbol="BTCUSDT", venue="binance_usdm", kind=Kind.PERPETUAL, base="BTC", quote="USDT",
+        tick_size=Decimal("0.1"), lot_size=Decimal("0.001"),
+    )  # fmt: skip
+    path = shared / "hftbacktest" / "usdm__btcusdt_20240808.gz"
+    events = read_recording([path], instrument, base_latency_us=1_000).events
+    tape = events[events["kind"] == BookKind.TRADE]
+    assert len(tape) > 20_000
+    table = {
+        "ts": tape["ts_event"],
+        "price": tape["ticks"] / 10,
+        "quantity": tape["lots"] / 1_000,
+        "side": tape["side"].astype(np.int64),
+    }
+    for spec in SINGLE_SPECS:
+        result = check_feature(spec, {name: values[:400] for name, values in table.items()})
+        assert result.ok, result
+    bars = bars_from_trades(table, every="1s")
+    assert bars["trades"].sum() > 20_000
+    assert np.nanmin(columns(["taker_imbalance(10)"], bars.to_dict(as_series=False))["taker_imbalance_10"]) < -0.5
 
 
 @pytest.mark.parametrize("rule", [{"every": "5m"}, {"ticks": 20}])

@@ -105,8 +105,7 @@ class TradeBars:
         ValidationError where time goes back, a price is not above zero, a quantity below zero or a value missing; the
         builder is then as it was.
         """
-        table = trades if isinstance(trades, pl.DataFrame) else pl.DataFrame(dict(trades))
-        arrays = _arrays(table)
+        arrays = _arrays(trades)
         state = self._state.copy()
         if self._rule.name == "every":
             length, threads = int(self._rule.size), os.cpu_count() or 1
@@ -153,8 +152,12 @@ def bars_from_trades(
     return bars.head(int(over))
 
 
-def _arrays(table: pl.DataFrame) -> kernels.Trades:
+def _arrays(trades: pl.DataFrame | Mapping[str, Any]) -> kernels.Trades:
     """The columns of trades as arrays. Raises SchemaError, and ValidationError for a missing value."""
+    try:
+        table = trades if isinstance(trades, pl.DataFrame) else pl.DataFrame(dict(trades))
+    except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
+        raise SchemaError(f"The trades are no table: {error}", remedy="Give columns of equal length") from None
     for name in _NEEDED:
         if name not in table.columns:
             raise SchemaError(f"The trades have no '{name}'", remedy=f"Bars need {', '.join(_NEEDED)}", column=name)
