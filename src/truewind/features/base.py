@@ -127,6 +127,7 @@ class Feature:
     step: ClassVar[Callable[..., Any]]
     steady: ClassVar[Mapping[str, int | str]] = reaches()
     finite: ClassVar[bool] = False
+    exact: ClassVar[bool] = True  # chunks agree to the bit, else within 1e-9
     scale: ClassVar[Law] = None
     shift: ClassVar[Law] = None
     awaits: ClassVar[str] = ""

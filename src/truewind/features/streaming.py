@@ -190,21 +190,36 @@ class Stream:
             task[1:] = [
                 array.ctypes.data for array in (counts[node.clock], reads, node.parameters, scalars, memory, writes)
             ]
-        run: Any = partial(drive, tasks.ctypes.data, len(tasks))
+        segments: list[Callable[[], None]] = []
+        first = 0
+        for number, task in enumerate(tasks):  # what has no machine code (an expression) stands between two drives
+            if not task[0]:
+                if number > first:
+                    segments.append(partial(drive, tasks[first:].ctypes.data, number - first))
+                segments.append(partial(self._call, number, columns[number], counts))
+                first = number + 1
+        if not segments or first < len(tasks):
+            segments.append(partial(drive, tasks[first:].ctypes.data, len(tasks) - first))
+        run: Any = segments[0] if len(segments) == 1 else partial(_one_by_one, segments)
         run.alive = (tasks, pointers, columns, counts)
         return cast("Callable[[], None]", run)
 
     def _by_hand(self, columns: _Columns, counts: list[Floats]) -> Callable[[], None]:
         def run() -> None:
-            for node, (scalars, memory), (reads, writes) in zip(self._nodes, self._states, columns, strict=True):
-                node.loop().python(
-                    int(counts[node.clock][0]),
-                    [column.data for column in reads],
-                    *(array.data for array in (node.parameters, scalars, memory)),
-                    [column.data for column in writes],
-                )
+            for number, used in enumerate(columns):
+                self._call(number, used, counts)
 
         return run
+
+    def _call(self, number: int, columns: tuple[list[Floats], list[Floats]], counts: list[Floats]) -> None:
+        """Run the Python face of one node."""
+        node, (scalars, memory), (reads, writes) = self._nodes[number], self._states[number], columns
+        node.loop().python(
+            int(counts[node.clock][0]),
+            [column.data for column in reads],
+            *(array.data for array in (node.parameters, scalars, memory)),
+            [column.data for column in writes],
+        )
 
     def _input(self, arrays: Mapping[str, Any], name: str) -> Floats:
         if name not in arrays:
@@ -220,6 +235,11 @@ class Stream:
         if values.ndim != 1:
             raise FeatureError(f"The column '{name}' has {values.ndim} dimensions, not one", column=name)
         return values
+
+
+def _one_by_one(segments: Sequence[Callable[[], None]]) -> None:
+    for segment in segments:
+        segment()
 
 
 def columns(specs: Iterable[str | Feature], arrays: Mapping[str, Any], *, timeframe: str = "") -> dict[str, Floats]:
