@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from truewind.numerics.ring import lag
-from truewind.numerics.rolling import rolling_max, rolling_mean, rolling_min, rolling_sum
+from truewind.numerics.rolling import rolling_max, rolling_mean, rolling_min, rolling_sum, rolling_sums
 
 values = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60)
 lengths = st.integers(1, 20)
@@ -46,6 +46,18 @@ def test_sum_and_mean_are_within_rounding_of_the_exact_ones(xs: list[float], len
         slack = length * 2.3e-16 * sum(map(abs, window))
         assert abs(Fraction(total) - exact) <= slack
         assert abs(Fraction(mean) - exact / length) <= slack
+
+
+@given(values, lengths)
+def test_two_sums_at_once_are_the_two_sums(xs: list[float], length: int) -> None:
+    """Bit for bit, of any values and of their squares."""
+    window, state = np.zeros(2 * length), (0, 0, 0.0, 0.0)
+    both = []
+    for x in xs:
+        first, second, *state = rolling_sums.py_func(x, x * x, length, *state, window)  # type: ignore[assignment]
+        both.append((first, second))
+    apart = zip(*(walked(rolling_sum, values, length, 0, 0, 0.0) for values in (xs, [x * x for x in xs])), strict=True)
+    np.testing.assert_array_equal(both, list(apart))
 
 
 @pytest.mark.parametrize(("step", "first", "choose"), [(rolling_max, -math.inf, max), (rolling_min, math.inf, min)])

@@ -8,7 +8,7 @@ from truewind.numerics.jit import kernel
 from truewind.numerics.loop import LEAST
 from truewind.numerics.moments import rolling_mean_deviation
 from truewind.numerics.ring import Memory, lag, part
-from truewind.numerics.rolling import rolling_sum
+from truewind.numerics.rolling import rolling_sums
 
 
 @kernel(inline=True)
@@ -208,16 +208,6 @@ class TSI(Feature):
 
 
 @kernel(inline=True)
-def pressure(
-    bought: float, ranged: float, length: int, cursor: int, full: int, up: float, way: float, window: Memory
-) -> tuple[float, int, int, float, float]:
-    """One step of the share of the buying pressure in the true range; `window` is 2 · length floats."""
-    gained, _, _, up = rolling_sum(bought, length, cursor, full, up, window)
-    gone, cursor, full, way = rolling_sum(ranged, length, cursor, full, way, part(window, length))
-    return gained / gone if gone > 0.0 else nan, cursor, full, up, way
-
-
-@kernel(inline=True)
 def ultimate(
     high: float,
     low: float,
@@ -247,16 +237,18 @@ def ultimate(
         middle = short + medium + long - first - last
         bottom = low if low < previous else previous
         top = high if high > previous else previous
-        a, cursor_1, full_1, up_1, way_1 = pressure(
-            close - bottom, top - bottom, first, cursor_1, full_1, up_1, way_1, window
+        bought, ranged = close - bottom, top - bottom
+        a, of_a, cursor_1, full_1, up_1, way_1 = rolling_sums(
+            bought, ranged, first, cursor_1, full_1, up_1, way_1, window
         )
-        b, cursor_2, full_2, up_2, way_2 = pressure(
-            close - bottom, top - bottom, middle, cursor_2, full_2, up_2, way_2, part(window, 2 * first)
+        b, of_b, cursor_2, full_2, up_2, way_2 = rolling_sums(
+            bought, ranged, middle, cursor_2, full_2, up_2, way_2, part(window, 2 * first)
         )
-        c, cursor_3, full_3, up_3, way_3 = pressure(
-            close - bottom, top - bottom, last, cursor_3, full_3, up_3, way_3, part(window, 2 * (first + middle))
+        c, of_c, cursor_3, full_3, up_3, way_3 = rolling_sums(
+            bought, ranged, last, cursor_3, full_3, up_3, way_3, part(window, 2 * (first + middle))
         )
-        value = 100.0 * (4.0 * a + 2.0 * b + c) / 7.0
+        if of_a > LEAST and of_b > LEAST and of_c > LEAST:
+            value = (100.0 / 7.0) * (4.0 * a / of_a + 2.0 * b / of_b + c / of_c)
     return (
         value,
         close,
@@ -305,7 +297,7 @@ class Ultimate(Feature):
         up_3=0.0,
         way_3=0.0,
     )
-    steady = reaches(full_1=1, full_2=1, full_3=1)
+    steady, finite = reaches(full_1=1, full_2=1, full_3=1), True
     step = staticmethod(ultimate)
     warmup = derived(lambda self: max(self.short, self.medium, self.long))
     memory = derived(lambda self: 2 * (self.short + self.medium + self.long))

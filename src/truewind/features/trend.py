@@ -9,7 +9,7 @@ from truewind.numerics.jit import kernel
 from truewind.numerics.loop import LEAST
 from truewind.numerics.moments import rolling_weighted
 from truewind.numerics.ring import Memory, part
-from truewind.numerics.rolling import rolling_mean, rolling_sum
+from truewind.numerics.rolling import rolling_mean, rolling_sum, rolling_sums
 
 
 @register
@@ -235,12 +235,10 @@ def kama(
     x: float, length: int, value: float, previous: float, cursor: int, full: int, head: float, window: Memory
 ) -> tuple[float, float, float, int, int, float]:
     """An exponential mean whose weight follows the efficiency of the move."""
-    before = previous
+    value = value if full else previous  # it starts from the value before the first output
     move, way, previous, cursor, full, head = efficiency(x, length, previous, cursor, full, head, window)
-    if way != way:
+    if not full:
         return nan, value, previous, cursor, full, head
-    if value != value:
-        value = before
     ratio = 1.0 if way <= move or way == 0.0 else abs(move / way)
     root = fma(ratio, 2.0 / 3.0 - 2.0 / 31.0, 2.0 / 31.0)
     weight = root * root
@@ -308,8 +306,9 @@ def vwma(
     window: Memory,
 ) -> tuple[float, int, int, float, float]:
     """The sum of price times volume over the sum of volume."""
-    amount, _, _, money = rolling_sum(x * volume, length, cursor, full, money, window)
-    total, cursor, full, traded = rolling_sum(volume, length, cursor, full, traded, part(window, length))
+    amount, total, cursor, full, money, traded = rolling_sums(
+        x * volume, volume, length, cursor, full, money, traded, window
+    )
     return amount / total if total > LEAST else nan, cursor, full, money, traded
 
 

@@ -34,6 +34,29 @@ def rolling_sum(
 
 
 @kernel(inline=True)
+def rolling_sums(
+    x: float, y: float, length: int, cursor: int, full: int, head_x: float, head_y: float, window: Memory
+) -> tuple[float, float, int, int, float, float]:
+    """One step of two sums at once: (output of x, of y, cursor, full, heads). `window` is 2 · length floats."""
+    head_x += x
+    head_y += y
+    window[cursor] = x
+    window[length + cursor] = y
+    cursor += 1
+    if cursor < length:
+        if full:
+            return head_x + window[cursor], head_y + window[length + cursor], cursor, full, head_x, head_y
+        return nan, nan, cursor, full, head_x, head_y
+    tail_x = tail_y = 0.0
+    for slot in range(length - 1, 0, -1):
+        tail_x += window[slot]
+        tail_y += window[length + slot]
+        window[slot] = tail_x
+        window[length + slot] = tail_y
+    return head_x, head_y, 0, 1, 0.0, 0.0
+
+
+@kernel(inline=True)
 def rolling_mean(
     x: float, length: int, cursor: int, full: int, head: float, window: Memory
 ) -> tuple[float, int, int, float]:
