@@ -10,8 +10,7 @@ import polars as pl
 import pytest
 
 from truewind.errors import FeatureError
-from truewind.features import columns, parse_spec
-from truewind.features.regime import fit_markov_volatility
+from truewind.features import columns, fit_markov_volatility, parse_spec
 
 Bars = dict[str, np.ndarray]
 

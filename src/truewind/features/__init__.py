@@ -35,6 +35,7 @@ from truewind.features.bars import TradeBars, bars_from_trades
 from truewind.features.base import Feature, derived, parameter, register, scalars
 from truewind.features.depth import BookSampler, book_levels
 from truewind.features.pipeline import FeaturePipeline
+from truewind.features.regime import fit_markov_volatility
 from truewind.features.scaling import Scaler, Scaling, fit_scaler, load_scaler
 from truewind.features.spec import history, parse_spec, parse_specs, warmup
 from truewind.features.streaming import Stream, columns, describe, stream
@@ -78,6 +79,7 @@ __all__ = [
     "compute",
     "derived",
     "describe",
+    "fit_markov_volatility",
     "fit_scaler",
     "history",
     "load_scaler",

@@ -120,8 +120,9 @@ def fit_markov_volatility(columns: Mapping[str, Any], *, source: str = "close") 
     """`MarkovVolatility` with the numbers of the likeliest model of the rows given, and of no others.
 
     `columns` is a table or a mapping of arrays that has `source`; give the training rows only. Numbers are rounded to
-    six digits, so that the feature's name is readable. Needs the extra `statistics` (hmmlearn). Raises FeatureError:
-    hmmlearn or the column is missing, or there are fewer than 100 returns, or they do not vary.
+    six digits, so that the feature's name is readable. Where most rows do not move at all, the quiet state may be just
+    that standstill; take longer bars then. Needs the extra `statistics` (hmmlearn).
+    Raises FeatureError: hmmlearn or the column is missing, there are fewer than 100 returns, or they are all 0.
     """
     import numpy as np
 
