@@ -2,35 +2,30 @@
 
 from math import inf, nan
 
-from truewind.features.base import Feature, derived, parameter, register, scalars
+from truewind.features.base import Feature, derived, parameter, reaches, register, scalars
 from truewind.numerics.jit import kernel
 from truewind.numerics.loop import LEAST
 from truewind.numerics.ring import Memory, in_order, part
+from truewind.numerics.rolling import rolling_max, rolling_min, rolling_sum
 
 VALUE_AREA = 0.7  # share of the volume in it: about what lies within one deviation of a normal distribution's mean
 TIE = 1.0 + 1e-9  # shares that differ by less are equal but for rounding
 
 
 @kernel(inline=True)
-def spread(high: float, low: float, volume: float, bottom: float, size: float, buckets: int, shares: Memory) -> float:
-    """Spread a bar's volume evenly over its range, into buckets of `size` from `bottom` on: what was laid down."""
-    first = int((low - bottom) / size)
+def spread(low: float, high: float, volume: float, buckets: int, shares: Memory) -> None:
+    """Spread a bar's volume evenly over its range, `low` to `high` counted in buckets."""
+    first, last = int(low), int(high)
     first = first if first < buckets else buckets - 1
-    if not high - low > LEAST:
+    last = last if last < buckets else buckets - 1
+    if first == last:
         shares[first] += volume
-        return volume
+        return
     density = volume / (high - low)
-    laid = 0.0
-    for bucket in range(first, buckets):
-        edge = bottom + bucket * size
-        upper = high if bucket == buckets - 1 or high < edge + size else edge + size
-        lower = low if bucket == first or low > edge else edge
-        share = density * (upper - lower)
-        shares[bucket] += share
-        laid += share
-        if upper == high:
-            break
-    return laid
+    shares[first] += density * (first + 1 - low)
+    for bucket in range(first + 1, last):
+        shares[bucket] += density
+    shares[last] += density * (high - last)
 
 
 @kernel(inline=True)
@@ -56,34 +51,54 @@ def value_area(total: float, buckets: int, shares: Memory) -> tuple[int, int, in
 
 @kernel(inline=True)
 def volume_profile(
-    high: float, low: float, volume: float, length: int, buckets: int, cursor: int, count: int, window: Memory
-) -> tuple[float, float, float, int, int]:
-    """Point of control and value area of the window's bars."""
+    high: float,
+    low: float,
+    volume: float,
+    length: int,
+    buckets: int,
+    cursor: int,
+    full: int,
+    top: float,
+    bottom: float,
+    traded: float,
+    laid: int,
+    highest: float,
+    lowest: float,
+    window: Memory,
+) -> tuple[float, float, float, int, int, float, float, float, int, float, float]:
+    """Point of control and value area of the window's bars.
+
+    highest, lowest: the range into whose buckets they are laid out. laid: for how many more rows bars that go may be
+    taken off again, before all are laid out anew and nothing is left of what that rounds; 0 if nothing is laid out.
+    """
+    high, low = (high, low) if high > low else (low, high)
     highs, lows, volumes = window, part(window, 2 * length), part(window, 4 * length)
-    shares = part(window, 6 * length)
-    in_order(high if high > low else low, length, cursor, highs)
-    in_order(low if low < high else high, length, cursor, lows)
-    cursor = in_order(volume, length, cursor, volumes)
-    count += count < length
-    if count < length:
-        return nan, nan, nan, cursor, count
-    top, bottom, traded = -inf, inf, 0.0
-    for slot in range(cursor, cursor + length):
-        top = highs[slot] if highs[slot] > top else top
-        bottom = lows[slot] if lows[slot] < bottom else bottom
-        traded += volumes[slot]
-    if not traded > LEAST:
-        return nan, nan, nan, cursor, count
-    size = (top - bottom) / buckets
-    if not size > LEAST:
-        return bottom, bottom, top, cursor, count
-    for bucket in range(buckets):
-        shares[bucket] = 0.0
-    total = 0.0
-    for slot in range(cursor, cursor + length):
-        total += spread(highs[slot], lows[slot], volumes[slot], bottom, size, buckets, shares)
+    shares = part(window, 9 * length)
+    high_gone, low_gone, volume_gone = highs[cursor], lows[cursor], volumes[cursor]
+    in_order(high, length, cursor, highs)
+    in_order(low, length, cursor, lows)
+    oldest = in_order(volume, length, cursor, volumes)
+    upper, _, _, top = rolling_max(high, length, cursor, full, top, part(window, 6 * length))
+    lower, _, _, bottom = rolling_min(low, length, cursor, full, bottom, part(window, 7 * length))
+    total, cursor, full, traded = rolling_sum(volume, length, cursor, full, traded, part(window, 8 * length))
+    size = (upper - lower) / buckets
+    if not size > LEAST or not total > LEAST:
+        price = lower if total > LEAST else nan
+        return price, price, price, cursor, full, top, bottom, traded, 0, highest, lowest
+    scale = 1.0 / size
+    if laid > 0 and upper == highest and lower == lowest:
+        laid -= 1
+        spread((low_gone - lower) * scale, (high_gone - lower) * scale, -volume_gone, buckets, shares)
+        spread((low - lower) * scale, (high - lower) * scale, volume, buckets, shares)
+    else:
+        laid, highest, lowest = length, upper, lower
+        for bucket in range(buckets):
+            shares[bucket] = 0.0
+        for slot in range(oldest, oldest + length):
+            spread((lows[slot] - lower) * scale, (highs[slot] - lower) * scale, volumes[slot], buckets, shares)
     centre, first, last = value_area(total, buckets, shares)
-    return bottom + (centre + 0.5) * size, bottom + first * size, bottom + (last + 1) * size, cursor, count
+    poc, bounds = lower + (centre + 0.5) * size, (lower + first * size, lower + (last + 1) * size)
+    return poc, *bounds, cursor, full, top, bottom, traded, laid, highest, lowest
 
 
 @register
@@ -93,8 +108,8 @@ class VolumeProfile(Feature):
     The range of the window is cut into `buckets` of equal height, and each bar's volume is spread evenly over the bar's
     own range. poc: the middle of the bucket with the most volume, the lowest of equals (point of control). low, high:
     the value area, which grows from there by the larger of its two neighbours, the upper of equals, until it holds
-    70 % of the volume (Steidlmayer and Koy, Markets and Market Logic, 1986). NaN where nothing was traded. All of the
-    window is laid out anew in each row, so that nothing is left of what has gone: the cost grows with `length`.
+    70 % of the volume (Steidlmayer and Koy, Markets and Market Logic, 1986). NaN where nothing was traded. Whenever the
+    range changes all is laid out anew, so that the cost grows with `length`.
     """
 
     name, family, units = "volume_profile", "volume", "of the price"
@@ -103,7 +118,8 @@ class VolumeProfile(Feature):
     scale, shift = 1, 1
     length: int = parameter(100, 1, 10_000)
     buckets: int = parameter(24, 2, 1_000)
-    state = scalars(cursor=0, count=0)
+    state = scalars(cursor=0, full=0, top=-inf, bottom=inf, traded=0.0, laid=0, highest=nan, lowest=nan)
+    steady = reaches(full=1)
     step = staticmethod(volume_profile)
     warmup = derived(lambda self: self.length - 1)
-    memory = derived(lambda self: 6 * self.length + self.buckets)
+    memory = derived(lambda self: 9 * self.length + self.buckets)

@@ -16,6 +16,7 @@ from truewind.numerics.civil import (
     civil,
     first_of_year,
     london_offset,
+    march_day,
     new_york_offset,
     weekday_of,
 )
@@ -250,12 +251,12 @@ class TimeOfYear(Feature):
     step = staticmethod(time_of_year)
 
 
-@kernel(inline=True)
-def at_work(local: int, opens: int, closes: int) -> bool:
-    """Whether a local time, in µs, is on a weekday from hour `opens` to before hour `closes`."""
+@kernel
+def at_work(local: int, opens: int, closes: int) -> float:
+    """1 if a local time, in µs, is on a weekday from hour `opens` to before hour `closes`."""
     today = local // DAY
     clock = local - today * DAY
-    return weekday_of(today) < 5 and opens * HOUR <= clock < closes * HOUR
+    return 1.0 if weekday_of(today) < 5 and opens * HOUR <= clock < closes * HOUR else 0.0
 
 
 @kernel(inline=True)
@@ -269,9 +270,11 @@ def sessions(
     if int(ts) // HOUR != last:
         last = int(ts) // HOUR
         now = last * HOUR
-        asia = 1.0 if at_work(now + 9 * HOUR, 9, 18) else 0.0
-        europe = 1.0 if at_work(now + london_offset(now), 8, 17) else 0.0
-        us = 1.0 if at_work(now + new_york_offset(now), 8, 17) else 0.0
+        year, since_march = march_day(now // DAY)
+        march = now // DAY - since_march
+        asia = at_work(now + 9 * HOUR, 9, 18)
+        europe = at_work(now + london_offset(now, march), 8, 17)
+        us = at_work(now + new_york_offset(now, year, march), 8, 17)
     return asia, europe, us, asia * europe, europe * us, last, asia, europe, us
 
 

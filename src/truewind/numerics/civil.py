@@ -20,7 +20,7 @@ def weekday_of(day: int) -> int:
     return (day + THURSDAY) % 7
 
 
-@kernel(inline=True)
+@kernel
 def march_day(day: int) -> tuple[int, int]:
     """(year, days since the 1st of March) of a day counted from 1970-01-01; January and February end the year before.
 
@@ -52,36 +52,32 @@ def first_of_year(year: int) -> int:
     return 365 * year + year // 4 - year // 100 + year // 400 - 719_162
 
 
-@kernel(inline=True)
+@kernel
 def _sunday_from(day: int) -> int:
     """The first Sunday on or after a day counted from 1970-01-01."""
     return day + (3 - day) % 7
 
 
-@kernel(inline=True)
-def london_offset(ts: int) -> int:
+@kernel
+def london_offset(ts: int, march: int) -> int:
     """What London's clock is ahead of UTC, in µs: an hour from the last Sunday of March, 01:00 UTC, to that of October.
 
-    The rule of the European Union since 1996, applied to all years.
+    The rule of the European Union since 1996, applied to all years. `march` is the last 1st of March up to `ts`,
+    counted from 1970-01-01.
     """
-    day = ts // DAY
-    _, since_march = march_day(day)
-    march = day - since_march
     starts = _sunday_from(march + 24) * DAY + HOUR  # from the 25th of March on
     ends = _sunday_from(march + 238) * DAY + HOUR  # from the 25th of October on
     return HOUR if starts <= ts < ends else 0
 
 
-@kernel(inline=True)
-def new_york_offset(ts: int) -> int:
+@kernel
+def new_york_offset(ts: int, year: int, march: int) -> int:
     """What New York's clock is ahead of UTC, in µs: −5 hours, −4 from the second Sunday of March to the first of
     November, changing at 02:00 on the clock.
 
     Before 2007 from the first Sunday of April to the last of October, the rule since 1987, applied to all years before.
+    `march` is the last 1st of March up to `ts`, counted from 1970-01-01, and `year` its year.
     """
-    day = ts // DAY
-    year, since_march = march_day(day)
-    march = day - since_march
     starts = _sunday_from(march + (7 if year >= 2007 else 31))
     ends = _sunday_from(march + (245 if year >= 2007 else 238))
     return -4 * HOUR if starts * DAY + 7 * HOUR <= ts < ends * DAY + 6 * HOUR else -5 * HOUR
