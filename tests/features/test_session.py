@@ -153,6 +153,22 @@ def test_bars_know_their_session_or_the_next_one() -> None:
         np.testing.assert_array_equal(table[f"session_clock.{name}"], values)
 
 
+def test_an_exchanges_opening_and_average_price_begin_with_its_session() -> None:
+    """Half hours around Thanksgiving: bars before the open and between sessions are left out, whatever they say; Friday
+    trades 1 at 10, 3 at 14 and 4 at 20: 52 / 4 after two bars, 132 / 8 after three."""
+    times = [new_york(11, 27, 15, 30), new_york(11, 28, 12), new_york(11, 29, 9)]
+    times += [new_york(11, 29, 9, 30), new_york(11, 29, 10), new_york(11, 29, 10, 30)]
+    price = pl.Series([7.0, 90.0, 95.0, 10.0, 14.0, 20.0])
+    bars = pl.DataFrame({"ts": times}, schema={"ts": pl.Datetime("us", "UTC")}).with_columns(
+        *(price.alias(name) for name in ("high", "low", "close")), volume=pl.Series([2.0, 9.0, 9.0, 1.0, 3.0, 4.0])
+    )
+    table = compute(with_sessions(bars, thanksgiving()), ["exchange_vwap", "exchange_opening_range(60)"])
+    nan = math.nan
+    np.testing.assert_array_equal(table["exchange_vwap"], [nan, nan, nan, 10.0, 13.0, 16.5])
+    np.testing.assert_array_equal(table["exchange_opening_range_60.high"], [nan] * 5 + [14.0])
+    np.testing.assert_array_equal(table["exchange_opening_range_60.breakout"], [nan] * 5 + [1.0])
+
+
 def test_sessions_out_of_order_are_refused() -> None:
     bars = pl.DataFrame({"ts": [new_york(11, 27, 15)]}, schema={"ts": pl.Datetime("us", "UTC")})
     with pytest.raises(FeatureError, match=r"Session 1 .* does not follow the one before"):

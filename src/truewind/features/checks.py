@@ -116,12 +116,12 @@ def sample_bars(rows: int, names: Collection[str] = (), seed: int = 42, *, flat:
 
 
 def _sample_times(rows: int) -> Columns:
-    """Bars of four hours on a market that never closes, beside an exchange that is open from 14:30 to 21:00 UTC."""
+    """Bars of four hours on a market that never closes, beside an exchange that is open from 12:00 to 21:00 UTC."""
     ts = 1_704_067_200e6 + 14_400e6 * np.arange(rows)  # from 2024-01-01 on
     close = np.ceil((ts + 1.0 - 75_600e6) / 86_400e6) * 86_400e6 + 75_600e6
     return {
         "ts": ts,
-        "session_open": close - 23_400e6,
+        "session_open": close - 32_400e6,
         "session_close": close,
         "previous_close": close - 86_400e6,
     }

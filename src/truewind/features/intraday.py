@@ -6,11 +6,28 @@
 from math import inf, log1p, nan
 
 from truewind.features.base import Feature, derived, parameter, register, scalars
-from truewind.numerics.civil import DAY, FARTHEST, MINUTE, NO_SESSION, next_session
+from truewind.numerics.civil import DAY, FARTHEST, MINUTE, NO_SESSION, next_opening, next_session
 from truewind.numerics.jit import kernel
 from truewind.numerics.loop import LEAST
 from truewind.numerics.ring import Memory
 from truewind.numerics.slots import season_at, slot_memory
+
+
+@kernel(inline=True)
+def range_so_far(
+    passed: float, minutes: int, high: float, low: float, close: float, top: float, bottom: float
+) -> tuple[float, float, float, float, float, float]:
+    """A bar that opened `passed` µs after its session: (the four outputs, top, bottom of the opening)."""
+    if passed < minutes * MINUTE:
+        top = high if high > top else top
+        bottom = low if low < bottom else bottom
+        return nan, nan, nan, nan, top, bottom
+    if top == -inf:
+        return nan, nan, nan, nan, top, bottom
+    size = top - bottom
+    position = (close - bottom) / size if size > LEAST else nan
+    breakout = 1.0 if close > top else -1.0 if close < bottom else 0.0
+    return top, bottom, position, breakout, top, bottom
 
 
 @kernel(inline=True)
@@ -26,22 +43,17 @@ def opening_range(
     top: float,
     bottom: float,
 ) -> tuple[float, float, float, float, int, int, float, float]:
-    """Bounds of the session's first minutes, once they are over."""
+    """Bounds of the day's first minutes, once they are over."""
     if not abs(ts) < FARTHEST:
         return nan, nan, nan, nan, session, whole, top, bottom
     begins, session, whole = next_session(int(ts), start, session, whole)
     if begins:
         top, bottom = -inf, inf
-    if int(ts) - start * MINUTE - session * DAY < minutes * MINUTE:
-        top = high if high > top else top
-        bottom = low if low < bottom else bottom
+    if not whole:
         return nan, nan, nan, nan, session, whole, top, bottom
-    if not whole or top == -inf:
-        return nan, nan, nan, nan, session, whole, top, bottom
-    size = top - bottom
-    position = (close - bottom) / size if size > LEAST else nan
-    breakout = 1.0 if close > top else -1.0 if close < bottom else 0.0
-    return top, bottom, position, breakout, session, whole, top, bottom
+    passed = float(int(ts) - start * MINUTE - session * DAY)
+    upper, lower, position, breakout, top, bottom = range_so_far(passed, minutes, high, low, close, top, bottom)
+    return upper, lower, position, breakout, session, whole, top, bottom
 
 
 @register
@@ -66,6 +78,49 @@ class OpeningRange(Feature):
     step = staticmethod(opening_range)
     warmup = derived(lambda self: 1)
     settles = None
+
+
+@kernel(inline=True)
+def exchange_opening_range(
+    ts: float,
+    session_open: float,
+    high: float,
+    low: float,
+    close: float,
+    minutes: int,
+    session: float,
+    whole: int,
+    top: float,
+    bottom: float,
+) -> tuple[float, float, float, float, float, int, float, float]:
+    """Bounds of the first minutes of an exchange's session, once they are over."""
+    begins, session, whole = next_opening(ts, session_open, session, whole)
+    if begins:
+        top, bottom = -inf, inf
+    if ts < session_open or not whole:
+        return nan, nan, nan, nan, session, whole, top, bottom
+    passed = ts - session_open
+    upper, lower, position, breakout, top, bottom = range_so_far(passed, minutes, high, low, close, top, bottom)
+    return upper, lower, position, breakout, session, whole, top, bottom
+
+
+@register
+class ExchangeOpeningRange(Feature):
+    """Opening range of an exchange's session: bounds of its first `minutes`, and where the close stands to them.
+
+    As `opening_range`, for sessions with hours and holidays: they begin at `session_open`, which
+    `truewind.features.exchange.with_sessions` joins to the bars. Bars outside of sessions have no value.
+    """
+
+    name, family, units = "exchange_opening_range", "time", "of the price, fraction, -1 to 1"
+    inputs = ("ts", "session_open", "high", "low", "close")
+    outputs = ("high", "low", "position", "breakout")
+    scale, shift = (1, 1, 0, 0), (1, 1, 0, 0)
+    awaits = "the end of an opening"
+    minutes: int = parameter(30, 1, 1440)
+    state = scalars(session=nan, whole=0, top=-inf, bottom=inf)
+    step = staticmethod(exchange_opening_range)
+    warmup = derived(lambda self: 1)
 
 
 @kernel(inline=True)

@@ -8,7 +8,7 @@ from math import nan
 
 from truewind.features.base import MAX_LENGTH, Feature, derived, fades, parameter, reaches, register, scalars
 from truewind.features.momentum import roc
-from truewind.numerics.civil import FARTHEST, NO_SESSION, next_session
+from truewind.numerics.civil import FARTHEST, NO_SESSION, next_opening, next_session
 from truewind.numerics.fma import fma
 from truewind.numerics.jit import kernel
 from truewind.numerics.loop import LEAST
@@ -150,6 +150,47 @@ class VWAP(Feature):
     state = scalars(session=NO_SESSION, whole=0, money=0.0, traded=0.0)
     step = staticmethod(vwap)
     settles = None
+
+
+@kernel(inline=True)
+def exchange_vwap(
+    ts: float,
+    session_open: float,
+    high: float,
+    low: float,
+    close: float,
+    volume: float,
+    session: float,
+    whole: int,
+    money: float,
+    traded: float,
+) -> tuple[float, float, int, float, float]:
+    """Money over volume since the exchange opened."""
+    begins, session, whole = next_opening(ts, session_open, session, whole)
+    if ts < session_open:
+        return nan, session, whole, money, traded
+    if begins:
+        money = traded = 0.0
+    money += (high + low + close) / 3.0 * volume
+    traded += volume
+    return money / traded if whole and traded > LEAST else nan, session, whole, money, traded
+
+
+@register
+class ExchangeVWAP(Feature):
+    """Volume-weighted average price of an exchange's session so far, the present bar included.
+
+    As `vwap`, for sessions with hours and holidays: they begin at `session_open`, which
+    `truewind.features.exchange.with_sessions` joins to the bars. Bars outside of sessions count for nothing and have no
+    value.
+    """
+
+    name, family, units = "exchange_vwap", "volume", "of the price"
+    inputs = ("ts", "session_open", "high", "low", "close", "volume")
+    scale, shift = 1, 1
+    awaits = "the beginning of a session"
+    state = scalars(session=nan, whole=0, money=0.0, traded=0.0)
+    step = staticmethod(exchange_vwap)
 
 
 @kernel(inline=True)

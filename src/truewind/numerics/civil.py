@@ -97,3 +97,17 @@ def next_session(ts: int, start: int, session: int, whole: int) -> tuple[int, in
     if session == NO_SESSION and ts != day * DAY:
         return 1, day, 0
     return 1, day, 1
+
+
+@kernel(inline=True)
+def next_opening(ts: float, opens: float, session: float, whole: int) -> tuple[int, float, int]:
+    """One step of the sessions of an exchange, told by when each opens: (1 in its first row, session, whole).
+
+    opens: the opening of the session that `ts` lies in or waits for. session: that of the last session that has begun,
+    NaN before the first row. whole as in `next_session`.
+    """
+    if ts < opens:  # not yet; but from here on the next session is seen from its beginning
+        return 0, session if session == session else 0.0, whole
+    if opens == session:
+        return 0, session, whole
+    return 1, opens, 1 if session == session or ts == opens else 0
