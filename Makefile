@@ -3,6 +3,7 @@
 #   make demo     a synthetic market, a backtest, a report        (installs the core only)
 #   make test     lint, types, floors, tests, coverage            (what .ci/run calls)
 #   make lint     only the first three
+#   make docs     docs/features.md and its pictures, from the docstrings
 #   make bench    our speed beside the peers', into docs/performance.md
 #   make clean    remove what the above have built; data, runs and logs stay
 
@@ -18,7 +19,7 @@ COVERED_TESTS := $(wildcard tests/engine tests/execution tests/portfolio tests/s
 # Run by tests/parity and tests/research, which take minutes in plain Python and hold these two to the event lane.
 UNCOVERED := */engine/compiled.py,*/engine/trials.py
 
-.PHONY: demo test lint coverage bench clean
+.PHONY: demo test lint coverage docs bench clean
 
 demo: .venv/.core
 	$(BIN)/truewind demo
@@ -36,6 +37,9 @@ lint: .venv/.dev
 coverage: .venv/.dev
 	TRUEWIND_KERNELS=python $(BIN)/pytest $(COVERED_TESTS) --cov=truewind --cov-report=
 	$(BIN)/coverage report --include '$(COVERED)' --omit '$(UNCOVERED)' --fail-under 90
+
+docs: .venv/.dev
+	$(BIN)/python docs/make_features.py
 
 bench: .venv/.dev
 	$(BIN)/python bench/all.py
