@@ -91,37 +91,34 @@ def time_bars(
     state = states[0]
     if first < last and ts[first] < state["known"]:
         return -1
+    # The bar in the making stays in registers; `state` is read and written once.
+    opens, known, trades = state["ts"], state["known"], state["trades"]
+    opened, high, low, close = state["open"], state["high"], state["low"], state["close"]
+    volume, quote, bought = state["volume"], state["quote_volume"], state["taker_buy_volume"]
     k = first
-    closes = 0
     while k < last:
-        # Where bars follow each other without a gap, no division is needed to find the next one.
-        opens = closes
-        if k == first or not closes <= ts[k] < closes + length:
-            opens = (ts[k] - origin) // length * length + origin
-        closes = opens + length
-        if state["trades"] > 0.0 and state["ts"] != opens:
-            if state["ts"] > opens or at >= end:
-                return -1
-            put(state, out_ts, out_known, out, at)
-            at += 1
-        if state["trades"] > 0.0:
-            opened, high, low = state["open"], state["high"], state["low"]
-            volume, quote, bought, before = (
-                state["volume"], state["quote_volume"], state["taker_buy_volume"], state["known"],
-            )  # fmt: skip
-        else:
+        now = ts[k]
+        if trades == 0.0 or now >= opens + length:
+            beyond = opens + length
+            if trades > 0.0:
+                if at >= end:
+                    return -1
+                out_ts[at], out_known[at] = opens, known
+                out[0, at], out[1, at], out[2, at], out[3, at] = opened, high, low, close
+                out[4, at], out[5, at], out[6, at], out[7, at] = volume, quote, trades, bought
+                at += 1
+            # Where bars follow each other without a gap, no division is needed to find the next one.
+            adjoining = trades > 0.0 and now < beyond + length
+            opens = beyond if adjoining else (now - origin) // length * length + origin
             opened = high = low = price[k]
-            volume = quote = bought = 0.0
-            state["trades"] = 0.0
-            before = opens
-        start = k
-        least = quantity[k]
-        close = price[k]
+            volume = quote = bought = trades = 0.0
+            known = now
+        closes, start, least = opens + length, k, quantity[k]
         while k < last:
             now = ts[k]
-            if now >= closes or now < before:
+            if now >= closes or now < known:
                 break
-            before = now
+            known = now
             close, amount = price[k], quantity[k]
             high = close if close > high else high
             low = close if close < low else low
@@ -130,11 +127,12 @@ def time_bars(
             quote += close * amount
             bought += amount if side[k] > 0 else 0.0
             k += 1
+        trades += k - start
         if k == start or not (low > 0.0 and least >= 0.0 and quote < np.inf and volume < np.inf):
             return -1
-        state["ts"], state["known"], state["trades"] = opens, before, state["trades"] + (k - start)
-        state["open"], state["high"], state["low"], state["close"] = opened, high, low, close
-        state["volume"], state["quote_volume"], state["taker_buy_volume"] = volume, quote, bought
+    state["ts"], state["known"], state["trades"] = opens, known, trades
+    state["open"], state["high"], state["low"], state["close"] = opened, high, low, close
+    state["volume"], state["quote_volume"], state["taker_buy_volume"] = volume, quote, bought
     return at
 
 
