@@ -5,7 +5,7 @@ from math import inf, nan
 from truewind.features.base import MAX_LENGTH, Feature, derived, fades, parameter, reaches, register, scalars
 from truewind.features.volatility import atr
 from truewind.numerics.ewm import ema, wilder
-from truewind.numerics.extremes import channel, rolling_max_age
+from truewind.numerics.extremes import channel, rolling_max_age, true_extremes
 from truewind.numerics.fma import fma
 from truewind.numerics.jit import kernel
 from truewind.numerics.ring import Memory, lag, part
@@ -154,8 +154,7 @@ def dmi(
     plus = minus = index = nan
     if previous == previous:
         keep = 1.0 if count < length - 1 else 1.0 - 1.0 / length
-        top = high if high > previous else previous
-        bottom = low if low < previous else previous
+        top, bottom = true_extremes(high, low, previous)
         way = fma(keep, way, top - bottom)
         rise, fall, count, up, down = direction(high, low, length, previous_high, previous_low, count, up, down)
         if way > 0.0:

@@ -4,6 +4,7 @@ from math import nan
 
 from truewind.features.base import MAX_LENGTH, Feature, derived, fades, parameter, reaches, register, scalars
 from truewind.numerics.ewm import ema, wilder
+from truewind.numerics.extremes import true_extremes
 from truewind.numerics.jit import kernel
 from truewind.numerics.loop import LEAST
 from truewind.numerics.moments import rolling_mean_deviation
@@ -235,8 +236,7 @@ def ultimate(
     if previous == previous:
         first, last = min(short, medium, long), max(short, medium, long)
         middle = short + medium + long - first - last
-        bottom = low if low < previous else previous
-        top = high if high > previous else previous
+        top, bottom = true_extremes(high, low, previous)
         bought, ranged = close - bottom, top - bottom
         a, of_a, cursor_1, full_1, up_1, way_1 = rolling_sums(
             bought, ranged, first, cursor_1, full_1, up_1, way_1, window

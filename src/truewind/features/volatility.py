@@ -9,6 +9,7 @@ from math import log, nan, sqrt
 from truewind.features.base import MAX_LENGTH, Feature, derived, fades, parameter, reaches, register, scalars
 from truewind.numerics.change import log_change
 from truewind.numerics.ewm import wilder
+from truewind.numerics.extremes import true_extremes
 from truewind.numerics.jit import kernel
 from truewind.numerics.moments import rolling_moments
 from truewind.numerics.ring import Memory, part
@@ -22,8 +23,7 @@ def atr(
     """Wilder's mean of the true range; `previous` is the last close."""
     if previous != previous:  # the first row has no close before it, and so no true range
         return nan, close, count, value
-    top = high if high > previous else previous
-    bottom = low if low < previous else previous
+    top, bottom = true_extremes(high, low, previous)
     mean, count, value = wilder(top - bottom, length, count, value)
     return mean, close, count, value
 
@@ -50,9 +50,8 @@ class ATR(Feature):
 @kernel(inline=True)
 def true_range(high: float, low: float, close: float, previous: float) -> tuple[float, float]:
     """The range from the last close on; NaN in the first row."""
-    if previous != previous:
-        return nan, close
-    return (high if high > previous else previous) - (low if low < previous else previous), close
+    top, bottom = true_extremes(high, low, previous)
+    return top - bottom, close
 
 
 @register

@@ -21,6 +21,12 @@ def channel(
 
 
 @kernel(inline=True)
+def true_extremes(high: float, low: float, previous: float) -> tuple[float, float]:
+    """The bar's extremes with the last close among them, whose distance is the true range (Wilder, 1978)."""
+    return (high if high > previous else previous), (low if low < previous else previous)
+
+
+@kernel(inline=True)
 def rolling_max_age(
     x: float, length: int, cursor: int, full: int, head: float, place: int, window: Memory
 ) -> tuple[float, int, int, float, int]:
