@@ -12,7 +12,9 @@ import copy
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import groupby
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -106,19 +108,28 @@ class FeaturePipeline:
         return {symbol: {name: columns[name] for name in self.columns} for symbol, columns in found.items()}
 
     def update(self, bars: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-        """The features at the next time, of each symbol that has a bar: {symbol: {column: value}}."""
-        names = [name for name in self.inputs if name != "ts"]
-        tables = {}
-        for symbol, bar in bars.items():
-            row = bar if isinstance(bar, Mapping) else _Fields(bar)
-            tables[symbol] = {"ts": np.array([int(row["ts"])])}
-            for name in names:
-                value = row[name]
-                tables[symbol][name] = np.array([np.nan if value is None else float(value)])
-        return {
-            symbol: {name: float(values[0]) for name, values in columns.items()}
-            for symbol, columns in self.extend(tables).items()
-        }
+        """The features at the next time, of each symbol that has a bar: {symbol: {column: value}}.
+
+        A bar is any object or mapping with the fields of `inputs`; a None counts as missing.
+        """
+        for name in bars:
+            if name not in self.symbols:
+                raise FeatureError(f"'{name}' is no symbol of this pipeline", remedy=suggest(name, self.symbols))
+        given = {symbol: _fields(bars[symbol], self.inputs) for symbol in self.symbols if symbol in bars}
+        for name, (read, other) in self._others.items():
+            for row in given.values():
+                row[name] = given[other][read] if other in given else nan
+        for stage in self._stages:
+            for symbol, row in given.items():
+                stream = stage.streams[symbol]
+                row.update(zip(stream.columns, stream.vector(row).tolist(), strict=True))
+            for feature, source in stage.across:
+                values = np.array([[row[source] for row in given.values()]])
+                out = np.empty_like(values)
+                feature.over(np.where(np.abs(values) < np.inf, values, np.nan), out)  # type: ignore[attr-defined]
+                for row, value in zip(given.values(), out[0].tolist(), strict=True):
+                    row[feature.column] = value
+        return {symbol: {name: row[name] for name in self.columns} for symbol, row in given.items()}
 
     def save(self) -> bytes:
         """The state after the rows seen so far, to go on from by `load`."""
@@ -167,17 +178,17 @@ class _Stage:
         self.made = (*stream.columns, *(feature.column for feature, _ in self.across))
 
 
-class _Fields:
-    """The attributes of a bar by name."""
-
-    def __init__(self, bar: Any) -> None:
-        self._bar = bar
-
-    def __getitem__(self, name: str) -> Any:
+def _fields(bar: Any, names: Iterable[str]) -> dict[str, float]:
+    """The fields `names` of a bar, None as NaN. Raises FeatureError for one that is not there."""
+    get = bar.__getitem__ if isinstance(bar, Mapping) else partial(getattr, bar)
+    found = {}
+    for name in names:
         try:
-            return getattr(self._bar, name)
-        except AttributeError:
+            value = get(name)
+        except (KeyError, AttributeError):
             raise FeatureError(f"The bar has no '{name}'", remedy="Give every field of `inputs`") from None
+        found[name] = nan if value is None else float(value)
+    return found
 
 
 def _stages(features: Iterable[Feature]) -> list[tuple[int, list[Feature]]]:
