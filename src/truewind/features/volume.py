@@ -12,8 +12,8 @@ from truewind.numerics.civil import FARTHEST, NO_SESSION, next_opening, next_ses
 from truewind.numerics.fma import fma
 from truewind.numerics.jit import kernel
 from truewind.numerics.loop import LEAST
-from truewind.numerics.ring import Memory, part
-from truewind.numerics.rolling import rolling_sum
+from truewind.numerics.ring import Memory
+from truewind.numerics.rolling import rolling_sums
 from truewind.numerics.slots import slot_memory, usual_at
 
 ROUNDING = 1e-14  # of a price: what the mean of three may differ by without a move
@@ -83,8 +83,7 @@ def mfi(
     money, noise = typical * volume, ROUNDING * abs(typical)
     gain = money if typical - previous > noise else 0.0
     loss = money if previous - typical > noise else 0.0
-    gains, _, _, bought = rolling_sum(gain, length, cursor, full, bought, window)
-    losses, cursor, full, sold = rolling_sum(loss, length, cursor, full, sold, part(window, length))
+    gains, losses, cursor, full, bought, sold = rolling_sums(gain, loss, length, cursor, full, bought, sold, window)
     moved = gains + losses
     return 100.0 * gains / moved if moved > LEAST else nan, typical, cursor, full, bought, sold
 
@@ -207,9 +206,8 @@ def rolling_vwap(
     window: Memory,
 ) -> tuple[float, int, int, float, float]:
     """Money over volume in the window."""
-    typical = (high + low + close) / 3.0
-    amount, _, _, money = rolling_sum(typical * volume, length, cursor, full, money, window)
-    total, cursor, full, traded = rolling_sum(volume, length, cursor, full, traded, part(window, length))
+    paid = (high + low + close) / 3.0 * volume
+    amount, total, cursor, full, money, traded = rolling_sums(paid, volume, length, cursor, full, money, traded, window)
     return amount / total if total > LEAST else nan, cursor, full, money, traded
 
 
@@ -368,8 +366,8 @@ def chaikin_flow(
     window: Memory,
 ) -> tuple[float, int, int, float, float]:
     """Money flow over volume in the window."""
-    flows, _, _, flow = rolling_sum(money_flow(high, low, close, volume), length, cursor, full, flow, window)
-    total, cursor, full, traded = rolling_sum(volume, length, cursor, full, traded, part(window, length))
+    signed = money_flow(high, low, close, volume)
+    flows, total, cursor, full, flow, traded = rolling_sums(signed, volume, length, cursor, full, flow, traded, window)
     return flows / total if total > LEAST else nan, cursor, full, flow, traded
 
 
