@@ -1,6 +1,9 @@
 """Market structure on charts drawn by hand, and against definitions applied without thought for speed."""
 
+from pathlib import Path
+
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -179,6 +182,22 @@ def test_stops_below_a_swing_are_run_and_the_level_reclaimed(
         quiet = np.nan_to_num(wanted) == 0.0
         assert np.isnan(found["level"][quiet]).all()
         assert np.isnan(found["extreme"][quiet]).all()
+
+
+def test_every_sweep_of_a_recorded_market_is_one(shared: Path) -> None:
+    """A month of minutes: each event has traded beyond a swing that was confirmed before and closed back, at once; the
+    extreme is the bar's own; and both sides are hunted some hundreds of times."""
+    table = pl.read_ipc(shared / "market-swarm/BTC_USDT_USDT-1m-futures.feather")
+    bars = {name: table[name].to_numpy() for name in ("high", "low", "close")}
+    found, swing = outputs("sweep(3, 3, 1)", bars), outputs("swing(3, 3)", bars)
+    for sign, side in ((1.0, "low"), (-1.0, "high")):
+        rows = np.flatnonzero(found["event"] == sign)
+        level, extreme = found["level"][rows], found["extreme"][rows]
+        assert len(rows) > 300
+        assert (level == swing[side][rows - 1]).all()
+        assert (sign * (bars["close"][rows] - level) > 0.0).all()
+        assert (sign * (level - extreme) > 0.0).all()
+        assert (extreme == bars[side][rows]).all()
 
 
 def test_a_bar_that_reclaims_both_sides_says_nothing() -> None:

@@ -255,10 +255,11 @@ class SupportResistance(Feature):
     """Support and resistance: the nearest levels below and above the close at which swings have turned, with touches.
 
     A confirmed swing, high or low, within `tolerance` (a fraction of its price) of a level touches it: the level
-    becomes the mean of its touches. Any other makes a new level. The `kept` levels last touched are remembered.
-    support: the highest level at or below the close; resistance: the lowest above it; each with its number of touches;
-    NaN where there is none (Edwards and Magee, Technical Analysis of Stock Trends, 1948; levels of this kind do turn
-    exchange rates: Osler, Support for Resistance, FRBNY Economic Policy Review, 2000).
+    becomes the mean of its touches. Any other makes a new level. Half a percent suits bars of hours; of minutes it
+    joins almost all. The `kept` levels last touched are remembered. support: the highest level at or below the close;
+    resistance: the lowest above it; each with its number of touches; NaN where there is none (Edwards and Magee,
+    Technical Analysis of Stock Trends, 1948; levels of this kind do turn exchange rates: Osler, Support for Resistance,
+    FRBNY Economic Policy Review, 2000).
     """
 
     name, family, units = "support_resistance", "structure", "of the price, count"
