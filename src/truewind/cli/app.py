@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from truewind.cli import backtest, config, data, demo, doctor, features, report, sweep
+from truewind.cli import backtest, config, data, demo, doctor, features, metrics, report, sweep
 
 app = typer.Typer(
     help="From market data to features, honest backtests and live trading: the same numbers at every stage.",
@@ -42,5 +42,6 @@ backtest.register(app)
 sweep.register(app)
 report.register(app)
 app.add_typer(features.app)
+app.add_typer(metrics.app)
 app.add_typer(config.app)
 doctor.register(app)

@@ -39,27 +39,49 @@ def bar_columns(
     table = lake.read(bars, start_us=start_us, end_us=end_us, columns=["ts", *own])
     found = {name: _floats(table[name]) for name in own}
     times = table["ts"].to_physical().to_numpy()
-    closes = times + bars.step_us
-    for source in dict.fromkeys(_SOURCES[name] for name in others):
-        found.update(source(lake, bars, closes, [name for name in others if _SOURCES[name] is source]))
+    found.update(columns_beside(lake, bars, times + bars.step_us, others))
     return {"ts": times, **{name: found[name] for name in wanted}}
+
+
+def columns_beside(lake: Lake, bars: SeriesKey, closes: np.ndarray, names: Iterable[str]) -> Columns:
+    """Those of the columns above that are asked for, at these closes of bars, which need not be stored themselves.
+
+    Raises UnknownSeriesError, and EmptyRangeError if nothing was known by the last close.
+    """
+    wanted, found = list(names), {}
+    for source in dict.fromkeys(_SOURCES[name] for name in wanted):
+        found.update(source(lake, bars, closes, [name for name in wanted if _SOURCES[name] is source]))
+    return found
+
+
+def series_beside(lake: Lake, bars: SeriesKey) -> dict[str, SeriesKey]:
+    """The columns above that the symbol of these bars has, each with the series that it is read from."""
+    found = {name: key for name in ("mark", "index") if (key := _price_series(lake, bars, name)) is not None}
+    if lake.series(kind="funding", venue=bars.venue, symbol=bars.symbol):
+        funding = SeriesKey("funding", bars.venue, bars.symbol)
+        found |= dict.fromkeys((name for name, source in _SOURCES.items() if source is _funding), funding)
+    return found
 
 
 def _prices(lake: Lake, bars: SeriesKey, closes: np.ndarray, names: list[str]) -> Columns:
     """Mark or index: the close of the last bar that was over."""
     found = {}
     for name in names:
-        kind = f"{name}_bars"
-        there = [info.key for info in lake.series(kind=kind, venue=bars.venue, symbol=bars.symbol)]
-        if not there:
+        key = _price_series(lake, bars, name)
+        if key is None:
             raise UnknownSeriesError(
-                f"'{name}' is read, but {bars.venue} {bars.symbol} has no {kind}", remedy="Import them, or read less"
+                f"'{name}' is read, but {bars.venue} {bars.symbol} has no {name}_bars",
+                remedy="Import them, or read less",
             )
-        # The one of the bars' own timeframe, else the next longer, else the longest there is.
-        key = min(there, key=lambda key: (key.step_us < bars.step_us, abs(key.step_us - bars.step_us)))
         table = _until(lake, key, closes, ["ts", "close"])
         found[name] = _last(table["ts"].to_physical().to_numpy() + key.step_us, _floats(table["close"]), closes)
     return found
+
+
+def _price_series(lake: Lake, bars: SeriesKey, name: str) -> SeriesKey | None:
+    """Mark or index bars of the bars' own timeframe, else of the next longer one, else of the longest there is."""
+    there = [info.key for info in lake.series(kind=f"{name}_bars", venue=bars.venue, symbol=bars.symbol)]
+    return min(there, key=lambda key: (key.step_us < bars.step_us, abs(key.step_us - bars.step_us)), default=None)
 
 
 def _funding(lake: Lake, bars: SeriesKey, closes: np.ndarray, names: list[str]) -> Columns:

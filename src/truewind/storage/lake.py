@@ -2,7 +2,7 @@
 
     raw/{kind}/venue=…/symbol=…/[timeframe=…/]_manifest.json
                                               month=YYYY-MM/{content hash}-{bytes}.parquet
-    quarantine/…    meta/instruments/…    meta/snapshots/…
+    quarantine/…    meta/instruments/…    meta/snapshots/…    meta/{record}/{part}.parquet
 
 Writers of one series take turns; readers never wait. Files that a write has replaced stay for GRACE_S, so that readers
 who took the manifest before are not disturbed.
@@ -28,17 +28,17 @@ from truewind.errors import (
     UnknownSeriesError,
     suggest,
 )
+from truewind.storage import instruments, quarantine, records
 from truewind.storage import manifest as manifests
-from truewind.storage import quarantine
 from truewind.storage.blobs import open_blobs
 from truewind.storage.content import content_hash
 from truewind.storage.manifest import Manifest, Partition, gaps_within, missing_steps
 from truewind.storage.merge import merge
-from truewind.storage.schema import KINDS, LAYERS, TS, SeriesKey, readable, row_key, segment, segment_value, validate
+from truewind.storage.schema import KINDS, LAYERS, TS, SeriesKey, readable, row_key, segment_value, validate
 from truewind.storage.snapshot import SeriesInfo, Snapshot, series_info, snapshot_of
 
 GRACE_S = 900.0
-_INSTRUMENTS, _SNAPSHOTS = "meta/instruments", "meta/snapshots"
+_SNAPSHOTS = "meta/snapshots"
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -219,31 +219,20 @@ class Lake:
 
     def put_instrument(self, instrument: Instrument) -> None:
         """Keep an instrument, in place of the one with its venue and symbol."""
-        data = msgspec.json.format(msgspec.json.encode(instrument), indent=2)
-        self._blobs.write(_instrument_file(instrument.venue, instrument.symbol), data)
+        instruments.put(self._blobs, instrument)
 
     def instrument(self, venue: str, symbol: str) -> Instrument:
         """The instrument of a venue. Raises UnknownSeriesError with the closest name, CorruptError."""
         self._require_lake()
-        name = _instrument_file(venue, symbol)
-        data = self._blobs.read(name)
-        if data is None:
-            folders = [entry.name for entry in self._blobs.entries(_INSTRUMENTS)]
-            venues = [value for value in map(segment_value, folders) if value]
-            if venue not in venues:
-                raise UnknownSeriesError(
-                    f"No instruments of venue '{venue}' in {self.url}", remedy=suggest(venue, venues)
-                )
-            files = self._blobs.entries(f"{_INSTRUMENTS}/{segment('venue', venue)}")
-            symbols = [value for value in (segment_value(file.name.removesuffix(".json")) for file in files) if value]
-            raise UnknownSeriesError(
-                f"No instrument '{symbol}' at {venue} in {self.url}", remedy=suggest(symbol, symbols)
-            )
-        try:
-            return msgspec.json.decode(data, type=Instrument)
-        except msgspec.MsgspecError as error:
-            location = self._blobs.location(name)
-            raise CorruptError(f"{location} is no instrument: {error}", remedy="Put it again", path=location) from None
+        return instruments.get(self._blobs, venue, symbol, self.url)
+
+    def put_record(self, name: str, part: str, table: pl.DataFrame) -> None:
+        """Keep a part of a table about the data, `meta/{name}/{part}.parquet`, in place of the one of that name."""
+        records.put(self._blobs, name, part, table)
+
+    def records(self, name: str) -> pl.DataFrame:
+        """All parts of a table about the data, such as "metric_runs"; empty if there are none. Raises CorruptError."""
+        return records.get(self._blobs, name)
 
     def snapshot(self, keys: Sequence[SeriesKey] | None = None) -> Snapshot:
         """The state of the given series, or of all; saved by its id in meta/snapshots/. Raises UnknownSeriesError."""
@@ -488,7 +477,3 @@ def _nothing_there(manifest: Manifest, start_us: int | None, end_us: int | None)
         start_us=manifest.start_us,
         end_us=manifest.end_us,
     )
-
-
-def _instrument_file(venue: str, symbol: str) -> str:
-    return f"{_INSTRUMENTS}/{segment('venue', venue)}/{segment('symbol', symbol)}.json"
