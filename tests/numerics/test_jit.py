@@ -4,9 +4,13 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
+from truewind.numerics import jit
 
 MAIN = """
 import json, sys
@@ -182,3 +186,17 @@ def test_generated_code_is_told_apart_by_what_it_calls(tmp_path: Path) -> None:
             env=environment, capture_output=True, text=True, check=False, timeout=120,
         )  # fmt: skip
         assert done.stdout.strip() == "[2.0, 20.0]", done.stderr
+
+
+def test_threads_may_ask_for_the_same_code_at_once(tmp_path: Path) -> None:
+    """Each writes a file of its own and puts it in place: none finds that another has taken it away."""
+    start = threading.Barrier(8)
+
+    def write(number: int) -> None:
+        start.wait()
+        for i in range(100):
+            jit._write_once(tmp_path / f"{i}.py", f"answer = {i}")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(8)))
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(f"{i}.py" for i in range(100))

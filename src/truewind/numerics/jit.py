@@ -14,6 +14,7 @@ import os
 import shutil
 import sys
 import sysconfig
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ _LIBRARIES = tuple(
     {Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib")}
 )
 _STALE_AFTER_DAYS = 30
+_caching = threading.RLock()  # numba has one cache folder for all threads
 
 
 def cache_root() -> Path:
@@ -161,12 +163,13 @@ def _caching_in(folder: Path | None) -> Iterator[bool]:
     import numba
 
     config: Any = numba.config
-    previous = config.CACHE_DIR
-    config.CACHE_DIR = str(folder) if folder is not None else ""
-    try:
-        yield folder is not None
-    finally:
-        config.CACHE_DIR = previous
+    with _caching:
+        previous = config.CACHE_DIR
+        config.CACHE_DIR = str(folder) if folder is not None else ""
+        try:
+            yield folder is not None
+        finally:
+            config.CACHE_DIR = previous
 
 
 def _folder_for(function: Callable[..., Any]) -> Path | None:
@@ -314,7 +317,7 @@ def _write_once(path: Path, text: str) -> None:
     if path.is_file() and path.read_text(encoding="utf-8") == text:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.part")
+    part = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.part")
     part.write_text(text, encoding="utf-8")
     os.utime(part, (0, 0))
     os.replace(part, path)
