@@ -11,7 +11,9 @@ from polars.testing import assert_frame_equal
 
 from truewind.domain.timeframe import HOUR_US
 from truewind.errors import EmptyRangeError, FeatureError, StorageError, UnknownSeriesError, ValidationError
+from truewind.features import book_levels
 from truewind.features import metrics as registry
+from truewind.market.recordings.assemble import assemble
 from truewind.market.synthetic import SyntheticConfig, SyntheticMarket
 from truewind.research import metrics as module
 from truewind.research.metrics import MetricRun, compute_metrics, export_definitions, last_run
@@ -158,14 +160,50 @@ def test_a_synthetic_market_of_bars_funding_and_books(synthetic: Path) -> None:
     squares = change.to_numpy().reshape(-1, 15) ** 2
     np.testing.assert_allclose(made["realised_volatility"], np.sqrt(squares.sum(axis=1)), rtol=1e-9)
     funding = lake.read(SeriesKey("funding", "synthetic", "BTCUSDT"))
-    known = made.with_columns(pl.col("ts_known").alias("at")).join_asof(
-        funding, left_on="at", right_on=funding["ts_recv" if "ts_recv" in funding.columns else "ts"].name
-    )
+    known = made.join_asof(funding.select("ts", "rate"), left_on="ts_known", right_on="ts")
     assert made["funding_rate"].to_list() == known["rate"].to_list()
-    spread = made.filter(pl.col("spread_mean").is_not_null())
-    assert 1 <= spread.height <= 4  # of the hour
-    assert (spread["spread_mean"] > 0).all()
-    assert (spread["mid_close"] - spread["close"]).abs().max() < 0.01 * spread["close"].max()  # type: ignore[operator]
+    book = assemble(lake.read(SeriesKey("book", "synthetic", "BTCUSDT")), lake.instrument("synthetic", "BTCUSDT"))
+    levels = book_levels(book.events, lake.instrument("synthetic", "BTCUSDT"), levels=1, every_ms=1_000)
+    spreads = (
+        levels.drop_nulls()
+        .group_by_dynamic("ts", every="15m", closed="right")
+        .agg(
+            ((pl.col("ask") + pl.col("bid")) / 2).last().alias("mid_close"),
+            (pl.col("ask") - pl.col("bid")).mean().alias("spread_mean"),
+        )
+    )
+    found = made.filter(pl.col("spread_mean").is_not_null()).select("ts", "mid_close", "spread_mean")
+    assert_frame_equal(
+        found, spreads[1:4], rel_tol=1e-12
+    )  # the first moment ends the window before, and the last quarter of the hour is not over
+    assert (made["mid_close"] - made["close"]).abs().max() < 0.001 * made["close"].max()  # type: ignore[operator]
+
+
+def test_what_bars_do_not_tell_is_told_by_trades(tmp_path, recorded: pl.DataFrame) -> None:
+    """Four days of bars without counts and sides, two days of trades: prices of four, signed volume of two."""
+    lake = Lake(tmp_path)
+    bars = (
+        recorded.group_by_dynamic("ts", every="1h")
+        .agg(
+            pl.col("price").first().alias("open"),
+            pl.col("price").max().alias("high"),
+            pl.col("price").min().alias("low"),
+            pl.col("price").last().alias("close"),
+            pl.col("quantity").sum().alias("volume"),
+        )
+        .head(96)
+    )
+    lake.write(SeriesKey("bars", "binance", "XRPETH", "1h"), bars)
+    trades = recorded.filter(pl.col("ts") < recorded["ts"][0] + pl.duration(days=2))
+    lake.write(SeriesKey("trades", "binance", "XRPETH"), trades)
+    run = compute_metrics(lake, "binance", "XRPETH", "1h", ["close", "signed_volume"])
+    made = stored(lake, run)
+    assert run.inputs == ("binance XRPETH bars 1h", "binance XRPETH trades")
+    assert made["close"].to_list() == bars["close"].to_list()
+    net = trades.group_by_dynamic("ts", every="1h").agg((pl.col("quantity") * pl.col("side")).sum().alias("net"))[1:-1]
+    found = made.drop_nulls("signed_volume")
+    assert found["ts"].to_list() == net["ts"].to_list()
+    np.testing.assert_allclose(found["signed_volume"], net["net"], rtol=1e-9, atol=1e-9)
 
 
 def test_the_input_snapshot_is_that_of_the_series_read(synthetic: Path) -> None:

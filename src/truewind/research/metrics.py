@@ -4,10 +4,10 @@
     meta/metric_definitions/                                       what each metric is, a row a definition and version
     meta/metric_runs/                                              every run, a row each, the failed ones too
 
-Bars are the stored ones, of the window's length or shorter, or made of trades, whichever know more. Best prices are
-those of quotes, or else of order books. A window is computed only if its rows cover it: the first and the last of a
-series of trades or quotes begin and end within one, so they are left out. A set is what one run made of one state of
-the data: computing again replaces it.
+Bars are the stored ones, of the window's length or shorter, and what those do not tell is told by bars made of trades.
+Best prices are those of quotes, or else of order books. A window is computed only if its rows cover it: the first and
+the last of a series of trades or quotes begin and end within one, so they are left out. A set is what one run made of
+one state of the data: computing again replaces it.
 """
 
 import secrets
@@ -189,7 +189,7 @@ class _Work:
         self.skipped: dict[str, str] = {}
         for rows in dict.fromkeys(metric.rows for metric in metrics):
             self._add(rows, [metric for metric in metrics if metric.rows == rows])
-        if self.parts and max(part.source.end for part in self.parts) <= min(part.source.begin for part in self.parts):
+        if self.parts and all(part.source.end <= part.source.begin for part in self.parts):
             raise EmptyRangeError(f"{venue} {symbol}: no window of {window} is covered", remedy="Widen start and end")
 
     @property
@@ -198,8 +198,8 @@ class _Work:
 
     def run(self, tell: Progress) -> tuple[int, int, int]:
         """Compute and write; rows, first and last ts."""
-        begin = min(part.source.begin for part in self.parts)
-        months = list(_months(begin, max(part.source.end for part in self.parts)))
+        spans = [(part.source.begin, part.source.end) for part in self.parts if part.source.begin < part.source.end]
+        months = list(_months(min(begin for begin, _ in spans), max(end for _, end in spans)))
         rows, first, last = 0, 0, 0
         for done, (start, end) in enumerate(months):
             tell(f"metrics of {self.key.symbol}", done, len(months))
@@ -217,34 +217,42 @@ class _Work:
         return rows, first, last
 
     def _add(self, rows: Rows, metrics: list[MetricDefinition]) -> None:
-        """The part for one kind of rows, if the lake has a series for it; metrics that it lacks inputs for go out."""
-        source, columns = self._source(rows)
-        if source is None:
-            what = "quotes or books" if rows == "seconds" else "bars or trades"
-            self.skipped |= dict.fromkeys((metric.id for metric in metrics), f"there are no {what} to make {rows} of")
-            return
+        """Parts for one kind of rows: each metric is made of the first series that has its inputs, if there is one."""
         beside = series_beside(self.lake, self.bars) if rows == "bars" else {}
-        lacks = available(metrics, {*columns, *beside})
-        self.skipped |= {name: f"there is no {', '.join(missing)}" for name, missing in lacks.items()}
-        chosen = WindowMetrics([metric for metric in metrics if metric.id not in lacks], self.bars.timeframe)
-        if chosen.metrics:
-            used = {name: key for name, key in beside.items() if name in chosen.inputs}
-            self.parts.append(_Part(chosen, source, used))
+        known: set[str] = set()
+        for source, columns in self._sources(rows):
+            known.update(columns, beside)
+            lacks = available(metrics, {*columns, *beside})
+            chosen = WindowMetrics([metric for metric in metrics if metric.id not in lacks], self.bars.timeframe)
+            metrics = [metric for metric in metrics if metric.id in lacks]
+            if chosen.metrics:
+                used = {name: key for name, key in beside.items() if name in chosen.inputs}
+                self.parts.append(_Part(chosen, source, used))
+        what = "quotes or books" if rows == "seconds" else "bars or trades"
+        for name, missing in available(metrics, known).items():
+            reason = f"there is no {', '.join(missing)}" if known else f"there are no {what} to make {rows} of"
+            self.skipped[name] = reason
 
-    def _source(self, rows: Rows) -> tuple["_BarRows | _QuoteRows | _BookRows | None", Iterable[str]]:
-        """Where rows of a kind come from, and their columns."""
+    def _sources(self, rows: Rows) -> Iterator[tuple["_BarRows | _QuoteRows | _BookRows", Iterable[str]]]:
+        """Where rows of a kind can come from, and their columns; the best first.
+
+        Stored bars come before trades, those that cover more windows before others, long before short.
+        """
         venue, symbol = self.key.venue, self.key.symbol
         if rows == "seconds":
             for kind, make in (("quotes", _QuoteRows), ("book", _BookRows)):
                 for info in self.lake.series(kind=kind, venue=venue, symbol=symbol):
-                    return make(self.lake, info.key, *self._covered(info)), TOP
-            return None, ()
+                    yield make(self.lake, info.key, *self._covered(info)), TOP
+            return
         timeframe = ROW_LENGTH.get(rows, self.bars.timeframe)
-        best = _best_bars(self.lake, venue, symbol, timeframe)
-        if best is None:
-            return None, ()
-        columns = _BARS if best.key.kind == "trades" else best.columns
-        return _BarRows(self.lake, best.key, *self._covered(best), timeframe), columns
+        stored = [
+            (_BarRows(self.lake, info.key, *self._covered(info), timeframe), info.columns)
+            for info in self.lake.series(kind="bars", venue=venue, symbol=symbol)
+            if timeframe_us(timeframe) % info.key.step_us == 0
+        ]
+        yield from sorted(stored, key=lambda one: (one[0].begin - one[0].end, -one[0].key.step_us))
+        for info in self.lake.series(kind="trades", venue=venue, symbol=symbol):
+            yield _BarRows(self.lake, info.key, *self._covered(info), timeframe), _BARS
 
     def _covered(self, info: SeriesInfo) -> tuple[int, int]:
         """The whole windows that a series covers, within the span that was asked for."""
@@ -358,17 +366,6 @@ class _BookRows:
         sampled = BookSampler(instrument, 1, every_ms=1_000).extend(assemble(table, instrument).events)
         started = (pl.col("ts").to_physical() - SECOND_US).cast(TS)
         return sampled.select(started.alias("ts"), *TOP).drop_nulls()
-
-
-def _best_bars(lake: Lake, venue: str, symbol: str, timeframe: str) -> SeriesInfo | None:
-    """The series that bars of a timeframe are best made of: that which lacks the fewest columns, stored before made,
-    long before short."""
-    length = timeframe_us(timeframe)
-    stored = [info for info in lake.series(kind="bars", venue=venue, symbol=symbol) if length % info.key.step_us == 0]
-    stored.sort(key=lambda info: -info.key.step_us)
-    trades = lake.series(kind="trades", venue=venue, symbol=symbol)
-    lacks = {info.key: len(_BARS) - len(info.columns) for info in stored}
-    return min([*stored, *trades], key=lambda info: lacks.get(info.key, 0), default=None)
 
 
 def _no_seconds() -> pl.DataFrame:
