@@ -36,7 +36,7 @@ def test_metrics_are_computed_for_symbols(run: Any, lake: Path) -> None:
     stored = Lake(lake).read(SeriesKey("window_metrics", "synthetic", "BTCUSDT", "1d", "features"))
     assert stored.columns == ["ts", "ts_known", "close"]
     said = run("metrics", "compute", "ETHUSDT", "--window", "1h").out
-    assert "ETHUSDT: no mid_close, there are no quotes or books to make seconds of" in said
+    assert "ETHUSDT: no mid_close, spread_mean, relative_spread_mean, imbalance_mean: there are no quotes" in said
 
 
 def test_an_unknown_symbol_and_a_doubtful_venue_are_refused(run: Any, lake: Path) -> None:

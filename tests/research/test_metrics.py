@@ -206,6 +206,23 @@ def test_what_bars_do_not_tell_is_told_by_trades(tmp_path, recorded: pl.DataFram
     np.testing.assert_allclose(found["signed_volume"], net["net"], rtol=1e-9, atol=1e-9)
 
 
+def test_trades_that_were_recorded_with_a_book_are_trades(synthetic: Path) -> None:
+    """The hour's trades as the synthetic venue lists them, by polars; the book has them among its messages."""
+    lake = Lake(synthetic)
+    run = compute_metrics(lake, "synthetic", "BTCUSDT", "1s")
+    made = stored(lake, run)
+    assert run.inputs == ("synthetic BTCUSDT book", "synthetic BTCUSDT funding")
+    config = SyntheticConfig(symbols=("BTCUSDT",), start=date(2024, 1, 1), days=40, timeframe="1m")
+    trades = SyntheticMarket(config).trades("BTCUSDT", START, START + HOUR_US)
+    wanted = trades.group_by_dynamic("ts", every="1s").agg(
+        pl.col("quantity").sum().alias("volume"), (pl.col("quantity") * pl.col("side")).sum().alias("signed_volume")
+    )
+    wanted = wanted.filter((pl.col("ts") >= made["ts"][0]) & (pl.col("ts") <= made["ts"][-1]))
+    assert wanted.height > 3_000
+    found = made.drop_nulls("volume").select(wanted.columns)
+    assert_frame_equal(found, wanted, rel_tol=1e-9, abs_tol=1e-9)
+
+
 def test_the_input_snapshot_is_that_of_the_series_read(synthetic: Path) -> None:
     lake = Lake(synthetic)
     run = compute_metrics(lake, "synthetic", "BTCUSDT", "1h", ["volume", "funding_rate"])

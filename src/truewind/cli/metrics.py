@@ -107,8 +107,9 @@ def compute(
         ),
     )
     for run in runs:
-        for name, reason in run.skipped.items():
-            console().print(f"{run.symbol}: no {name}, {reason}", markup=False)
+        for reason in dict.fromkeys(run.skipped.values()):
+            names = [name for name, why in run.skipped.items() if why == reason]
+            console().print(f"{run.symbol}: no {', '.join(names)}: {reason}", markup=False)
 
 
 def _venue(lake: "Lake", symbol: str) -> str:

@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
+from truewind.domain.book import BookKind
 from truewind.domain.clock import WallClock, iso, parse_ts_us
 from truewind.domain.timeframe import DAY_US, MINUTE_US, SECOND_US, timeframe_us
 from truewind.errors import EmptyRangeError, StorageError, UnknownSeriesError, ValidationError
@@ -236,7 +237,8 @@ class _Work:
     def _sources(self, rows: Rows) -> Iterator[tuple["_BarRows | _QuoteRows | _BookRows", Iterable[str]]]:
         """Where rows of a kind can come from, and their columns; the best first.
 
-        Stored bars come before trades, those that cover more windows before others, long before short.
+        Stored bars come before trades, those that cover more windows before others, long before short; trades of their
+        own before those that were recorded with a book.
         """
         venue, symbol = self.key.venue, self.key.symbol
         if rows == "seconds":
@@ -251,8 +253,10 @@ class _Work:
             if timeframe_us(timeframe) % info.key.step_us == 0
         ]
         yield from sorted(stored, key=lambda one: (one[0].begin - one[0].end, -one[0].key.step_us))
-        for info in self.lake.series(kind="trades", venue=venue, symbol=symbol):
-            yield _BarRows(self.lake, info.key, *self._covered(info), timeframe), _BARS
+        for kind in ("trades", "book"):
+            for info in self.lake.series(kind=kind, venue=venue, symbol=symbol):
+                if kind == "trades" or _has_trades(self.lake, info.key):
+                    yield _BarRows(self.lake, info.key, *self._covered(info), timeframe), _BARS
 
     def _covered(self, info: SeriesInfo) -> tuple[int, int]:
         """The whole windows that a series covers, within the span that was asked for."""
@@ -290,13 +294,13 @@ class _Work:
 
 
 class _BarRows:
-    """Bars of a timeframe, stored, or made of shorter ones or of trades."""
+    """Bars of a timeframe, stored, or made of shorter ones or of trades, a book's among them."""
 
     def __init__(self, lake: Lake, key: SeriesKey, begin: int, end: int, timeframe: str) -> None:
         self.lake, self.key, self.begin, self.end, self.timeframe = lake, key, begin, end, timeframe
 
     def rows(self, start: int, end: int) -> pl.DataFrame:
-        if self.key.kind == "trades":
+        if self.key.kind != "bars":
             return self._made(start, end)
         ts = pl.col("ts").to_physical()
         return self._stored.filter((ts >= start) & (ts < end))
@@ -312,13 +316,13 @@ class _BarRows:
     def _made(self, start: int, end: int) -> pl.DataFrame:
         """Of trades, a day after the other."""
         builder, made = TradeBars(every=self.timeframe), []
+        columns = ["ts", "price", "quantity", "side", *(["kind"] if self.key.kind == "book" else [])]
         for day, until in _days(start, end):
             try:
-                trades = self.lake.read(
-                    self.key, start_us=day, end_us=until, columns=("ts", "price", "quantity", "side")
-                )
+                rows = self.lake.read(self.key, start_us=day, end_us=until, columns=columns)
             except EmptyRangeError:
                 continue
+            trades = rows.filter(pl.col("kind") == BookKind.TRADE) if self.key.kind == "book" else rows
             made.append(builder.extend(trades, until_us=until))
         return pl.concat(made) if made else pl.DataFrame(schema=KINDS["bars"].columns)
 
@@ -366,6 +370,10 @@ class _BookRows:
         sampled = BookSampler(instrument, 1, every_ms=1_000).extend(assemble(table, instrument).events)
         started = (pl.col("ts").to_physical() - SECOND_US).cast(TS)
         return sampled.select(started.alias("ts"), *TOP).drop_nulls()
+
+
+def _has_trades(lake: Lake, book: SeriesKey) -> bool:
+    return not lake.scan(book, columns=["kind"]).filter(pl.col("kind") == BookKind.TRADE).head(1).collect().is_empty()
 
 
 def _no_seconds() -> pl.DataFrame:
