@@ -45,7 +45,13 @@ def stream(table: w.Bars) -> dict[str, Callable[[], float]]:
     def over(*specs: str) -> Callable[[], float]:
         return lambda: deque(map(features.stream(specs).update, bars), maxlen=1)[0][-1]
 
-    return {**{spec: over(spec) for spec in STREAM}, ALL: over(*STREAM)}
+    hundred = [f"{name}({length})" for length in range(5, 30) for name in ("sma", "ema", "rsi", "atr")]
+
+    def as_array() -> float:
+        return deque(map(features.stream(hundred).vector, bars), maxlen=1)[0][-1]
+
+    rows_of_many = {"a row of 100 states": over(*hundred), "a row of 100 states as an array": as_array}
+    return {**{spec: over(spec) for spec in STREAM}, ALL: over(*STREAM), **rows_of_many}
 
 
 if __name__ == "__main__":

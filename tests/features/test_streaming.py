@@ -10,7 +10,7 @@ import pytest
 
 from truewind.domain.market import Bar
 from truewind.errors import FeatureError
-from truewind.features import columns, stream
+from truewind.features import Stream, columns, stream
 
 SPECS = ["sma(3)", "atr(2)", "ema(2, volume)"]
 CLOSES = [10.0, 11.0, 13.0, 12.0]
@@ -140,3 +140,15 @@ def test_a_vector_is_the_row_as_an_array_of_its_own() -> None:
         np.testing.assert_array_equal(vector, row)
     with pytest.raises(FeatureError, match="The bar has no 'high'"):
         by_vector.vector({"close": 1.0})
+
+
+def test_the_method_may_be_taken_before_the_first_bar() -> None:
+    """Preparing happens once, whoever holds the method: the same object is called from then on."""
+    one = Stream(SPECS)
+    update, rows = one.update, [bar(close) for close in CLOSES]
+    expected = list(map(stream(SPECS).update, rows))
+    first = update(rows[0])
+    prepared = vars(one)["update"]
+    found = [first, *map(update, rows[1:])]
+    assert vars(one)["update"] is prepared
+    np.testing.assert_array_equal(found, expected)

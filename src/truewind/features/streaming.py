@@ -57,13 +57,15 @@ class Stream:
         `bar` is any object or mapping with the fields of `inputs`, such as a `Bar`; a None counts as missing.
         Raises FeatureError if it lacks a field or holds something that is no number; the state is then untouched.
         """
-        self._prepare_updates()
-        return self.update(bar)
+        if "update" not in vars(self):
+            self._prepare_updates()
+        return vars(self)["update"](bar)
 
     def vector(self, bar: Any) -> Floats:
         """Like `update`, the values as one new float64 array in the order of `columns`: what a model reads."""
-        self._prepare_updates()
-        return self.vector(bar)
+        if "vector" not in vars(self):
+            self._prepare_updates()
+        return cast("Floats", vars(self)["vector"](bar))
 
     def _prepare_updates(self) -> None:
         """Replace `update` and `vector` of this stream by functions that have nothing left to look up.
@@ -252,7 +254,9 @@ def columns(specs: Iterable[str | Feature], arrays: Mapping[str, Any], *, timefr
 
 def stream(specs: Iterable[str | Feature], *, timeframe: str = "") -> Stream:
     """The features of `specs` bar by bar: `stream(["ema(20)"]).update(bar).ema_20`."""
-    return Stream(specs, timeframe=timeframe)
+    one = Stream(specs, timeframe=timeframe)
+    one._prepare_updates()  # who takes the method now, to call it often, gets the quick one
+    return one
 
 
 def describe() -> list[dict[str, Any]]:
