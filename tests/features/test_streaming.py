@@ -1,6 +1,7 @@
 """A stream takes bars of any kind, one or many at a time, and never goes on from a wrong state."""
 
 import copy
+import gc
 import pickle
 from types import SimpleNamespace
 
@@ -152,3 +153,14 @@ def test_the_method_may_be_taken_before_the_first_bar() -> None:
     found = [first, *map(update, rows[1:])]
     assert vars(one)["update"] is prepared
     np.testing.assert_array_equal(found, expected)
+
+
+def test_a_method_outlives_its_stream() -> None:
+    """What is taken from a stream keeps the state alive: garbage of other streams does not get into it."""
+    expected = list(map(stream(SPECS).update, map(bar, CLOSES)))
+    for _ in range(200):
+        update = stream(SPECS).update  # nobody holds the stream itself
+        gc.collect(0)
+        junk = [np.full(8, np.nan) for _ in range(20)]
+        np.testing.assert_array_equal(list(map(update, map(bar, CLOSES))), expected)
+        assert len(junk) == 20

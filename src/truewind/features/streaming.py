@@ -203,7 +203,8 @@ class Stream:
         if not segments or first < len(tasks):
             segments.append(partial(drive, tasks[first:].ctypes.data, len(tasks) - first))
         run: Any = segments[0] if len(segments) == 1 else partial(_one_by_one, segments)
-        run.alive = (tasks, pointers, columns, counts)
+        # Everything that is known by its address only: a method may outlive the stream that it was taken from.
+        run.alive = (tasks, pointers, columns, counts, self._nodes, self._states)
         return cast("Callable[[], None]", run)
 
     def _by_hand(self, columns: _Columns, counts: list[Floats]) -> Callable[[], None]:
