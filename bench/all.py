@@ -27,6 +27,7 @@ SCRIPTS = (
     "order_book",
     "features",
     "trade_bars",
+    "feature_build",
     "lake",
     "startup",
 )
