@@ -151,6 +151,21 @@ def test_funding_and_mark_prices_are_those_known_at_the_close(tmp_path) -> None:
     assert found["sma_1_mark"].to_list()[:8] == [None] * 3 + [1.0] * 4 + [2.0]
 
 
+def test_the_hours_of_an_exchange_are_joined_from_its_calendar(tmp_path) -> None:
+    """NYSE, July 2024: closed on the 4th, until 13:00 in New York on the 3rd (nyse.com, holidays and trading hours)."""
+    lake = Lake(tmp_path)
+    ts = np.datetime64("2024-07-03T12:00", "us").astype(np.int64) + HOUR_US * np.arange(60)
+    table = {name: np.ones(60) for name in ("open", "high", "low", "close", "volume")}
+    lake.write(SeriesKey("bars", "here", "AAPL", "1h"), pl.DataFrame({"ts": pl.Series(ts).cast(TS), **table}))
+    data = {"venue": "here", "symbols": "AAPL", "timeframe": "1h", "exchange": "XNYS"}
+    build({"name": "core", "data": data, "features": ["session_clock"]}, lake=lake)
+    found = lake.read(SeriesKey("core", "here", "AAPL", "1h", "features"))
+    inside = found.filter(pl.col("session_clock.open") == 1.0)["ts"].dt.strftime("%d %H").to_list()
+    assert inside == ["03 14", "03 15", "03 16", *(f"05 {hour}" for hour in range(14, 20))]
+    with pytest.raises(ConfigError, match="no exchange is named"):
+        build({"name": "core", "data": {**data, "exchange": ""}, "features": ["session_clock"]}, lake=lake)
+
+
 def test_what_cannot_be_built_is_refused_in_words(tmp_path) -> None:
     lake = Lake(tmp_path)
     lake.write(SeriesKey("bars", "here", "BTCUSDT", "1h"), bars("BTCUSDT"))

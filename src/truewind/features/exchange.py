@@ -7,6 +7,7 @@ import polars as pl
 from truewind.errors import ConfigError, FeatureError, suggest
 
 TIME = pl.Datetime("us", "UTC")
+SESSION_COLUMNS = ("session_open", "session_close", "previous_close")
 
 
 def exchange_sessions(exchange: str, start: dt.date, end: dt.date) -> pl.DataFrame:

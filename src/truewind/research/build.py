@@ -7,11 +7,11 @@ last row is kept beside the set: the next build goes on from it. It begins anew 
 the bars behind that state have changed.
 """
 
+import datetime as dt
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from datetime import date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,29 +22,36 @@ from pydantic import Field, field_validator
 
 from truewind.config import Settings, parse, read_yaml
 from truewind.domain.clock import parse_ts_us
-from truewind.errors import CorruptError, EmptyRangeError
+from truewind.domain.timeframe import SECOND_US
+from truewind.errors import ConfigError, CorruptError, EmptyRangeError
 from truewind.features import FeaturePipeline
+from truewind.features.exchange import SESSION_COLUMNS, exchange_sessions, with_sessions
 from truewind.market.columns import Columns, bar_columns
 from truewind.storage.lake import Lake
 from truewind.storage.schema import TS, SeriesKey
 
 Progress = Callable[[str, int, int], None]
 _STATE = "state"
+_MARGIN = dt.timedelta(days=14)
 
 
 class BuildData(Settings):
-    """Which bars to compute features of. start is inclusive, end exclusive, UTC; left out: all."""
+    """Which bars to compute features of. start is inclusive, end exclusive, UTC; left out: all.
+
+    exchange: code of a market with opening hours (ISO 10383), as XNYS, for features that read them.
+    """
 
     venue: str
     symbols: tuple[str, ...] = Field(min_length=1)
     timeframe: str
     start: str | None = None
     end: str | None = None
+    exchange: str = ""
 
     @field_validator("start", "end", mode="before")
     @classmethod
     def _as_text(cls, value: object) -> object:
-        return value.isoformat() if isinstance(value, (date, datetime)) else value
+        return value.isoformat() if isinstance(value, (dt.date, dt.datetime)) else value
 
     @field_validator("symbols", mode="before")
     @classmethod
@@ -192,12 +199,29 @@ class _Builder:
 
     def _read(self, start: int, end: int) -> dict[str, Columns]:
         tables = {}
+        hours = [name for name in self.pipeline.inputs if name in SESSION_COLUMNS]
+        names = [name for name in self.pipeline.inputs if name not in hours]
         for symbol, key in self._bars.items():
             try:
-                tables[symbol] = bar_columns(self.lake, key, self.pipeline.inputs, start_us=start, end_us=end)
+                tables[symbol] = bar_columns(self.lake, key, names, start_us=start, end_us=end)
             except EmptyRangeError:
                 continue  # not listed yet, or no more, in this window
+            if hours:
+                tables[symbol].update(self._hours(tables[symbol]["ts"], hours))
         return tables
+
+    def _hours(self, ts: np.ndarray, names: list[str]) -> Columns:
+        """When the exchange is open around each bar; two weeks more on each side than any holidays last."""
+        if not self.recipe.data.exchange:
+            raise ConfigError(
+                f"{', '.join(names)}: read, but no exchange is named",
+                remedy="Name it: data.exchange: XNYS",
+                names=names,
+            )
+        days = [dt.datetime.fromtimestamp(at / SECOND_US, dt.UTC).date() for at in (int(ts[0]), int(ts[-1]))]
+        sessions = exchange_sessions(self.recipe.data.exchange, days[0] - _MARGIN, days[1] + _MARGIN)
+        table = with_sessions(pl.DataFrame({"ts": pl.Series(ts).cast(TS)}), sessions)
+        return {name: table[name].to_physical().cast(pl.Float64).fill_null(float("nan")).to_numpy() for name in names}
 
     def _write(self, symbol: str, ts: np.ndarray, columns: Mapping[str, np.ndarray]) -> None:
         key = self.recipe.key(symbol)
