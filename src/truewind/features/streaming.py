@@ -114,7 +114,9 @@ class Stream:
         for name, values in zip(self.inputs, inputs, strict=True):
             if len(values) != rows:
                 raise FeatureError(f"'{name}' has {len(values)} rows, '{self.inputs[0]}' has {rows}", column=name)
-        outputs = [np.empty(rows) for _ in self.columns]
+        # The outputs of a feature lie in one piece: smaller ones that are freed together are given back to the system,
+        # and fetching them again for the next call costs more than computing them.
+        outputs = [column for feature in self.features for column in np.empty((len(feature.columns), rows))]
         if rows:
             self._prepared(inputs, outputs, rows)()
         return dict(zip(self.columns, outputs, strict=True))
