@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from truewind.features import Stream, columns, describe, parse_spec
 from truewind.features.base import REGISTRY, Feature
-from truewind.features.checks import check_feature, first_difference, sample_bars
+from truewind.features.checks import CHECKS, check_feature, first_difference, sample_bars
 
 FAMILIES = (
     "trend",
@@ -131,3 +131,15 @@ def test_every_feature_says_what_it_is() -> None:
         assert repr(parse_spec(one["spec"])) == one["spec"]
         assert one["outputs"] == list(parse_spec(one["name"]).columns)
     assert len(describe()) == len(REGISTRY)
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 10**6))
+def test_the_declared_laws_hold_in_any_market(seed: int) -> None:
+    """All prices times eight, and all prices plus a thousand, in markets that are drawn."""
+    for spec in EVERY:
+        feature = parse_spec(spec)
+        market = sample_bars(max(150, 2 * feature.warmup + 60), feature.reads, seed)
+        for law in ("scale", "shift"):
+            if getattr(feature, law) is not None:
+                assert next(CHECKS[law](feature, market), None) is None, (spec, law)
