@@ -8,12 +8,15 @@ symbols: a stream of one symbol refuses them.
 from math import nan, sqrt
 from typing import Any, ClassVar
 
+import numpy as np
+
 from truewind.errors import FeatureError
 from truewind.features.base import Feature, derived, parameter, reaches, register, scalars
+from truewind.numerics.comoments import rolling_comoments
 from truewind.numerics.jit import kernel
 from truewind.numerics.loop import LEAST, Loop
-from truewind.numerics.moments import rolling_joint
-from truewind.numerics.ring import Memory
+from truewind.numerics.moments import rolling_moments
+from truewind.numerics.ring import Memory, part
 
 MOST = 1e6  # no return is as large
 
@@ -25,6 +28,12 @@ class Across(Feature):
     family = "across"
     across: ClassVar[bool] = True
     over: ClassVar[Any]
+
+    def compared(self, values: np.ndarray) -> np.ndarray:
+        """`values` of symbols (columns) at times (rows), each against the others; infinite ones are missing."""
+        out = np.empty_like(values)
+        self.over(np.where(np.abs(values) < np.inf, values, np.nan), out)
+        return out
 
     @classmethod
     def loop(cls) -> Loop:
@@ -139,41 +148,25 @@ class CrossZScore(Across):
 
 
 @kernel(inline=True)
-def joint(
-    x: float,
-    y: float,
-    length: int,
-    last_x: float,
-    last_y: float,
-    cursor: int,
-    full: int,
-    anchor: float,
-    other: float,
-    dx: float,
-    dy: float,
-    xx: float,
-    yy: float,
-    xy: float,
-    window: Memory,
-) -> tuple[float, float, float, float, int, int, float, float, float, float, float, float, float]:
-    """Beta and correlation of simple returns: (beta, correlation, state…)."""
-    if not (last_x > LEAST and last_y > LEAST):
-        return nan, nan, x, y, cursor, full, anchor, other, dx, dy, xx, yy, xy
-    mine, theirs = (x - last_x) / last_x, (y - last_y) / last_y
-    if not (abs(mine) < MOST and abs(theirs) < MOST):
-        return nan, nan, x, y, cursor, full, anchor, other, dx, dy, xx, yy, xy
-    vx, vy, cov, cursor, full, anchor, other, sums = rolling_joint(
-        mine, theirs, length, cursor, full, anchor, other, (dx, dy, xx, yy, xy), window
-    )
-    dx, dy, xx, yy, xy = sums
-    beta = cov / vy if vy > 0.0 else nan
-    both = sqrt(vx) * sqrt(vy)
-    correlation = cov / both if both > 0.0 else nan
-    if correlation > 1.0:
-        correlation = 1.0
-    elif correlation < -1.0:
-        correlation = -1.0
-    return beta, correlation, x, y, cursor, full, anchor, other, dx, dy, xx, yy, xy
+def beta(
+    x: float, y: float, length: int, last_x: float, last_y: float, cursor: int, full: int, x_anchor: float,
+    y_anchor: float, x_head: float, y_head: float, x_squares: float, y_squares: float, products: float, window: Memory,
+) -> tuple[float, float, float, float, int, int, float, float, float, float, float, float, float]:  # fmt: skip
+    """Slope of the returns of x on those of y, and their correlation."""
+    slope = correlation = nan
+    if last_x > LEAST and last_y > LEAST:
+        mine, theirs = (x - last_x) / last_x, (y - last_y) / last_y
+        if abs(mine) < MOST and abs(theirs) < MOST:
+            _, variance, _, _, _, _, x_squares = rolling_moments(
+                mine, length, cursor, full, x_anchor, x_head, x_squares, part(window, 4 * length)
+            )
+            spread, together, cursor, full, y_anchor, x_anchor, y_head, x_head, y_squares, products = rolling_comoments(
+                theirs, mine, length, cursor, full, y_anchor, x_anchor, y_head, x_head, y_squares, products, window
+            )
+            slope = together / spread if spread > 0.0 else nan
+            both = sqrt(variance * length) * sqrt(spread)
+            correlation = min(1.0, max(-1.0, together / both)) if both > 0.0 else nan
+    return slope, correlation, x, y, cursor, full, x_anchor, y_anchor, x_head, y_head, x_squares, y_squares, products
 
 
 @register
@@ -191,9 +184,10 @@ class Beta(Feature):
     scale = 0
     length: int = parameter(60, 2, 10_000)
     state = scalars(
-        last_x=nan, last_y=nan, cursor=0, full=0, anchor=0.0, other=0.0, dx=0.0, dy=0.0, xx=0.0, yy=0.0, xy=0.0
-    )
+        last_x=nan, last_y=nan, cursor=0, full=0, x_anchor=0.0, y_anchor=0.0,
+        x_head=0.0, y_head=0.0, x_squares=0.0, y_squares=0.0, products=0.0,
+    )  # fmt: skip
     steady = reaches(full=1)
-    step = staticmethod(joint)
+    step = staticmethod(beta)
     warmup = derived(lambda self: self.length)
-    memory = derived(lambda self: 5 * self.length)
+    memory = derived(lambda self: 6 * self.length)

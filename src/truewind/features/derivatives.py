@@ -16,7 +16,7 @@ from truewind.features.price import log_returns
 from truewind.numerics.jit import kernel
 from truewind.numerics.loop import LEAST
 from truewind.numerics.ring import Memory, in_order, lag, part
-from truewind.numerics.rolling import rolling_sum
+from truewind.numerics.rolling import rolling_sum, rolling_sums
 
 MINUTE_US = 60e6
 
@@ -263,8 +263,7 @@ def liquidations(
     elif calm < quiet:
         calm += 1
     clusters, _, _, begun = rolling_sum(first, length, cursor, full, begun, part(window, 2 * length))
-    short, _, _, bought = rolling_sum(shorts, length, cursor, full, bought, part(window, length))
-    long, cursor, full, sold = rolling_sum(longs, length, cursor, full, sold, window)
+    long, short, cursor, full, sold, bought = rolling_sums(longs, shorts, length, cursor, full, sold, bought, window)
     both = long + short
     imbalance = (long - short) / both if both > LEAST else nan
     return long, short, imbalance, clusters, calm, cursor, full, sold, bought, begun

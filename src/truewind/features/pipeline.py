@@ -12,7 +12,6 @@ import copy
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from itertools import groupby
 from math import nan
 from pathlib import Path
@@ -22,10 +21,11 @@ import msgspec
 import numpy as np
 
 from truewind.errors import FeatureError, suggest
+from truewind.features.across import Across
 from truewind.features.base import Feature, Output, ancestors
 from truewind.features.plan import Floats
 from truewind.features.spec import parse_specs, warmup
-from truewind.features.streaming import Stream
+from truewind.features.streaming import Stream, number_in
 
 Columns = dict[str, Floats]
 
@@ -46,7 +46,7 @@ class FeaturePipeline:
             raise FeatureError("A pipeline needs symbols", remedy="Name one at least")
         self.columns = tuple(column for feature in self.features for column in feature.columns)
         self.warmup = warmup(self.features, timeframe)
-        self._stages = [_Stage(number, group, self.symbols, timeframe) for number, group in _stages(self.features)]
+        self._stages = [_Stage(group, self.symbols, timeframe) for group in _stages(self.features)]
         made = {column for stage in self._stages for column in stage.made}
         read = dict.fromkeys(name for stage in self._stages for name in stage.inputs if name not in made)
         self._others = {name: _apart(name, self.symbols) for name in read if name.endswith("]")}
@@ -115,7 +115,11 @@ class FeaturePipeline:
         for name in bars:
             if name not in self.symbols:
                 raise FeatureError(f"'{name}' is no symbol of this pipeline", remedy=suggest(name, self.symbols))
-        given = {symbol: _fields(bars[symbol], self.inputs) for symbol in self.symbols if symbol in bars}
+        given = {
+            symbol: {name: number_in(bars[symbol], name) for name in self.inputs}
+            for symbol in self.symbols
+            if symbol in bars
+        }
         for name, (read, other) in self._others.items():
             for row in given.values():
                 row[name] = given[other][read] if other in given else nan
@@ -124,10 +128,8 @@ class FeaturePipeline:
                 stream = stage.streams[symbol]
                 row.update(zip(stream.columns, stream.vector(row).tolist(), strict=True))
             for feature, source in stage.across:
-                values = np.array([[row[source] for row in given.values()]])
-                out = np.empty_like(values)
-                feature.over(np.where(np.abs(values) < np.inf, values, np.nan), out)  # type: ignore[attr-defined]
-                for row, value in zip(given.values(), out[0].tolist(), strict=True):
+                values = feature.compared(np.array([[row[source] for row in given.values()]]))
+                for row, value in zip(given.values(), values[0].tolist(), strict=True):
                     row[feature.column] = value
         return {symbol: {name: row[name] for name in self.columns} for symbol, row in given.items()}
 
@@ -163,12 +165,12 @@ class FeaturePipeline:
 class _Stage:
     """Streams of all symbols, and the cross-sections that are made of their columns."""
 
-    def __init__(self, number: int, features: Sequence[Feature], symbols: Sequence[str], timeframe: str) -> None:
+    def __init__(self, features: Sequence[Feature], symbols: Sequence[str], timeframe: str) -> None:
         own = [_grounded(feature) for feature in features if not feature.across]
-        self.across = [(feature, feature.reads[0]) for feature in features if feature.across]
-        for feature in features:
+        self.across = [(feature, feature.reads[0]) for feature in features if isinstance(feature, Across)]
+        for feature, _ in self.across:
             source = feature.sources[0]
-            if feature.across and isinstance(source, Output) and not source.feature.across:
+            if isinstance(source, Output) and not source.feature.across:
                 own.append(_grounded(source.feature))
         own = list(dict.fromkeys(own))
         self.streams = {symbol: Stream(own, timeframe=timeframe) for symbol in symbols}
@@ -178,26 +180,13 @@ class _Stage:
         self.made = (*stream.columns, *(feature.column for feature, _ in self.across))
 
 
-def _fields(bar: Any, names: Iterable[str]) -> dict[str, float]:
-    """The fields `names` of a bar, None as NaN. Raises FeatureError for one that is not there."""
-    get = bar.__getitem__ if isinstance(bar, Mapping) else partial(getattr, bar)
-    found = {}
-    for name in names:
-        try:
-            value = get(name)
-        except (KeyError, AttributeError):
-            raise FeatureError(f"The bar has no '{name}'", remedy="Give every field of `inputs`") from None
-        found[name] = nan if value is None else float(value)
-    return found
-
-
-def _stages(features: Iterable[Feature]) -> list[tuple[int, list[Feature]]]:
+def _stages(features: Iterable[Feature]) -> list[list[Feature]]:
     """The features and the cross-sections that they need, by how many cross-sections lie before them."""
     needed = dict.fromkeys(
         one for feature in features for one in (*ancestors(feature), feature) if one.across or one is feature
     )
     ordered = sorted(needed, key=_depth)
-    return [(depth, list(group)) for depth, group in groupby(ordered, _depth)]
+    return [list(group) for _, group in groupby(ordered, _depth)]
 
 
 def _depth(feature: Feature) -> int:
@@ -243,7 +232,7 @@ def _on(times: np.ndarray, other: np.ndarray | None, values: Any) -> Floats:
 
 
 def _across(
-    feature: Feature, source: str, times: Mapping[str, np.ndarray], tables: Mapping[str, Mapping[str, Any]]
+    feature: Across, source: str, times: Mapping[str, np.ndarray], tables: Mapping[str, Mapping[str, Any]]
 ) -> Columns:
     """A cross-section of the column `source`, by symbol."""
     if not times:
@@ -252,10 +241,8 @@ def _across(
     values = np.full((len(every), len(times)), np.nan)
     places = {symbol: np.searchsorted(every, ts) for symbol, ts in times.items()}
     for i, (symbol, place) in enumerate(places.items()):
-        column = np.asarray(tables[symbol][source], float)
-        values[place, i] = np.where(np.abs(column) < np.inf, column, np.nan)
-    out = np.empty_like(values)
-    feature.over(values, out)  # type: ignore[attr-defined]  # a cross-section has one
+        values[place, i] = np.asarray(tables[symbol][source], float)
+    out = feature.compared(values)
     return {symbol: out[place, i].copy() for i, (symbol, place) in enumerate(places.items())}
 
 

@@ -78,15 +78,21 @@ class Weekend(Feature):
 
 
 @kernel(inline=True)
-def day(ts: float, today: int, value: float) -> tuple[float, int, float]:
-    """Day of the month, UTC; worked out once a day, `today` being the last one."""
+def almanac(ts: int, today: int, month: int, day: int) -> tuple[int, int, int]:
+    """(day since 1970, month, day of the month) of a time, worked out once a day, `today` being the last one."""
+    if ts // DAY != today:
+        today = ts // DAY
+        _, month, day = civil(today)
+    return today, month, day
+
+
+@kernel(inline=True)
+def day_of_month(ts: float, today: int, month: int, day: int) -> tuple[float, int, int, int]:
+    """Day of the month, UTC."""
     if not abs(ts) < FARTHEST:
-        return nan, today, value
-    if int(ts) // DAY != today:
-        today = int(ts) // DAY
-        _, _, number = civil(today)
-        value = float(number)
-    return value, today, value
+        return nan, today, month, day
+    today, month, day = almanac(int(ts), today, month, day)
+    return float(day), today, month, day
 
 
 @register
@@ -96,20 +102,17 @@ class Day(Feature):
     name, family, units = "day", "time", "1 to 31"
     inputs = ("ts",)
     finite = True
-    state = scalars(today=NO_SESSION, value=0.0)
-    step = staticmethod(day)
+    state = scalars(today=NO_SESSION, month=0, day=0)
+    step = staticmethod(day_of_month)
 
 
 @kernel(inline=True)
-def month(ts: float, today: int, value: float) -> tuple[float, int, float]:
-    """Month of the year, UTC; worked out once a day, `today` being the last one."""
+def month_of_year(ts: float, today: int, month: int, day: int) -> tuple[float, int, int, int]:
+    """Month of the year, UTC."""
     if not abs(ts) < FARTHEST:
-        return nan, today, value
-    if int(ts) // DAY != today:
-        today = int(ts) // DAY
-        _, number, _ = civil(today)
-        value = float(number)
-    return value, today, value
+        return nan, today, month, day
+    today, month, day = almanac(int(ts), today, month, day)
+    return float(month), today, month, day
 
 
 @register
@@ -119,20 +122,17 @@ class Month(Feature):
     name, family, units = "month", "time", "1 to 12"
     inputs = ("ts",)
     finite = True
-    state = scalars(today=NO_SESSION, value=0.0)
-    step = staticmethod(month)
+    state = scalars(today=NO_SESSION, month=0, day=0)
+    step = staticmethod(month_of_year)
 
 
 @kernel(inline=True)
-def quarter(ts: float, today: int, value: float) -> tuple[float, int, float]:
-    """Quarter of the year, UTC; worked out once a day, `today` being the last one."""
+def quarter_of_year(ts: float, today: int, month: int, day: int) -> tuple[float, int, int, int]:
+    """Quarter of the year, UTC."""
     if not abs(ts) < FARTHEST:
-        return nan, today, value
-    if int(ts) // DAY != today:
-        today = int(ts) // DAY
-        _, number, _ = civil(today)
-        value = float((number + 2) // 3)
-    return value, today, value
+        return nan, today, month, day
+    today, month, day = almanac(int(ts), today, month, day)
+    return float((month + 2) // 3), today, month, day
 
 
 @register
@@ -142,8 +142,8 @@ class Quarter(Feature):
     name, family, units = "quarter", "time", "1 to 4"
     inputs = ("ts",)
     finite = True
-    state = scalars(today=NO_SESSION, value=0.0)
-    step = staticmethod(quarter)
+    state = scalars(today=NO_SESSION, month=0, day=0)
+    step = staticmethod(quarter_of_year)
 
 
 @kernel(inline=True)

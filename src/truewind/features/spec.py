@@ -12,6 +12,7 @@ feature of that name, or else a column: `ema(9, rsi(14))`, `sma(20, typical)`, `
 import importlib
 import re
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 
 from truewind.domain.timeframe import timeframe_us
 from truewind.errors import FeatureError, suggest
@@ -153,14 +154,9 @@ def _value(text: str, spec: str) -> float | Source:
     text = text.strip()
     if _COLUMN.fullmatch(text) and text.lower() not in ("nan", "inf", "infinity") and text not in REGISTRY:
         return text
-    try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        return float(text)
-    except ValueError:
-        pass
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
     found = _parsed(text)
     if found is None:
         raise FeatureError(f"{spec}: '{text}' is neither a number nor a column nor a feature", feature=spec)

@@ -83,7 +83,7 @@ class Stream:
 
         def take_slowly(bar: Any) -> None:
             getters[type(bar)] = _getter(bar, names)
-            pack(arriving, 0, *[_number(bar, name) for name in names])
+            pack(arriving, 0, *[number_in(bar, name) for name in names])
 
         def update(bar: Any) -> Any:
             try:
@@ -307,7 +307,7 @@ def _getter(bar: Any, names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
     return lambda bar: (read(bar),)
 
 
-def _number(bar: Any, name: str) -> float:
+def number_in(bar: Any, name: str) -> float:
     """The field `name` of `bar`, None as NaN. Raises FeatureError if it is not there or no number."""
     try:
         value = bar[name] if isinstance(bar, Mapping) else getattr(bar, name)

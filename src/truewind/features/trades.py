@@ -10,7 +10,7 @@ from math import exp, log, nan
 from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, reaches, register, scalars
 from truewind.numerics.jit import kernel
 from truewind.numerics.ring import Memory, lag, part
-from truewind.numerics.rolling import rolling_sum
+from truewind.numerics.rolling import rolling_sum, rolling_sums
 
 US = 1e-6  # seconds in a µs
 LN2 = log(2.0)
@@ -41,8 +41,7 @@ def ratio_of_sums(
     x: float, y: float, length: int, cursor: int, full: int, x_head: float, y_head: float, window: Memory
 ) -> tuple[float, int, int, float, float]:
     """Σx / Σy over the last `length` rows, NaN where Σy is not above 0. `window` is 2 · length floats."""
-    total, _, _, x_head = rolling_sum(x, length, cursor, full, x_head, window)
-    below, cursor, full, y_head = rolling_sum(y, length, cursor, full, y_head, part(window, length))
+    total, below, cursor, full, x_head, y_head = rolling_sums(x, y, length, cursor, full, x_head, y_head, window)
     return total / below if below > 0.0 else nan, cursor, full, x_head, y_head
 
 
@@ -218,8 +217,9 @@ def trade_flow(
 ) -> tuple[float, float, int, int, float, float]:
     """(signed quantity, its share of all) of the last `length` trades. `window` is 2 · length floats."""
     signed = quantity * ((side > 0.0) - (side < 0.0))
-    net, _, _, x_head = rolling_sum(signed, length, cursor, full, x_head, window)
-    total, cursor, full, y_head = rolling_sum(quantity, length, cursor, full, y_head, part(window, length))
+    net, total, cursor, full, x_head, y_head = rolling_sums(
+        signed, quantity, length, cursor, full, x_head, y_head, window
+    )
     return net, net / total if total > 0.0 else nan, cursor, full, x_head, y_head
 
 
