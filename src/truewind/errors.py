@@ -15,7 +15,14 @@
     ├── StorageError                    4   the disk or store refused; nothing is half written
     │   ├── CorruptError                    stored bytes do not match their checksum
     │   └── LockedError                     another process is writing the same thing
-    └── LedgerError                     5   money does not add up or does not fit: a bug, never input
+    ├── LedgerError                     5   money does not add up or does not fit: a bug, never input
+    └── NetworkError                    7   a venue or a server elsewhere: nothing here is wrong, or half written
+        ├── UnreachableError                no connection, no reply in time, or one that a proxy made
+        ├── LimitedError                    too many requests: when one may ask again is in its facts
+        ├── RejectedError                   the venue answered with an error of its own: code and words in its facts
+        └── ProtocolError                   the reply is not what the venue's documents say
+
+6 is kept for a check of the user's that failed: nothing is raised.
 
 It lies beneath `config` and `log`, because they raise too.
 """
@@ -110,6 +117,26 @@ class LockedError(StorageError):
 
 class LedgerError(TruewindError):
     exit_code = 5
+
+
+class NetworkError(TruewindError):
+    exit_code = 7
+
+
+class UnreachableError(NetworkError):
+    pass
+
+
+class LimitedError(NetworkError):
+    pass
+
+
+class RejectedError(NetworkError):
+    pass
+
+
+class ProtocolError(NetworkError):
+    pass
 
 
 def suggest(wrong: str, known: Iterable[str]) -> str:

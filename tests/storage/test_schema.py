@@ -81,15 +81,24 @@ def test_keys_read_as_people_say_them():
     assert (BARS.step_us, TRADES.step_us) == (HOUR, 0)
 
 
+BAR = ("ts", "open", "high", "low", "close", "volume")
+
+
 def test_the_kinds_are_those_the_house_relies_on():
     """Names of kinds and columns are an interface: they are read by every other room."""
     assert {name: list(kind.columns) for name, kind in KINDS.items()} == {
-        "bars": ["ts", "open", "high", "low", "close", "volume", "quote_volume", "trades", "taker_buy_volume"],
-        "mark_bars": ["ts", "open", "high", "low", "close", "volume"],
-        "index_bars": ["ts", "open", "high", "low", "close", "volume"],
+        "bars": [*BAR, "quote_volume", "trades", "taker_buy_volume", "ts_recv"],
+        "mark_bars": [*BAR, "ts_recv"],
+        "index_bars": [*BAR, "ts_recv"],
+        "premium_index": ["ts", "open", "high", "low", "close"],
         "trades": ["ts", "price", "quantity", "side", "id", "ts_recv"],
         "quotes": ["ts", "bid", "bid_quantity", "ask", "ask_quantity", "id", "ts_recv"],
         "funding": ["ts", "rate", "mark_price", "ts_recv"],
+        "marks": ["ts", "mark_price", "index_price", "funding_rate", "next_funding_ts", "ts_recv"],
+        "open_interest": ["ts", "open_interest", "open_interest_value", "ts_recv"],
+        "long_short": ["ts", "top_accounts", "top_positions", "accounts", "taker_volume"],
+        "liquidations": ["ts", "side", "price", "quantity", "average_price", "id", "ts_recv"],
+        "depth_bands": ["ts", "percent", "depth", "notional"],
         "dividends": ["ts", "dividend"],
         "splits": ["ts", "split"],
         "book": ["ts", "ts_recv", "kind", "side", "price", "quantity", "id", "first", "previous"],

@@ -16,7 +16,10 @@ ENVIRONMENT_ONLY = ("TRUEWIND_CACHE", "TRUEWIND_KERNELS", "TRUEWIND_SHARED")
 
 
 class AppSettings(BaseSettings):
-    """lake: folder or URL of the market data. runs: folder of finished backtests. logs, log_level: see `log`."""
+    """lake: folder or URL of the market data. runs: folder of finished backtests. logs, log_level: see `log`.
+
+    network: where venues are: mainnet, testnet, or the address of a local exchange.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
@@ -26,6 +29,7 @@ class AppSettings(BaseSettings):
     runs: Path = Path("runs")
     logs: Path = Path("logs")
     log_level: str = "INFO"
+    network: str = "mainnet"
 
 
 def known_names() -> list[str]:

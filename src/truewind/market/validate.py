@@ -22,6 +22,7 @@ from truewind.market.files.table import ROW
 from truewind.storage.schema import EARLIEST_US, KINDS, LATEST_US, SeriesKey, row_key
 
 BARS = ("bars", "mark_bars", "index_bars")
+GRIDS = (*BARS, "premium_index")
 ALL = tuple(KINDS)
 PRICES = ("open", "high", "low", "close")
 MAX_FUNDING_RATE = 0.10  # venues cap a settlement at 4 % or less; beyond this it is another unit or another column
@@ -118,10 +119,22 @@ def nonpositive_price(_: SeriesKey) -> pl.Expr:
     return pl.min_horizontal(*PRICES) <= 0
 
 
-@_check(("trades",), refuses=True)
+@_check(("trades", "liquidations"), refuses=True)
 def nonpositive_trade(_: SeriesKey) -> pl.Expr:
     """A trade's price or quantity is zero or negative."""
     return (pl.col("price") <= 0) | (pl.col("quantity") <= 0)
+
+
+@_check(("marks",), refuses=True)
+def nonpositive_mark(_: SeriesKey) -> pl.Expr:
+    """A mark or index price is zero or negative."""
+    return pl.min_horizontal("^(mark_price|index_price)$") <= 0
+
+
+@_check(("open_interest", "long_short", "depth_bands"), refuses=True)
+def negative_amount(_: SeriesKey) -> pl.Expr:
+    """An amount or a ratio is negative."""
+    return pl.any_horizontal(pl.col("^(open_interest.*|top_.*|accounts|taker_volume|depth|notional)$") < 0)
 
 
 @_check(("trades",), refuses=True, columns=("id",))
@@ -136,13 +149,13 @@ def negative_volume(_: SeriesKey) -> pl.Expr:
     return pl.any_horizontal(pl.col("^(volume|quote_volume|trades|taker_buy_volume)$") < 0)
 
 
-@_check(BARS, refuses=True)
+@_check(GRIDS, refuses=True)
 def high_low(_: SeriesKey) -> pl.Expr:
     """The high is not the highest or the low not the lowest of the four prices."""
     return (pl.col("high") < pl.max_horizontal(*PRICES)) | (pl.col("low") > pl.min_horizontal(*PRICES))
 
 
-@_check(BARS, refuses=True)
+@_check(GRIDS, refuses=True)
 def off_grid(key: SeriesKey) -> pl.Expr:
     """The time is no whole multiple of the timeframe (weeks start on Monday)."""
     return (pl.col("ts").to_physical() - origin_us(key.step_us)) % key.step_us != 0
@@ -179,7 +192,7 @@ def unfinished_bar(key: SeriesKey) -> pl.Expr:
 # Warning checks, on the rows that are kept.
 
 
-@_check(BARS, refuses=False)
+@_check(GRIDS, refuses=False)
 def gap(key: SeriesKey) -> pl.Expr:
     """The bar before is not one timeframe earlier; counted once a gap."""
     return pl.col("ts").to_physical().diff() > key.step_us

@@ -55,17 +55,19 @@ class Kind(msgspec.Struct, frozen=True):
 
 _F8, _I8, _I1 = pl.Float64(), pl.Int64(), pl.Int8()
 _PRICES = (("ts", TS), ("open", _F8), ("high", _F8), ("low", _F8), ("close", _F8))
-_MARK = Kind(required=_PRICES, optional=(("volume", _F8),), has_timeframe=True)
+_MARK = Kind(required=_PRICES, optional=(("volume", _F8), ("ts_recv", TS)), has_timeframe=True)
 
 KINDS = MappingProxyType(
     {
         "bars": Kind(
             required=(*_PRICES, ("volume", _F8)),
-            optional=(("quote_volume", _F8), ("trades", _F8), ("taker_buy_volume", _F8)),
+            optional=(("quote_volume", _F8), ("trades", _F8), ("taker_buy_volume", _F8), ("ts_recv", TS)),
             has_timeframe=True,
         ),
         "mark_bars": _MARK,
         "index_bars": _MARK,
+        # By how much the perpetual is dearer than its index, as a share of it: of either sign, and often zero.
+        "premium_index": Kind(required=_PRICES, has_timeframe=True),
         # side: +1 the buyer was the taker, -1 the seller. id: the venue's own number.
         "trades": Kind(
             required=(("ts", TS), ("price", _F8), ("quantity", _F8), ("side", _I1)),
@@ -80,6 +82,34 @@ KINDS = MappingProxyType(
         "funding": Kind(
             required=(("ts", TS), ("rate", _F8)),
             optional=(("mark_price", _F8), ("ts_recv", TS)),
+        ),
+        # The mark price as the venue tells it every second or three, with the rate that the next funding would have.
+        "marks": Kind(
+            required=(("ts", TS), ("mark_price", _F8)),
+            optional=(("index_price", _F8), ("funding_rate", _F8), ("next_funding_ts", TS), ("ts_recv", TS)),
+        ),
+        # open_interest in base units (of inverse contracts: contracts), its value in the quote currency.
+        "open_interest": Kind(
+            required=(("ts", TS), ("open_interest", _F8)),
+            optional=(("open_interest_value", _F8), ("ts_recv", TS)),
+        ),
+        # Longs to shorts: of the accounts and the positions of the largest traders, of all accounts; and what takers
+        # bought to what they sold.
+        "long_short": Kind(
+            required=(("ts", TS),),
+            optional=(("top_accounts", _F8), ("top_positions", _F8), ("accounts", _F8), ("taker_volume", _F8)),
+        ),
+        # side: of the order that closes the position, so -1 where a long was liquidated. A censored sample: the venue
+        # tells of at most one a symbol and second.
+        "liquidations": Kind(
+            required=(("ts", TS), ("side", _I1), ("price", _F8), ("quantity", _F8)),
+            optional=(("average_price", _F8), ("id", _I8), ("ts_recv", TS)),
+            key=("ts", "id"),
+        ),
+        # How much lies within some percent of the middle, below it where percent is negative.
+        "depth_bands": Kind(
+            required=(("ts", TS), ("percent", _F8), ("depth", _F8), ("notional", _F8)),
+            key=("ts", "percent"),
         ),
         # Corporate actions; ts: the ex date. dividend: cash a share. split: shares after it for one before.
         "dividends": Kind(required=(("ts", TS), ("dividend", _F8))),
