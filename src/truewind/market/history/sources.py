@@ -1,0 +1,38 @@
+"""Which sources a venue has, the fastest first. A source's libraries are loaded when it is asked for."""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Literal
+
+from truewind.errors import ConfigError, suggest
+from truewind.market.history.provider import DataProvider
+from truewind.venues.binance.hosts import Hosts, hosts
+
+Source = Literal["auto", "rest", "archive"]
+Make = Callable[[str, Hosts], DataProvider]
+
+# venue → way → module:callable(venue, hosts), in the order in which the ways are tried.
+_SOURCES: dict[str, dict[str, str]] = {}
+
+
+def venues() -> list[str]:
+    """Venues that have a source of their own."""
+    return sorted(_SOURCES)
+
+
+def sources_of(venue: str, network: str = "mainnet", source: str = "auto") -> list[DataProvider]:
+    """The sources of a venue: all of them, or those of one way ("rest", "archive"). Raises ConfigError."""
+    if venue not in _SOURCES:
+        raise ConfigError(f"No source of history for venue '{venue}'", remedy=suggest(venue, _SOURCES))
+    ways = _SOURCES[venue]
+    if source != "auto" and source not in ways:
+        raise ConfigError(f"{venue} has no source '{source}'", remedy=suggest(source, ["auto", *ways]))
+    where = hosts(network)
+    chosen = ways if source == "auto" else {source: ways[source]}
+    return [_load(target)(venue, where) for target in chosen.values()]
+
+
+def _load(target: str) -> Make:
+    module, _, name = target.partition(":")
+    make: Make = getattr(import_module(module), name)
+    return make
