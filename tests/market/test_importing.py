@@ -269,12 +269,8 @@ def test_recorded_trades_that_were_damaged_on_purpose_are_caught(shared, lake):
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
-        ("nautilus/truefx__usdjpy-ticks.csv", "not recognised"),
-        ("nautilus/kraken_rest_ohlc.json.gz", "JSON"),
         ("freqtrade/kraken__BCHEUR_trades.csv", "3 columns without a header"),
         ("gocryptotrader/binance_BTCUSDT_1d_2019.csv", "6 columns without a header"),
-        ("lean/crypto/binance/minute/btcbusd/20221213_trade.zip", "6 columns without a header"),
-        ("lean/crypto/bybit/minute/btcusdt/20221213_quote.zip", "11 columns without a header"),
         ("pypi-cvxportfolio/returns.csv", "not recognised"),
         ("pypi-backtesting/BTCUSD.csv", "timeframe cannot be told: most rows are 2.6784e+06 s apart"),
         ("nautilus/fxcm__gbpusd-m1-bid-2012.csv.gz", "need 'volume'"),
@@ -514,7 +510,7 @@ def test_trade_ids_that_are_no_numbers_are_left_out(shared, lake):
     """Tardis files of BitMEX have UUIDs."""
     import_files(lake, [shared / "nautilus" / "tardis__bitmex_trades_XBTUSD.csv"])
     table = lake.read(SeriesKey("trades", "bitmex", "XBTUSD"))
-    assert table.columns == ["ts", "price", "quantity", "side"]
+    assert table.columns == ["ts", "price", "quantity", "side", "ts_recv"]
     assert table.height == 10
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import polars as pl
 
 from truewind.domain.timeframe import timeframe_us
@@ -15,6 +16,8 @@ from truewind.market.files.container import Member, find_files, members
 from truewind.market.files.names import Hints, read_names
 from truewind.market.files.parse import parse
 from truewind.market.files.table import ROW, read_table
+from truewind.market.formats import read_known
+from truewind.market.formats.part import Part
 from truewind.market.infer import infer_instrument, price_decimals, quantity_decimals
 from truewind.market.place import WRONG_SYMBOL, Options, Placed, place
 from truewind.market.recordings.importing import BookImport
@@ -105,6 +108,12 @@ class _Import:
         if self.options.kind == "book" or (self.options.kind is None and is_book(member)):
             self.books.add(read_raw(member))
             return
+        known = read_known(member, self.options)
+        if known is not None:
+            for part in known:
+                placed = self.said(part, member)
+                self.files.append(self.store(placed, self.judge(placed, member), member.label, part.format))
+            return
         hints = read_names(member.names, member.folders)
         self.check_symbol_option(member, hints)
         raw = read_table(member)
@@ -113,6 +122,19 @@ class _Import:
             for placed in place(parse(rows, what), what, hints, self.options, member.label):
                 verdict = self.judge(placed, member)
                 self.files.append(self.store(placed, verdict, member.label, what.format))
+
+    def said(self, part: Part, member: Member) -> Placed:
+        """A part as a series, under the venue and symbol that the user said."""
+        wanted = self.options.symbol
+        if wanted and wanted != part.key.symbol and not (self.alone and member.alone):
+            raise FormatError(
+                f"{member.label} is {part.key.symbol}, but symbol={wanted} was given for all files",
+                remedy="Import it by itself, or leave the symbol out",
+            )
+        key = msgspec.structs.replace(
+            part.key, venue=self.options.venue or part.key.venue, symbol=wanted or part.key.symbol
+        )
+        return Placed(key, part.rows, part.rows.clear(), list(part.assumed))
 
     def check_symbol_option(self, member: Member, hints: Hints) -> None:
         """One symbol for many files would pour different instruments into one series."""

@@ -48,6 +48,8 @@ class Placed(msgspec.Struct, frozen=True):
 def place(frame: pl.DataFrame, layout: Layout, hints: Hints, options: Options, label: str) -> list[Placed]:
     """The series in `frame`, one for each symbol. Raises FormatError if venue, symbol or timeframe cannot be told."""
     venue, assumed = _venue(layout, hints, options, label)
+    if layout.kind == "quotes" and "bid_quantity" not in layout.columns:
+        assumed = [*assumed, "quantities 0: the source tells none, so nothing fills on these quotes"]
     placed = []
     for symbol, rows, strays in _by_symbol(frame, hints, options, label):
         timeframe = _timeframe(rows, hints, options, label) if KINDS[layout.kind].has_timeframe else ""

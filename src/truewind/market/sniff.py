@@ -64,7 +64,7 @@ _NEEDED: Mapping[str, tuple[str, ...]] = {
     "funding": ("rate",),
     "dividends": ("dividend",),
     "splits": ("split",),
-    "quotes": ("bid", "bid_quantity", "ask", "ask_quantity"),
+    "quotes": ("bid", "ask"),
 }
 _OPTIONAL: Mapping[str, tuple[str, ...]] = {
     "bars": ("volume", "quote_volume", "trades", "taker_buy_volume", "close_time", "symbol"),
@@ -72,7 +72,7 @@ _OPTIONAL: Mapping[str, tuple[str, ...]] = {
     "funding": ("mark_price", "symbol"),
     "dividends": ("symbol",),
     "splits": ("symbol",),
-    "quotes": ("symbol",),
+    "quotes": ("bid_quantity", "ask_quantity", "symbol"),
 }
 # Columns of things that look like trades or bars and are not.
 _FOREIGN = {

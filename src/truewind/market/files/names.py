@@ -26,6 +26,7 @@ VENUES = (
     "okx",
     "oanda",
     "fxcm",
+    "truefx",
 )
 
 # Longest first, so that BTCFDUSD is BTC in FDUSD and not BTCFD in USD.

@@ -41,6 +41,9 @@ def parse(raw: RawTable, layout: Layout) -> pl.DataFrame:
     frame = pl.DataFrame(columns)
     if "id" in frame.columns and frame["id"].null_count() == frame.height:
         frame = frame.drop("id")  # ids that are no numbers: rows are told apart by time and order
+    if layout.kind == "quotes" and not {"bid_quantity", "ask_quantity"} & set(layout.columns):
+        # Feeds of currencies tell prices only: nothing is known to be displayed at them.
+        frame = frame.with_columns(pl.lit(0.0).alias("bid_quantity"), pl.lit(0.0).alias("ask_quantity"))
     for name, _ in schema.required:
         _check_readable(raw, layout, frame, name)
     order = [ROW, *(name for name in (*schema.columns, "close_time", "symbol") if name in frame.columns)]

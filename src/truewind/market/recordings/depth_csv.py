@@ -3,6 +3,7 @@
 binance_data_processor   depth snapshots, difference depth and trades, with the stream's own names
 binance_depth            data.binance.vision's snapshots and updates (T_DEPTH)
 tardis_incremental_l2    tardis.dev's incremental_book_L2: no ids, so nothing tells a gap
+tardis_book_snapshot     tardis.dev's book_snapshot_5 and _25: the best levels of each side, again at every change
 """
 
 import io
@@ -155,6 +156,32 @@ def _tardis(table: pl.DataFrame, _: Member) -> pl.DataFrame:
     )
 
 
+def _tardis_snapshots(table: pl.DataFrame, _: Member) -> pl.DataFrame:
+    recv = _us("local_timestamp")
+    about: tuple[str | pl.Expr, ...] = (
+        "source",
+        "symbol",
+        recv.alias("recv_us"),
+        _us("timestamp").alias("event_us"),
+        pl.lit(SNAPSHOT).alias("kind"),
+        recv.alias("id"),
+        *_nothing("first", "previous"),
+    )
+    levels = [
+        table.select(
+            *about,
+            pl.lit(side, pl.Int8).alias("side"),
+            pl.col(name).alias("price"),
+            pl.col(name.replace("price", "amount")).alias("quantity"),
+        )
+        for prefix, side in (("bids[", 1), ("asks[", -1))
+        for name in table.columns
+        if name.startswith(prefix) and name.endswith("].price")
+    ]
+    # A side with fewer levels than columns leaves the others empty.
+    return pl.concat(levels).filter(pl.col("price").fill_null("") != "").sort("recv_us", maintain_order=True)
+
+
 _CAPTURE = ("TimestampOfReceive", "Price", "Quantity")
 _LAYOUTS = (
     Layout("binance_data_processor", frozenset((*_CAPTURE, "LastUpdateId", "IsAsk")), _snapshots),
@@ -167,5 +194,6 @@ _LAYOUTS = (
         True,
         "binance_usdm",
     ),
+    Layout("tardis_book_snapshot", frozenset(("local_timestamp", "asks[0].price", "bids[0].price")), _tardis_snapshots),
     Layout("tardis_incremental_l2", frozenset(("local_timestamp", "is_snapshot", "side", "amount")), _tardis),
 )

@@ -11,6 +11,7 @@ from truewind.domain.instrument import Instrument
 from truewind.errors import EmptyRangeError, FormatError
 from truewind.market.files.container import Member, find_files, members
 from truewind.market.files.names import read_names
+from truewind.market.formats import tardis
 from truewind.market.recordings import binance, bybit, depth_csv, hyperliquid
 from truewind.market.recordings.assemble import Gap, assemble
 from truewind.market.recordings.lines import is_recording, lines
@@ -68,7 +69,7 @@ def read_raw(member: Member) -> RawBook:
     if found is not None:
         rows = depth_csv.read(member, found)
         own = pl.col("symbol") == rows["symbol"].value_counts(sort=True)["symbol"][0]
-        venue = found.venue or _venue(member, rows)
+        venue = found.venue or tardis.exchange_of(member) or _venue(member, rows)
         return RawBook(member.label, found.name, venue, rows.filter(own), rows.filter(~own), {})
     decoder: Decoder | None = None
     for line in lines(member):
