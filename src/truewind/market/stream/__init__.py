@@ -1,0 +1,1 @@
+"""Live streams: connections that mend themselves, messages in order and complete, and the recorder."""

@@ -1,0 +1,473 @@
+"""Binance's streams as events: complete, in order, and stamped with the time of receipt.
+
+    async with BinanceStreams(hosts("mainnet"), "usdm", ["btcusdt@aggTrade", "btcusdt@kline_1m"]) as streams:
+        async for event in streams:
+            ...
+
+| stream                           | events                        | lake series   | what is missed              |
+|----------------------------------|-------------------------------|---------------|-----------------------------|
+| x@aggTrade                       | Trade                         | trades        | asked for by id             |
+| x@kline_1m …                     | Bar when closed, else Forming | bars          | asked for by time           |
+| x@depth, x@depth@100ms           | Depth, first a snapshot       | book          | lost until a new snapshot   |
+| x@bookTicker                     | Quote                         | quotes        | lost                        |
+| x@markPrice@1s, !markPrice@arr   | MarkPrice                     | marks         | lost                        |
+| x@forceOrder, !forceOrder@arr    | Forced                        | liquidations  | lost                        |
+| x@openInterest (polled by REST)  | OpenInterest                  | open_interest | lost                        |
+| x@depth20 …, x@trade, x@ticker   | Partial, Trade, DayTicker     | (none)        | lost                        |
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from functools import cache
+from types import TracebackType
+from typing import Any
+
+import msgspec
+
+from truewind import log
+from truewind.domain.clock import WallClock, iso
+from truewind.domain.market import Bar, Quote, Trade
+from truewind.domain.ports import Clock
+from truewind.domain.timeframe import SECOND_US, origin_us, timeframe_us
+from truewind.errors import NetworkError, ProtocolError, TruewindError
+from truewind.market.stream import events as out
+from truewind.market.stream.lines import BarLine, BookLine, Counts, Line, PlainLine, TradeLine
+from truewind.market.stream.merge import Timeline
+from truewind.market.stream.pool import Pool, Settings
+from truewind.market.stream.repair import BinanceHistory, Repairs
+from truewind.market.stream.rest import Rest
+from truewind.storage.schema import SeriesKey
+from truewind.venues.binance import messages
+from truewind.venues.binance.hosts import Hosts
+from truewind.venues.binance.messages import Stream, micros, parse_stream
+
+INF = float("inf")
+AHEAD_US = 60 * SECOND_US  # a message from later than this by our clock is damaged, or one of the clocks is
+_POLLED = "openInterest"
+_REFUSED = 1000  # refused messages kept for `refused`; all are counted
+_KINDS = {
+    "aggTrade": "trades",
+    "trade": "trades",
+    "kline": "bars",
+    "depth": "book",
+    "bookTicker": "quotes",
+    "markPrice": "marks",
+    "forceOrder": "liquidations",
+    "openInterest": "open_interest",
+    "ticker": "quotes",
+}
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A message that was set aside. raw: as it came, cut to 4 KiB."""
+
+    key: SeriesKey
+    ts_recv: int
+    reason: str
+    raw: str
+
+
+class Status(msgspec.Struct, frozen=True):
+    """How the streams do. lag_us: from the venue's time to ours, of the last message; refused: messages set aside."""
+
+    messages: int
+    bytes: int
+    connections: int
+    reconnects: int
+    handovers: int
+    duplicates: int
+    holes: int
+    repaired: int
+    lost: int
+    refused: int
+    lag_us: int
+    waiting: int
+    conflated: int
+    pauses: int
+
+
+def series_of(market: str, name: str) -> SeriesKey:
+    """The lake series that holds a stream; of streams of all symbols the symbol is "ALL".
+
+    Raises ConfigError if there is no such stream.
+    """
+    stream = _stream(market, name)
+    return _key(stream, stream.symbol or "ALL")
+
+
+def _stream(market: str, name: str) -> Stream:
+    symbol, _, what = name.partition("@")
+    if what == _POLLED and market == "usdm" and symbol == symbol.lower():
+        return Stream(market, name, symbol.upper(), _POLLED)
+    return parse_stream(market, name)
+
+
+def _key(stream: Stream, symbol: str) -> SeriesKey:
+    return SeriesKey(_KINDS[stream.channel], messages.VENUES[stream.market], symbol, stream.timeframe)
+
+
+class BinanceStreams:
+    """Streams of one market, by their names. Iteration gives `StreamEvent`s and ends only by an error.
+
+    market: "spot" or "usdm". clock: stamps receipts. buffer: events that may wait (see `merge`). in_order: nothing
+    overtakes what is missing, for at most `patience_s`; else all comes at once, missing things later, and for ever
+    (recorders). emit: called with every event instead of iteration, in the loop's thread, without any buffer.
+    refuse: called with messages that are set aside. poll_s: between two questions for open interest.
+
+    Entering raises ConfigError for a stream that there is not; iteration raises RejectedError where the venue refuses
+    the streams. Everything else is tried again for ever, and counted.
+    """
+
+    def __init__(
+        self,
+        hosts: Hosts,
+        market: str,
+        streams: Sequence[str],
+        *,
+        clock: Clock | None = None,
+        buffer: int = 1000,
+        in_order: bool = True,
+        patience_s: float = 15.0,
+        emit: Callable[[out.StreamEvent], None] | None = None,
+        refuse: Callable[[Refused], None] | None = None,
+        settings: Settings | None = None,
+        poll_s: float = 10.0,
+    ) -> None:
+        self.market, self.clock = market, clock or WallClock()
+        self.streams = [_stream(market, name) for name in dict.fromkeys(streams)]
+        self.settings = settings or Settings()
+        self.refused: deque[Refused] = deque(maxlen=_REFUSED)
+        self.watermark_us = 0  # the latest time that the venue has told
+        self.lines: dict[Any, Line] = {}  # by series; what the lake has no kind for, by series and name
+        self._in_order, self._poll_s, self._refuse = in_order, poll_s, refuse
+        self._patience_s = patience_s if in_order else 0.0
+        self._base = hosts.spot_ws if market == "spot" else hosts.usdm_ws
+        self._rest = Rest(hosts.spot_rest if market == "spot" else hosts.usdm_rest)
+        self._counts, self._refusals, self._lag_us = Counts(), 0, 0
+        self._now = self.clock.now_us
+        self._handlers: dict[bytes, Callable[[bytes, int], None]] = {}
+        self._by_name: dict[str, list[Line]] = {}
+        self.timeline = Timeline(buffer, self._pause, self._resume)
+        self._emit = emit or self.timeline.put
+        socket = [stream for stream in self.streams if stream.channel != _POLLED]
+        self.pool = Pool(self._base, market, socket, self, self.settings)
+        self.repairs = Repairs(
+            BinanceHistory(market, self._rest.get, self.clock), self.clock, self.trouble, patience_s=self._patience_s
+        )
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stack = AsyncExitStack()
+        for stream in self.streams:
+            self._by_name[stream.name] = []
+            if stream.channel != _POLLED:
+                self._handlers[stream.name.encode()] = self._handler(stream)
+            if stream.symbol:
+                self._line(stream, stream.symbol)
+
+    # ── use ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def __aenter__(self) -> "BinanceStreams":
+        await self._stack.enter_async_context(self._rest)
+        self.pool.start(self._ended)
+        for stream in self.streams:
+            if stream.channel == _POLLED:
+                self._run(self._poll(stream))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.repairs.stop()
+        await self.pool.stop()
+        await self._stack.aclose()
+        self.timeline.end()
+
+    def __aiter__(self) -> Timeline:
+        return self.timeline
+
+    @property
+    def status(self) -> Status:
+        lanes, counts, pressure = self.pool.lanes, self._counts, self.timeline.pressure
+        connections = [lane.connection for lane in lanes if lane.connection is not None]
+        return Status(
+            messages=sum(lane.messages for lane in lanes),
+            bytes=sum(lane.bytes for lane in lanes),
+            connections=sum(not connection.ended.is_set() for connection in connections),
+            reconnects=sum(lane.reconnects for lane in lanes),
+            handovers=sum(lane.handovers for lane in lanes),
+            duplicates=counts.duplicates,
+            holes=counts.holes,
+            repaired=counts.repaired,
+            lost=counts.lost,
+            refused=self._refusals,
+            lag_us=self._lag_us,
+            waiting=len(self.timeline),
+            conflated=pressure.conflated,
+            pauses=pressure.pauses,
+        )
+
+    # ── what lanes tell ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def text(self, frame: bytes) -> None:
+        """A message from a socket."""
+        recv = self._now()
+        handler = self._handlers.get(frame[11 : frame.find(b'"', 11)])
+        if handler is None:
+            handler = self._handlers.get(messages.stream_of(frame))
+        try:
+            if handler is None:
+                raise ProtocolError("A message of no stream that was asked for", remedy="It was set aside")
+            handler(frame, recv)
+        except ProtocolError as error:
+            self._set_aside(frame, recv, error)
+
+    def opened(self, names: Sequence[str], *, again: bool) -> None:
+        for name in names:
+            for line in self._by_name[name]:
+                line.opened(again)
+        if again:
+            self._run(self._settle(names))
+
+    def broken(self, names: Sequence[str], why: str) -> None:
+        log.get("data").warning("streams lost", market=self.market, streams=len(names), why=why)
+        for name in names:
+            for line in self._by_name[name]:
+                line.broken(self.watermark_us)
+
+    def trouble(self, error: NetworkError) -> None:
+        log.get("data").warning("stream trouble", market=self.market, error=str(error))
+
+    def failed(self, error: NetworkError) -> None:
+        self.timeline.end(error)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A task is over: by our own doing, or by a bug that must not pass in silence."""
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.timeline.end(error if isinstance(error, TruewindError) else TruewindError(f"{error!r}"))
+
+    def _run(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    async def _settle(self, names: Sequence[str]) -> None:
+        await asyncio.sleep(self.settings.overlap_s)
+        for name in names:
+            for line in self._by_name[name]:
+                line.settle(self.watermark_us)
+
+    def _pause(self) -> None:
+        self.pool.pause()
+
+    def _resume(self) -> None:
+        self.pool.resume()
+
+    def _set_aside(self, frame: bytes, recv: int, error: ProtocolError) -> None:
+        self._refusals += 1
+        name = messages.stream_of(frame).decode("utf-8", "replace")
+        streams = [stream for stream in self.streams if stream.name == name] or self.streams
+        key = _key(streams[0], streams[0].symbol or "ALL")
+        refused = Refused(key, recv, error.message, frame[:4096].decode("utf-8", "replace"))
+        self.refused.append(refused)
+        if self._refuse is not None:
+            self._refuse(refused)
+
+    async def _poll(self, stream: Stream) -> None:
+        line = self._line(stream, stream.symbol)
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            try:
+                event = await self.repairs.history.open_interest(stream.symbol)
+                self._mark(event.ts_event, event.ts_recv, stream)
+                line.take(event)
+            except NetworkError as error:
+                self.trouble(error)
+                line.broken(self.watermark_us)
+            due = max(due + self._poll_s, loop.time())
+            await asyncio.sleep(due - loop.time())
+
+    # ── messages to events ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def _line(self, stream: Stream, symbol: str) -> Any:
+        """The line of a stream's symbol, made when first needed."""
+        key = _key(stream, symbol)
+        name = key if stream.channel not in ("trade", "ticker") and not stream.levels else (key, stream.name)
+        line = self.lines.get(name)
+        if line is None:
+            line = self.lines[name] = self._made(stream, key)
+        if line not in self._by_name[stream.name]:
+            self._by_name[stream.name].append(line)
+        return line
+
+    def _made(self, stream: Stream, key: SeriesKey) -> Line:
+        emit, counts, channel = self._emit, self._counts, stream.channel
+        if channel == "aggTrade":
+            return TradeLine(key, emit, counts, self.repairs, in_order=self._in_order)
+        if channel == "kline":
+            return BarLine(key, emit, counts, self.repairs, in_order=self._in_order)
+        if channel == "depth" and not stream.levels:
+            return BookLine(key, emit, counts, self.repairs, in_order=self._in_order)
+        if channel == _POLLED:
+            return PlainLine(key, emit, counts, period_us=round(3.0 * self._poll_s * SECOND_US))
+        if channel == "markPrice":
+            # Every one or three seconds; stamps are put on to the millisecond, so half of one more is still no loss.
+            return PlainLine(key, emit, counts, period_us=1_500_000 if stream.name.endswith("@1s") else 4_500_000)
+        return PlainLine(key, emit, counts, is_sparse=channel == "forceOrder")
+
+    def _mark(self, ts: int, recv: int, stream: Stream) -> None:
+        """Note a time that the venue told. Raises ProtocolError for one in the future."""
+        if ts > self.watermark_us:
+            if ts > recv + AHEAD_US:
+                raise ProtocolError(
+                    f"{stream.name}: a message from {(ts - recv) / SECOND_US:.0f} s in the future",
+                    remedy="Check this machine's clock",
+                )
+            self.watermark_us = ts
+        self._lag_us = recv - ts
+
+    def _handler(self, stream: Stream) -> Callable[[bytes, int], None]:
+        """What turns a frame of the stream into events."""
+        decode = messages.message_decoder(stream)
+        make = _MAKERS["partial" if stream.channel == "depth" and stream.levels else stream.channel]
+        mark = self._mark
+        if not stream.symbol:
+            return self._handler_of_all(stream, decode, make)
+        line = self._line(stream, stream.symbol)
+        take = line.take
+        symbol = stream.symbol
+        bars: BarLine | None = line if isinstance(line, BarLine) else None
+
+        def handle(frame: bytes, recv: int) -> None:
+            event = make(decode(frame), recv, stream)
+            if event.symbol != symbol:
+                raise ProtocolError(f"{stream.name}: a message of {event.symbol}", remedy="It was set aside")
+            mark(event.ts_event, recv, stream)
+            if bars is not None and type(event) is out.Forming:
+                bars.form(event)
+            else:
+                take(event)
+
+        return handle
+
+    def _handler_of_all(
+        self, stream: Stream, decode: Callable[[bytes], Any], make: Callable[[Any, int, Stream], Any]
+    ) -> Callable[[bytes, int], None]:
+        def handle(frame: bytes, recv: int) -> None:
+            found = decode(frame)
+            for message in found if isinstance(found, list) else [found]:
+                event = make(message, recv, stream)
+                self._mark(event.ts_event, recv, stream)
+                self._line(stream, event.symbol).take(event)
+
+        return handle
+
+
+def _agg_trade(message: messages.AggTrade | messages.Trade, recv: int, stream: Stream) -> Trade:
+    price, quantity = message.price, message.quantity
+    if not (0.0 < price < INF and 0.0 < quantity < INF):
+        raise _impossible(stream, f"{quantity} at {price}")
+    ts = micros(message.time, stream.name)
+    return Trade(message.symbol, ts, recv, price, quantity, -1 if message.sold else 1, message.id)
+
+
+def _kline(message: messages.Kline, recv: int, stream: Stream) -> Bar | out.Forming:
+    k = message.candle
+    low, high = k.low, k.high
+    if not (0.0 < low <= k.open <= high < INF and low <= k.close <= high and 0.0 <= k.volume < INF):
+        raise _impossible(stream, f"open {k.open}, high {high}, low {low}, close {k.close}, volume {k.volume}")
+    ts, told = micros(k.start, stream.name), micros(message.event, stream.name)
+    step, origin = _grid(stream.timeframe)
+    if k.timeframe != stream.timeframe or (ts - origin) % step or told < ts:
+        raise _impossible(stream, f"a bar of {k.timeframe} that opens at {iso(ts)}, told at {iso(told)},")
+    over = ts + step
+    bar = Bar(
+        *(message.symbol, ts, over if k.closed else told, recv, k.open, high, low, k.close, k.volume),
+        *(k.quote_volume, float(k.trades), k.taker_buy_volume),
+    )
+    return bar if k.closed else out.Forming(bar, stream.timeframe)
+
+
+@cache
+def _grid(timeframe: str) -> tuple[int, int]:
+    """Length of bars, and a time at which one opens."""
+    step = timeframe_us(timeframe)
+    return step, origin_us(step)
+
+
+def _depth(message: messages.DepthUpdate, recv: int, stream: Stream) -> out.Depth:
+    _check_levels(message.bids, message.asks, stream)
+    if message.final < message.first:
+        raise _impossible(stream, f"update ids {message.first} … {message.final}")
+    ts = micros(message.time or message.event, stream.name)
+    return out.Depth(
+        *(message.symbol, ts, recv, message.final, message.bids, message.asks, message.first, message.previous)
+    )
+
+
+def _partial(message: Any, recv: int, stream: Stream) -> out.Partial:
+    _check_levels(message.bids, message.asks, stream)
+    is_spot = isinstance(message, messages.PartialDepth)
+    symbol = stream.symbol if is_spot else message.symbol
+    ts = recv if is_spot else micros(message.time or message.event, stream.name)
+    return out.Partial(symbol, ts, recv, message.final, message.bids, message.asks)
+
+
+def _check_levels(bids: messages.Levels, asks: messages.Levels, stream: Stream) -> None:
+    for levels in (bids, asks):
+        for price, quantity in levels:
+            if not (0.0 < price < INF and 0.0 <= quantity < INF):
+                raise _impossible(stream, f"{quantity} at {price}")
+
+
+def _quote(message: messages.BookTicker, recv: int, stream: Stream) -> Quote:
+    bid, ask = message.bid, message.ask
+    if not (0.0 < bid < ask < INF and 0.0 <= message.bid_quantity < INF and 0.0 <= message.ask_quantity < INF):
+        raise _impossible(stream, f"bid {message.bid_quantity} at {bid}, ask {message.ask_quantity} at {ask}")
+    ts = micros(message.time, stream.name) if message.time else recv
+    return Quote(message.symbol, ts, recv, bid, message.bid_quantity, ask, message.ask_quantity, message.id)
+
+
+def _mark_price(message: messages.MarkPrice, recv: int, stream: Stream) -> out.MarkPrice:
+    rate = message.rate if isinstance(message.rate, float) else float("nan")
+    if not (0.0 < message.mark < INF and 0.0 <= message.index < INF and abs(rate) != INF):
+        raise _impossible(stream, f"mark price {message.mark}, index price {message.index}, rate {message.rate}")
+    due = micros(message.next_funding, stream.name) if message.next_funding else 0
+    ts = micros(message.event, stream.name)
+    return out.MarkPrice(message.symbol, ts, recv, message.mark, message.index, rate, due)
+
+
+def _forced(message: messages.ForceOrder, recv: int, stream: Stream) -> out.Forced:
+    order = message.order
+    side = {"BUY": 1, "SELL": -1}.get(order.side, 0)
+    if not (side and 0.0 < order.price < INF and 0.0 < order.quantity < INF and 0.0 <= order.average < INF):
+        raise _impossible(stream, f"{order.side} {order.quantity} at {order.price}")
+    ts = micros(order.time, stream.name)
+    return out.Forced(order.symbol, ts, recv, side, order.price, order.quantity, order.average)
+
+
+def _ticker(m: messages.DayTicker, recv: int, stream: Stream) -> out.DayTicker:
+    ts = micros(m.event, stream.name)
+    return out.DayTicker(m.symbol, ts, recv, m.last, m.open, m.high, m.low, m.volume, m.quote_volume, float(m.trades))
+
+
+def _impossible(stream: Stream, what: str) -> ProtocolError:
+    return ProtocolError(f"{stream.name}: {what} cannot be", remedy="The message was set aside", stream=stream.name)
+
+
+_MAKERS: dict[str, Callable[[Any, int, Stream], Any]] = {
+    "aggTrade": _agg_trade,
+    "trade": _agg_trade,
+    "kline": _kline,
+    "depth": _depth,
+    "partial": _partial,
+    "bookTicker": _quote,
+    "markPrice": _mark_price,
+    "forceOrder": _forced,
+    "ticker": _ticker,
+}

@@ -1,0 +1,359 @@
+"""One stream each, put in order: duplicates dropped, what is missing asked for, what cannot come back told as `Lost`.
+
+A line is given events in the order in which they were read, and emits them. In order: nothing overtakes what is
+missing, until it has come or was given up. Else, for a recorder, all is emitted at once, and what was missing later.
+"""
+
+import heapq
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from truewind.domain.market import Bar, Quote, Trade
+from truewind.domain.timeframe import SECOND_US, origin_us
+from truewind.market.recordings.chain import Chain, Verdict
+from truewind.market.stream.events import (
+    DayTicker,
+    Depth,
+    Forced,
+    Forming,
+    Lost,
+    MarkPrice,
+    OpenInterest,
+    Partial,
+    StreamEvent,
+)
+from truewind.market.stream.sequence import Holes
+from truewind.storage.schema import SeriesKey
+
+Emit = Callable[[StreamEvent], None]
+_SLACK_US = SECOND_US  # by how much streams of one venue may run ahead of each other
+
+
+class Mender(Protocol):
+    """Who asks the venue for what a line misses; answers come back through the line's own methods."""
+
+    def numbers(self, line: "NumberedLine") -> None:
+        """The line has holes."""
+
+    def latest(self, line: "NumberedLine") -> None:
+        """The line was not heard for a while: there may be more than it knows."""
+
+    def snapshot(self, line: "BookLine") -> None:
+        """The line needs the book as it is."""
+
+
+class Counts:
+    """What lines did, of all streams together."""
+
+    def __init__(self) -> None:
+        self.duplicates = self.repaired = self.holes = self.lost = 0
+
+
+class Line:
+    """What lines have in common. key: of the lake series that holds the stream."""
+
+    def __init__(self, key: SeriesKey, emit: Emit, counts: Counts) -> None:
+        self.key, self.emit, self.counts = key, emit, counts
+
+    def broken(self, watermark_us: int) -> None:
+        """Nothing is heard any more. watermark_us: the latest time that any stream of the venue has told."""
+
+    def opened(self, again: bool) -> None:
+        """The stream is live; again: it was before."""
+
+    def settle(self, watermark_us: int) -> None:
+        """Some seconds after `opened`: time for those who would else wait long for their next message."""
+
+    def state(self) -> dict[str, Any]:
+        """What another process needs to go on, as JSON values."""
+        return {}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from a state: as if the connection had been lost since."""
+
+    def lose(self, start_us: int, end_us: int, ts_recv: int, why: str) -> None:
+        """Tell that start_us … end_us is lost."""
+        if end_us > start_us:
+            self.counts.lost += 1
+            self.emit(Lost(self.key, start_us, end_us, ts_recv, why))
+
+
+class NumberedLine(Line):
+    """Events that the venue numbers without holes and gives again: trades by id, closed bars by their time."""
+
+    def __init__(self, key: SeriesKey, emit: Emit, counts: Counts, mender: Mender, *, in_order: bool) -> None:
+        super().__init__(key, emit, counts)
+        self.holes = Holes()
+        self.in_order = in_order
+        self.last_ts = 0
+        self._mender = mender
+        self._waiting: list[tuple[int, Trade | Bar]] = []
+
+    def number(self, event: Trade | Bar) -> int:
+        raise NotImplementedError
+
+    def take(self, event: Trade | Bar, repaired: bool = False) -> None:
+        number = self.number(event)
+        before = self.holes.high
+        if not self.holes.see(number):
+            self.counts.duplicates += not repaired
+            return
+        self.counts.repaired += repaired
+        if self.holes and number > before + 1 > 0 and not repaired:
+            self.counts.holes += 1
+            self._mender.numbers(self)
+        if self.in_order and (self.holes or self._waiting):
+            heapq.heappush(self._waiting, (number, event))
+            self._release()
+        else:
+            self._pass(event)
+
+    def give_up(self, first: int, last: int, ts_recv: int, why: str) -> None:
+        """The numbers first … last will not come. `why` empty: the venue has none such, and nothing is lost."""
+        if not self.holes.forget(first, last):
+            return
+        if why:
+            after = self._waiting[0][1].ts_event if self._waiting else self.last_ts + 1
+            self.lose(self.last_ts + 1, max(after, self.last_ts + 2), ts_recv, why)
+        self._release()
+
+    def opened(self, again: bool) -> None:
+        if again and self.holes.high >= 0:
+            self._mender.latest(self)
+
+    def state(self) -> dict[str, Any]:
+        return {"high": self.holes.high, "holes": self.holes.intervals, "ts": self.last_ts}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        self.holes = Holes(state["high"], [tuple(hole) for hole in state["holes"]])
+        self.last_ts = state["ts"]
+        if self.holes:
+            self._mender.numbers(self)
+
+    def _release(self) -> None:
+        while self._waiting and self._waiting[0][0] < self.holes.least:
+            self._pass(heapq.heappop(self._waiting)[1])
+
+    def _pass(self, event: Trade | Bar) -> None:
+        if event.ts_event > self.last_ts:
+            self.last_ts = event.ts_event
+        self.emit(event)
+
+
+class TradeLine(NumberedLine):
+    """Aggregate trades of a symbol, which its ids number without holes."""
+
+    def number(self, event: Trade | Bar) -> int:
+        return event.sequence  # type: ignore[union-attr]
+
+    def take(self, event: Trade | Bar, repaired: bool = False) -> None:
+        holes = self.holes
+        if event.sequence == holes.high + 1 and not self._waiting and not holes:  # type: ignore[union-attr]
+            holes.high += 1
+            if event.ts_event > self.last_ts:
+                self.last_ts = event.ts_event
+            self.counts.repaired += repaired
+            self.emit(event)
+        else:
+            super().take(event, repaired)
+
+
+class BarLine(NumberedLine):
+    """Closed bars of one length, and between them the one that forms."""
+
+    def __init__(self, key: SeriesKey, emit: Emit, counts: Counts, mender: Mender, *, in_order: bool) -> None:
+        super().__init__(key, emit, counts, mender, in_order=in_order)
+        self.step_us = key.step_us
+        self._origin_us = origin_us(key.step_us)
+
+    def number(self, event: Trade | Bar) -> int:
+        return self.number_at(event.ts)
+
+    def number_at(self, ts: int) -> int:
+        """Of the bar that opens at `ts`."""
+        return (ts - self._origin_us) // self.step_us
+
+    def opens_at(self, number: int) -> int:
+        return number * self.step_us + self._origin_us
+
+    def form(self, event: Forming) -> None:
+        """A bar that is not closed: all before it are, so they must have come."""
+        number = self.number_at(event.bar.ts)
+        holes = self.holes
+        if holes.high < 0:
+            holes.high = number - 1
+        elif number <= holes.high:
+            self.counts.duplicates += 1
+            return
+        elif number > holes.high + 1:
+            holes.expect(number)
+            self.counts.holes += 1
+            self._mender.numbers(self)
+        if not (self.in_order and holes):
+            self.emit(event)
+
+
+class PlainLine(Line):
+    """Events that no request brings back: quotes, marks, liquidations, open interest.
+
+    period_us: at most so far apart are two of them, where the venue says so; more apart, one between them is lost.
+    is_sparse: they come when something rare happens, so silence says little.
+    """
+
+    def __init__(
+        self, key: SeriesKey, emit: Emit, counts: Counts, *, period_us: int = 0, is_sparse: bool = False
+    ) -> None:
+        super().__init__(key, emit, counts)
+        self.period_us, self.is_sparse = period_us, is_sparse
+        self.last_ts = 0
+        self._last = (-1, -1)
+        self._broken_at: int | None = None  # the watermark then
+        self._why = ""
+
+    def take(self, event: Quote | MarkPrice | Forced | OpenInterest | Partial | Trade | DayTicker) -> None:
+        ts = event.ts_event
+        if isinstance(event, Quote | Partial | Trade):
+            mark = (event.sequence, 0)
+        else:
+            mark = (ts, hash((event.side, event.price, event.quantity)) if isinstance(event, Forced) else 0)
+        if mark[0] < self._last[0] or mark == self._last:
+            self.counts.duplicates += 1
+            return
+        if self._broken_at is not None:
+            self._tell(ts, event.ts_recv)
+        elif self.period_us and 0 < self.last_ts < ts - self.period_us:
+            self.lose(self.last_ts + 1, ts, event.ts_recv, "messages are missing")
+        self._last = mark
+        if ts > self.last_ts:
+            self.last_ts = ts
+        self.emit(event)
+
+    def broken(self, watermark_us: int) -> None:
+        if self._broken_at is None and (self.last_ts or self.is_sparse):
+            self._broken_at, self._why = watermark_us, "the connection was lost"
+
+    def settle(self, watermark_us: int) -> None:
+        if self.is_sparse and self._broken_at is not None and watermark_us > self._broken_at:
+            self._tell(watermark_us + _SLACK_US, watermark_us)
+
+    def state(self) -> dict[str, Any]:
+        return {"ts": self.last_ts, "broken": self._broken_at}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        self.last_ts = state["ts"]
+        at = state["broken"] if state["broken"] is not None else state["watermark"]
+        if self.last_ts or self.is_sparse:
+            self._broken_at, self._why = at, "the recorder was not running"
+
+    def _tell(self, end_us: int, ts_recv: int) -> None:
+        start = self.last_ts + 1
+        if self.is_sparse and self._broken_at:
+            start = max(start, self._broken_at - _SLACK_US)
+        self._broken_at = None
+        if start > 1:
+            self.lose(start, end_us, ts_recv, self._why)
+
+
+class BookLine(Line):
+    """A book by the venue's rules: updates wait for a snapshot that they join, and a hole in their chain asks for
+    another one. In order, nothing is emitted of a book that is not known."""
+
+    def __init__(self, key: SeriesKey, emit: Emit, counts: Counts, mender: Mender, *, in_order: bool) -> None:
+        super().__init__(key, emit, counts)
+        self.in_order = in_order
+        self.last_ts = 0  # of the last update up to which the book is known
+        self._mender = mender
+        self._chain = Chain()
+        self._waiting: list[Depth] = []
+        self._seen = -1
+        self._lost_from = 0
+        self._why = ""
+
+    def take(self, event: Depth) -> None:
+        if event.sequence <= self._seen:
+            self.counts.duplicates += 1
+            return
+        self._seen = event.sequence
+        if not self.in_order:
+            self.emit(event)
+        verdict = self._chain.update(event.first, event.sequence, event.previous if event.previous >= 0 else None)
+        if verdict is Verdict.APPLY:
+            self._known(event)
+        elif verdict is Verdict.GAP:
+            self.counts.holes += 1
+            self._lose("updates are missing")
+            self._waiting = [event]
+        elif verdict is Verdict.WAIT:
+            self._waiting.append(event)
+
+    def snapshot(self, event: Depth) -> bool:
+        """Join a snapshot with the updates that wait; False if it is older than all of them: a newer one is needed."""
+        waiting = self._waiting
+        if waiting and not _joins(waiting[0], event):
+            return False
+        behind = [update for update in waiting if update.sequence <= event.sequence]
+        at = (behind[-1] if behind else waiting[0] if waiting else event).ts_event
+        self._chain.snapshot(event.sequence)
+        self.counts.repaired += bool(self._lost_from)
+        self.emit(Depth(event.symbol, at, event.ts_recv, event.sequence, event.bids, event.asks, is_snapshot=True))
+        if self._lost_from:
+            self.lose(self._lost_from, at, event.ts_recv, self._why)
+            self._lost_from = 0
+        self.last_ts = max(self.last_ts, at)
+        self._waiting = []
+        for update in waiting[len(behind) :]:
+            verdict = self._chain.update(update.first, update.sequence, _previous(update))
+            if verdict is Verdict.APPLY:
+                self._known(update)
+            elif verdict is Verdict.GAP:
+                self._lose("updates are missing")
+                self._waiting = [u for u in waiting if u.sequence >= update.sequence]
+                return True
+        return True
+
+    @property
+    def needs_snapshot(self) -> bool:
+        return self._chain.last is None
+
+    @property
+    def has_waiting(self) -> bool:
+        return bool(self._waiting)
+
+    def broken(self, watermark_us: int) -> None:
+        self._lost_from = self._lost_from or (self.last_ts + 1 if self.last_ts else 0)
+
+    def opened(self, again: bool) -> None:
+        """After a break the chain itself tells whether anything is missing."""
+        if again and self._chain.last is not None:
+            self._why = "the connection was lost"
+        else:
+            self._mender.snapshot(self)
+
+    def state(self) -> dict[str, Any]:
+        return {"ts": self._lost_from - 1 if self._lost_from else self.last_ts}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        self._lost_from, self._why = (state["ts"] + 1 if state["ts"] else 0), "the recorder was not running"
+
+    def _known(self, event: Depth) -> None:
+        if self._lost_from and self._chain.last is not None:
+            self._lost_from = 0  # the chain holds: nothing was missed after all
+        if event.ts_event > self.last_ts:
+            self.last_ts = event.ts_event
+        if self.in_order:
+            self.emit(event)
+
+    def _lose(self, why: str) -> None:
+        self._lost_from = self._lost_from or (self.last_ts + 1 if self.last_ts else 0)
+        self._why = why
+        self._mender.snapshot(self)
+
+
+def _previous(event: Depth) -> int | None:
+    return event.previous if event.previous >= 0 else None
+
+
+def _joins(first: Depth, snapshot: Depth) -> bool:
+    """Whether the oldest update that waits begins not later than where the snapshot ends."""
+    previous = _previous(first)
+    return first.first <= snapshot.sequence + 1 if previous is None else previous <= snapshot.sequence
