@@ -40,12 +40,14 @@ class Chunk(msgspec.Struct, frozen=True):
     may carry `close_time`, and any table a `__row__` with the row's number in its file. Empty: the source has nothing
     there.
     source: where it is from, as a person would look it up. Never a key or a signature.
+    checksums: of the files that the rows are from, by path, so that one that is issued anew can be noticed later.
     """
 
     start_us: int
     end_us: int
     rows: pl.DataFrame
     source: str
+    checksums: Mapping[str, str] = {}
 
 
 class DataProvider(ABC):

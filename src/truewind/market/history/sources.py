@@ -12,7 +12,12 @@ Source = Literal["auto", "rest", "archive"]
 Make = Callable[[str, Hosts], DataProvider]
 
 # venue → way → module:callable(venue, hosts), in the order in which the ways are tried.
-_SOURCES: dict[str, dict[str, str]] = {}
+_ARCHIVE = "truewind.market.history.archive:archive"
+_SOURCES: dict[str, dict[str, str]] = {
+    "binance": {"archive": _ARCHIVE},
+    "binance_usdm": {"archive": _ARCHIVE},
+    "binance_coinm": {"archive": _ARCHIVE},
+}
 
 
 def venues() -> list[str]:
