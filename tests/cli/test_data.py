@@ -42,6 +42,7 @@ def test_a_mapped_csv_arrives_and_every_row_is_told(run: Any, home: Path) -> Non
     assert (listed["venue"], listed["symbol"], listed["timeframe"], listed["rows"]) == ("kraken", "XBTUSD", "1h", 44)
     assert (listed["start"], listed["end"]) == ("2024-01-01 00:00:00", "2024-01-02 23:00:00")
     assert (listed["gap_count"], listed["missing"]) == (3, 4)
+    assert listed["reasons"] == {"missing": 3, "quarantined": 1}
 
     checked = run("data", "check", "--json").json
     assert checked["ok"] is True
@@ -56,6 +57,29 @@ def test_a_mapped_csv_arrives_and_every_row_is_told(run: Any, home: Path) -> Non
     shown = run("data", "check", "XBTUSD").out
     assert "gap of 2 bars from 2024-01-01 10:00" in shown
     assert "in quarantine, high_low: 1" in shown
+
+
+def test_the_ledger_speaks_in_list_and_check(run: Any, home: Path) -> None:
+    """Bars that nobody asked for, an hour of trades that a recorder lost: how much, since when, and why."""
+    from truewind.domain.clock import parse_ts_us
+    from truewind.storage.lake import Lake
+    from truewind.storage.schema import SeriesKey
+
+    run("data", "import", write_csv(home / "x.csv", leave_out=(10, 11, 30)), *MAPPED)
+    lake, noon = Lake(home / "data"), parse_ts_us("2024-01-01T12:00")
+    trades = SeriesKey("trades", "kraken", "XBTUSD")
+    time = pl.Series("ts", [noon]).cast(pl.Datetime("us", "UTC"))
+    lake.write(trades, pl.DataFrame([time]).with_columns(price=1.0, quantity=1.0, side=pl.lit(1, pl.Int8)))
+    lake.note_span(trades, noon - 3_600_000_000, noon, "lost", "recorder")
+    lake.note_span(SeriesKey("bars", "kraken", "XBTUSD", "1h"), noon - 43_200_000_000, noon, "asked", "rest")
+
+    reasons = [series["reasons"] for series in run("data", "list", "--json").json["series"]]
+    assert reasons == [{"missing": 2, "not downloaded": 1}, {"lost": 1}]
+    assert "lost 1" in run("data", "list").out
+    shown = run("data", "check").out
+    assert "gap of 2 bars from 2024-01-01 10:00 (missing)" in shown
+    assert "gap of 1 bars from 2024-01-02 06:00 (not downloaded)" in shown
+    assert "gap of 1:00:00 from 2024-01-01 11:00 (lost)" in shown
 
 
 def test_importing_twice_changes_nothing(run: Any, home: Path) -> None:

@@ -74,6 +74,15 @@ def test_a_null_says_nothing(bars):
     assert (merged.added, merged.duplicates, merged.replaced) == (1, 1, 1)
 
 
+def test_when_a_bar_was_received_outlives_its_download(bars):
+    """A bar recorded live, then downloaded: the time of its arrival stays, in either order of the two."""
+    recv = pl.Series("ts_recv", [60_000_123], dtype=pl.Int64).cast(UTC_US)
+    live, downloaded = bars([0]).with_columns(recv), bars([0], quote_volume=[5.0])
+    one, other = merge(BARS, live, downloaded).table, merge(BARS, downloaded, live).table
+    assert one.equals(other)
+    assert one["ts_recv"].to_physical().to_list() == [60_000_123]
+
+
 def test_a_column_can_be_filled_in_later(bars):
     """Rows that bring a value where there was none replace, and the others get null; order of columns stays."""
     merged = merge(BARS, bars([0, 1]), bars([1, 2], trades=[4.0, 5.0]))

@@ -219,11 +219,13 @@ def list_(json: Json = False) -> None:
 
     lake = Lake(settings.load().lake)
     series = lake.series()
+    reasons = [_reasons(lake, info) for info in series]
     if json:
-        print_json({"lake": str(lake.url), "series": [_described(info) for info in series]})
+        described = [_described(info) | {"reasons": why} for info, why in zip(series, reasons, strict=True)]
+        print_json({"lake": str(lake.url), "series": described})
         return
     print_table(
-        ["venue", "symbol", "kind", "timeframe", ">rows", "first", "last", ">gaps", ">missing", ">MB"],
+        ["venue", "symbol", "kind", "timeframe", ">rows", "first", "last", ">gaps", ">missing", "why", ">MB"],
         (
             (
                 info.key.venue,
@@ -235,11 +237,22 @@ def list_(json: Json = False) -> None:
                 iso(info.end_us),
                 info.gaps,
                 info.missing,
+                ", ".join(f"{reason} {count:,}" for reason, count in why.items()),
                 f"{info.bytes / 1e6:,.1f}",
             )
-            for info in series
+            for info, why in zip(series, reasons, strict=True)
         ),
     )
+
+
+def _reasons(lake: "Lake", info: "SeriesInfo") -> dict[str, int]:
+    """Why rows are missing, and how many; how many ranges of time where rows come when they come."""
+    if info.key.step_us and not info.gaps:
+        return {}
+    counts: Counter[str] = Counter()
+    for reason, missing in lake.gaps(info.key).select("reason", "missing").iter_rows():
+        counts[reason] += 1 if missing is None else missing
+    return dict(counts.most_common())
 
 
 @app.command(epilog="Example: truewind data instrument AAPL --venue zipline --kind equity")
@@ -397,10 +410,8 @@ def _print_checks(results: list[dict[str, Any]]) -> None:
             + (f"; {finding['detail']}" if finding["detail"] else "")
             for finding in result["findings"]
         ]
-        longest = sorted(result["gaps"], key=lambda gap: -gap["missing"])[:_SHOWN_GAPS]
-        lines += [
-            f"gap of {gap['missing']:,} bars from {gap['ts_from']:%Y-%m-%d %H:%M} ({gap['reason']})" for gap in longest
-        ]
+        longest = sorted(result["gaps"], key=lambda gap: gap["ts_from"] - gap["ts_to"])[:_SHOWN_GAPS]
+        lines += [f"gap of {_extent(gap)} from {gap['ts_from']:%Y-%m-%d %H:%M} ({gap['reason']})" for gap in longest]
         lines += [
             f"coverage of {month['month']}: {month['rows']:,} of {month['expected']:,} rows"
             for month in result["months"]
@@ -411,6 +422,11 @@ def _print_checks(results: list[dict[str, Any]]) -> None:
         lines += [f"in quarantine, {reason}: {count:,}" for reason, count in result["quarantined"].items()]
         for line in lines or ["nothing to say"]:
             out.print(f"  {line}", markup=False, soft_wrap=True)
+
+
+def _extent(gap: dict[str, Any]) -> str:
+    """How much a gap lacks: rows, or time where rows come when they come."""
+    return f"{gap['ts_to'] - gap['ts_from']}" if gap["missing"] is None else f"{gap['missing']:,} bars"
 
 
 @app.command(epilog="Example: truewind data snapshot --json")

@@ -30,7 +30,7 @@ def get(blobs: Blobs, venue: str, symbol: str, where: object) -> Instrument:
         raise UnknownSeriesError(f"No instrument '{symbol}' at {venue} in {where}", remedy=suggest(symbol, symbols))
     try:
         return msgspec.json.decode(data, type=Instrument)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         location = blobs.location(name)
         raise CorruptError(f"{location} is no instrument: {error}", remedy="Put it again", path=location) from None
 

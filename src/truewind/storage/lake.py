@@ -28,11 +28,12 @@ from truewind.errors import (
     UnknownSeriesError,
     suggest,
 )
-from truewind.storage import instruments, quarantine, records
+from truewind.storage import instruments, ledger, quarantine, records
 from truewind.storage import manifest as manifests
 from truewind.storage.blobs import open_blobs
 from truewind.storage.content import content_hash
-from truewind.storage.manifest import Manifest, Partition, gaps_within, missing_steps
+from truewind.storage.ledger import Span
+from truewind.storage.manifest import Manifest, Partition, gaps_within
 from truewind.storage.merge import merge
 from truewind.storage.schema import KINDS, LAYERS, TS, SeriesKey, readable, row_key, segment_value, validate
 from truewind.storage.snapshot import SeriesInfo, Snapshot, series_info, snapshot_of
@@ -145,26 +146,42 @@ class Lake:
         return [series_info(manifest) for manifest in map(self._load, keys) if manifest]
 
     def gaps(self, key: SeriesKey) -> pl.DataFrame:
-        """The gap ledger: ts_from (first missing ts), ts_to (next ts that is there), missing (rows), reason.
+        """What is missing and why: ts_from (first missing ts), ts_to (first ts after it), missing (rows), reason.
 
-        reason is "quarantined" where refused rows of the series lie in the gap, else "missing". Series without a
-        timeframe have no gaps.
+        Between the first and the last row of a series with a timeframe; of others, what the gap ledger knows to be
+        missing, `missing` then being null. A series without rows is one gap, as far as its ledger reaches. reason:
+        "quarantined" where refused rows of the series lie in the range, else what `storage.ledger` finds: "venue down",
+        "no trades", "lost", "missing" (asked for and not there), "not downloaded". Raises UnknownSeriesError if neither
+        rows nor ledger are there, CorruptError.
         """
-        gaps = list(self._manifest(key).gaps())
-        refused = self.quarantined(key) if gaps else pl.DataFrame()
-        times = np.array([], np.int64)
-        if refused.schema.get("ts") == TS:
-            times = refused["ts"].drop_nulls().sort().to_physical().to_numpy()
-        counts = [int(np.searchsorted(times, end) - np.searchsorted(times, start)) for start, end in gaps]
-        return pl.DataFrame(
-            {
-                "ts_from": [start for start, _ in gaps],
-                "ts_to": [end for _, end in gaps],
-                "missing": [missing_steps(gap, key.step_us) for gap in gaps],
-                "reason": ["quarantined" if count else "missing" for count in counts],
-            },
-            schema={"ts_from": pl.Int64, "ts_to": pl.Int64, "missing": pl.Int64, "reason": pl.String},
-        ).with_columns(pl.col("ts_from", "ts_to").cast(TS))
+        manifest, spans = self._load(key), self.spans(key)
+        if manifest is None and not spans:
+            raise self._unknown(key)
+        ranges = manifest.gaps() if manifest else [(spans[0].start_us, max(span.end_us for span in spans))]
+        return ledger.gaps(key, ranges, spans, lambda: self.quarantined(key))
+
+    def note_span(self, key: SeriesKey, start_us: int, end_us: int, what: str, source: str = "") -> None:
+        """Put into the gap ledger what is known of [start_us, end_us): "asked", "empty", "down" or "lost".
+
+        The series need not have rows. What is there already is not written again, and an empty range says nothing.
+        Note rows as asked for once they are written. Raises ConfigError, CorruptError, LockedError, StorageError.
+        """
+        new = ledger.checked(Span(start_us, end_us, what, source))
+        with self._blobs.lock(key.path):
+            before = self.spans(key)
+            after = list(ledger.including(before, [new]))
+            if after != before:
+                self._blobs.write(f"{key.path}/{ledger.NAME}", ledger.encode(key, tuple(after)))
+
+    def spans(self, key: SeriesKey) -> list[Span]:
+        """The gap ledger of a series, in order of time; empty if nothing was noted. Raises CorruptError."""
+        name = f"{key.path}/{ledger.NAME}"
+        data = self._blobs.read(name)
+        return [] if data is None else list(ledger.decode(data, key, self._blobs.location(name)))
+
+    def unasked(self, key: SeriesKey, start_us: int, end_us: int) -> list[tuple[int, int]]:
+        """The ranges within [start_us, end_us) that no source was asked for yet, in order of time."""
+        return ledger.unasked(self.spans(key), start_us, end_us)
 
     def verify(self, key: SeriesKey) -> SeriesInfo:
         """Read every file of a series and compare it with the manifest. Raises CorruptError for the first bad file."""
@@ -189,6 +206,7 @@ class Lake:
         """Forget a series; its files stay for readers as long as replaced ones do. Nothing happens if there is none."""
         with self._blobs.lock(key.path):
             stored = self._load(key)
+            self._blobs.remove(f"{key.path}/{ledger.NAME}")
             if stored is not None:
                 for file in stored.files:
                     self._blobs.touch(f"{key.path}/{file}")

@@ -122,7 +122,7 @@ def decode(data: bytes, key: SeriesKey, location: str) -> Manifest:
     remedy = "Remove the folder it lies in and import the series again"
     try:
         manifest = _DECODER.decode(data)
-    except (msgspec.MsgspecError, ConfigError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, ConfigError) as error:
         raise CorruptError(f"{location} is no manifest: {error}", remedy=remedy, path=location) from None
     if manifest.version != VERSION:
         raise CorruptError(
