@@ -1,10 +1,16 @@
 """What every test may ask for."""
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
+
+if TYPE_CHECKING:
+    from truewind.exchange import LocalExchange
 
 # The first call of a kernel may compile it, which no deadline knows of.
 hypothesis.settings.register_profile("truewind", deadline=None)
@@ -22,3 +28,31 @@ def shared() -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return SHARED / "market-data"
+
+
+SMALL_MARKET = {"symbols": ("BTCUSDT", "SOLUSDT"), "start": "2024-01-01", "days": 3}
+
+
+@pytest.fixture(scope="session")
+def start_exchange() -> "Callable[..., AbstractContextManager[LocalExchange]]":
+    """`with start_exchange(limits=False, …) as exchange:` a local exchange in a thread, on free ports.
+
+    Settings are those of ExchangeConfig; without any, a synthetic market of three days that opens on the third.
+    """
+
+    def start(**settings: Any) -> "AbstractContextManager[LocalExchange]":
+        from truewind.exchange import ExchangeConfig
+        from truewind.exchange.server import running
+
+        if "lake" not in settings:
+            settings.setdefault("synthetic", SMALL_MARKET)
+        return running(ExchangeConfig.model_validate(settings))
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def exchange(start_exchange: "Callable[..., AbstractContextManager[LocalExchange]]") -> "Iterator[LocalExchange]":
+    """A local exchange for the whole session: BTCUSDT and SOLUSDT, limits only counted, time ten times as fast."""
+    with start_exchange(limits=False, speed=10.0) as running:
+        yield running

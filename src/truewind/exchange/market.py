@@ -1,0 +1,93 @@
+"""What is traded on one market (spot or USD-M), up to its time; and telling those who listen.
+
+A venue that matches orders is put upon it: `watch` the symbols with open orders, `listen` for events, ask `book` and
+`tape` for the rest. Nobody's orders move this market.
+"""
+
+import heapq
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+
+from truewind.domain.timeframe import MINUTE_US
+from truewind.exchange.books import BookState
+from truewind.exchange.events import RANK, Event, Marked, Traded
+from truewind.exchange.replies import bad_symbol
+from truewind.exchange.sources import Source
+from truewind.exchange.tape import Tape
+from truewind.venues.binance.endpoints import SPOT
+
+Listener = Callable[[Event], None]
+
+
+class Market:
+    """Symbols and their tapes, shown up to `now_us`. The same seed makes the same market."""
+
+    def __init__(self, name: str, sources: Mapping[str, Source], now_us: int, *, seed: int) -> None:
+        self.name = name
+        self.spot = name == SPOT
+        self.tapes = {symbol: Tape(source, spot=self.spot, seed=seed) for symbol, source in sorted(sources.items())}
+        self.now_us = now_us
+        self.events = 0
+        self._watched: Counter[str] = Counter()
+        self._listeners: list[Listener] = []
+
+    def tape(self, symbol: str) -> Tape:
+        """Raises RefusedError (-1121) for a symbol that is not traded."""
+        try:
+            return self.tapes[symbol]
+        except KeyError:
+            raise bad_symbol() from None
+
+    def book(self, symbol: str) -> BookState:
+        """The book now. Raises RefusedError."""
+        return self.tape(symbol).book.at(self.now_us)
+
+    def last_ticks(self, symbol: str) -> int:
+        """The last price. Raises RefusedError."""
+        return self.tape(symbol).last_ticks(self.now_us + 1)
+
+    def mark(self, symbol: str) -> Marked | None:
+        """The mark price now. Raises RefusedError."""
+        return self.tape(symbol).marks.at(self.now_us)
+
+    def listen(self, listener: Listener) -> None:
+        """Tell `listener` of every event of watched symbols, in the order of time, as the market advances."""
+        self._listeners.append(listener)
+
+    def watch(self, symbol: str) -> None:
+        """Let a symbol's events happen; as often as it is watched it must be unwatched to be let go."""
+        self.tape(symbol)
+        self._watched[symbol] += 1
+
+    def unwatch(self, symbol: str) -> None:
+        self._watched[symbol] -= 1
+        if self._watched[symbol] <= 0:
+            del self._watched[symbol]
+
+    def advance(self, now_us: int) -> None:
+        """Let time pass. Nothing happens if it has passed already."""
+        while self.now_us < now_us:
+            until = min(now_us, (self.now_us // MINUTE_US + 1) * MINUTE_US)
+            for event in self._between(self.now_us, until):
+                self.now_us = max(self.now_us, event.ts_us)
+                self.events += 1
+                for listener in self._listeners:
+                    listener(event)
+            self.now_us = until
+
+    def _between(self, after_us: int, until_us: int) -> Iterable[Event]:
+        parts = [self._happens(self.tapes[symbol], after_us, until_us) for symbol in sorted(self._watched)]
+        return heapq.merge(*parts, key=_order)
+
+    def _happens(self, tape: Tape, after_us: int, until_us: int) -> list[Event]:
+        trades = tape.trades(after_us + 1, until_us + 1)
+        events: list[Event] = [Traded(tape.symbol, *row) for row in trades.tolist()]
+        events += tape.book.updates(after_us, until_us)
+        if not self.spot:
+            events += tape.marks.events(after_us, until_us)
+        events.sort(key=_order)
+        return events
+
+
+def _order(event: Event) -> tuple[int, int]:
+    return event.ts_us, RANK[type(event)]

@@ -1,0 +1,248 @@
+"""One symbol's history and future: bars, trades, book, mark price and the venue's statistics, each found by time.
+
+What the source lacks is made of what it has, so that every endpoint and stream lives; what it has is told unchanged.
+All of it is a function of source and seed, the same however often and in whatever order it is asked for.
+"""
+
+from collections import OrderedDict
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from truewind.domain.timeframe import HOUR_US, MINUTE_US, timeframe_us
+from truewind.exchange import candles, marks
+from truewind.exchange.books import FreeBook, RecordedBook, SymbolBook
+from truewind.exchange.candles import Klines
+from truewind.exchange.numbers import Numbers
+from truewind.exchange.paths import TRADE, bar_trades, counted, symbol_seed
+from truewind.exchange.sources import Source
+
+_BLOCKS = 48  # hours of trades that are kept
+_COLUMNS = ("open", "high", "low", "close", "volume", "taker_buy_volume", "trades")
+INDEX_DECIMALS = 8
+
+
+class Tape:
+    """Everything of one symbol, whatever the time is: who may see what is the market's business."""
+
+    def __init__(self, source: Source, *, spot: bool, seed: int) -> None:
+        self.source = source
+        self.about = source.about
+        self.symbol = source.about.symbol
+        self.spot = spot
+        self.numbers = Numbers(source.about, spot=spot)
+        self.seed = symbol_seed(seed, source.about.venue, self.symbol)
+        self._blocks: OrderedDict[int, np.ndarray] = OrderedDict()
+        self._klines: dict[tuple[str, str], Klines] = {}
+
+    # ── bars ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def base(self) -> str:
+        """The shortest bars that the source has; of trades alone, minutes."""
+        return next(iter(self.source.timeframes()), "1m")
+
+    @cached_property
+    def bars(self) -> pl.DataFrame:
+        """All bars of `base`, completed; `ts` as integers."""
+        numbers = self.numbers
+        if self.source.timeframes():
+            bars = self.source.series("bars", self.base)
+            bars = candles.complete(bars, numbers.tick_size, numbers.lot_size)
+        else:
+            first, last = self.source.span("trades") or (0, -1)
+            bars = candles.of_trades(self.source.rows("trades", first, last + 1), self.base)
+        if not self._has_trades:
+            bars = bars.with_columns(pl.Series("trades", self._counted(bars), dtype=pl.Float64))
+        return bars
+
+    @cached_property
+    def _whole(self) -> dict[str, np.ndarray]:
+        """Columns of `bars` in ticks and lots."""
+        steps = dict.fromkeys(("volume", "taker_buy_volume"), self.numbers.lot_size) | {"trades": 1.0}
+        return {"ts": self.bars["ts"].to_numpy()} | _whole(self.bars, steps, self.numbers.tick_size)
+
+    def _counted(self, bars: pl.DataFrame) -> np.ndarray:
+        whole = _whole(bars, {"volume": self.numbers.lot_size, "trades": 1.0}, self.numbers.tick_size)
+        return counted(whole["trades"], whole["volume"], *(whole[name] for name in ("open", "high", "low", "close")))
+
+    def klines(self, interval: str, kind: str = "bars") -> Klines:
+        """Finished bars of all times."""
+        if (kind, interval) not in self._klines:
+            self._klines[kind, interval] = Klines(self._made(interval, kind), interval, self.decimals(kind))
+        return self._klines[kind, interval]
+
+    def decimals(self, kind: str = "bars") -> tuple[int, int, int]:
+        if kind != "bars":
+            return INDEX_DECIMALS, 0, 0
+        return self.numbers.price_decimals, self.numbers.quantity_decimals, self.numbers.notional_decimals
+
+    def _made(self, interval: str, kind: str) -> pl.DataFrame:
+        base, bars = (self.base, self.bars) if kind == "bars" else (self.marks.base(kind), self.marks.bars(kind))
+        if interval == base:
+            return bars
+        if candles.length_us(interval) % timeframe_us(base) == 0:
+            return candles.longer(bars, interval)
+        own = self.source.series(kind, interval) if interval in self.source.timeframes() and kind == "bars" else None
+        if own is not None:
+            return candles.complete(own, self.numbers.tick_size, self.numbers.lot_size)
+        return bars.clear()  # shorter than what there is: see `seconds`
+
+    def partial(self, interval: str, now_us: int, kind: str = "bars") -> pl.DataFrame:
+        """The bar that is not finished yet: one row, or none if nothing has happened in it."""
+        open_us = candles.opens_us(interval, now_us)
+        if kind != "bars":
+            return self.marks.partial(kind, open_us, now_us)
+        base_us = max(open_us, now_us - now_us % timeframe_us(self.base))
+        rows = [self.seconds(base_us, now_us, interval)]
+        if base_us > open_us:
+            start, stop = np.searchsorted(self.bars["ts"].to_numpy(), (open_us, base_us))
+            rows.insert(0, self.bars[start:stop])
+        parts = pl.concat([part.with_columns(pl.lit(open_us, pl.Int64).alias("ts")) for part in rows], how="vertical")
+        return candles.longer(parts, "1s") if parts.height else parts
+
+    def seconds(self, start_us: int, end_us: int, interval: str = "1s") -> pl.DataFrame:
+        """Completed bars of `interval` from the trades of [start, end]: what is too short for the source's bars."""
+        trades = self.trades(start_us, end_us + 1)
+        table = pl.DataFrame(
+            {
+                "ts": trades["ts"],
+                "price": trades["ticks"] * float(self.about.tick_size),
+                "quantity": trades["lots"] * float(self.about.lot_size),
+                "side": trades["side"],
+            }
+        ).with_columns(pl.col("ts").cast(pl.Datetime("us")))
+        return candles.of_trades(table, interval)
+
+    # ── trades ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def _has_trades(self) -> bool:
+        return self._source_hours.height > 0
+
+    @cached_property
+    def _source_hours(self) -> pl.DataFrame:
+        return self.source.trade_hours()
+
+    @cached_property
+    def _block_us(self) -> int:
+        """Trades are made in blocks of an hour, or of a bar if those are longer."""
+        return HOUR_US if self._has_trades else max(HOUR_US, timeframe_us(self.base))
+
+    @cached_property
+    def _starts(self) -> tuple[np.ndarray, np.ndarray]:
+        """Blocks with trades: when each begins, and the first id in it."""
+        if self._has_trades:
+            return self._source_hours["ts"].to_numpy(), self._source_hours["id"].to_numpy()
+        whole = self._whole
+        first = 1 + np.cumsum(whole["trades"]) - whole["trades"]
+        begins, at = np.unique(whole["ts"] // self._block_us * self._block_us, return_index=True)
+        return begins, first[at]
+
+    def trades(self, start_us: int, end_us: int) -> np.ndarray:
+        """Trades with start ≤ ts < end, as TRADE rows."""
+        begins, _ = self._starts
+        first, last = np.searchsorted(begins, (start_us - self._block_us + 1, end_us))
+        parts = [self._block(int(begin)) for begin in begins[first:last]]
+        rows = np.concatenate(parts) if parts else np.zeros(0, TRADE)
+        return rows[slice(*np.searchsorted(rows["ts"], (start_us, end_us)))]
+
+    def trades_from(self, id_: int, count: int, until_us: int) -> np.ndarray:
+        """The first `count` trades from an id on that happened before `until_us`."""
+        begins, ids = self._starts
+        at = max(0, int(np.searchsorted(ids, id_, side="right")) - 1)
+        rows = np.zeros(0, TRADE)
+        while at < len(begins) and begins[at] < until_us and len(rows) < count:
+            block = self._block(int(begins[at]))
+            rows = np.concatenate([rows, block[(block["id"] >= id_) & (block["ts"] < until_us)]])
+            at += 1
+        return rows[:count]
+
+    def latest(self, count: int, until_us: int) -> np.ndarray:
+        """The last `count` trades before a time."""
+        begins, _ = self._starts
+        at = int(np.searchsorted(begins, until_us)) - 1
+        rows = np.zeros(0, TRADE)
+        while at >= 0 and len(rows) < count:
+            block = self._block(int(begins[at]))
+            rows = np.concatenate([block[block["ts"] < until_us], rows])
+            at -= 1
+        return rows[-count:] if count else rows[:0]
+
+    def _block(self, begin: int) -> np.ndarray:
+        block = self._blocks.get(begin)
+        if block is None:
+            block = self._source_block(begin) if self._has_trades else self._made_block(begin)
+            self._blocks[begin] = block
+            if len(self._blocks) > _BLOCKS:
+                self._blocks.popitem(last=False)
+        else:
+            self._blocks.move_to_end(begin)
+        return block
+
+    def _source_block(self, begin: int) -> np.ndarray:
+        rows = self.source.rows("trades", begin, begin + self._block_us)
+        block = np.zeros(rows.height, TRADE)
+        block["ts"] = rows["ts"].to_physical().to_numpy()
+        block["ticks"] = np.round(rows["price"].to_numpy() / self.numbers.tick_size)
+        block["lots"] = np.round(rows["quantity"].to_numpy() / self.numbers.lot_size)
+        block["side"] = rows["side"].to_numpy()
+        begins, ids = self._starts
+        first = int(ids[np.searchsorted(begins, begin)])
+        block["id"] = rows["id"].to_numpy() if "id" in rows.columns else first + np.arange(rows.height)
+        return block
+
+    def _made_block(self, begin: int) -> np.ndarray:
+        whole, length = self._whole, timeframe_us(self.base)
+        start, stop = np.searchsorted(whole["ts"], (begin, begin + self._block_us))
+        begins, ids = self._starts
+        id_ = int(ids[np.searchsorted(begins, begin)])
+        parts = [np.zeros(0, TRADE)]
+        for row in range(start, stop):
+            bar = tuple(int(whole[name][row]) for name in _COLUMNS)
+            parts.append(bar_trades(self.seed, int(whole["ts"][row]), length, bar, id_))
+            id_ += len(parts[-1])
+        return np.concatenate(parts)
+
+    # ── prices, book, marks ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def last_ticks(self, until_us: int) -> int:
+        """The last price before a time; before the first trade, the price that it will open with."""
+        latest = self.latest(1, until_us)
+        return int(latest["ticks"][0]) if len(latest) else int(self._whole["open"][0])
+
+    @cached_property
+    def book(self) -> SymbolBook:
+        if self.source.span("book"):
+            return RecordedBook(self.source, self.numbers)
+        whole = self._whole
+        mean = float(whole["volume"].sum()) / max(1.0, float(whole["trades"].sum()))
+        return FreeBook(self.symbol, self.seed, max(1.0, mean), self._best_bids)
+
+    def _best_bids(self, times_us: np.ndarray) -> np.ndarray:
+        """One tick below a purchase, at a sale: of the last trade before each time."""
+        trades = self.trades(int(times_us[0]) - MINUTE_US, int(times_us[-1]))
+        at = np.searchsorted(trades["ts"], times_us) - 1
+        if len(at) and at[0] < 0:
+            trades = np.concatenate([self._before(int(times_us[0]) - MINUTE_US), trades])
+            at = np.searchsorted(trades["ts"], times_us) - 1
+        bids: np.ndarray = np.maximum(1, trades["ticks"][at] - (trades["side"][at] > 0))
+        return bids
+
+    def _before(self, until_us: int) -> np.ndarray:
+        latest = self.latest(1, until_us)
+        if not len(latest):
+            latest = np.zeros(1, TRADE)
+            latest["ticks"] = int(self._whole["open"][0])
+        return latest
+
+    @cached_property
+    def marks(self) -> "marks.Marks":
+        return marks.Marks(self)
+
+
+def _whole(bars: pl.DataFrame, steps: dict[str, float], tick: float) -> dict[str, np.ndarray]:
+    """Columns as whole numbers of their steps; prices of `tick`."""
+    steps = dict.fromkeys(("open", "high", "low", "close"), tick) | steps
+    return {name: np.round(bars[name].to_numpy() / step).astype(np.int64) for name, step in steps.items()}
