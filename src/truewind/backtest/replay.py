@@ -29,7 +29,7 @@ from truewind.storage.snapshot import Snapshot
 
 _PRICE_COLUMNS = ("open", "high", "low", "close")
 _BAR_COLUMNS = ("ts", *_PRICE_COLUMNS, "volume")
-_OPTIONAL_COLUMNS = ("quote_volume", "trades", "taker_buy_volume")
+_OPTIONAL_COLUMNS = ("quote_volume", "trades", "taker_buy_volume", "ts_recv")
 
 
 NOTHING = FinancingSettings()
@@ -256,6 +256,19 @@ def named(reads: Mapping[str, str] | Sequence[str]) -> dict[str, str]:
     return {features.parse_spec(spec).columns[0].partition(".")[0]: spec for spec in reads}
 
 
+def fields_of(reads: Mapping[str, str]) -> dict[str, str]:
+    """Of named features: the field of each output, and its column. Raises ConfigError for the name of a bar's field."""
+    found: dict[str, str] = {}
+    for name, spec in reads.items():
+        for column in features.parse_spec(spec).columns:
+            output = column.partition(".")[2]
+            field = f"{name}_{output}" if output else name
+            if field in found or field in Bar.__struct_fields__:
+                raise ConfigError(f"A feature may not be called '{field}': a bar has that field", spec=spec)
+            found[field] = column
+    return found
+
+
 def _bars(
     lake: Lake, key: SeriesKey, start: int | None, end: int | None, length: int, reads: Mapping[str, str]
 ) -> dict[str, np.ndarray]:
@@ -268,13 +281,7 @@ def _bars(
     arrays = {name: _numpy(table[name]) for name in columns}
     if reads:
         computed = features.columns(list(reads.values()), arrays, timeframe=key.timeframe)
-        for name, spec in reads.items():
-            for column in features.parse_spec(spec).columns:
-                output = column.partition(".")[2]
-                field = f"{name}_{output}" if output else name
-                if field in arrays or field in Bar.__struct_fields__:
-                    raise ConfigError(f"A feature may not be called '{field}': a bar has that field", spec=spec)
-                arrays[field] = computed[column]
+        arrays |= {field: computed[column] for field, column in fields_of(reads).items()}
     if start is not None:
         first = int(np.searchsorted(arrays["ts"], start))
         if first == len(arrays["ts"]):
@@ -289,16 +296,16 @@ def _bars(
 def _trades(lake: Lake, key: SeriesKey, start: int | None, end: int | None) -> dict[str, np.ndarray]:
     table = lake.read(key, start_us=start, end_us=end)
     columns = {"ts": _numpy(table["ts"])}
-    for name in ("price", "quantity", "side", "id"):
+    for name in ("price", "quantity", "side", "id", "ts_recv"):
         if name in table.columns:
-            columns[name] = table[name].to_numpy()
+            columns[name] = _numpy(table[name])
     return columns
 
 
 def _numpy(column: pl.Series) -> np.ndarray:
     if column.dtype == pl.Float64:
         return column.to_numpy() if column.null_count() == 0 else column.fill_null(float("nan")).to_numpy()
-    return column.dt.epoch("us").to_numpy()
+    return column.to_physical().fill_null(0).to_numpy()
 
 
 def _ended(rows: Mapping[str, Mapping[str, np.ndarray]], length: int, dues: Mapping[str, np.ndarray]) -> list[str]:

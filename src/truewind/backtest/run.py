@@ -40,7 +40,7 @@ from truewind.domain.terms import FeeRates
 from truewind.engine.book_lane import BookVenueSettings
 from truewind.engine.compiled import CompiledEngine, build
 from truewind.engine.engine import Engine
-from truewind.engine.merge import CLOSE, SYMBOL, TS, TS_EVENT
+from truewind.engine.merge import CLOSE, SYMBOL, TS, TS_EVENT, Timeline
 from truewind.engine.portfolio import Member, PortfolioEngine, Team
 from truewind.errors import ConfigError, StorageError, TruewindError
 from truewind.execution.simulated.costs import CostSettings
@@ -212,7 +212,13 @@ def run(
     tell = progress or (lambda stage, done, total: None)
     tell("reading data", 0, 0)
     source = lake if isinstance(lake, Lake) else Lake(lake)
-    job: Job = BookJob(settings, source) if settings.data.on_book else BarJob(settings, source)
+    return run_job(
+        BookJob(settings, source) if settings.data.on_book else BarJob(settings, source), settings, runs, tell
+    )
+
+
+def run_job(job: "Job", settings: BacktestSettings, runs: str | Path, tell: Progress) -> Result:
+    """Run what is ready to run, and write its folder. Raises as `run` does once it has begun."""
     started = WallClock().now_us()
     known = identity(settings, job.snapshot, job.strategy)
     run_id = new_run_id(started)
@@ -251,7 +257,7 @@ def run(
 
 
 class Job(Protocol):
-    """A backtest that is ready to run: its data are read and its settings fit them."""
+    """A run that is ready to begin: its data are read, or its feed is connected, and its settings fit them."""
 
     snapshot: Snapshot
     warnings: list[str]
@@ -270,7 +276,7 @@ class Job(Protocol):
         ...
 
 
-def _strategy(settings: BacktestSettings) -> Strategy:
+def the_strategy(settings: BacktestSettings) -> Strategy:
     """The strategy that the settings name, or the team of them."""
     if not settings.strategies:
         strategy = load(settings.chosen.path, settings.chosen.params)
@@ -284,7 +290,7 @@ def _strategy(settings: BacktestSettings) -> Strategy:
     return Team(members)
 
 
-def _reads(strategy: Strategy) -> dict[str, str]:
+def features_of(strategy: Strategy) -> dict[str, str]:
     """All features that are read, by field. Raises ConfigError if two strategies call different ones by one name."""
     if not isinstance(strategy, Team):
         return named(strategy.features())
@@ -299,42 +305,61 @@ def _reads(strategy: Strategy) -> dict[str, str]:
     return found
 
 
+def engine_for(
+    settings: BacktestSettings, timeline: Timeline, instruments: Sequence[Instrument], strategy: Strategy, **more: Any
+) -> Engine:
+    """The engine that these settings ask for. more: what falls due, rates … as `Engine` takes them."""
+    held = settings.held_as(instruments)
+    return build(
+        settings.lane,
+        timeline,
+        held,
+        strategy,
+        cash=settings.account.cash,
+        currency=settings.account.currency,
+        costs=settings.costs.record(settings.account.leverage, settings.seed),
+        limits=settings.risk.record(settings.account.leverage),
+        margin=settings.margin_terms(held),
+        latency=settings.order_latency(),
+        **more,
+    )
+
+
+def assumptions(settings: BacktestSettings, instruments: Sequence[Instrument]) -> list[str]:
+    """What the settings take for granted, in words, for the report."""
+    margined = any(instrument.can_short for instrument in settings.held_as(instruments))
+    return [
+        *settings.costs.assumptions(),
+        *settings.latency.assumptions(),
+        *settings.feed.assumptions(),
+        *(settings.margin.assumptions() if margined else []),
+    ]
+
+
 class BarJob:
     """A backtest on bars or trades."""
 
     def __init__(self, settings: BacktestSettings, lake: Lake) -> None:
-        self.strategy = strategy = _strategy(settings)
-        source = replay(lake, settings.data, _reads(strategy), *settings.valued)
+        self.strategy = strategy = the_strategy(settings)
+        source = replay(lake, settings.data, features_of(strategy), *settings.valued)
         self.settings, self.snapshot, self.warnings = settings, source.snapshot, source.warnings
-        instruments = settings.held_as(source.instruments)
-        margined = any(instrument.can_short for instrument in instruments)
-        self.assumptions = [
-            *settings.costs.assumptions(),
-            *settings.latency.assumptions(),
-            *settings.feed.assumptions(),
-            *(settings.margin.assumptions() if margined else []),
-        ]
-        source.timeline.receive(settings.feed.received(source.timeline.times[TS_EVENT], settings.seed))
-        if source.timeline.order is not None and _reads(strategy):
+        self.assumptions = assumptions(settings, source.instruments)
+        timeline = source.timeline
+        timeline.receive(settings.feed.received(timeline.times[TS_EVENT], settings.seed, timeline.told))
+        if timeline.order is not None and features_of(strategy):
             raise ConfigError(
                 "Features are computed on bars in their order, and would know of bars that have not been received yet",
                 remedy="Let the feed be in order (feed.in_order, feed.late_share), or read no features",
             )
-        self.engine = build(
-            settings.lane,
-            source.timeline,
-            instruments,
+        self.engine = engine_for(
+            settings,
+            timeline,
+            source.instruments,
             strategy,
-            cash=settings.account.cash,
-            currency=settings.account.currency,
-            costs=settings.costs.record(settings.account.leverage, settings.seed),
-            limits=settings.risk.record(settings.account.leverage),
-            margin=settings.margin_terms(instruments),
             dues=source.dues,
             rates=source.rates,
             collateral=source.collateral,
             settling=source.settling() if settings.account.settled_only else None,
-            latency=settings.order_latency(),
         )
         self.lane = "compiled" if isinstance(self.engine, CompiledEngine) else "event"
 
@@ -346,10 +371,10 @@ class BarJob:
         return {"fills": len(engine.fills), "final_equity": float(engine.equity[-1])}
 
     def write(self, run_dir: Path) -> tuple[dict[str, Any], list[str]]:
-        return _write_results(run_dir, self.engine, self.settings)
+        return write_results(run_dir, self.engine, self.settings)
 
 
-def _write_results(run_dir: Path, engine: Engine, settings: BacktestSettings) -> tuple[dict[str, Any], list[str]]:
+def write_results(run_dir: Path, engine: Engine, settings: BacktestSettings) -> tuple[dict[str, Any], list[str]]:
     """Write the tables and the summary; the summary, and what the reader must know of refused orders."""
     units = tables.Units(engine.instruments, engine.state.instruments, engine.state.scale)
     fill_rows = engine.fills

@@ -97,13 +97,13 @@ class Engine:
 
     def run(self, progress: Progress | None = None) -> None:
         """Run to the end of the timeline. Raises StrategyError naming the bar if the strategy raises."""
-        strategy, total = self.strategy, len(self.timeline)
+        strategy, known = self.strategy, len(self.timeline)
         try:
             self._guard(strategy.on_start)
             self.state.sizing[:] = strategy.sizing.record(self.state.scale)
-            self._wake = scan(self._handle, 0, min(total, CHUNK))
+            self._wake = scan(self._handle, 0, min(known, CHUNK))
             self._walk(progress or (lambda done, total: None))
-            self._catch_up(total - 1)
+            self._catch_up(len(self.timeline) - 1)
             self._guard(strategy.on_stop)
             self._finish()
         finally:
@@ -112,9 +112,14 @@ class Engine:
 
     def _walk(self, progress: Progress) -> None:
         """Hand every bar that is wanted to the strategy, each after what happened on it at the venue."""
-        for rows, bars in self.timeline.chunks(self._wanted(), self.strategy.bar_fields()):
-            self._guard(self._replay, rows, bars, getattr(self.strategy, self.timeline.callback))
-            progress(rows[-1] + 1, len(self.timeline))
+        callback, fields = getattr(self.strategy, self.timeline.callback), self.strategy.bar_fields()
+        for first in self.timeline.arriving():
+            if first:
+                self._flush()  # what was done on the rows before is written down before these are read
+                self.state.lengthen(self.timeline)
+            for rows, bars in self.timeline.chunks(self._wanted(first), fields):
+                self._guard(self._replay, rows, bars, callback)
+                progress(rows[-1] + 1, len(self.timeline))
 
     def _replay(self, rows: Sequence[int], bars: Any, on_bar: Callable[[Any], None]) -> None:
         for row, bar in zip(rows, bars, strict=False):  # equally long; the check would cost as much as the loop
@@ -128,16 +133,16 @@ class Engine:
         while self._wake <= row:
             self._step(self._wake)
 
-    def _wanted(self) -> np.ndarray | None:
-        """The rows that the strategy asked to be called on, of those on which it may decide; None for all."""
+    def _wanted(self, first: int) -> np.ndarray | None:
+        """The rows from `first` on that the strategy asked for, of those on which it may decide; None for all."""
         name = self.strategy.wakes_on
         if name is None:
-            return self.timeline.wanted
+            return np.arange(first, len(self.timeline)) if first else self.timeline.wanted
         if name not in self.timeline.columns:
             remedy = suggest(name, self.timeline.columns)
             raise ConfigError(f"{type(self.strategy).__name__}.wakes_on names no field '{name}'", remedy=remedy)
-        values = self.timeline.columns[name]
-        return np.flatnonzero((values != 0.0) & ~np.isnan(values))
+        values = self.timeline.columns[name][first:]
+        return first + np.flatnonzero((values != 0.0) & ~np.isnan(values))
 
     def _step(self, row: int) -> None:
         """Let bar `row` happen at the venue, and tell the strategy of its fills."""

@@ -58,8 +58,8 @@ class LateEngine(WiredEngine):
         self._unheard: dict[int, np.ndarray] = {}  # orders as they were before what is not yet heard of
         self._money = self._books()
 
-    def _wanted(self) -> np.ndarray | None:
-        wanted, order = super()._wanted(), self.timeline.order
+    def _wanted(self, first: int) -> np.ndarray | None:
+        wanted, order = super()._wanted(first), self.timeline.order
         if order is None or wanted is None:
             return order if wanted is None else wanted
         return np.asarray(order[np.isin(order, wanted)])

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import repeat
 from typing import Any, cast
 
@@ -17,7 +18,7 @@ TS, TS_EVENT, SYMBOL = 0, 1, 2
 OPEN, HIGH, LOW, CLOSE = 0, 1, 2, 3
 CHUNK = 4096  # bars turned into Python objects at a time: enough to amortise, small enough to stay in cache
 PRICES = ("open", "high", "low", "close")
-_INTEGERS = ("ts", "side", "id")
+_INTEGERS = ("ts", "side", "id", "ts_recv")
 _OPTIONAL = ("volume", "quote_volume", "trades", "taker_buy_volume")
 _SAME = {"ts_recv": "ts_event"}  # where the feed takes no time what has happened is known at once
 
@@ -34,6 +35,7 @@ class Timeline:
     callback: the strategy's method that the rows are for. kind: what it is given. wanted: the rows on which it is
     called, None for all. volumes: float64, of each row; empty if not known. counts: the same of trades in a bar.
     received: int64, when each row is shown to the strategy: the event times, unless the feed takes time (`receive`).
+    told: int64, when each row was received where it was recorded, 0 where nobody knows; None if none was.
     order: the rows as they are received, None if that is as they happen.
     """
 
@@ -41,6 +43,7 @@ class Timeline:
     kind: type[Any] = Bar
     wanted: np.ndarray | None = None
     order: np.ndarray | None = None
+    told: np.ndarray | None = None
 
     def __init__(
         self,
@@ -64,6 +67,10 @@ class Timeline:
     def __len__(self) -> int:
         return len(self.times[0])
 
+    def arriving(self) -> Iterator[int]:
+        """The first of the rows that are there, each time there are more: 0, once, where all are known beforehand."""
+        yield 0
+
     def receive(self, received: np.ndarray) -> None:
         """Let the strategy be shown each row at `received`, which is not before it happened."""
         self.received, self.order = received, None
@@ -80,21 +87,8 @@ class Timeline:
 
         fields: those of `kind` that it shall have, left out: all. Raises ConfigError for one that `kind` has not.
         """
-        own = self.kind.__struct_fields__
-        extra = [(name, float, math.nan) for name in self.columns if name not in own]
-        if fields is None:
-            if not extra:
-                return self.kind
-            row_type: Any = msgspec.defstruct("Row", extra, bases=(self.kind,), frozen=True, gc=False)
-            return cast("type[Any]", row_type)
-        for name in fields:
-            if name not in own:
-                raise ConfigError(
-                    f"A strategy's fields name '{name}', which a {self.kind.__name__} has not",
-                    remedy=suggest(name, own),
-                )
-        chosen = [(name, Any) for name in own if name in fields]
-        return msgspec.defstruct(self.kind.__name__, [*chosen, *extra], frozen=True, gc=False)
+        kind: Any = self.kind  # as a key of the cache, which takes it for no type
+        return cast("type[Any]", _row_type(kind, tuple(self.columns), None if fields is None else tuple(fields)))
 
     def chunks(
         self, wanted: np.ndarray | None = None, fields: Iterable[str] | None = None
@@ -138,6 +132,24 @@ class Tape(Timeline):
         return {"ts_event": self.times[TS], "price": self.prices[CLOSE], **self.columns}
 
 
+@lru_cache
+def _row_type(kind: Any, columns: tuple[str, ...], fields: tuple[str, ...] | None) -> Any:
+    own = kind.__struct_fields__
+    extra = [(name, float, math.nan) for name in columns if name not in own]
+    if fields is None:
+        if not extra:
+            return kind
+        row_type: Any = msgspec.defstruct("Row", extra, bases=(kind,), frozen=True, gc=False)
+        return row_type
+    for name in fields:
+        if name not in own:
+            raise ConfigError(
+                f"A strategy's fields name '{name}', which a {kind.__name__} has not", remedy=suggest(name, own)
+            )
+    chosen = [(name, Any) for name in own if name in fields]
+    return msgspec.defstruct(kind.__name__, [*chosen, *extra], frozen=True, gc=False)
+
+
 def merge_trades(trades: Mapping[str, Columns]) -> Tape:
     """One tape from each symbol's columns (`ts` int64 µs, price, quantity, side, optionally id).
 
@@ -166,7 +178,9 @@ def merge_trades(trades: Mapping[str, Columns]) -> Tape:
     merged = {name: _lay(whole, name, order) for name in ("quantity", "side")}
     if any("id" in columns for columns in whole.values()):
         merged["sequence"] = _lay(whole, "id", order)
-    return Tape(list(trades), (times, times, _symbols(whole, order)), (price,) * 4, merged)
+    tape = Tape(list(trades), (times, times, _symbols(whole, order)), (price,) * 4, merged)
+    tape.told = _told(whole, order)
+    return tape
 
 
 def merge(
@@ -194,7 +208,7 @@ def merge(
             row = int(np.argmax(np.diff(ts) <= 0)) + 1
             raise DataError(f"{symbol}: bar times do not rise at row {row}", remedy="Sort and de-duplicate", row=row)
         _check_prices(symbol, columns)
-        names += [name for name in columns if name not in (*PRICES, "ts", *names)]
+        names += [name for name in columns if name not in (*PRICES, "ts", "ts_recv", *names)]
     names.sort(key=lambda name: _OPTIONAL.index(name) if name in _OPTIONAL else len(_OPTIONAL))
     order = _event_order(whole, lengths_us)
     known = {symbol: {"ts": columns["ts"] + lengths_us[symbol]} for symbol, columns in whole.items()}
@@ -202,7 +216,13 @@ def merge(
     prices = [_lay(whole, name, order) for name in PRICES]
     merged = {name: _lay(whole, name, order) for name in names}
     beside = [_beside(prices, layer, whole, order) if layer else None for layer in (marks, indices)]
-    return Timeline(list(bars), times, prices, merged, *beside)
+    timeline = Timeline(list(bars), times, prices, merged, *beside)
+    timeline.told = _told(whole, order)
+    return timeline
+
+
+def _told(rows: Mapping[str, Columns], order: np.ndarray | None) -> np.ndarray | None:
+    return _lay(rows, "ts_recv", order) if any("ts_recv" in columns for columns in rows.values()) else None
 
 
 def _whole(name: str, column: np.ndarray) -> np.ndarray:

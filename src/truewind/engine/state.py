@@ -111,13 +111,7 @@ class State:
         self.orders = np.zeros(_FIRST_ORDERS, ORDER)
         self.fills = np.zeros(buffer_rows or BUFFER_ROWS, FILL)
         self.events = np.zeros(buffer_rows or BUFFER_ROWS, ORDER_EVENT)
-        self.equity = np.empty(len(timeline))
-        self.opened, self.known, self.symbols = timeline.times
-        self.open, self.high, self.low, self.close = timeline.prices
-        self.mark_open, self.mark_high, self.mark_low, self.mark_close = timeline.marks
-        self.index_open, self.index_high, self.index_low, self.index_close = timeline.indices
-        self.volumes = timeline.volumes
-        self.received, self.counts = timeline.received, timeline.counts
+        self._lay_rows(timeline, np.empty(len(timeline)))
         self.costs, self.limits = costs, limits
         self.latency, self.trips = latency
         self.sizing, self.signal = np.zeros(1, SIZING), np.zeros(1, SIGNAL)
@@ -132,6 +126,24 @@ class State:
         self.account["equity"] = self.account["peak"] = units + self.account["collateral"]
         self.account["start"] = units + self.account["collateral"]
         weakref.finalize(self, OPEN.pop, self.handle, None)
+
+    def _lay_rows(self, timeline: Timeline, equity: np.ndarray) -> None:
+        self.equity = equity
+        self.opened, self.known, self.symbols = timeline.times
+        self.open, self.high, self.low, self.close = timeline.prices
+        self.mark_open, self.mark_high, self.mark_low, self.mark_close = timeline.marks
+        self.index_open, self.index_high, self.index_low, self.index_close = timeline.indices
+        self.volumes = timeline.volumes
+        self.received, self.counts = timeline.received, timeline.counts
+
+    def lengthen(self, timeline: Timeline) -> None:
+        """The timeline has got more rows: take them, wherever its columns lie now."""
+        rows, room = len(timeline), self.equity if self.equity.base is None else self.equity.base
+        if rows > len(room):
+            room = np.empty(2 * rows)
+            room[: len(self.equity)] = self.equity
+        self._lay_rows(timeline, room[:rows])
+        self._publish()
 
     def _lay_dues(self, instruments: Sequence[Instrument], tables: Sequence[np.ndarray]) -> np.ndarray:
         """The DUE rows of all symbols in one table; tells each symbol's first leg which are its own."""

@@ -282,7 +282,7 @@ def _run(
             account, leverage = settings.account, settings.account.leverage
             instruments = settings.held_as(market.source.instruments)
             timeline = copy(market.timeline)
-            timeline.receive(settings.feed.received(timeline.times[TS_EVENT], settings.seed))
+            timeline.receive(settings.feed.received(timeline.times[TS_EVENT], settings.seed, timeline.told))
             local.bench = Bench(
                 timeline,
                 instruments,

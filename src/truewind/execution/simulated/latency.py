@@ -122,7 +122,9 @@ class FeedSettings(Settings):
 
 
 class RowFeed(FeedSettings):
-    """FeedSettings of runs on bars and trades, whose rows are messages of their own; `recorded` is at once.
+    """FeedSettings of runs on bars and trades, whose rows are messages of their own.
+
+    `recorded` is when a recorder received them, and at once where none did.
 
     late_share: of the rows come late, each by up to late_ms; the others overtake them.
     """
@@ -130,15 +132,21 @@ class RowFeed(FeedSettings):
     late_share: float = Field(default=0.0, ge=0.0, le=1.0)
     late_ms: float = Field(default=1000.0, gt=0.0, le=86_400_000.0)
 
-    def received(self, known: np.ndarray, seed: int) -> np.ndarray:
-        """When rows known at `known` (int64 µs, rising) are shown to the strategy; `known` itself if at once."""
-        heard = np.zeros(len(known), _HEARD)
-        heard["ts_event"] = heard["ts_recv"] = known
-        heard["last"] = 1
-        told = self.apply(heard, seed)
-        if told is heard and self.late_share == 0.0:
+    def received(self, known: np.ndarray, seed: int, told: np.ndarray | None = None) -> np.ndarray:
+        """When rows known at `known` (int64 µs, rising) are shown to the strategy; `known` itself if at once.
+
+        told: when they were received as they were recorded, 0 where that is not known.
+        """
+        at_once = known
+        if told is not None and self.model == "recorded":
+            known = np.maximum(known, told)  # a recorder whose clock is behind has heard nothing before it happened
+            if self.in_order:
+                known = np.maximum.accumulate(known)
+        if self.model == "recorded" and self.load_ms == 0.0 and self.late_share == 0.0:
             return known
-        received = told["ts_recv"].copy()
+        heard = np.zeros(len(known), _HEARD)
+        heard["ts_event"], heard["ts_recv"], heard["last"] = at_once, known, 1
+        received = self.apply(heard, seed)["ts_recv"].copy()
         if self.late_share > 0.0:
             hold_up(received, self.late_share, self.late_ms * 1000.0, seed)
         return received

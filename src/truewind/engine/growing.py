@@ -1,0 +1,76 @@
+"""Timelines that grow: rows that come in while the engine runs, in paper and live sessions.
+
+The engine asks for the next rows when it is done with those before, and waits as long as there are none. Rows are
+given in event order by a source that is a plain iterator; it may block, in a thread of its own.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from truewind.engine.merge import PRICES, Tape, Timeline
+from truewind.errors import DataError
+
+Rows = Mapping[str, np.ndarray]  # by name: ts, ts_event, symbol (its index), ts_recv, and the columns of bars or trades
+_TIMES = ("ts", "ts_event", "ts_recv", "symbol")
+
+
+class Growing(Timeline):
+    """A timeline of which the `first` rows are known, and `source` brings the others.
+
+    first, and what source yields: int64 ts, ts_event, symbol and ts_recv (when the strategy is shown the row, not
+    before it happened); of bars open, high, low, close, volume … and features (float64), of trades price, quantity
+    (float64), side and sequence (int64). All have the columns of `first`. Rows follow those before by ts_event; where
+    they do not, `arriving` raises DataError.
+    """
+
+    def __init__(self, symbols: Sequence[str], first: Rows, source: Iterator[Rows]) -> None:
+        self._source = source
+        self._rows = 0
+        self._room = {name: np.empty(0, column.dtype) for name, column in first.items()}
+        self._append(first)
+        super().__init__(symbols, *self._columns())
+        self._show()
+
+    def arriving(self) -> Iterator[int]:
+        yield 0
+        for rows in self._source:
+            known = self._rows
+            self._append(rows)
+            self._show()
+            yield known
+
+    def _append(self, rows: Rows) -> None:
+        known, more = self._rows, len(rows["ts"])
+        last = int(self._room["ts_event"][known - 1]) if known else int(rows["ts_event"][0])
+        if (np.diff(rows["ts_event"], prepend=last) < 0).any():
+            raise DataError("Rows of a live feed go back in time", remedy="Let the feed order them before it hands on")
+        for name, room in self._room.items():
+            if known + more > len(room):
+                self._room[name] = np.empty(2 * (known + more), room.dtype)
+                self._room[name][:known] = room[:known]
+            self._room[name][known : known + more] = rows[name]
+        self._rows += more
+
+    def _columns(self) -> tuple[list[np.ndarray], list[np.ndarray], dict[str, np.ndarray]]:
+        """times, prices and further columns of the rows so far, as `Timeline` has them."""
+        laid = {name: room[: self._rows] for name, room in self._room.items()}
+        priced = ("price",) * 4 if self.callback == "on_trade" else PRICES
+        times = [laid[name] for name in ("ts", "ts_event", "symbol")]
+        further = {name: laid[name] for name in laid if name not in (*_TIMES, *priced)}
+        return times, [laid[name] for name in priced], further
+
+    def _show(self) -> None:
+        times, prices, further = self._columns()
+        self.times, self.prices, self.marks, self.indices, self.columns = times, prices, prices, prices, further
+        self.volumes = further.get("volume", further.get("quantity", np.zeros(0)))
+        self.counts = further.get("trades", np.zeros(0))
+        self.received = self._room["ts_recv"][: self._rows]
+
+
+class GrowingBars(Growing):
+    """Bars as they close."""
+
+
+class GrowingTape(Growing, Tape):
+    """Trades as they are told."""
