@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from truewind.cli import backtest, config, data, demo, doctor, features, metrics, report, sweep
+from truewind.cli import backtest, config, data, demo, doctor, features, metrics, paper, report, sweep
 
 app = typer.Typer(
     help="From market data to features, honest backtests and live trading: the same numbers at every stage.",
@@ -40,6 +40,7 @@ demo.register(app)
 app.add_typer(data.app)
 backtest.register(app)
 sweep.register(app)
+paper.register(app)
 report.register(app)
 app.add_typer(features.app)
 app.add_typer(metrics.app)

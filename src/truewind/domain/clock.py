@@ -18,6 +18,20 @@ class WallClock:
         return time.time_ns() // 1000
 
 
+class VenueClock:
+    """A venue's time, as far as it can be told from here: at `wall_us` of the system's clock it was `venue_us`.
+
+    speed: its seconds in one of ours: 1, but for a local exchange that replays faster.
+    """
+
+    def __init__(self, venue_us: int, wall_us: int, speed: float = 1.0) -> None:
+        self.speed = speed
+        self._venue_us, self._wall_us = venue_us, wall_us
+
+    def now_us(self) -> int:
+        return self._venue_us + int((time.time_ns() // 1000 - self._wall_us) * self.speed)
+
+
 class SimulatedClock:
     """Backtest: stands still until moved, never goes back."""
 

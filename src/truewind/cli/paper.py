@@ -1,0 +1,107 @@
+"""`truewind paper` and `truewind audit`: trade on paper on what comes in now, and prove the session afterwards."""
+
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from truewind.cli.output import Json
+from truewind.cli.progress import progress
+
+if TYPE_CHECKING:
+    from truewind.live.audit import Audit
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog="Example: truewind paper examples/paper.yaml --network http://127.0.0.1:9100 --for 1h")(paper)
+    app.command(epilog="Example: truewind audit latest")(audit)
+
+
+def paper(
+    config: Annotated[Path, typer.Argument(help="The YAML of a backtest: the same strategy, costs and limits.")],
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting for this run. Repeatable.")
+    ] = None,
+    network: Annotated[str | None, typer.Option(help="mainnet, testnet, or the address of a local exchange.")] = None,
+    length: Annotated[
+        str | None, typer.Option("--for", help="How long in market time, as in 1h or 2d; else until Ctrl-C.")
+    ] = None,
+    patience_ms: Annotated[
+        float, typer.Option(min=0.0, help="How long to wait for a symbol that lags behind the others.")
+    ] = 2000.0,
+    json: Json = False,
+) -> None:
+    """Trade on paper: the backtest's engine on live streams.
+
+    Orders fill on the simulated venue. The session is journaled, and `truewind audit` runs it again as a backtest.
+    """
+    from truewind.cli import settings
+    from truewind.cli.backtest import show
+    from truewind.domain.timeframe import timeframe_us
+    from truewind.live.paper import run_session
+    from truewind.live.session import open_session
+
+    program = settings.load()
+    with progress(compiles=True) as step:
+        step("waiting for the first rows", 0, 0)
+        job = open_session(
+            config,
+            assignments or [],
+            network=network or program.network,
+            lake=program.lake,
+            length_us=None if length is None else timeframe_us(length),
+            patience_us=round(patience_ms * 1000),
+        )
+        before = signal.signal(signal.SIGINT, lambda *_: job.feed.close())  # what was heard is still acted on
+        try:
+            result = run_session(job, program.runs, step)
+        finally:
+            signal.signal(signal.SIGINT, before)
+    show(result, json)
+
+
+def audit(
+    run: Annotated[str, typer.Argument(help="A session: its folder, id, the beginning of its id, or latest.")],
+    json: Json = False,
+) -> None:
+    """Run a paper session again as a backtest.
+
+    Orders and fills must be the same, byte for byte; exit code 6 if they are not.
+    """
+    from truewind.backtest.folder import find_run
+    from truewind.cli import settings
+    from truewind.cli.failures import FAILED_CHECK
+    from truewind.live.audit import audit as held_against
+
+    found = held_against(find_run(settings.load().runs, run))
+    _show(found, json)
+    if not found.equal:
+        raise typer.Exit(FAILED_CHECK)
+
+
+def _show(found: "Audit", json: bool) -> None:
+    import msgspec
+
+    from truewind.cli.output import print_json, print_table
+
+    if json:
+        compared = [msgspec.to_builtins(one) for one in found.compared]
+        print_json(
+            {
+                "equal": found.equal,
+                "rows": found.rows,
+                "whole": found.whole,
+                "compared": compared,
+                "backtest": found.backtest.run_dir,
+            }
+        )
+        return
+    print_table(
+        ["", ">session", ">backtest", ""],
+        [
+            (one.what, one.session, one.backtest, "equal" if one.differs is None else f"differ from {one.differs} on")
+            for one in found.compared
+        ],
+    )
+    print(f"{found.rows} rows were heard" + ("" if found.whole else ", before the session was killed"))

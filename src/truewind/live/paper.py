@@ -1,0 +1,256 @@
+"""A paper session: the engine that backtests run, fed by live streams; orders fill on the simulated venue.
+
+    streams ─► Feed (order, features) ─► GrowingBars / GrowingTape ─► Engine ─► tables, report
+                                  └────────► journal: every row before the engine sees it, every order and fill after
+
+What the journal holds is enough to run the session again as a backtest: `live.audit` does so and compares.
+"""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from truewind.backtest.replay import fields_of
+from truewind.backtest.run import (
+    BacktestSettings,
+    assumptions,
+    engine_for,
+    features_of,
+    run_job,
+    the_strategy,
+    write_results,
+)
+from truewind.domain.clock import VenueClock, iso
+from truewind.domain.instrument import Instrument, Kind
+from truewind.domain.market import Bar, Trade
+from truewind.domain.result import Result
+from truewind.domain.timeframe import timeframe_us
+from truewind.engine.growing import GrowingBars, GrowingTape, Rows
+from truewind.errors import ConfigError, EmptyRangeError, MissingFileError, NetworkError, UnknownSeriesError
+from truewind.features import history
+from truewind.features.streaming import Stream
+from truewind.live.feed import BAR_COLUMNS, TRADE_COLUMNS, Feed
+from truewind.storage.journal import JournalWriter
+from truewind.storage.lake import Lake
+from truewind.storage.schema import SeriesKey
+from truewind.storage.snapshot import Snapshot
+
+Progress = Callable[[str, int, int], None]
+Events = AbstractAsyncContextManager[AsyncIterator[Any]]
+PATIENCE_US = 2_000_000
+_ROW = ("ts", "ts_event", "ts_recv", "symbol")
+
+
+def session_settings(settings: BacktestSettings) -> BacktestSettings:
+    """`settings` as a session has them: from now on, in the event lane.
+
+    Raises ConfigError for what needs data that no stream brings.
+    """
+    data, account = settings.data, settings.account
+    refused = {
+        f"data.kind: {data.kind}": data.kind not in ("bars", "trades"),
+        "data.inner_timeframe": bool(data.inner_timeframe),
+        "account.collateral": bool(account.collateral),
+        "account.rates": bool(account.rates),
+        "account.settled_only": account.settled_only,
+        "feed": settings.feed.model != "recorded" or settings.feed.late_share > 0.0 or settings.feed.load_ms > 0.0,
+    }
+    for what, is_refused in refused.items():
+        if is_refused:
+            raise ConfigError(
+                f"A paper session cannot have {what}",
+                remedy="It hears bars or trades as they come, on one account in one currency: leave it out",
+            )
+    data = data.model_copy(update={"start": None, "end": None, "mark": "last", "index": "last"})
+    return settings.model_copy(update={"data": data, "lane": "event"})
+
+
+class Line(threading.Thread):
+    """The thread in which streams are read into a feed. error: what ended it before it was told to end."""
+
+    def __init__(self, events: Callable[[], Events], feed: Feed, wanted: type[Any]) -> None:
+        super().__init__(name="streams", daemon=True)
+        self.error: Exception | None = None
+        self._events, self._feed, self._wanted = events, feed, wanted
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def run(self) -> None:
+        try:
+            asyncio.run(self._main())
+        except asyncio.CancelledError:
+            pass
+        except Exception as error:
+            self.error = error
+        finally:
+            self._feed.close()
+
+    def end(self) -> None:
+        """Close the streams, and wait until they are."""
+        if self._loop is not None and self._task is not None and self.is_alive():
+            self._loop.call_soon_threadsafe(self._task.cancel)
+        self.join(10.0)
+
+    async def _main(self) -> None:
+        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        async with self._events() as events:
+            async for event in events:
+                if isinstance(event, self._wanted):
+                    self._feed.put(event)
+
+
+class PaperJob:
+    """A session that hears its feed; see `backtest.run.Job`.
+
+    events: opens the streams. lake: where bars are that warm features up. length_us: of market time, None: until it is
+    told to end (`stop`). Building it waits until every symbol has been heard of.
+    """
+
+    lane = "event"
+    snapshot = Snapshot("live", ())
+
+    def __init__(
+        self,
+        settings: BacktestSettings,
+        instruments: Sequence[Instrument],
+        lake: Lake,
+        events: Callable[[], Events],
+        clock: VenueClock,
+        *,
+        length_us: int | None = None,
+        patience_us: int = PATIENCE_US,
+    ) -> None:
+        self.settings, self.clock = settings, clock
+        self.strategy = the_strategy(settings)
+        self.instruments = list(instruments)
+        data, reads = settings.data, features_of(self.strategy)
+        self._on_bars = data.kind == "bars"
+        if reads and not self._on_bars:
+            raise ConfigError("A session on trades has no bars to compute features on", remedy="Use kind: bars")
+        streams = {symbol: Stream(list(reads.values()), timeframe=data.timeframe) for symbol in data.symbols}
+        self.feed = Feed(
+            data.symbols,
+            clock,
+            patience_us,
+            length_us=length_us,
+            streams=streams if reads else None,
+            fields=fields_of(reads),
+        )
+        self.warnings: list[str] = []
+        self.assumptions = [*assumptions(settings, instruments), *_left_out(instruments)]
+        self._journal: JournalWriter | None = None
+        self._warmth: dict[str, dict[str, np.ndarray]] = {}
+        self._line = Line(events, self.feed, Bar if self._on_bars else Trade)
+        self._line.start()
+        try:
+            first = self.feed.first()
+            missing = [symbol for symbol in data.symbols if symbol not in {event.symbol for event in first}]
+            if missing:
+                raise self._line.error or NetworkError(
+                    f"The feed ended before anything of {', '.join(missing)} came", remedy="See data.symbols and --for"
+                )
+            self.start_us = first[0].ts
+            if reads:
+                self._warm_up(lake, list(reads.values()), streams)
+            self._first = self.feed.table(first)
+            growing = GrowingBars if self._on_bars else GrowingTape
+            timeline = growing(data.symbols, self._first, self._rows())
+            self.engine = engine_for(settings, timeline, instruments, self.strategy)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End the session: what was heard is still acted on."""
+        self.feed.close()
+        self._line.end()
+
+    def run(self, journal: JournalWriter, tell: Progress) -> dict[str, Any]:
+        self._journal = self.engine.journal = journal
+        journal.record("session", start=self.start_us, instruments=self.instruments, symbols=self.settings.data.symbols)
+        for symbol, columns in self._warmth.items():
+            index = np.full(len(columns["ts"]), self.settings.data.symbols.index(symbol))
+            journal.rows("warm", _packed({**columns, "symbol": index}))
+        self._note(self._first)
+        try:
+            self.engine.run(lambda done, total: tell("rows heard", done, 0))
+        finally:
+            self.stop()
+        heard = {"rows": self.feed.count, "late": self.feed.orderer.dropped + self.feed.orderer.lifted}
+        if self._line.error is not None:
+            self.warnings.append(f"The feed ended by itself: {self._line.error}")
+        if heard["late"]:
+            self.warnings.append(f"{heard['late']} rows came after later ones had been acted on")
+        return heard | {"fills": len(self.engine.fills), "final_equity": float(self.engine.equity[-1])}
+
+    def write(self, run_dir: Path) -> tuple[dict[str, Any], list[str]]:
+        return write_results(run_dir, self.engine, self.settings)
+
+    def _rows(self) -> Iterator[Rows]:
+        """The feed's rows, each written down before the engine sees it."""
+        rows = self.feed.rows()
+        while True:
+            self._flush()  # what the engine did on those before, while we wait
+            following = next(rows, None)
+            if following is None:
+                return
+            self._note(following)
+            yield following
+
+    def _note(self, rows: Mapping[str, np.ndarray]) -> None:
+        if self._journal is not None:
+            kind = "bar" if self._on_bars else "trade"
+            own = (*_ROW, *(BAR_COLUMNS if self._on_bars else TRADE_COLUMNS))
+            self._journal.rows(kind, _packed({name: rows[name] for name in own}))
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._journal is not None:
+            self._journal.flush()
+
+    def _warm_up(self, lake: Lake, specs: Sequence[str], streams: Mapping[str, Stream]) -> None:
+        """Run the features over the lake's bars before the session, as a backtest that starts here does."""
+        data, length = self.settings.data, timeframe_us(self.settings.data.timeframe)
+        needed = history(specs, data.timeframe)
+        for symbol, stream in streams.items():
+            key = SeriesKey("bars", data.venue, symbol, data.timeframe)
+            begin = None if needed is None else self.start_us - needed * length
+            try:
+                table = lake.read(key, start_us=begin, end_us=self.start_us)
+            except (UnknownSeriesError, EmptyRangeError, MissingFileError):
+                self.warnings.append(f"{symbol}: no bars before {iso(self.start_us)}: features begin without history")
+                continue
+            columns = {"ts": table["ts"].to_physical().to_numpy()}
+            for name in BAR_COLUMNS:
+                known = name in table.columns
+                columns[name] = table[name].fill_null(np.nan).to_numpy() if known else np.full(len(table), np.nan)
+            if int(columns["ts"][-1]) + length < self.start_us:
+                last = iso(int(columns["ts"][-1]))
+                self.warnings.append(f"{symbol}: bars are missing between {last} and {iso(self.start_us)}")
+            stream.extend(columns)
+            self._warmth[symbol] = columns
+
+
+def _left_out(instruments: Sequence[Instrument]) -> list[str]:
+    """What a session does not yet know of, in words."""
+    if any(instrument.kind is Kind.PERPETUAL for instrument in instruments):
+        return ["Funding is not paid, and margin goes by traded prices: the streams of a session are bars or trades."]
+    return []
+
+
+def _packed(columns: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Columns as rows of a structured array."""
+    rows = np.zeros(len(columns["ts"]), [(name, column.dtype) for name, column in columns.items()])
+    for name, column in columns.items():
+        rows[name] = column
+    return rows
+
+
+def run_session(job: PaperJob, runs: str | Path, tell: Progress) -> Result:
+    """Run a session to its end, and write its folder."""
+    return run_job(job, job.settings, runs, tell)
