@@ -44,6 +44,7 @@ class Check(msgspec.Struct, frozen=True):
     """A named rule. bad: given the series, an expression that is True where a row breaks the rule.
 
     kinds: the kinds of series it is for. always: the lake depends on it. columns: optional columns that it needs.
+    passes: a cheap look at all rows that is True only where none breaks the rule, for rules that cost much.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Check(msgspec.Struct, frozen=True):
     always: bool
     columns: tuple[str, ...]
     bad: Callable[[SeriesKey], pl.Expr]
+    passes: Callable[[pl.DataFrame], bool] | None = None
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -75,11 +77,16 @@ Rule = Callable[[SeriesKey], pl.Expr]
 
 
 def _check(
-    kinds: tuple[str, ...], *, refuses: bool, always: bool = False, columns: tuple[str, ...] = ()
+    kinds: tuple[str, ...],
+    *,
+    refuses: bool,
+    always: bool = False,
+    columns: tuple[str, ...] = (),
+    passes: Callable[[pl.DataFrame], bool] | None = None,
 ) -> Callable[[Rule], Rule]:
     def register(bad: Rule) -> Rule:
         about = (bad.__doc__ or "").strip().splitlines()[0]
-        CHECKS[bad.__name__] = Check(bad.__name__, about, kinds, refuses, always, columns, bad)
+        CHECKS[bad.__name__] = Check(bad.__name__, about, kinds, refuses, always, columns, bad, passes)
         return bad
 
     return register
@@ -137,7 +144,11 @@ def negative_amount(_: SeriesKey) -> pl.Expr:
     return pl.any_horizontal(pl.col("^(open_interest.*|top_.*|accounts|taker_volume|depth|notional)$") < 0)
 
 
-@_check(("trades",), refuses=True, columns=("id",))
+def _ids_increase(rows: pl.DataFrame) -> bool:
+    return bool((rows["id"].diff() > 0).all()) and not rows["id"].has_nulls()
+
+
+@_check(("trades",), refuses=True, columns=("id",), passes=_ids_increase)
 def repeated_id(_: SeriesKey) -> pl.Expr:
     """The id of an earlier trade in the file, at another time."""
     return ~pl.col("id").is_first_distinct() & pl.struct("ts", "id").is_first_distinct()
@@ -211,6 +222,37 @@ def zero_volume(_: SeriesKey) -> pl.Expr:
     return pl.col("volume") == 0
 
 
+@_check(("bars",), refuses=False, columns=("quote_volume",))
+def vwap_outside(_: SeriesKey) -> pl.Expr:
+    """Quote volume by volume, the mean price of the bar, lies above its high or below its low."""
+    # Both volumes are rounded to their last digit, which shows where little was traded.
+    mean = pl.col("quote_volume") / pl.col("volume")
+    slack = 1e-4 * pl.col("close")
+    outside = (mean > pl.col("high") + slack) | (mean < pl.col("low") - slack)
+    return (pl.col("volume") > 0) & outside
+
+
+@_check(("bars",), refuses=False, columns=("taker_buy_volume",))
+def taker_volume(_: SeriesKey) -> pl.Expr:
+    """Takers bought more than was traded."""
+    return pl.col("taker_buy_volume") > pl.col("volume") * (1 + 1e-9)
+
+
+@_check(("open_interest", "long_short", "marks", "depth_bands"), refuses=False)
+def late_sample(_: SeriesKey) -> pl.Expr:
+    """The sample before is much older than is usual: more than three times the median step."""
+    step = pl.col("ts").to_physical().diff()
+    return step > 3 * step.filter(step > 0).median()
+
+
+@_check(("depth_bands",), refuses=False)
+def shrinking_depth(_: SeriesKey) -> pl.Expr:
+    """A wider band of one moment and side holds less than a narrower one, though it contains it."""
+    # Sorted by percent: below the middle the bands narrow, above it they widen.
+    same = (pl.col("ts") == pl.col("ts").shift(1)) & (pl.col("percent").sign() == pl.col("percent").shift(1).sign())
+    return same & (pl.col("depth").diff() * pl.col("percent").sign() < 0)
+
+
 @_check(("mark_bars", "index_bars"), refuses=False, columns=("volume",))
 def missing_volume(_: SeriesKey) -> pl.Expr:
     """The source has a volume column with nothing in it; the volume is left out."""
@@ -240,14 +282,13 @@ def validate(key: SeriesKey, rows: pl.DataFrame, *, skip: Collection[str] = ()) 
     kind = KINDS[key.kind]
     keys = list(row_key(kind, rows.columns))
     active = [check for check in CHECKS.values() if _applies(check, key, rows) and check.name not in skip]
-    rows = rows.with_columns(_reason(key, [check for check in active if check.refuses]))
-    good = rows.filter(pl.col("reason").is_null())
+    good, refused = _refuse(key, rows, [check for check in active if check.refuses])
     findings = _unsorted(good)
-    ordered = keys == ["ts"] and not findings  # nothing to sort is the usual case
+    ordered = not findings and all(good[name].is_sorted() for name in keys[1:])  # the usual case
     good, conflicting, duplicates = _unique(
         good if ordered else good.sort([*keys, ROW]), keys, whole=tuple(keys) == kind.key
     )
-    refused = pl.concat([rows.filter(pl.col("reason").is_not_null()), conflicting]).sort(ROW)
+    refused = pl.concat([refused, conflicting]).sort(ROW)
     findings += find(key, good, [check for check in active if not check.refuses])
     stored = good.select(name for name in kind.columns if name in good.columns)
     return Verdict(rows=stored, refused=refused, duplicates=duplicates, findings=findings)
@@ -302,10 +343,17 @@ def _applies(check: Check, key: SeriesKey, rows: pl.DataFrame) -> bool:
     return key.kind in check.kinds and all(name in rows.columns for name in check.columns)
 
 
-def _reason(key: SeriesKey, checks: Sequence[Check]) -> pl.Expr:
-    """The name of the first check that a row breaks, null if none."""
-    broken = (pl.when(check.bad(key).fill_null(False)).then(pl.lit(check.name)) for check in checks)
-    return pl.coalesce(*broken, pl.lit(None, pl.String)).alias("reason")
+def _refuse(key: SeriesKey, rows: pl.DataFrame, checks: Sequence[Check]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows that break none of `checks`; and the others, each with the name of the first check that it breaks."""
+    told = pl.lit(None, pl.String).alias("reason")
+    checks = [check for check in checks if check.passes is None or not check.passes(rows)]
+    marks = rows.select(check.bad(key).fill_null(False).alias(check.name) for check in checks)
+    broken = [mark for mark in marks if mark.any()]
+    if not broken:
+        return rows, rows.clear().with_columns(told)
+    reason = pl.coalesce(*(pl.when(mark).then(pl.lit(mark.name)) for mark in broken)).alias("reason")
+    rows = rows.with_columns(reason)
+    return rows.filter(pl.col("reason").is_null()).drop("reason"), rows.filter(pl.col("reason").is_not_null())
 
 
 def _unsorted(rows: pl.DataFrame) -> list[Finding]:
@@ -323,7 +371,7 @@ def _unique(rows: pl.DataFrame, keys: list[str], *, whole: bool) -> tuple[pl.Dat
     """
     same = rows.select(pl.all_horizontal(pl.col(name) == pl.col(name).shift(1) for name in keys)).to_series()
     if not whole or not same.any():
-        return rows, rows.clear(), 0
+        return rows, rows.clear().with_columns(pl.lit(None, pl.String).alias("reason")), 0
     values = [name for name in rows.columns if name != ROW]
     distinct = rows.unique(values, keep="last", maintain_order=True)
     last = pl.col(ROW) == pl.col(ROW).max().over(keys)

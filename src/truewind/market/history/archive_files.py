@@ -305,6 +305,8 @@ def _typed(file: ArchiveFile, table: pl.DataFrame) -> pl.DataFrame:
     if file.key.kind == "liquidations":
         values = [name for name in table.columns if name != ROW]
         table = table.unique(values, keep="first", maintain_order=True)
+    if file.key.venue == "binance_coinm":
+        table = table.drop("quote_volume", strict=False)  # there that column counts base coins
     order = [ROW, *(name for name in (*KINDS[file.key.kind].columns, "close_time") if name in table.columns)]
     return table.select(order)
 
