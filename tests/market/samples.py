@@ -31,7 +31,7 @@ def make_bars(rows: int = 100, *, step_us: int = MINUTE_US, start_us: int = STAR
             "volume": volume,
             "quote_volume": np.round(volume * close, 5),
             "trades": rng.integers(1, 500, rows).astype(float),
-            "taker_buy_volume": rng.integers(0, 1000, rows) / 1000,
+            "taker_buy_volume": np.minimum(volume, rng.integers(0, 1000, rows) / 1000),
         }
     ).with_columns(pl.col("ts").cast(pl.Datetime("us", "UTC")))
 

@@ -56,7 +56,11 @@ def test_gaps_and_quarantine_are_listed(lake: Lake):
 def test_the_last_bar_is_held_against_shorter_ones(lake: Lake):
     hour = SeriesKey("bars", "binance", "BTCUSDT", "1h")
     lake.write(MINUTES, make_bars(120))
-    last = make_bars(2, step_us=60 * MINUTE_US).with_columns(volume=pl.lit(1.0), high=pl.lit(2000.0), low=pl.lit(1.0))
+    last = (
+        make_bars(2, step_us=60 * MINUTE_US)
+        .drop("quote_volume", "taker_buy_volume")
+        .with_columns(volume=pl.lit(1.0), high=pl.lit(2000.0), low=pl.lit(1.0))
+    )
     lake.write(hour, last)
     assert [(f.check, f.first_us) for f in check_series(lake, hour).findings] == [
         ("unfinished_bar", START_US + 60 * MINUTE_US)

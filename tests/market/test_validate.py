@@ -178,7 +178,8 @@ def test_gaps_are_told_with_their_bars_and_the_longest():
 
 def test_still_bars_are_told_with_the_longest_run():
     bars = make_bars(20).with_columns(
-        volume=pl.when(pl.int_range(pl.len()).is_in([2, 5, 6, 7])).then(0.0).otherwise("volume")
+        volume=pl.when(pl.int_range(pl.len()).is_in([2, 5, 6, 7])).then(0.0).otherwise("volume"),
+        taker_buy_volume=pl.lit(0.0),
     )
     (found,) = validate(BARS, rows(bars)).findings
     assert (found.check, found.count, found.detail) == ("zero_volume", 4, "longest run 3 bars, 20.0 % of all")
@@ -186,8 +187,9 @@ def test_still_bars_are_told_with_the_longest_run():
 
 def test_a_close_that_jumps_and_comes_back_is_an_outlier_and_one_that_stays_is_not():
     index = pl.int_range(pl.len())
-    spike = make_bars(200).with_columns(close=pl.when(index == 90).then(1500.0).otherwise("close"), high=pl.lit(2000.0))
-    level = make_bars(200).with_columns(
+    bars = make_bars(200).drop("quote_volume")
+    spike = bars.with_columns(close=pl.when(index == 90).then(1500.0).otherwise("close"), high=pl.lit(2000.0))
+    level = bars.with_columns(
         close=pl.when(index >= 90).then(pl.col("close") + 500).otherwise("close"), high=pl.lit(2000.0)
     )
     (found,) = validate(BARS, rows(spike)).findings
@@ -268,3 +270,37 @@ def test_a_million_rows_are_judged_within_two_seconds():
     verdict = validate(BARS, table)
     assert time.perf_counter() - started < 2.0
     assert verdict.rows.height == 1_000_000
+
+
+def test_the_mean_price_of_a_bar_lies_within_it():
+    index = pl.int_range(pl.len())
+    bars = make_bars(20).with_columns(
+        quote_volume=pl.when(index == 7).then(pl.col("volume") * 1.01 * pl.col("high")).otherwise("quote_volume")
+    )
+    (found,) = validate(BARS, rows(bars)).findings
+    assert (found.check, found.count, found.first_us) == ("vwap_outside", 1, START_US + 7 * MINUTE_US)
+
+
+def test_takers_do_not_buy_more_than_is_traded():
+    index = pl.int_range(pl.len())
+    bars = make_bars(20).with_columns(
+        taker_buy_volume=pl.when(index == 3).then(pl.col("volume") + 1).otherwise("taker_buy_volume")
+    )
+    (found,) = validate(BARS, rows(bars)).findings
+    assert (found.check, found.count, found.first_us) == ("taker_volume", 1, START_US + 3 * MINUTE_US)
+
+
+def test_samples_that_come_late_are_told_and_a_wider_band_holds_more():
+    step = 5 * MINUTE_US
+    times = [START_US + at * step for at in (0, 1, 2, 3, 9, 10, 11)]
+    interest = pl.DataFrame({"ts": times, "open_interest": [1.0] * 7}).with_columns(pl.col("ts").cast(TS))
+    key = SeriesKey("open_interest", "binance_usdm", "BTCUSDT")
+    (found,) = validate(key, rows(interest)).findings
+    assert (found.check, found.count, found.first_us) == ("late_sample", 1, START_US + 9 * step)
+
+    percent, depth = [-2.0, -1.0, 1.0, 2.0] * 2, [5.0, 4.0, 4.0, 5.0, 5.0, 6.0, 4.0, 5.0]
+    bands = pl.DataFrame(
+        {"ts": [START_US] * 4 + [START_US + step] * 4, "percent": percent, "depth": depth, "notional": depth}
+    ).with_columns(pl.col("ts").cast(TS))
+    (found,) = validate(SeriesKey("depth_bands", "binance_usdm", "BTCUSDT"), rows(bands)).findings
+    assert (found.check, found.count, found.first_us) == ("shrinking_depth", 1, START_US + step)
