@@ -3,9 +3,14 @@
     mark, index               close of the last mark and index bar that was over (same timeframe, or else a longer one)
     funding_rate, funding_ts  the last funding and when it was
     next_funding_ts           when the next one is due, at the distance of the last two
+    open_interest             the last one
+    long_short_ratio          of all accounts, the last one
+    liquidated_long           what was liquidated of long positions while the bar was open, in base units; and
+    liquidated_short          of short ones
 
 Each is the last value whose time of receipt is not after the close of the bar, so a slower series stands still between
-its rows and never looks ahead. NaN before its first row.
+its rows and never looks ahead; what was liquidated is a sum, of what was received by the close. NaN before the first row
+of its series, and sums after the last one, too.
 """
 
 from collections.abc import Callable, Iterable
@@ -57,9 +62,15 @@ def columns_beside(lake: Lake, bars: SeriesKey, closes: np.ndarray, names: Itera
 def series_beside(lake: Lake, bars: SeriesKey) -> dict[str, SeriesKey]:
     """The columns above that the symbol of these bars has, each with the series that it is read from."""
     found = {name: key for name in ("mark", "index") if (key := _price_series(lake, bars, name)) is not None}
-    if lake.series(kind="funding", venue=bars.venue, symbol=bars.symbol):
-        funding = SeriesKey("funding", bars.venue, bars.symbol)
-        found |= dict.fromkeys((name for name, source in _SOURCES.items() if source is _funding), funding)
+    for kind, source in (
+        ("funding", _funding),
+        ("open_interest", _open_interest),
+        ("long_short", _long_short),
+        ("liquidations", _liquidations),
+    ):
+        if lake.series(kind=kind, venue=bars.venue, symbol=bars.symbol):
+            key = SeriesKey(kind, bars.venue, bars.symbol)
+            found |= dict.fromkeys((name for name, reader in _SOURCES.items() if reader is source), key)
     return found
 
 
@@ -86,15 +97,46 @@ def _price_series(lake: Lake, bars: SeriesKey, name: str) -> SeriesKey | None:
 
 def _funding(lake: Lake, bars: SeriesKey, closes: np.ndarray, names: list[str]) -> Columns:
     table = _until(lake, SeriesKey("funding", bars.venue, bars.symbol), closes, None)
-    ts = table["ts"].to_physical().to_numpy()
-    known = (
-        np.maximum(ts, table["ts_recv"].fill_null(table["ts"]).to_physical().to_numpy())
-        if "ts_recv" in table.columns
-        else ts
-    )
+    ts, known = table["ts"].to_physical().to_numpy(), _known(table)
     distance = np.diff(ts, prepend=np.nan)
     values = {"funding_rate": _floats(table["rate"]), "funding_ts": ts.astype(float), "next_funding_ts": ts + distance}
     return {name: _last(known, values[name], closes) for name in names}
+
+
+def _open_interest(lake: Lake, bars: SeriesKey, closes: np.ndarray, names: list[str]) -> Columns:
+    table = _until(lake, SeriesKey("open_interest", bars.venue, bars.symbol), closes, None)
+    return dict.fromkeys(names, _last(_known(table), _floats(table["open_interest"]), closes))
+
+
+def _long_short(lake: Lake, bars: SeriesKey, closes: np.ndarray, names: list[str]) -> Columns:
+    table = _until(lake, SeriesKey("long_short", bars.venue, bars.symbol), closes, None)
+    if "accounts" not in table.columns:
+        raise UnknownSeriesError(
+            f"long_short of {bars.symbol} has no ratio of accounts", remedy="Download it, or read less"
+        )
+    told = table.filter(pl.col("accounts").is_not_null())
+    return dict.fromkeys(names, _last(_known(told), _floats(told["accounts"]), closes))
+
+
+def _liquidations(lake: Lake, bars: SeriesKey, closes: np.ndarray, names: list[str]) -> Columns:
+    table = _until(lake, SeriesKey("liquidations", bars.venue, bars.symbol), closes, None)
+    known = _known(table)
+    place = np.searchsorted(closes, known)  # the bar by whose close it was known
+    counted = (place < len(closes)) & (known > closes[np.minimum(place, len(closes) - 1)] - bars.step_us)
+    watched = (closes - bars.step_us >= known.min()) & (closes <= known.max())
+    found = {}
+    for name, side in (("liquidated_long", -1), ("liquidated_short", 1)):
+        weights = np.where(table["side"].to_numpy() == side, table["quantity"].to_numpy(), 0.0)
+        sums = np.bincount(place[counted], weights[counted], len(closes))
+        found[name] = np.where(watched, sums, np.nan)
+    return {name: found[name] for name in names}
+
+
+def _known(table: pl.DataFrame) -> np.ndarray:
+    """When each row was known: when it was received, and where that is not told, when it happened."""
+    told = pl.max_horizontal("^(ts|ts_recv)$") if "ts_recv" in table.columns else pl.col("ts")
+    known: np.ndarray = table.select(told.to_physical()).to_series().to_numpy()
+    return known
 
 
 def _until(lake: Lake, key: SeriesKey, closes: np.ndarray, columns: list[str] | None) -> pl.DataFrame:
@@ -116,4 +158,7 @@ def _floats(column: pl.Series) -> np.ndarray:
 _SOURCES: dict[str, Callable[[Lake, SeriesKey, np.ndarray, list[str]], Columns]] = {
     **dict.fromkeys(("mark", "index"), _prices),
     **dict.fromkeys(("funding_rate", "funding_ts", "next_funding_ts"), _funding),
+    "open_interest": _open_interest,
+    "long_short_ratio": _long_short,
+    **dict.fromkeys(("liquidated_long", "liquidated_short"), _liquidations),
 }
