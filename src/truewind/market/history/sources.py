@@ -18,6 +18,7 @@ _SOURCES: dict[str, dict[str, str]] = {
     "binance_usdm": {"archive": _ARCHIVE},
     "binance_coinm": {"archive": _ARCHIVE},
 }
+_ELSEWHERE = {"rest": "truewind.market.history.ccxt:ccxt_provider"}  # any exchange that ccxt knows
 
 
 def venues() -> list[str]:
@@ -26,10 +27,11 @@ def venues() -> list[str]:
 
 
 def sources_of(venue: str, network: str = "mainnet", source: str = "auto") -> list[DataProvider]:
-    """The sources of a venue: all of them, or those of one way ("rest", "archive"). Raises ConfigError."""
-    if venue not in _SOURCES:
-        raise ConfigError(f"No source of history for venue '{venue}'", remedy=suggest(venue, _SOURCES))
-    ways = _SOURCES[venue]
+    """The sources of a venue: all of them, or those of one way ("rest", "archive"). Raises ConfigError.
+
+    A venue that is not known here is looked for among the exchanges of ccxt.
+    """
+    ways = _SOURCES.get(venue, _ELSEWHERE)
     if source != "auto" and source not in ways:
         raise ConfigError(f"{venue} has no source '{source}'", remedy=suggest(source, ["auto", *ways]))
     where = hosts(network)
