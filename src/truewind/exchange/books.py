@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from truewind.exchange.depth import EVERY_US, IDS, MadeBook
+from truewind.exchange.depth import DEPTH, EVERY_US, IDS, MadeBook
 from truewind.exchange.events import Depth
 from truewind.exchange.numbers import Numbers
 from truewind.exchange.sources import Source
@@ -26,7 +26,7 @@ class BookState(msgspec.Struct, frozen=True):
 
 
 class SymbolBook(Protocol):
-    def at(self, now_us: int) -> BookState: ...
+    def at(self, now_us: int, depth: int = DEPTH) -> BookState: ...
     def updates(self, after_us: int, until_us: int) -> list[Depth]: ...
 
 
@@ -38,12 +38,13 @@ class FreeBook:
         self._made = MadeBook(seed, mean)
         self._bids = bids
 
-    def at(self, now_us: int) -> BookState:
+    def at(self, now_us: int, depth: int = DEPTH) -> BookState:
+        """The best `depth` levels."""
         moment = now_us // EVERY_US
         bid = int(self._bids(np.array([moment * EVERY_US]))[0])
         sides = []
         for side in (1, -1):
-            ticks, lots = self._made.side(side, bid, moment)
+            ticks, lots = self._made.side(side, bid, moment, depth)
             sides.append(list(zip(ticks.tolist(), lots.tolist(), strict=True)))
         return BookState(moment * IDS, moment * EVERY_US, sides[0], sides[1])
 
@@ -76,7 +77,8 @@ class RecordedBook:
         self._sides: tuple[dict[int, int], dict[int, int]] = ({}, {})
         self._latest = (0, 0)
 
-    def at(self, now_us: int) -> BookState:
+    def at(self, now_us: int, depth: int = 0) -> BookState:
+        """All levels, whatever `depth` is."""
         if now_us < self._now_us:
             self._forget()
         for update in self.updates(self._now_us, now_us):

@@ -44,9 +44,9 @@ class MadeBook:
         self.seed = seed & ((1 << 62) - 1)
         self.mean = mean
 
-    def side(self, side: int, bid: int, moment: int) -> tuple[Ints, Ints]:
-        """Prices and lots of a side, best first, when `bid` is the best one."""
-        ticks = _window(side, np.array([bid]))[0]
+    def side(self, side: int, bid: int, moment: int, depth: int = DEPTH) -> tuple[Ints, Ints]:
+        """Prices and lots of a side's first `depth` levels, best first, when `bid` is the best one."""
+        ticks = _window(side, np.array([bid]))[0][:depth]
         ticks = ticks[ticks > 0]
         return ticks, displayed(self.seed, side, ticks, np.full(len(ticks), moment), self.mean)
 

@@ -1,6 +1,6 @@
 """What happens in a market of the local exchange: told to listeners in the order of time.
 
-Prices in ticks, quantities in lots, times in µs. At equal times: marks, trades, then the book.
+Prices in ticks, quantities in lots, times in µs. At equal times: beats, marks, trades, then the book.
 """
 
 import msgspec
@@ -64,5 +64,13 @@ class Liquidated(msgspec.Struct, frozen=True, gc=False):
     side: int
 
 
-Event = Traded | Depth | Marked | Funded | Liquidated
-RANK = {Funded: 0, Marked: 1, Liquidated: 2, Traded: 3, Depth: 4}
+class Beat(msgspec.Struct, frozen=True, gc=False):
+    """A quarter of a second has passed: before anything else that happens at its time."""
+
+    symbol: str
+    ts_us: int
+
+
+BEAT_US = 250_000
+Event = Traded | Depth | Marked | Funded | Liquidated | Beat
+RANK = {Beat: 0, Funded: 1, Marked: 2, Liquidated: 3, Traded: 4, Depth: 5}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from truewind.domain.timeframe import MINUTE_US
 from truewind.exchange.books import BookState
-from truewind.exchange.events import RANK, Event, Marked, Traded
+from truewind.exchange.events import BEAT_US, RANK, Beat, Event, Marked, Traded
 from truewind.exchange.replies import bad_symbol
 from truewind.exchange.sources import Source
 from truewind.exchange.tape import Tape
@@ -83,6 +83,8 @@ class Market:
         trades = tape.trades(after_us + 1, until_us + 1)
         events: list[Event] = [Traded(tape.symbol, *row) for row in trades.tolist()]
         events += tape.book.updates(after_us, until_us)
+        beats = range(after_us // BEAT_US + 1, until_us // BEAT_US + 1)
+        events += [Beat(tape.symbol, beat * BEAT_US) for beat in beats]
         if not self.spot:
             events += tape.marks.events(after_us, until_us)
         events.sort(key=_order)

@@ -172,7 +172,6 @@ class PublicRest:
         numbers, row = tape.numbers, last[0]
         open_, close = numbers.ticks(bars["open"][0]), int(row["ticks"])
         volume, quote = float(bars["volume"].sum()), float(bars["quote_volume"].sum())
-        first = tape.trades_from(1, 1, now_us + 1) if begin <= int(tape.bars["ts"][0]) else tape.trades(begin, now_us)
         mean = quote / volume if volume else close * numbers.tick_size
         return {
             "symbol": tape.symbol,
@@ -188,7 +187,7 @@ class PublicRest:
             "quoteVolume": f"{quote:.{numbers.notional_decimals}f}",
             "openTime": begin // _MS,
             "closeTime": now_us // _MS,
-            "firstId": int(first["id"][0]) if len(first) else -1,
+            "firstId": tape.first_id(begin, now_us),
             "lastId": int(row["id"]),
             "count": int(bars["trades"].sum()),
         }

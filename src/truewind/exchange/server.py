@@ -26,10 +26,12 @@ from truewind.exchange.limits import RequestLimits
 from truewind.exchange.market import Market
 from truewind.exchange.replies import bad_key, no_key
 from truewind.exchange.sources import open_sources
+from truewind.exchange.streams import StreamHub
 from truewind.venues.binance.endpoints import LIMITS, SPOT, USDM
 from truewind.venues.binance.hosts import Hosts, local_hosts
 
 _TRIES = 50
+_WS_PATHS = {SPOT: ("",), USDM: ("", "/public", "/market", "/private")}
 
 
 class LocalExchange:
@@ -60,6 +62,7 @@ class LocalExchange:
         }
         rest_spot.add_to(self.gates[SPOT], self.markets[SPOT])
         rest_usdm.add_to(self.gates[USDM], self.markets[USDM])
+        self.hubs = {name: StreamHub(self, self.markets[name], self.faults[name]) for name in (SPOT, USDM)}
         self.web_socket_api: Any = None
         self.port = self.config.port
         self._runners: list[web.AppRunner] = []
@@ -87,8 +90,9 @@ class LocalExchange:
     def advance(self) -> None:
         """Let the markets come up to the clock, and serve the streams."""
         now_us = self.clock.now_us()
-        for market in self.markets.values():
+        for name, market in self.markets.items():
             market.advance(now_us)
+            self.hubs[name].flush()
 
     def move_to(self, now_us: int) -> None:
         """Jump ahead to a time, all that happens until then included."""
@@ -116,14 +120,24 @@ class LocalExchange:
             self._player = asyncio.create_task(self._play())
 
     async def stop(self) -> None:
-        """Close all connections and the sites."""
-        if self._player is not None:
-            self._player.cancel()
-            await asyncio.gather(self._player, return_exceptions=True)
-            self._player = None
+        """Close all connections and the sites. Raises what had gone wrong while the exchange played."""
+        problem = await self._end_player()
+        for hub in self.hubs.values():
+            hub.close_all()
         for runner in self._runners:
             await runner.cleanup()
         self._runners.clear()
+        if problem is not None:
+            raise problem
+
+    async def _end_player(self) -> BaseException | None:
+        """What the player had died of, if it had."""
+        player, self._player = self._player, None
+        if player is None:
+            return None
+        player.cancel()
+        (ended,) = await asyncio.gather(player, return_exceptions=True)
+        return ended if isinstance(ended, Exception) else None
 
     async def wait(self) -> None:
         """Until the exchange ends; raises what went wrong while it played."""
@@ -133,6 +147,9 @@ class LocalExchange:
     def _markets_apps(self) -> Iterator[web.Application]:
         for name in (SPOT, USDM):
             app = web.Application(client_max_size=1 << 20)
+            for prefix in _WS_PATHS[name]:
+                for path in ("/ws", "/ws/{streams:.*}", "/stream"):
+                    app.router.add_get(prefix + path, self.hubs[name].serve)
             if name == SPOT:
                 app.router.add_get("/ws-api/v3", self._web_socket_api)
             app.router.add_route("*", "/{path:.*}", self.gates[name].serve)
@@ -146,10 +163,17 @@ class LocalExchange:
 
     async def _play(self) -> None:
         loop = asyncio.get_running_loop()
-        tick = self.config.tick_ms / 1000
+        tick, was_down = self.config.tick_ms / 1000, False
         while True:
             began = loop.time()
+            down = any(faults.restarting(self.since_s()) for faults in self.faults.values())
+            if down and not was_down:
+                for hub in self.hubs.values():
+                    hub.close_all(abort=True)
+            was_down = down
             self.advance()
+            for hub in self.hubs.values():
+                hub.keep(self.since_s())
             await asyncio.sleep(max(0.0, tick - (loop.time() - began)))
 
 

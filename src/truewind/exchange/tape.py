@@ -205,6 +205,18 @@ class Tape:
             id_ += len(parts[-1])
         return np.concatenate(parts)
 
+    def first_id(self, start_us: int, until_us: int) -> int:
+        """The id of the first trade in [start, until]; -1 if there is none."""
+        begins, _ = self._starts
+        at = max(0, int(np.searchsorted(begins, start_us, side="right")) - 1)
+        while at < len(begins) and begins[at] <= until_us:
+            block = self._block(int(begins[at]))
+            row = int(np.searchsorted(block["ts"], start_us))
+            if row < len(block):
+                return int(block["id"][row]) if block["ts"][row] <= until_us else -1
+            at += 1
+        return -1
+
     # ── prices, book, marks ─────────────────────────────────────────────────────────────────────────────────────────
 
     def last_ticks(self, until_us: int) -> int:
