@@ -6,6 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripted import MINUTE, UNLIMITED, columns, free, perpetual
+from truewind.domain.due import DueKind, due_rows
+from truewind.domain.fill import FillKind
 from truewind.domain.order import OrderType, Side
 from truewind.engine.compiled import build
 from truewind.engine.growing import GrowingBars, GrowingTape
@@ -62,17 +64,17 @@ def market(seed: int, rows: int) -> dict[str, dict[str, np.ndarray]]:
     return found
 
 
-def run(timeline, seed, delay_ms=0.0, lane="event"):
+def run(timeline, seed, delay_ms=0.0, lane="event", dues=None):
     money = {"cash": 1e6, "currency": "USDT", "costs": free().record(20.0), "limits": UNLIMITED.record(20.0)}
     latency = Latency(OrderLatency(entry_ms=8.0, reply_ms=delay_ms).record(42), np.zeros(0, ROUND_TRIP))
     traded = [perpetual(symbol) for symbol in timeline.symbols]
-    engine = build(lane, timeline, traded, Wanderer(seed), latency=latency, **money)
+    engine = build(lane, timeline, traded, Wanderer(seed), latency=latency, dues=dues, **money)
     engine.run()
     return engine
 
 
-def cut(whole, cuts, kind):
-    """The rows of a whole timeline as a growing one, cut at `cuts`."""
+def cut(whole, cuts, kind, marks=None):
+    """The rows of a whole timeline as a growing one, cut at `cuts`; marks: NaN where there are none."""
     rows = {"ts": whole.times[TS], "ts_event": whole.times[TS_EVENT], "symbol": whole.times[SYMBOL]}
     rows |= {"ts_recv": whole.received}
     if kind is GrowingTape:
@@ -80,6 +82,8 @@ def cut(whole, cuts, kind):
     else:
         rows |= dict(zip(("open", "high", "low", "close"), whole.prices, strict=True))
     rows |= whole.columns
+    if marks is not None:
+        rows |= dict(zip(("mark_open", "mark_high", "mark_low", "mark_close"), marks, strict=True))
     edges = sorted({1, *(c for c in cuts if c < len(whole)), len(whole)})
     parts = [
         {name: column[first:last].copy() for name, column in rows.items()}
@@ -106,6 +110,37 @@ def test_bars_that_come_in_pieces(seed, cuts, reply_ms):
     expected = run(whole, seed, reply_ms)
     assert len(expected.fills) > 0
     assert_equal(run(cut(whole, cuts, GrowingBars), seed, reply_ms), expected)
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 2**32), st.sets(st.integers(1, 80)))
+def test_marks_and_funding_that_come_with_the_rows(seed, cuts):
+    """Mark bars with holes; what falls due is told with the rows before which it does, or one piece earlier."""
+    draw, made = np.random.default_rng(seed), market(seed, 40)
+    whole = merge(made, dict.fromkeys(made, MINUTE))
+    gone = draw.random(len(whole)) < 0.2
+    off = 1.0 + draw.normal(size=len(whole)) * 0.003
+    marks = [np.where(gone, np.nan, column * off) for column in whole.prices]
+    whole.marks = [np.where(gone, price, mark) for price, mark in zip(whole.prices, marks, strict=True)]
+    dues = {}
+    for symbol in SYMBOLS:
+        times = np.arange(3, 40, 7) * MINUTE
+        rates = np.rint(draw.normal(size=len(times)) * 1e5).astype(np.int64)
+        dues[symbol] = due_rows(DueKind.FUNDING, times, rates, price=draw.integers(0, 2, len(times)) * 1000)
+    expected = run(whole, seed, dues=dues)
+    growing = cut(whole, cuts, GrowingBars, marks)
+    assert (expected.fills["kind"] == FillKind.FUNDING).any()
+
+    def rows(source, told):
+        for part in source:
+            for symbol in SYMBOLS:
+                while told[symbol] and told[symbol][0]["ts"] <= part["ts_event"][-1] + draw.integers(0, 2) * MINUTE:
+                    growing.fall_due(symbol, told[symbol].pop(0))
+            yield part
+
+    told = {symbol: [row.reshape(1) for row in table] for symbol, table in dues.items()}
+    growing._source = rows(growing._source, told)
+    assert_equal(run(growing, seed), expected)
 
 
 @settings(max_examples=15)

@@ -12,10 +12,11 @@ from truewind.backtest.run import load_config, run
 from truewind.domain.clock import VenueClock, WallClock
 from truewind.domain.market import Bar, Trade
 from truewind.domain.order import OrderType, Side
-from truewind.domain.timeframe import HOUR_US, MINUTE_US
+from truewind.domain.timeframe import HOUR_US, MINUTE_US, SECOND_US
 from truewind.errors import ConfigError, DataError, NetworkError
 from truewind.live.audit import audit
 from truewind.live.paper import PaperJob, run_session, session_settings
+from truewind.market.stream.events import MarkPrice
 from truewind.market.synthetic import SyntheticMarket
 from truewind.storage.journal import journal_tables
 from truewind.storage.lake import Lake
@@ -81,6 +82,18 @@ class Market:
                 )
         return [bar for _, bar in sorted(found, key=lambda one: one[0])]
 
+    def told_marks(self) -> list[MarkPrice]:
+        """Marks every ten seconds, somewhat off the bars' closes, with funding at eight o'clock, and at noon."""
+        found = []
+        for number, (symbol, table) in enumerate(self.bars.items()):
+            closes = table["close"].tail(6 * 60).to_list()
+            for second in range(0, 6 * 3600, 10):
+                ts = self.start + 6 * HOUR_US + second * SECOND_US + 500_000
+                due = self.start + (8 if second < 2 * 3600 else 12) * HOUR_US
+                mark = closes[second // 60] * (1.0005 + 0.00001 * (second % 7))
+                found.append(MarkPrice(symbol, ts, ts, mark, mark, 0.0004 * (1 - 3 * number), due))
+        return found
+
     def told_trades(self) -> list[Trade]:
         """Trades of ten minutes."""
         begin, found = self.start + 6 * HOUR_US, []
@@ -131,6 +144,27 @@ def test_a_session_on_bars_is_audited_equal(market, tmp_path) -> None:
     assert (found.rows, found.whole) == (720, True)
     assert [one.session for one in found.compared] == [one.backtest for one in found.compared]
     assert found.backtest.summary["final_equity"] == result.summary["final_equity"]
+
+
+def test_a_session_that_hears_marks_pays_funding(market, tmp_path) -> None:
+    """Marks and bars in the order of time; what is paid at eight is in the journal, and the audit pays it as well."""
+    told = [(bar.ts_event + 1_000_000, bar) for bar in market.told_bars()]
+    told += [(mark.ts_event, mark) for mark in market.told_marks()]
+    events = [event for _, event in sorted(told, key=lambda one: one[0])]
+    overrides = [
+        "strategy={path: truewind.strategies.crypto.ema_cross:EmaCross}",
+        "sizing={method: fraction, value: 1}",
+    ]
+    job, result = session(market, tmp_path, events, overrides)
+    found = audit(result.run_dir)
+    assert found.equal
+    paid = journal_tables(result.run_dir / "journal.twj")["funding"]
+    assert paid["ts"].to_list() == [market.start + 8 * HOUR_US] * 2
+    assert sorted(paid["rate"].to_list()) == pytest.approx([-0.0008, 0.0004])
+    assert result.summary["funding"] != 0.0
+    assert found.backtest.summary["funding"] == result.summary["funding"]
+    marked = job.engine.timeline.marks[3] / job.engine.timeline.prices[3]
+    assert (marked > 1.0004).all()
 
 
 def test_what_was_heard_is_what_the_market_was(market, tmp_path) -> None:

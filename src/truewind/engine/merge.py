@@ -71,6 +71,10 @@ class Timeline:
         """The first of the rows that are there, each time there are more: 0, once, where all are known beforehand."""
         yield 0
 
+    def dues(self) -> list[tuple[str, np.ndarray]]:
+        """DUE rows, with their symbols, that became known with the rows that are new: none where all are known."""
+        return []
+
     def receive(self, received: np.ndarray) -> None:
         """Let the strategy be shown each row at `received`, which is not before it happened."""
         self.received, self.order = received, None

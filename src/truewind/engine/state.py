@@ -143,7 +143,18 @@ class State:
             room = np.empty(2 * rows)
             room[: len(self.equity)] = self.equity
         self._lay_rows(timeline, room[:rows])
+        for symbol, due in timeline.dues():
+            self._add_due(timeline.symbols.index(symbol), due)
         self._publish()
+
+    def _add_due(self, index: int, due: np.ndarray) -> None:
+        """Lay a DUE row behind those of its symbol; the tables of the symbols after it move."""
+        heads = self.positions[: len(self.instruments)]
+        at = int(heads["last_due"][index])
+        self.dues = np.concatenate([self.dues[:at], due, self.dues[at:]])
+        heads["last_due"][index:] += 1
+        heads["next_due"][index + 1 :] += 1
+        heads["due_at"][index] = min(int(heads["due_at"][index]), int(due["ts"][0]))
 
     def _lay_dues(self, instruments: Sequence[Instrument], tables: Sequence[np.ndarray]) -> np.ndarray:
         """The DUE rows of all symbols in one table; tells each symbol's first leg which are its own."""

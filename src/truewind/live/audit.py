@@ -18,7 +18,7 @@ from truewind.domain.clock import iso
 from truewind.domain.instrument import Instrument
 from truewind.domain.result import Result
 from truewind.errors import DataError
-from truewind.live.feed import BAR_COLUMNS
+from truewind.live.feed import BAR_COLUMNS, MARK_COLUMNS
 from truewind.storage.journal import Journal
 from truewind.storage.lake import Lake
 from truewind.storage.schema import TS, SeriesKey
@@ -119,12 +119,28 @@ def _lake(run_dir: Path, told: _Record) -> Lake:
         table = _bars if kind == "bar" else _trades
         heard = {name: rows[rows["symbol"] == index] for name, rows in told.rows.items() if name in ("warm", kind)}
         lake.write(key, pl.concat([table(rows) for rows in heard.values() if len(rows)], how="diagonal"))
+        if "mark_open" in _names(told.rows[kind]):
+            marks = _marks(heard[kind])
+            lake.write(SeriesKey("mark_bars", data.venue, symbol, data.timeframe), marks)
+        if "funding" in told.rows:
+            paid = told.rows["funding"][told.rows["funding"]["symbol"] == index]
+            lake.write(
+                SeriesKey("funding", data.venue, symbol),
+                _table({name: paid[name] for name in ("ts", "rate", "mark_price")}),
+            )
     return lake
 
 
 def _bars(rows: np.ndarray) -> pl.DataFrame:
     names = ("ts", *BAR_COLUMNS, *(["ts_recv"] if "ts_recv" in _names(rows) else []))
     return _table({name: rows[name] for name in names})
+
+
+def _marks(rows: np.ndarray) -> pl.DataFrame:
+    """Mark bars, of those that were told of."""
+    names = {"ts": "ts", **{name.removeprefix("mark_"): name for name in MARK_COLUMNS}}
+    told = rows[~np.isnan(rows["mark_open"])]
+    return _table({name: told[source] for name, source in names.items()})
 
 
 def _trades(rows: np.ndarray) -> pl.DataFrame:

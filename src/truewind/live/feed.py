@@ -9,13 +9,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from truewind.domain.clock import VenueClock
-from truewind.domain.market import Bar
+from truewind.domain.market import Bar, Funding
 from truewind.engine.growing import Rows
 from truewind.features.streaming import Stream
+from truewind.live.marks import Marks
 from truewind.live.order import Orderer, Told
+from truewind.market.stream.events import MarkPrice
 
+MARK_COLUMNS = ("mark_open", "mark_high", "mark_low", "mark_close")
 BAR_COLUMNS = ("open", "high", "low", "close", "volume", "quote_volume", "trades", "taker_buy_volume")
 TRADE_COLUMNS = ("price", "quantity", "side", "sequence")
 _WHOLE = ("ts", "ts_event", "ts_recv", "symbol", "side", "sequence")
@@ -28,7 +32,8 @@ class Feed:
     patience_us: see `Orderer`; of our time, however fast the venue's runs.
 
     symbols: those of the session, in its order. streams: the features that bars get, by symbol; fields: what they are
-    called there. length_us: in market time, what happens later is not handed on. count: rows handed on so far.
+    called there. marks: folds mark prices, on bars. length_us: in market time, what happens later is not handed on.
+    count: rows handed on so far.
     """
 
     def __init__(
@@ -40,6 +45,7 @@ class Feed:
         length_us: int | None = None,
         streams: Mapping[str, Stream] | None = None,
         fields: Fields | None = None,
+        marks: Marks | None = None,
     ) -> None:
         self.symbols = list(symbols)
         self.orderer = Orderer(symbols, round(patience_us * clock.speed))
@@ -48,6 +54,9 @@ class Feed:
         self._clock = clock
         self._streams = streams or {}
         self._fields = fields or {}
+        self._marks = marks
+        self._fallen: list[Funding] = []
+        self._known_us = 0  # when the last row handed on was known
         self._news = threading.Condition()
         self._over = False  # nothing more will come
         self._ended = False  # nothing more is wanted
@@ -55,11 +64,24 @@ class Feed:
         self._until_us: int | None = None
         self._received = 0
 
-    def put(self, event: Told) -> None:
+    def put(self, event: Told | MarkPrice) -> None:
         """An event of one of the symbols has come."""
         with self._news:
+            if isinstance(event, MarkPrice):
+                fallen = self._marks.hear(event) if self._marks is not None else None
+                self._fallen += [] if fallen is None else [fallen]
+                return
             self.orderer.add(event, self._clock.now_us())
             self._news.notify()
+
+    def funded(self) -> list[Funding]:
+        """What funding has fallen due since this was last asked.
+
+        What one hears of so late that rows after it have been acted on falls due with the rows that come.
+        """
+        with self._news:
+            found, self._fallen = self._fallen, []
+            return [replace(due, ts_event=max(due.ts_event, self._known_us)) for due in found]
 
     def close(self) -> None:
         """Nothing more will come: what is held back is handed on, and the rows end."""
@@ -105,6 +127,11 @@ class Feed:
                 values = dict(zip(stream.columns, stream.update(event), strict=True))
                 for field, name in self._fields.items():
                     computed[field].append(values[name])
+        if self._marks is not None:
+            with self._news:
+                marks = [self._marks.take(event.symbol, event.ts) for event in events]
+            computed |= dict(zip(MARK_COLUMNS, map(list, zip(*marks, strict=True)), strict=True))
+        self._known_us = events[-1].ts_event
         self.count += len(events)
         whole = {name: np.array(column, np.int64 if name in _WHOLE else float) for name, column in columns.items()}
         return whole | {field: np.array(column, float) for field, column in computed.items()}

@@ -26,15 +26,19 @@ from truewind.backtest.run import (
     write_results,
 )
 from truewind.domain.clock import VenueClock, iso
+from truewind.domain.due import DueKind, due_rows
 from truewind.domain.instrument import Instrument, Kind
-from truewind.domain.market import Bar, Trade
+from truewind.domain.market import Bar, Funding, Trade
 from truewind.domain.result import Result
 from truewind.domain.timeframe import timeframe_us
 from truewind.engine.growing import GrowingBars, GrowingTape, Rows
 from truewind.errors import ConfigError, EmptyRangeError, MissingFileError, NetworkError, UnknownSeriesError
 from truewind.features import history
 from truewind.features.streaming import Stream
-from truewind.live.feed import BAR_COLUMNS, TRADE_COLUMNS, Feed
+from truewind.live.feed import BAR_COLUMNS, MARK_COLUMNS, TRADE_COLUMNS, Feed
+from truewind.live.marks import Marks
+from truewind.market.stream.events import MarkPrice
+from truewind.portfolio.ledger import RATE_SCALE
 from truewind.storage.journal import JournalWriter
 from truewind.storage.lake import Lake
 from truewind.storage.schema import SeriesKey
@@ -43,6 +47,7 @@ from truewind.storage.snapshot import Snapshot
 Progress = Callable[[str, int, int], None]
 Events = AbstractAsyncContextManager[AsyncIterator[Any]]
 PATIENCE_US = 2_000_000
+_FUNDING = np.dtype([("symbol", np.int64), ("ts", np.int64), ("rate", np.float64), ("mark_price", np.float64)])
 _ROW = ("ts", "ts_event", "ts_recv", "symbol")
 
 
@@ -66,14 +71,15 @@ def session_settings(settings: BacktestSettings) -> BacktestSettings:
                 f"A paper session cannot have {what}",
                 remedy="It hears bars or trades as they come, on one account in one currency: leave it out",
             )
-    data = data.model_copy(update={"start": None, "end": None, "mark": "last", "index": "last"})
+    mark = "last" if data.kind == "trades" else data.mark
+    data = data.model_copy(update={"start": None, "end": None, "mark": mark, "index": "last"})
     return settings.model_copy(update={"data": data, "lane": "event"})
 
 
 class Line(threading.Thread):
     """The thread in which streams are read into a feed. error: what ended it before it was told to end."""
 
-    def __init__(self, events: Callable[[], Events], feed: Feed, wanted: type[Any]) -> None:
+    def __init__(self, events: Callable[[], Events], feed: Feed, wanted: tuple[type[Any], ...]) -> None:
         super().__init__(name="streams", daemon=True)
         self.error: Exception | None = None
         self._events, self._feed, self._wanted = events, feed, wanted
@@ -140,12 +146,13 @@ class PaperJob:
             length_us=length_us,
             streams=streams if reads else None,
             fields=fields_of(reads),
+            marks=Marks(data.symbols, timeframe_us(data.timeframe)) if listens_to_marks(settings) else None,
         )
         self.warnings: list[str] = []
-        self.assumptions = [*assumptions(settings, instruments), *_left_out(instruments)]
+        self.assumptions = [*assumptions(settings, instruments), *_left_out(settings, instruments)]
         self._journal: JournalWriter | None = None
         self._warmth: dict[str, dict[str, np.ndarray]] = {}
-        self._line = Line(events, self.feed, Bar if self._on_bars else Trade)
+        self._line = Line(events, self.feed, (Bar if self._on_bars else Trade, MarkPrice))
         self._line.start()
         try:
             first = self.feed.first()
@@ -159,8 +166,8 @@ class PaperJob:
                 self._warm_up(lake, list(reads.values()), streams)
             self._first = self.feed.table(first)
             growing = GrowingBars if self._on_bars else GrowingTape
-            timeline = growing(data.symbols, self._first, self._rows())
-            self.engine = engine_for(settings, timeline, instruments, self.strategy)
+            self._timeline = growing(data.symbols, self._first, self._rows())
+            self.engine = engine_for(settings, self._timeline, instruments, self.strategy)
         except BaseException:
             self.stop()
             raise
@@ -199,14 +206,27 @@ class PaperJob:
             following = next(rows, None)
             if following is None:
                 return
+            for due in self.feed.funded():
+                self._fund(due)
             self._note(following)
             yield following
+
+    def _fund(self, due: Funding) -> None:
+        """Funding has fallen due: write it down, and let the engine pay it with the rows to come."""
+        symbol = self.settings.data.symbols.index(due.symbol)
+        if self._journal is not None:
+            told = np.zeros(1, _FUNDING)
+            told[0] = symbol, due.ts_event, due.rate, due.mark_price
+            self._journal.rows("funding", told)
+        tick = float(self.instruments[symbol].tick_size)
+        price, rate = round(due.mark_price / tick), round(due.rate * RATE_SCALE)
+        self._timeline.fall_due(due.symbol, due_rows(DueKind.FUNDING, due.ts_event, rate, price=price))
 
     def _note(self, rows: Mapping[str, np.ndarray]) -> None:
         if self._journal is not None:
             kind = "bar" if self._on_bars else "trade"
-            own = (*_ROW, *(BAR_COLUMNS if self._on_bars else TRADE_COLUMNS))
-            self._journal.rows(kind, _packed({name: rows[name] for name in own}))
+            own = (*_ROW, *(BAR_COLUMNS if self._on_bars else TRADE_COLUMNS), *MARK_COLUMNS)
+            self._journal.rows(kind, _packed({name: rows[name] for name in own if name in rows}))
             self._flush()
 
     def _flush(self) -> None:
@@ -236,11 +256,16 @@ class PaperJob:
             self._warmth[symbol] = columns
 
 
-def _left_out(instruments: Sequence[Instrument]) -> list[str]:
-    """What a session does not yet know of, in words."""
-    if any(instrument.kind is Kind.PERPETUAL for instrument in instruments):
-        return ["Funding is not paid, and margin goes by traded prices: the streams of a session are bars or trades."]
-    return []
+def listens_to_marks(settings: BacktestSettings) -> bool:
+    """Whether a session hears mark prices, which tell funding, too: on bars, but where data.mark does without."""
+    return settings.data.kind == "bars" and settings.data.mark == "auto"
+
+
+def _left_out(settings: BacktestSettings, instruments: Sequence[Instrument]) -> list[str]:
+    """What a session does not know of, in words."""
+    if listens_to_marks(settings) or all(instrument.kind is not Kind.PERPETUAL for instrument in instruments):
+        return []
+    return ["Funding is not paid, and margin goes by traded prices: this session does not listen to mark prices."]
 
 
 def _packed(columns: Mapping[str, np.ndarray]) -> np.ndarray:

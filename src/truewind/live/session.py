@@ -12,7 +12,7 @@ from truewind.backtest.run import load_config
 from truewind.domain.clock import VenueClock, WallClock
 from truewind.domain.instrument import Instrument
 from truewind.errors import ConfigError, ProtocolError
-from truewind.live.paper import PATIENCE_US, PaperJob, session_settings
+from truewind.live.paper import PATIENCE_US, PaperJob, listens_to_marks, session_settings
 from truewind.market.stream.binance import BinanceStreams
 from truewind.market.stream.rest import Rest
 from truewind.storage.lake import Lake
@@ -51,9 +51,9 @@ def open_session(
     where = hosts(network)
     clock = asyncio.run(venue_clock(where.spot_rest if market == "spot" else where.usdm_rest, market))
     source = lake if isinstance(lake, Lake) else Lake(lake)
-    names = [
-        stream_name(symbol, f"kline_{data.timeframe}" if data.kind == "bars" else "aggTrade") for symbol in data.symbols
-    ]
+    wanted = [f"kline_{data.timeframe}" if data.kind == "bars" else "aggTrade"]
+    wanted += ["markPrice@1s"] if market == "usdm" and listens_to_marks(settings) else []
+    names = [stream_name(symbol, what) for what in wanted for symbol in data.symbols]
     return PaperJob(
         settings,
         known_instruments(source, data.venue, data.symbols),

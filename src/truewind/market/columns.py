@@ -9,8 +9,8 @@
     liquidated_short          of short ones
 
 Each is the last value whose time of receipt is not after the close of the bar, so a slower series stands still between
-its rows and never looks ahead; what was liquidated is a sum, of what was received by the close. NaN before the first row
-of its series, and sums after the last one, too.
+its rows and never looks ahead; what was liquidated is a sum, of what was received by the close. NaN before the first
+row of its series, and sums after the last one, too.
 """
 
 from collections.abc import Callable, Iterable
