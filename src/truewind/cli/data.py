@@ -344,7 +344,8 @@ def check(
 ) -> None:
     """Read stored series again and say what is wrong with them.
 
-    Checksums, gaps, the named checks, and what is in quarantine. Exit code 4 if a file is damaged.
+    Checksums, gaps, the named checks, what is in quarantine, and whether series of one market agree: bars with trades
+    and longer bars, mark with index prices, venues with each other. Exit code 4 if a file is damaged.
     """
     from truewind.cli import settings
     from truewind.cli.output import print_json
@@ -386,12 +387,13 @@ def _checked(lake: "Lake", info: "SeriesInfo") -> dict[str, Any]:
     from truewind.errors import CorruptError
     from truewind.market.check import check_series
 
-    result = _described(info) | {"findings": [], "months": [], "gaps": [], "quarantined": {}, "damage": None}
+    result: dict[str, Any] = {"findings": [], "months": [], "gaps": [], "quarantined": {}, "compared": []}
+    result = _described(info) | result | {"damage": None}
     try:
         lake.verify(info.key)
         report = check_series(lake, info.key)
         found = report.as_dict()
-        result |= {name: found[name] for name in ("findings", "months", "quarantined")}
+        result |= {name: found[name] for name in ("findings", "months", "quarantined", "compared")}
         result["gaps"] = report.gaps.to_dicts()
     except CorruptError as error:
         result["damage"] = str(error)
@@ -420,6 +422,7 @@ def _print_checks(results: list[dict[str, Any]]) -> None:
         if len(result["gaps"]) > _SHOWN_GAPS:
             lines.append(f"… and {len(result['gaps']) - _SHOWN_GAPS} shorter gaps (--json lists all)")
         lines += [f"in quarantine, {reason}: {count:,}" for reason, count in result["quarantined"].items()]
+        lines += [comparison["says"] for comparison in result["compared"]]
         for line in lines or ["nothing to say"]:
             out.print(f"  {line}", markup=False, soft_wrap=True)
 

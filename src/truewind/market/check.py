@@ -1,4 +1,5 @@
-"""Checking what is stored: the checks of `validate` over a whole series, its coverage, its gaps, what was refused."""
+"""Checking what is stored: the checks of `validate` over a whole series, its coverage, its gaps, what was refused, and
+other series that tell of the same market."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,6 +11,7 @@ import polars as pl
 from truewind.domain.clock import iso, parse_ts_us
 from truewind.domain.timeframe import HOUR_US, origin_us
 from truewind.errors import DataError
+from truewind.market.cross import Comparison, cross_checks
 from truewind.market.recordings.importing import find_in_book
 from truewind.market.report import finding_dict
 from truewind.market.validate import Finding, find, is_unfinished
@@ -31,7 +33,10 @@ class Month(msgspec.Struct, frozen=True):
 
 
 class CheckReport(msgspec.Struct, frozen=True):
-    """What is known of one stored series. gaps: as `Lake.gaps`. quarantined: refused rows by reason."""
+    """What is known of one stored series. gaps: as `Lake.gaps`. quarantined: refused rows by reason.
+
+    compared: series that tell of the same market, and whether they agree.
+    """
 
     key: SeriesKey
     rows: int
@@ -41,6 +46,7 @@ class CheckReport(msgspec.Struct, frozen=True):
     months: list[Month]
     gaps: pl.DataFrame
     quarantined: dict[str, int]
+    compared: list[Comparison] = []
 
     @property
     def missing(self) -> int:
@@ -63,6 +69,7 @@ class CheckReport(msgspec.Struct, frozen=True):
                 for gap in self.gaps.iter_rows(named=True)
             ],
             "quarantined": self.quarantined,
+            "compared": [comparison.as_dict() for comparison in self.compared],
         }
 
 
@@ -84,6 +91,7 @@ def check_series(lake: Lake, key: SeriesKey) -> CheckReport:
         months=_months(key, rows),
         gaps=lake.gaps(key),
         quarantined=dict(zip(refused["reason"], refused["count"], strict=True)),
+        compared=cross_checks(lake, key),
     )
 
 
