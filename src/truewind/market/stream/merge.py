@@ -92,8 +92,8 @@ class Timeline:
             self._paused = True
             self.pressure.pauses += 1
             self._pause()
-        # Squeezing again for every single event would cost the square of their number.
-        self._next_squeeze = max(self.limit, after + self.limit // 4)
+        # What was read already still comes. Looking again at twice as many keeps the cost of an event constant.
+        self._next_squeeze = max(self.limit, 2 * after)
 
 
 def conflated(events: deque[StreamEvent]) -> deque[StreamEvent]:
