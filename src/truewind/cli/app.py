@@ -37,6 +37,7 @@ def _program(
 
 
 demo.register(app)
+record.register(data.app)
 app.add_typer(data.app)
 backtest.register(app)
 sweep.register(app)

@@ -129,6 +129,13 @@ class JournalWriter:
                 self._size = offset
                 self._buffer.clear()
 
+    def sync(self) -> None:
+        """Wait until what was flushed is on the device; may run beside the writing thread. Raises StorageError."""
+        try:
+            os.fsync(self._handle)
+        except OSError as error:
+            raise _refused(self.path, error) from error
+
     def close(self) -> None:
         """Flush to the device and let go of the file; closing twice does nothing."""
         if self._handle < 0:

@@ -18,7 +18,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import cache
 from types import TracebackType
@@ -33,7 +33,7 @@ from truewind.domain.ports import Clock
 from truewind.domain.timeframe import SECOND_US, origin_us, timeframe_us
 from truewind.errors import NetworkError, ProtocolError, TruewindError
 from truewind.market.stream import events as out
-from truewind.market.stream.lines import BarLine, BookLine, Counts, Line, PlainLine, TradeLine
+from truewind.market.stream.lines import BarLine, BookLine, Counts, Line, PlainLine, State, TradeLine
 from truewind.market.stream.merge import Timeline
 from truewind.market.stream.pool import Pool, Settings
 from truewind.market.stream.repair import BinanceHistory, Repairs
@@ -156,6 +156,7 @@ class BinanceStreams:
         self.repairs = Repairs(
             BinanceHistory(market, self._rest.get, self.clock), self.clock, self.trouble, patience_s=self._patience_s
         )
+        self._resuming: dict[SeriesKey, State] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stack = AsyncExitStack()
         for stream in self.streams:
@@ -169,6 +170,8 @@ class BinanceStreams:
 
     async def __aenter__(self) -> "BinanceStreams":
         await self._stack.enter_async_context(self._rest)
+        for key, state in self._resuming.items():
+            self.lines[key].resume(state, self.watermark_us)
         self.pool.start(self._ended)
         for stream in self.streams:
             if stream.channel == _POLLED:
@@ -210,6 +213,14 @@ class BinanceStreams:
             pauses=pressure.pauses,
         )
 
+    def resume(self, states: Mapping[SeriesKey, State], watermark_us: int) -> None:
+        """Go on where another process has ended, as if the connection had been lost then. To be called before entering.
+
+        Series that are not among the streams are passed over.
+        """
+        self.watermark_us = max(self.watermark_us, watermark_us)
+        self._resuming = {key: state for key, state in states.items() if key in self.lines}
+
     # ── what lanes tell ─────────────────────────────────────────────────────────────────────────────────────────────
 
     def text(self, frame: bytes) -> None:
@@ -229,14 +240,13 @@ class BinanceStreams:
         for name in names:
             for line in self._by_name[name]:
                 line.opened(again)
-        if again:
-            self._run(self._settle(names))
+        self._run(self._settle(names))
 
     def broken(self, names: Sequence[str], why: str) -> None:
         log.get("data").warning("streams lost", market=self.market, streams=len(names), why=why)
         for name in names:
             for line in self._by_name[name]:
-                line.broken(self.watermark_us)
+                line.broken(self.watermark_us, why)
 
     def trouble(self, error: NetworkError) -> None:
         log.get("data").warning("stream trouble", market=self.market, error=str(error))
@@ -288,7 +298,7 @@ class BinanceStreams:
                 line.take(event)
             except NetworkError as error:
                 self.trouble(error)
-                line.broken(self.watermark_us)
+                line.broken(self.watermark_us, "the venue did not answer")
             due = max(due + self._poll_s, loop.time())
             await asyncio.sleep(due - loop.time())
 

@@ -6,10 +6,12 @@ missing, until it has come or was given up. Else, for a recorder, all is emitted
 
 import heapq
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
+
+import msgspec
 
 from truewind.domain.market import Bar, Quote, Trade
-from truewind.domain.timeframe import SECOND_US, origin_us
+from truewind.domain.timeframe import DAY_US, SECOND_US, origin_us
 from truewind.market.recordings.chain import Chain, Verdict
 from truewind.market.stream.events import (
     DayTicker,
@@ -26,6 +28,8 @@ from truewind.market.stream.sequence import Holes
 from truewind.storage.schema import SeriesKey
 
 Emit = Callable[[StreamEvent], None]
+AWAY = "nobody listened"
+REACH_US = DAY_US  # who comes back later than this begins anew
 _SLACK_US = SECOND_US  # by how much streams of one venue may run ahead of each other
 
 
@@ -49,13 +53,28 @@ class Counts:
         self.duplicates = self.repaired = self.holes = self.lost = 0
 
 
+class State(msgspec.Struct, frozen=True):
+    """What another process needs to go on with a line. last_ts: of its latest event; lost_from: since when it hears
+    nothing, 0 if it does; high, holes: see `Holes`."""
+
+    last_ts: int = 0
+    lost_from: int = 0
+    high: int = -1
+    holes: tuple[tuple[int, int], ...] = ()
+
+
 class Line:
-    """What lines have in common. key: of the lake series that holds the stream."""
+    """What lines have in common. key: of the lake series that holds the stream. last_ts: of the latest event.
+
+    lost_from: since when events are missing that will not come back, 0 while none are; why: the reason.
+    """
 
     def __init__(self, key: SeriesKey, emit: Emit, counts: Counts) -> None:
         self.key, self.emit, self.counts = key, emit, counts
+        self.last_ts = self.lost_from = 0
+        self.why = ""
 
-    def broken(self, watermark_us: int) -> None:
+    def broken(self, watermark_us: int, why: str) -> None:
         """Nothing is heard any more. watermark_us: the latest time that any stream of the venue has told."""
 
     def opened(self, again: bool) -> None:
@@ -64,18 +83,20 @@ class Line:
     def settle(self, watermark_us: int) -> None:
         """Some seconds after `opened`: time for those who would else wait long for their next message."""
 
-    def state(self) -> dict[str, Any]:
-        """What another process needs to go on, as JSON values."""
-        return {}
+    def state(self) -> State:
+        return State(self.last_ts, self.lost_from)
 
-    def resume(self, state: dict[str, Any]) -> None:
-        """Go on from a state: as if the connection had been lost since."""
+    def resume(self, state: State, watermark_us: int) -> None:
+        """Go on from a state, as if the connection had been lost then. To be called before the first event."""
+        self.last_ts, self.lost_from, self.why = state.last_ts, state.lost_from, AWAY
+        self.broken(watermark_us, AWAY)
 
-    def lose(self, start_us: int, end_us: int, ts_recv: int, why: str) -> None:
-        """Tell that start_us … end_us is lost."""
+    def lose(self, start_us: int, end_us: int, ts_recv: int) -> None:
+        """Tell that start_us … end_us is lost, and that nothing more is."""
+        self.lost_from = 0
         if end_us > start_us:
             self.counts.lost += 1
-            self.emit(Lost(self.key, start_us, end_us, ts_recv, why))
+            self.emit(Lost(self.key, start_us, end_us, ts_recv, self.why))
 
 
 class NumberedLine(Line):
@@ -85,7 +106,7 @@ class NumberedLine(Line):
         super().__init__(key, emit, counts)
         self.holes = Holes()
         self.in_order = in_order
-        self.last_ts = 0
+        self._resumed = False
         self._mender = mender
         self._waiting: list[tuple[int, Trade | Bar]] = []
 
@@ -94,6 +115,10 @@ class NumberedLine(Line):
 
     def take(self, event: Trade | Bar, repaired: bool = False) -> None:
         number = self.number(event)
+        if self._resumed and not repaired:
+            self._resumed = False
+            if event.ts_event - self.last_ts > REACH_US:
+                self.holes = Holes()  # that is history, not a hole
         before = self.holes.high
         if not self.holes.see(number):
             self.counts.duplicates += not repaired
@@ -113,20 +138,21 @@ class NumberedLine(Line):
         if not self.holes.forget(first, last):
             return
         if why:
-            after = self._waiting[0][1].ts_event if self._waiting else self.last_ts + 1
-            self.lose(self.last_ts + 1, max(after, self.last_ts + 2), ts_recv, why)
+            after = self._waiting[0][1].ts_event if self._waiting else self.last_ts + 2
+            self.why = why
+            self.lose(self.last_ts + 1, max(after, self.last_ts + 2), ts_recv)
         self._release()
 
     def opened(self, again: bool) -> None:
         if again and self.holes.high >= 0:
             self._mender.latest(self)
 
-    def state(self) -> dict[str, Any]:
-        return {"high": self.holes.high, "holes": self.holes.intervals, "ts": self.last_ts}
+    def state(self) -> State:
+        return State(self.last_ts, 0, self.holes.high, tuple(self.holes.intervals))
 
-    def resume(self, state: dict[str, Any]) -> None:
-        self.holes = Holes(state["high"], [tuple(hole) for hole in state["holes"]])
-        self.last_ts = state["ts"]
+    def resume(self, state: State, watermark_us: int) -> None:
+        self.holes = Holes(state.high, list(state.holes))
+        self.last_ts, self._resumed = state.last_ts, state.high >= 0
         if self.holes:
             self._mender.numbers(self)
 
@@ -148,7 +174,7 @@ class TradeLine(NumberedLine):
 
     def take(self, event: Trade | Bar, repaired: bool = False) -> None:
         holes = self.holes
-        if event.sequence == holes.high + 1 and not self._waiting and not holes:  # type: ignore[union-attr]
+        if event.sequence == holes.high + 1 and not self._resumed and not self._waiting and not holes:  # type: ignore[union-attr]
             holes.high += 1
             if event.ts_event > self.last_ts:
                 self.last_ts = event.ts_event
@@ -205,10 +231,7 @@ class PlainLine(Line):
     ) -> None:
         super().__init__(key, emit, counts)
         self.period_us, self.is_sparse = period_us, is_sparse
-        self.last_ts = 0
         self._last = (-1, -1)
-        self._broken_at: int | None = None  # the watermark then
-        self._why = ""
 
     def take(self, event: Quote | MarkPrice | Forced | OpenInterest | Partial | Trade | DayTicker) -> None:
         ts = event.ts_event
@@ -219,55 +242,41 @@ class PlainLine(Line):
         if mark[0] < self._last[0] or mark == self._last:
             self.counts.duplicates += 1
             return
-        if self._broken_at is not None:
-            self._tell(ts, event.ts_recv)
+        if self.lost_from:
+            self.lose(self.lost_from, ts, event.ts_recv)
         elif self.period_us and 0 < self.last_ts < ts - self.period_us:
-            self.lose(self.last_ts + 1, ts, event.ts_recv, "messages are missing")
+            self.why = "messages are missing"
+            self.lose(self.last_ts + 1, ts, event.ts_recv)
         self._last = mark
         if ts > self.last_ts:
             self.last_ts = ts
         self.emit(event)
 
-    def broken(self, watermark_us: int) -> None:
-        if self._broken_at is None and (self.last_ts or self.is_sparse):
-            self._broken_at, self._why = watermark_us, "the connection was lost"
+    def broken(self, watermark_us: int, why: str) -> None:
+        if self.lost_from:
+            return
+        start = self.last_ts + 1 if self.last_ts else 0
+        if self.is_sparse and watermark_us:
+            start = max(start, watermark_us - _SLACK_US)
+        self.lost_from, self.why = start, why
+        self._last = (-1, -1)  # a venue that starts anew may count anew
 
     def settle(self, watermark_us: int) -> None:
-        if self.is_sparse and self._broken_at is not None and watermark_us > self._broken_at:
-            self._tell(watermark_us + _SLACK_US, watermark_us)
-
-    def state(self) -> dict[str, Any]:
-        return {"ts": self.last_ts, "broken": self._broken_at}
-
-    def resume(self, state: dict[str, Any]) -> None:
-        self.last_ts = state["ts"]
-        at = state["broken"] if state["broken"] is not None else state["watermark"]
-        if self.last_ts or self.is_sparse:
-            self._broken_at, self._why = at, "the recorder was not running"
-
-    def _tell(self, end_us: int, ts_recv: int) -> None:
-        start = self.last_ts + 1
-        if self.is_sparse and self._broken_at:
-            start = max(start, self._broken_at - _SLACK_US)
-        self._broken_at = None
-        if start > 1:
-            self.lose(start, end_us, ts_recv, self._why)
+        if self.is_sparse and 0 < self.lost_from < watermark_us:
+            self.lose(self.lost_from, watermark_us + _SLACK_US, watermark_us)
 
 
 class BookLine(Line):
     """A book by the venue's rules: updates wait for a snapshot that they join, and a hole in their chain asks for
-    another one. In order, nothing is emitted of a book that is not known."""
+    another one. In order, nothing is emitted of a book that is not known. last_ts: up to when it is known."""
 
     def __init__(self, key: SeriesKey, emit: Emit, counts: Counts, mender: Mender, *, in_order: bool) -> None:
         super().__init__(key, emit, counts)
         self.in_order = in_order
-        self.last_ts = 0  # of the last update up to which the book is known
         self._mender = mender
         self._chain = Chain()
         self._waiting: list[Depth] = []
         self._seen = -1
-        self._lost_from = 0
-        self._why = ""
 
     def take(self, event: Depth) -> None:
         if event.sequence <= self._seen:
@@ -294,11 +303,10 @@ class BookLine(Line):
         behind = [update for update in waiting if update.sequence <= event.sequence]
         at = (behind[-1] if behind else waiting[0] if waiting else event).ts_event
         self._chain.snapshot(event.sequence)
-        self.counts.repaired += bool(self._lost_from)
+        self.counts.repaired += bool(self.lost_from)
         self.emit(Depth(event.symbol, at, event.ts_recv, event.sequence, event.bids, event.asks, is_snapshot=True))
-        if self._lost_from:
-            self.lose(self._lost_from, at, event.ts_recv, self._why)
-            self._lost_from = 0
+        if self.lost_from:
+            self.lose(self.lost_from, at, event.ts_recv)
         self.last_ts = max(self.last_ts, at)
         self._waiting = []
         for update in waiting[len(behind) :]:
@@ -319,33 +327,24 @@ class BookLine(Line):
     def has_waiting(self) -> bool:
         return bool(self._waiting)
 
-    def broken(self, watermark_us: int) -> None:
-        self._lost_from = self._lost_from or (self.last_ts + 1 if self.last_ts else 0)
+    def broken(self, watermark_us: int, why: str) -> None:
+        self.lost_from = self.lost_from or (self.last_ts + 1 if self.last_ts else 0)
+        self.why = why
 
     def opened(self, again: bool) -> None:
         """After a break the chain itself tells whether anything is missing."""
-        if again and self._chain.last is not None:
-            self._why = "the connection was lost"
-        else:
+        if self._chain.last is None:
             self._mender.snapshot(self)
 
-    def state(self) -> dict[str, Any]:
-        return {"ts": self._lost_from - 1 if self._lost_from else self.last_ts}
-
-    def resume(self, state: dict[str, Any]) -> None:
-        self._lost_from, self._why = (state["ts"] + 1 if state["ts"] else 0), "the recorder was not running"
-
     def _known(self, event: Depth) -> None:
-        if self._lost_from and self._chain.last is not None:
-            self._lost_from = 0  # the chain holds: nothing was missed after all
+        self.lost_from = 0  # if the chain holds after a break, nothing was missed
         if event.ts_event > self.last_ts:
             self.last_ts = event.ts_event
         if self.in_order:
             self.emit(event)
 
     def _lose(self, why: str) -> None:
-        self._lost_from = self._lost_from or (self.last_ts + 1 if self.last_ts else 0)
-        self._why = why
+        self.broken(0, why)
         self._mender.snapshot(self)
 
 

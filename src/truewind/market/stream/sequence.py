@@ -38,6 +38,16 @@ class Holes:
             return True
         return self._fill(number, number)
 
+    def see_all(self, first: int, last: int) -> None:
+        """Take the numbers first … last, of which some may be known."""
+        self.forget(first, last)
+        if self.high < 0 or first == self.high + 1:
+            self.high = last
+        elif last > self.high:
+            if first > self.high + 1:
+                self._holes.append([self.high + 1, first - 1])
+            self.high = last
+
     def expect(self, number: int) -> None:
         """All numbers below `number` exist, though none of them was seen yet."""
         if 0 <= self.high < number - 1:
