@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from truewind.cli import backtest, config, data, demo, doctor, features, metrics, paper, report, sweep
+from truewind.cli import backtest, config, data, demo, doctor, features, metrics, paper, record, report, sweep
 
 app = typer.Typer(
     help="From market data to features, honest backtests and live trading: the same numbers at every stage.",
