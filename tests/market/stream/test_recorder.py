@@ -1,4 +1,4 @@
-"""The recorder over real connections: what was heard is in the lake, what was missed too, the rest in the gap ledger."""
+"""The recorder over real connections: what was heard is in the lake, what was missed too, the rest in the ledger."""
 
 import asyncio
 import json
