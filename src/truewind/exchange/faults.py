@@ -46,7 +46,8 @@ class FaultConfig(Settings):
     `hang_up_after` messages, without a goodbye).
     skew_ms: by how much the time that clients are told is wrong. restart_s: every so many of our seconds all
     connections are closed at once and nobody is let in for `restart_for_s`. outages: planned ones.
-    only: beginning of the paths whose requests are concerned ("" for all).
+    reissue: share of the archive's files that lack their first row during the first `reissue_after_s` of our seconds,
+    and are whole afterwards. only: beginning of the paths whose requests are concerned ("" for all).
     """
 
     seed: Annotated[int, Field(ge=0)] = 42
@@ -73,6 +74,8 @@ class FaultConfig(Settings):
     skew_ms: int = 0
     restart_s: Annotated[float, Field(ge=0)] = 0.0
     restart_for_s: Annotated[float, Field(ge=0)] = 1.0
+    reissue: Share = 0.0
+    reissue_after_s: Annotated[float, Field(ge=0)] = 60.0
     outages: tuple[Outage, ...] = ()
 
     @property

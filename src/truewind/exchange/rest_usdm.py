@@ -201,7 +201,7 @@ class UsdmRest(PublicRest):
         tape, table, period_us = self._history(call, "long_short")
         lines = []
         for ts in table["ts"].to_list():
-            bought, sold = tape.marks.taken(ts, ts + period_us)
+            bought, sold = tape.marks.taken(ts - period_us, ts)
             ratio = bought / sold if sold else 0.0
             lines.append(
                 {

@@ -18,6 +18,7 @@ from aiohttp import web
 
 from truewind.errors import ConfigError, StorageError
 from truewind.exchange import rest_spot, rest_usdm
+from truewind.exchange.archive_site import ArchiveSite
 from truewind.exchange.clock import ExchangeClock
 from truewind.exchange.config import ExchangeConfig
 from truewind.exchange.faults import Faults
@@ -63,6 +64,7 @@ class LocalExchange:
         rest_spot.add_to(self.gates[SPOT], self.markets[SPOT])
         rest_usdm.add_to(self.gates[USDM], self.markets[USDM])
         self.hubs = {name: StreamHub(self, self.markets[name], self.faults[name]) for name in (SPOT, USDM)}
+        self.archive = ArchiveSite(self, self.faults["archive"])
         self.web_socket_api: Any = None
         self.port = self.config.port
         self._runners: list[web.AppRunner] = []
@@ -111,7 +113,7 @@ class LocalExchange:
     async def start(self) -> None:
         """Open the three sites. Raises StorageError if a port is taken."""
         self.port, sockets = _bind(self.config.host, self.config.port)
-        for app, listening in zip((*self._markets_apps(), web.Application()), sockets, strict=True):
+        for app, listening in zip((*self._markets_apps(), self.archive.app()), sockets, strict=True):
             runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
             await runner.setup()
             await web.SockSite(runner, listening).start()
