@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from truewind.cli import backtest, config, data, demo, doctor, features, metrics, paper, record, report, sweep
+from truewind.cli import backtest, config, data, demo, doctor, download, features, metrics, paper, record, report, sweep
 
 app = typer.Typer(
     help="From market data to features, honest backtests and live trading: the same numbers at every stage.",
@@ -37,6 +37,7 @@ def _program(
 
 
 demo.register(app)
+download.register(data.app)
 record.register(data.app)
 app.add_typer(data.app)
 backtest.register(app)

@@ -105,7 +105,8 @@ def unreadable_time(_: SeriesKey) -> pl.Expr:
 @_check(ALL, refuses=True, always=True)
 def missing_value(key: SeriesKey) -> pl.Expr:
     """A needed value is missing, NaN, or no number."""
-    return pl.any_horizontal(pl.col(name).is_null() for name, _ in KINDS[key.kind].required if name != "ts")
+    needed = [pl.col(name).is_null() for name, _ in KINDS[key.kind].required if name != "ts"]
+    return pl.any_horizontal(needed or [pl.lit(False)])
 
 
 @_check(("trades",), refuses=True, always=True, columns=("id",))

@@ -81,6 +81,11 @@ class DataProvider(ABC):
         del symbols
         return []
 
+    async def reissued(self, key: SeriesKey, checksums: Mapping[str, str]) -> list[tuple[int, int]]:
+        """The spans of files that have other checksums today than they had when they were taken; none by default."""
+        del key, checksums
+        return []
+
     def offer(self, key: SeriesKey) -> Offer | None:
         """What the source has of such a series; None if nothing."""
         for offer in self.offers:

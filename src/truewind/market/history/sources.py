@@ -13,9 +13,10 @@ Make = Callable[[str, Hosts], DataProvider]
 
 # venue → way → module:callable(venue, hosts), in the order in which the ways are tried.
 _ARCHIVE = "truewind.market.history.archive:archive"
+_BINANCE = "truewind.market.history.binance:BinanceRest"
 _SOURCES: dict[str, dict[str, str]] = {
-    "binance": {"archive": _ARCHIVE},
-    "binance_usdm": {"archive": _ARCHIVE},
+    "binance": {"archive": _ARCHIVE, "rest": _BINANCE},
+    "binance_usdm": {"archive": _ARCHIVE, "rest": _BINANCE},
     "binance_coinm": {"archive": _ARCHIVE},
 }
 _ELSEWHERE = {"rest": "truewind.market.history.ccxt:ccxt_provider"}  # any exchange that ccxt knows

@@ -1,0 +1,216 @@
+"""`truewind data download`, `update` and `sources`: history from the places that publish it."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from truewind.cli.lists import Lists
+from truewind.cli.output import Json
+from truewind.cli.progress import progress
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from truewind.market.history.download import DownloadReport, Want
+    from truewind.market.history.provider import DataProvider
+    from truewind.storage.lake import Lake
+    from truewind.storage.schema import SeriesKey
+
+_TIMEFRAMES = "1m 5m 1h 4h 1d"
+_MONTHS = 7
+Network = Annotated[
+    str | None, typer.Option(help="mainnet, testnet, or a local exchange as in http://127.0.0.1:9100.", metavar="NAME")
+]
+Source = Annotated[str, typer.Option(help="auto, rest or archive: which way. auto takes the fastest there is.")]
+AtOnce = Annotated[int, typer.Option(min=1, max=64, help="Series under way at a time.")]
+
+
+def register(group: typer.Typer) -> None:
+    """Put the commands into `truewind data`."""
+    example = "truewind data download --pair BTCUSDT --timeframes 1m 5m 1h 4h --months 8"
+    group.command(cls=Lists, epilog=f"Example: {example}")(download)
+    group.command(epilog="Example: truewind data update binance_usdm/BTCUSDT")(update)
+    group.command(epilog="Example: truewind data sources binance_usdm")(sources)
+
+
+def download(
+    pair: Annotated[list[str], typer.Option(help="Symbols in the venue's form: BTCUSDT ETHUSDT.")],
+    timeframes: Annotated[list[str] | None, typer.Option(help="Lengths of bars.", show_default=_TIMEFRAMES)] = None,
+    venue: Annotated[
+        str, typer.Option(help="binance (spot), binance_usdm (perpetuals) …: see data sources.")
+    ] = "binance",
+    kinds: Annotated[
+        list[str] | None, typer.Option(help="bars, trades, funding …: see data sources.", show_default="bars")
+    ] = None,
+    months: Annotated[float, typer.Option(min=0.0, help="How far back, if --start is not given.")] = _MONTHS,
+    start: Annotated[str | None, typer.Option(help="From when, as in 2024-01-01.")] = None,
+    end: Annotated[str | None, typer.Option(help="Up to when, itself excluded; without it, now.")] = None,
+    source: Source = "auto",
+    network: Network = None,
+    at_once: AtOnce = 8,
+    json: Json = False,
+) -> None:
+    """Bring history into the lake, checked, the fastest way there is.
+
+    A download that was interrupted goes on where it was when it is started again. What is there already is not asked
+    for again.
+    """
+    from truewind.cli import settings
+    from truewind.market.history.download import Want
+    from truewind.market.history.sources import sources_of
+    from truewind.storage.lake import Lake
+
+    configured = settings.load()
+    ranges = (_range(start, end, months),)
+    wants = [Want(key, ranges) for key in _keys(venue, pair, kinds or ["bars"], timeframes or _TIMEFRAMES.split())]
+    providers = {venue: sources_of(venue, network or configured.network, source)}
+    _run(Lake(configured.lake), providers, wants, at_once=at_once, recheck=False, json=json)
+
+
+def update(
+    series: Annotated[str | None, typer.Argument(help="Parts of a series' name; without it, all series.")] = None,
+    source: Source = "auto",
+    network: Network = None,
+    at_once: AtOnce = 8,
+    json: Json = False,
+) -> None:
+    """Go on with every series of the lake from where it ends to now, and fill what was left open.
+
+    Files of an archive that were issued anew are taken anew.
+    """
+    from truewind.cli import settings
+    from truewind.cli.data import choose
+    from truewind.domain.clock import WallClock
+    from truewind.errors import UnknownSeriesError
+    from truewind.market.history.download import tail
+    from truewind.market.history.sources import sources_of, venues
+    from truewind.storage.lake import Lake
+
+    configured = settings.load()
+    lake = Lake(configured.lake)
+    stored = [info.key for info in choose(lake.series(), series) if info.key.layer == "raw"]
+    known = {key.venue for key in stored} & set(venues())
+    providers = {venue: sources_of(venue, network or configured.network, source) for venue in sorted(known)}
+    offered = [key for key in stored if any(one.offer(key) for one in providers.get(key.venue, ()))]
+    if not offered:
+        raise UnknownSeriesError(
+            "No source gives any of these series", remedy="truewind data sources shows what there is"
+        )
+    now_us = WallClock().now_us()
+    wants = [tail(lake, key, now_us) for key in offered]
+    left = [f"{key}: no source gives it" for key in stored if key not in offered]
+    _run(lake, providers, wants, at_once=at_once, recheck=True, json=json, left=left)
+
+
+def sources(
+    venue: Annotated[str | None, typer.Argument(help="One venue; without it, all.")] = None,
+    json: Json = False,
+) -> None:
+    """Say what can be had of each kind, from where, how far back, and what cannot be had and why."""
+    from truewind.cli.output import console, print_json, print_table
+    from truewind.market.history.sources import sources_of, venues
+
+    found = [(name, one) for name in ([venue] if venue else venues()) for one in sources_of(name)]
+    if json:
+        print_json({"sources": [_described(name, one) for name, one in found]})
+        return
+    rows, refusals = [], []
+    for name, one in found:
+        for offer in one.offers:
+            span = f"{offer.timeframes[0]} … {offer.timeframes[-1]}" if offer.timeframes else ""
+            rows.append((name, one.name, offer.kind, span, offer.reach, offer.lacks))
+        refusals += [(name, one.name, kind, why) for kind, why in one.refuses.items()]
+    print_table(["venue", "source", "kind", "timeframes", "reach", "lacks"], rows)
+    print_table(["venue", "source", "has no", "because"], refusals)
+    console().print("All other venues by ccxt: their name as the venue.", markup=False)
+
+
+def _described(venue: str, one: "DataProvider") -> dict[str, Any]:
+    import msgspec
+
+    return {
+        "venue": venue,
+        "source": one.name,
+        "offers": [msgspec.to_builtins(offer) for offer in one.offers],
+        "refuses": dict(one.refuses),
+    }
+
+
+def _range(start: str | None, end: str | None, months: float) -> tuple[int, int]:
+    """The span that is wanted, µs; months count 30.4 days. Raises ConfigError."""
+    from truewind.domain.clock import WallClock, iso, parse_ts_us
+    from truewind.domain.timeframe import DAY_US
+    from truewind.errors import ConfigError
+
+    end_us = WallClock().now_us() if end is None else parse_ts_us(end)
+    start_us = end_us - round(months * 30.4375) * DAY_US if start is None else parse_ts_us(start)
+    start_us -= start_us % DAY_US if start is None else 0
+    if start_us >= end_us:
+        raise ConfigError(f"{iso(start_us)} is not before {iso(end_us)}", remedy="Set --start before --end")
+    return start_us, end_us
+
+
+def _keys(venue: str, pairs: "Sequence[str]", kinds: "Sequence[str]", timeframes: "Sequence[str]") -> "list[SeriesKey]":
+    """Every series of these. Raises ConfigError for a kind or timeframe that is none."""
+    from truewind.errors import ConfigError, suggest
+    from truewind.storage.schema import KINDS, SeriesKey
+
+    keys = []
+    for kind in dict.fromkeys(kinds):
+        if kind not in KINDS:
+            raise ConfigError(f"Unknown kind '{kind}'", remedy=suggest(kind, KINDS))
+        lengths = dict.fromkeys(timeframes) if KINDS[kind].has_timeframe else ("",)
+        keys += [SeriesKey(kind, venue, symbol, length) for symbol in dict.fromkeys(pairs) for length in lengths]
+    return keys
+
+
+def _run(
+    lake: "Lake",
+    providers: "dict[str, list[DataProvider]]",
+    wants: "list[Want]",
+    *,
+    at_once: int,
+    recheck: bool,
+    json: bool,
+    left: "Sequence[str]" = (),
+) -> None:
+    from truewind.cli.output import print_json
+    from truewind.market.history.download import download
+
+    with progress() as step:
+        report = download(lake, providers, wants, at_once=at_once, recheck=recheck, progress=step)
+    if json:
+        print_json({"lake": str(lake.url), **report.as_dict(), "left": list(left)})
+    else:
+        _print(report, left)
+    if report.error is not None:
+        raise typer.Exit(report.error.exit_code)
+
+
+def _print(report: "DownloadReport", left: "Sequence[str]") -> None:
+    from truewind.cli.output import console, print_table
+    from truewind.domain.clock import iso
+
+    print_table(
+        ["series", ">new", ">already there", ">replaced", ">quarantined", "complete until", "from"],
+        (
+            (
+                str(one.key),
+                one.stored,
+                one.duplicates,
+                one.replaced,
+                sum(one.quarantined.values()),
+                None if one.until_us is None else iso(one.until_us),
+                ", ".join(one.read),
+            )
+            for one in report.outcomes
+        ),
+    )
+    for one in report.outcomes:
+        lines = [f"quarantined {reason}: {count:,}" for reason, count in one.quarantined.items()]
+        lines += [f"noticed {check}: {count:,}" for check, count in one.warnings.items()]
+        lines += [f"failed: {one.error}"] if one.error else one.notes
+        for line in lines:
+            console().print(f"{one.key}: {line}", markup=False, soft_wrap=True)
+    for line in [*report.notes, *left]:
+        console().print(line, markup=False, soft_wrap=True)

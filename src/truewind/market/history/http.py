@@ -1,0 +1,90 @@
+"""HTTP to places that publish market data: one GET, its status, headers and whole body, or an UnreachableError.
+
+The one place where aiohttp's errors become ours. Redirects are not followed: an exchange's API makes none, so one is a
+proxy, a login page of a hotel, or worse.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Protocol, Self
+from urllib.parse import urlsplit
+
+import aiohttp
+import msgspec
+
+from truewind._version import __version__
+from truewind.errors import UnreachableError
+
+CONNECTIONS = 32
+_CONNECT_S = 10.0
+_SILENT_S = 20.0  # a connection that says nothing for so long is dead, whatever TCP believes
+_TOTAL_S = 120.0
+_REDIRECTS = range(300, 400)
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """headers: names as any case finds them."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Transport(Protocol):
+    """Whatever fetches a URL. Raises UnreachableError where there is no whole reply."""
+
+    async def get(self, url: str, parameters: Mapping[str, str]) -> Reply: ...
+
+
+class Http:
+    """A pool of connections, used as `async with Http() as http:`."""
+
+    def __init__(self, connections: int = CONNECTIONS, *, silent_s: float = _SILENT_S) -> None:
+        self._connections = connections
+        self._timeout = aiohttp.ClientTimeout(total=_TOTAL_S, sock_connect=_CONNECT_S, sock_read=silent_s)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self._connections),
+            timeout=self._timeout,
+            headers={"User-Agent": f"truewind/{__version__}"},
+            trust_env=True,
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def get(self, url: str, parameters: Mapping[str, str]) -> Reply:
+        """Raises UnreachableError: no connection, silence, a cut or damaged body, a redirect."""
+        if self._session is None:
+            raise RuntimeError("use `async with` around it")
+        host = urlsplit(url).netloc
+        try:
+            async with self._session.get(url, params=parameters, allow_redirects=False) as response:
+                body = await response.read()
+                status, headers = response.status, response.headers
+        except TimeoutError:
+            raise _unreachable(host, "it did not answer in time") from None
+        except (aiohttp.ClientError, asyncio.IncompleteReadError, OSError, ValueError) as error:
+            # ValueError: aiohttp's words for a broken chunk or compressed body in some versions
+            raise _unreachable(host, _words(error)) from None
+        if status in _REDIRECTS:
+            elsewhere = urlsplit(headers.get("Location", "")).netloc or "nowhere"
+            raise UnreachableError(
+                f"{host} sends us on to {elsewhere}, which is not the venue",
+                remedy="Look for a proxy or a login page between here and the venue",
+                host=host,
+                redirected=elsewhere,
+            )
+        return Reply(status, headers, body)
+
+
+def _words(error: BaseException) -> str:
+    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+
+
+def _unreachable(host: str, why: str, **facts: Any) -> UnreachableError:
+    return UnreachableError(f"{host}: {why}", remedy="Check the connection, then start again: it goes on", host=host)

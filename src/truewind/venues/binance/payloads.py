@@ -1,0 +1,298 @@
+"""Binance's REST replies of market data as tables, in the columns of the lake.
+
+A reply is decoded by its documented shape: numbers may be text or numbers, unknown fields and trailing values are
+passed over (newer protocol), while a missing field, a wrong type, or a stamp that is not in milliseconds makes the
+whole reply a ProtocolError. What has the right shape and a senseless value (a negative price, NaN) stays in the table,
+where validation puts it into quarantine. Nothing is guessed, so no row is ever wrong in silence.
+
+Sources: "Market Data endpoints" in binance-spot-api-docs; "Market Data" of USD-M futures on developers.binance.com.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+import polars as pl
+
+from truewind.errors import ProtocolError
+
+_T = TypeVar("_T")
+_TS = pl.Datetime("us", "UTC")
+_SHOWN = 160  # characters of a reply in an error
+
+# Milliseconds from 2001-09-09 to 2200: seconds, micro- and nanoseconds lie outside.
+Ms = Annotated[int, msgspec.Meta(ge=1_000_000_000_000, lt=7_258_118_400_000)]
+Id = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+
+
+class _Kline(msgspec.Struct, array_like=True, gc=False):
+    """All klines: of mark and index prices and of the premium, the values after `close_time` but `trades` are zeros."""
+
+    open_time: Ms
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    close_time: Ms
+    quote_volume: float
+    trades: float
+    taker_buy_volume: float
+
+
+class _AggTrade(msgspec.Struct, gc=False):
+    a: Id
+    p: float
+    q: float
+    T: Ms
+    m: bool  # the buyer was the maker, so the taker sold
+
+
+class _Trade(msgspec.Struct, gc=False):
+    id: Id
+    price: float
+    qty: float
+    time: Ms
+    isBuyerMaker: bool  # noqa: N815
+
+
+class _Level(msgspec.Struct, array_like=True, gc=False):
+    price: float
+    quantity: float
+
+
+class _Depth(msgspec.Struct):
+    lastUpdateId: Id  # noqa: N815
+    bids: list[_Level]
+    asks: list[_Level]
+    T: Ms | None = None  # USD-M: when the book was last changed
+
+
+class _Funding(msgspec.Struct, gc=False):
+    symbol: str
+    fundingTime: Ms  # noqa: N815
+    fundingRate: float  # noqa: N815
+    markPrice: float | str | None = None  # noqa: N815
+
+
+class _OpenInterest(msgspec.Struct, gc=False):
+    symbol: str
+    sumOpenInterest: float  # noqa: N815
+    sumOpenInterestValue: float  # noqa: N815
+    timestamp: Ms
+
+
+class _OpenInterestNow(msgspec.Struct, gc=False):
+    symbol: str
+    openInterest: float  # noqa: N815
+    time: Ms
+
+
+class _Ratio(msgspec.Struct, gc=False):
+    longShortRatio: float  # noqa: N815
+    timestamp: Ms
+
+
+class _TakerRatio(msgspec.Struct, gc=False):
+    buySellRatio: float  # noqa: N815
+    timestamp: Ms
+
+
+class _Time(msgspec.Struct):
+    serverTime: Ms  # noqa: N815
+
+
+class Failure(msgspec.Struct):
+    """The venue's own error: {"code": -1121, "msg": "Invalid symbol."}."""
+
+    code: int
+    msg: str
+
+
+def _decoder(shape: type[_T]) -> Callable[[bytes, str], _T]:
+    # strict=False: numbers come as text. Of text, only what JSON calls a number, and nan and infinity, is read as one.
+    decoder = msgspec.json.Decoder(shape, strict=False)
+
+    def decode(data: bytes, what: str) -> _T:
+        try:
+            return decoder.decode(data)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            text = data[:_SHOWN].decode("utf-8", "replace")
+            raise ProtocolError(
+                f"The reply is no {what}: {error}",
+                remedy="Try again; if it stays, this truewind is too old",
+                reply=text,
+            ) from None
+
+    return decode
+
+
+_klines, _agg_trades, _trades = _decoder(list[_Kline]), _decoder(list[_AggTrade]), _decoder(list[_Trade])
+_depth, _fundings = _decoder(_Depth), _decoder(list[_Funding])
+_interests, _interest = _decoder(list[_OpenInterest]), _decoder(_OpenInterestNow)
+_ratios, _taker_ratios = _decoder(list[_Ratio]), _decoder(list[_TakerRatio])
+_time, _information, _failure = _decoder(_Time), _decoder(dict[str, Any]), _decoder(Failure)
+
+
+def klines(data: bytes) -> pl.DataFrame:
+    """`klines`: the columns of bars, with `close_time`. Raises ProtocolError."""
+    rows = _klines(data, "list of klines")
+    return pl.DataFrame(
+        [
+            _times("ts", [row.open_time for row in rows]),
+            *_numbers(rows, "open", "high", "low", "close", "volume", "quote_volume", "trades", "taker_buy_volume"),
+            _times("close_time", [row.close_time for row in rows]),
+        ]
+    )
+
+
+def price_klines(data: bytes) -> pl.DataFrame:
+    """`markPriceKlines`, `indexPriceKlines`, `premiumIndexKlines`: prices only, with `close_time`."""
+    return klines(data).select("ts", "open", "high", "low", "close", "close_time")
+
+
+def agg_trades(data: bytes) -> pl.DataFrame:
+    """`aggTrades`: the columns of trades; `id` is the aggregate's. Raises ProtocolError."""
+    rows = _agg_trades(data, "list of aggregate trades")
+    return pl.DataFrame(
+        [
+            _times("ts", [row.T for row in rows]),
+            *_numbers(rows, price="p", quantity="q"),
+            pl.Series("side", [-1 if row.m else 1 for row in rows], pl.Int8),
+            pl.Series("id", [row.a for row in rows], pl.Int64),
+        ]
+    )
+
+
+def trades(data: bytes) -> pl.DataFrame:
+    """`trades`, `historicalTrades`: the columns of trades; `id` is the single trade's. Raises ProtocolError."""
+    rows = _trades(data, "list of trades")
+    return pl.DataFrame(
+        [
+            _times("ts", [row.time for row in rows]),
+            *_numbers(rows, price="price", quantity="qty"),
+            pl.Series("side", [-1 if row.isBuyerMaker else 1 for row in rows], pl.Int8),
+            pl.Series("id", [row.id for row in rows], pl.Int64),
+        ]
+    )
+
+
+def depth(data: bytes, received_us: int) -> pl.DataFrame:
+    """`depth` as a snapshot in the columns of `book`, bids before asks, the best first.
+
+    Spot tells no time: there it happened when it was received.
+    """
+    book = _depth(data, "order book")
+    sides = [(1, level) for level in book.bids] + [(-1, level) for level in book.asks]
+    ts_us = received_us if book.T is None else book.T * 1000
+    return pl.DataFrame(
+        {
+            "ts": [ts_us] * len(sides),
+            "ts_recv": [received_us] * len(sides),
+            "kind": [4] * len(sides),
+            "side": [side for side, _ in sides],
+            "price": [level.price for _, level in sides],
+            "quantity": [level.quantity for _, level in sides],
+            "id": [book.lastUpdateId] * len(sides),
+        },
+        schema={
+            "ts": _TS, "ts_recv": _TS, "kind": pl.Int8, "side": pl.Int8,
+            "price": pl.Float64, "quantity": pl.Float64, "id": pl.Int64,
+        },
+    )  # fmt: skip
+
+
+def funding_rates(data: bytes, symbol: str) -> pl.DataFrame:
+    """`fundingRate`: the columns of funding. Settlements of early years have "" for a mark price.
+
+    Raises ProtocolError, also for a mark price that is no number, and for rows of another symbol.
+    """
+    rows = _fundings(data, "list of funding rates")
+    _same_symbol(rows, symbol)
+    return pl.DataFrame(
+        [
+            _times("ts", [row.fundingTime for row in rows]),
+            *_numbers(rows, rate="fundingRate"),
+            pl.Series("mark_price", [_mark(row) for row in rows], pl.Float64).fill_nan(None),
+        ]
+    )
+
+
+def _mark(row: _Funding) -> float | None:
+    try:
+        return msgspec.convert(row.markPrice, float, strict=False) if row.markPrice else None
+    except msgspec.ValidationError:
+        raise ProtocolError(
+            f"The reply is no list of funding rates: markPrice '{str(row.markPrice)[:20]}' of {row.symbol}"
+        ) from None
+
+
+def open_interest_history(data: bytes, symbol: str) -> pl.DataFrame:
+    """`openInterestHist`: the columns of open_interest. Raises ProtocolError, also for rows of another symbol."""
+    rows = _interests(data, "history of open interest")
+    _same_symbol(rows, symbol)
+    return pl.DataFrame(
+        [
+            _times("ts", [row.timestamp for row in rows]),
+            *_numbers(rows, open_interest="sumOpenInterest", open_interest_value="sumOpenInterestValue"),
+        ]
+    )
+
+
+def open_interest(data: bytes) -> pl.DataFrame:
+    """`openInterest`, as it is now: one row of open_interest. Raises ProtocolError."""
+    row = _interest(data, "open interest")
+    return pl.DataFrame([_times("ts", [row.time]), *_numbers([row], open_interest="openInterest")])
+
+
+def ratios(data: bytes, column: str) -> pl.DataFrame:
+    """`topLongShortAccountRatio` and its sisters: ts and `column`, longs to shorts. Raises ProtocolError."""
+    rows = _ratios(data, "list of long/short ratios")
+    return pl.DataFrame([_times("ts", [row.timestamp for row in rows]), *_numbers(rows, **{column: "longShortRatio"})])
+
+
+def taker_ratios(data: bytes, column: str) -> pl.DataFrame:
+    """`takerlongshortRatio`: ts and `column`, what takers bought to what they sold. Raises ProtocolError."""
+    rows = _taker_ratios(data, "list of taker ratios")
+    return pl.DataFrame([_times("ts", [row.timestamp for row in rows]), *_numbers(rows, **{column: "buySellRatio"})])
+
+
+def server_time_us(data: bytes) -> int:
+    """`time`: µs since 1970. Raises ProtocolError."""
+    return _time(data, "time").serverTime * 1000
+
+
+def exchange_information(data: bytes) -> dict[str, Any]:
+    """`exchangeInfo`, for `instruments.instrument`. Raises ProtocolError."""
+    information = _information(data, "exchange information")
+    symbols = information.get("symbols")
+    if not isinstance(symbols, list) or not all(isinstance(one, dict) and "symbol" in one for one in symbols):
+        raise ProtocolError("The reply is no exchange information: it has no symbols", reply=data[:_SHOWN].decode())
+    return information
+
+
+def failure(data: bytes) -> Failure | None:
+    """The venue's own error in a reply; None if it is none."""
+    try:
+        return _failure(data, "error")
+    except ProtocolError:
+        return None
+
+
+def _same_symbol(rows: Sequence[_Funding | _OpenInterest], symbol: str) -> None:
+    for row in rows:
+        if row.symbol != symbol:
+            raise ProtocolError(f"{symbol} was asked for, and '{row.symbol[:40]}' came", remedy="Was it renamed?")
+
+
+def _times(name: str, milliseconds: list[int]) -> pl.Series:
+    return (pl.Series(name, milliseconds, pl.Int64) * 1000).cast(_TS)
+
+
+def _numbers(rows: Sequence[object], *same: str, **named: str) -> list[pl.Series]:
+    """Columns of floats by the names of their fields; NaN, which is no value, as null."""
+    fields = {name: name for name in same} | named
+    return [
+        pl.Series(name, [getattr(row, field) for row in rows], pl.Float64).fill_nan(None)
+        for name, field in fields.items()
+    ]

@@ -1,0 +1,127 @@
+"""The job against a local exchange: every kind, resumed, updated, and under faults."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from truewind.domain.clock import parse_ts_us
+from truewind.domain.timeframe import DAY_US, HOUR_US, MINUTE_US
+from truewind.errors import ConfigError, UnknownSeriesError
+from truewind.market.history.download import Want, download, tail
+from truewind.market.history.sources import sources_of
+from truewind.storage.lake import Lake
+from truewind.storage.schema import KINDS, SeriesKey
+
+if TYPE_CHECKING:
+    from truewind.exchange import LocalExchange
+
+    Start = Callable[..., AbstractContextManager[LocalExchange]]
+
+BEGIN = parse_ts_us("2024-01-01")
+BEFORE = BEGIN - DAY_US
+
+
+@pytest.fixture(scope="module")
+def market(start_exchange: "Start") -> "Iterator[LocalExchange]":
+    """Three days of history, standing still at their end; limits are enforced."""
+    with start_exchange(speed=0.0, idle=True) as running:
+        yield running
+
+
+def wants(venue: str, kinds: list[str], start_us: int, end_us: int, *timeframes: str) -> list[Want]:
+    keys = [
+        SeriesKey(kind, venue, "BTCUSDT", length)
+        for kind in kinds
+        for length in (timeframes if KINDS[kind].has_timeframe else ("",))
+    ]
+    return [Want(key, ((start_us, end_us),)) for key in keys]
+
+
+def test_every_kind_comes_and_is_told_to_the_ledger(market: "LocalExchange", tmp_path: Path) -> None:
+    """Of both markets; what was before the first row counts as asked for, so a second run asks for nothing."""
+    lake, now = Lake(tmp_path), market.clock.now_us()
+    for venue, kinds in {
+        "binance": ["bars", "book"],
+        "binance_usdm": ["bars", "mark_bars", "index_bars", "premium_index", "funding", "open_interest", "long_short"],
+    }.items():
+        providers = {venue: sources_of(venue, market.network, "rest")}
+        wanted = wants(venue, kinds, BEFORE, now + DAY_US, "1m", "1h")
+        report = download(lake, providers, wanted)
+        assert report.error is None
+        for outcome in report.outcomes:
+            info = lake.series(kind=outcome.key.kind, venue=venue, timeframe=outcome.key.timeframe or None)[0]
+            assert info.rows == outcome.stored > 0
+            assert not outcome.quarantined
+            if outcome.key.kind != "book":
+                assert lake.unasked(outcome.key, BEFORE, now - HOUR_US) == []
+                assert outcome.open_us >= DAY_US  # the future
+    bars = lake.read(SeriesKey("bars", "binance_usdm", "BTCUSDT", "1m"))
+    assert bars.height == (now - BEGIN) // MINUTE_US - 1  # none before the market began, none that ended just now
+    assert bars["ts"].to_physical()[-1] + MINUTE_US <= now
+    assert lake.instrument("binance_usdm", "BTCUSDT").tick_size > 0
+    again = download(
+        lake, {"binance_usdm": providers["binance_usdm"]}, wants("binance_usdm", ["bars"], BEFORE, now, "1m")
+    )
+    assert again.outcomes[0].read == {}
+
+
+def test_trades_come_by_id_and_are_complete(market: "LocalExchange", tmp_path: Path) -> None:
+    """Ids are consecutive, within the range only, and the same however the range is cut."""
+    whole, cut = Lake(tmp_path / "whole"), Lake(tmp_path / "cut")
+    key = SeriesKey("trades", "binance", "BTCUSDT")
+    start, end = BEGIN + 5 * HOUR_US + 123_000, BEGIN + 6 * HOUR_US
+    middle = start + 1_234_567
+    for lake, ranges in ((whole, ((start, end),)), (cut, ((start, middle), (middle, end)))):
+        providers = {"binance": sources_of("binance", market.network, "rest")}
+        report = download(lake, providers, [Want(key, ranges)])
+        assert report.error is None
+        assert lake.unasked(key, start, end) == []
+    rows = whole.read(key)
+    assert rows.height > 1000
+    assert (rows["id"].diff().drop_nulls() == 1).all()
+    assert rows["ts"].to_physical()[0] >= start
+    assert rows["ts"].to_physical()[-1] < end
+    assert whole.snapshot().id == cut.snapshot().id
+
+
+def test_update_goes_on_where_a_series_ends(start_exchange: "Start", tmp_path: Path) -> None:
+    """The lake after an update is the lake of one download that came later."""
+    key = SeriesKey("bars", "binance", "BTCUSDT", "1m")
+    with start_exchange(speed=0.0, idle=True) as market:
+        providers = {"binance": sources_of("binance", market.network, "rest")}
+        early, late = Lake(tmp_path / "early"), Lake(tmp_path / "late")
+        download(early, providers, [Want(key, ((BEGIN, market.clock.now_us()),))])
+        before = early.parts(key)[-1].rows
+        market.move_to(market.clock.now_us() + 2 * HOUR_US)
+        now = market.clock.now_us()
+        want = tail(early, key, now)
+        report = download(early, providers, [want])
+        assert report.outcomes[0].stored == 120
+        assert sum(report.outcomes[0].read.values()) == 120
+        download(late, providers, [Want(key, ((BEGIN, now),))])
+    assert early.parts(key)[-1].rows == before + 120
+    assert early.snapshot().id == late.snapshot().id
+
+
+def test_what_is_not_there_is_told_with_the_closest_name(market: "LocalExchange", tmp_path: Path) -> None:
+    """A misspelt symbol fails alone; the others come."""
+    providers = {"binance": sources_of("binance", market.network, "rest")}
+    keys = [SeriesKey("bars", "binance", symbol, "1h") for symbol in ("BTCUSTD", "SOLUSDT")]
+    report = download(Lake(tmp_path), providers, [Want(key, ((BEGIN, BEGIN + DAY_US),)) for key in keys])
+    misspelt, right = report.outcomes
+    assert isinstance(misspelt.error, UnknownSeriesError)
+    assert "BTCUSDT" in str(misspelt.error)
+    assert misspelt.stored == 0
+    assert right.error is None
+    assert right.stored == 24
+
+
+def test_kinds_that_no_source_gives_are_refused_with_the_reason(market: "LocalExchange", tmp_path: Path) -> None:
+    """Before anything is asked."""
+    providers = {"binance_usdm": sources_of("binance_usdm", market.network, "rest")}
+    key = SeriesKey("liquidations", "binance_usdm", "BTCUSDT")
+    with pytest.raises(ConfigError, match="data record"):
+        download(Lake(tmp_path), providers, [Want(key, ((BEGIN, BEGIN + DAY_US),))])
