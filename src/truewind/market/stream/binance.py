@@ -444,7 +444,10 @@ def _quote(message: messages.BookTicker, recv: int, stream: Stream) -> Quote:
 
 
 def _mark_price(message: messages.MarkPrice, recv: int, stream: Stream) -> out.MarkPrice:
-    rate = message.rate if isinstance(message.rate, float) else float("nan")
+    try:
+        rate = float(message.rate or "nan")
+    except ValueError:
+        rate = INF
     if not (0.0 < message.mark < INF and 0.0 <= message.index < INF and abs(rate) != INF):
         raise _impossible(stream, f"mark price {message.mark}, index price {message.index}, rate {message.rate}")
     due = micros(message.next_funding, stream.name) if message.next_funding else 0

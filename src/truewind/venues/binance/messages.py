@@ -161,13 +161,13 @@ class MarkPrice(
     gc=False,
     rename={"event": "E", "symbol": "s", "mark": "p", "index": "i", "rate": "r", "next_funding": "T"},
 ):
-    """rate is "" and next_funding 0 where no funding is due (delivery contracts)."""
+    """rate is a number as text, and "" with next_funding 0 where no funding is due (delivery contracts)."""
 
     event: Stamp
     symbol: str
     mark: float
     index: float
-    rate: float | str
+    rate: str
     next_funding: Stamp
 
 
