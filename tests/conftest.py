@@ -1,6 +1,9 @@
 """What every test may ask for."""
 
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -56,3 +59,26 @@ def exchange(start_exchange: "Callable[..., AbstractContextManager[LocalExchange
     """A local exchange for the whole session: BTCUSDT and SOLUSDT, limits only counted, time ten times as fast."""
     with start_exchange(limits=False, speed=10.0) as running:
         yield running
+
+
+@pytest.fixture
+def exchange_process() -> Iterator["Callable[..., dict[str, Any]]"]:
+    """`exchange_process("--speed", "10", …)`: a local exchange in a process of its own.
+
+    Returns what it says of itself (`network`, `hosts`, `now`, `symbols`) and its `pid`. It ends with the test.
+    """
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(*options: str) -> dict[str, Any]:
+        command = [sys.executable, "-m", "truewind.cli", "exchange", "--port", "0", "--json", *options]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        processes.append(process)
+        assert process.stdout is not None
+        return {**json.loads(process.stdout.readline()), "pid": process.pid}
+
+    yield start
+    for process in processes:
+        process.terminate()
+        process.wait(10)
+        if process.stdout is not None:
+            process.stdout.close()

@@ -6,7 +6,21 @@ from typing import Annotated
 
 import typer
 
-from truewind.cli import backtest, config, data, demo, doctor, download, features, metrics, paper, record, report, sweep
+from truewind.cli import (
+    backtest,
+    config,
+    data,
+    demo,
+    doctor,
+    download,
+    exchange,
+    features,
+    metrics,
+    paper,
+    record,
+    report,
+    sweep,
+)
 
 app = typer.Typer(
     help="From market data to features, honest backtests and live trading: the same numbers at every stage.",
@@ -43,6 +57,7 @@ app.add_typer(data.app)
 backtest.register(app)
 sweep.register(app)
 paper.register(app)
+exchange.register(app)
 report.register(app)
 app.add_typer(features.app)
 app.add_typer(metrics.app)

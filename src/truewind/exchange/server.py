@@ -10,6 +10,7 @@
 import asyncio
 import socket
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self
@@ -84,6 +85,20 @@ class LocalExchange:
     def handle(self, market: str, method: str, path: str, handler: Handler) -> None:
         """Answer a REST endpoint of a market by `handler`."""
         self.gates[market].add(method, path, handler)
+
+    def figures(self) -> dict[str, Any]:
+        """What it has done so far: requests, refusals, open connections, messages, faults by name."""
+        counts: Counter[str] = Counter()
+        for faults in self.faults.values():
+            counts.update(faults.counts)
+        return {
+            "now_us": self.clock.now_us(),
+            "requests": sum(gate.requests for gate in self.gates.values()) + self.archive.requests,
+            "refused": sum(gate.errors for gate in self.gates.values()),
+            "connections": sum(len(hub.connections) for hub in self.hubs.values()),
+            "messages": sum(hub.sent for hub in self.hubs.values()),
+            "faults": dict(counts),
+        }
 
     def since_s(self) -> float:
         """Our seconds since the exchange began."""

@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
+from truewind.domain.clock import iso
 from truewind.domain.timeframe import HOUR_US, MINUTE_US, timeframe_us
 from truewind.exchange import candles, marks
 from truewind.exchange.books import FreeBook, RecordedBook, SymbolBook
@@ -35,6 +36,16 @@ class Tape:
         self.seed = symbol_seed(seed, source.about.venue, self.symbol)
         self._blocks: OrderedDict[int, np.ndarray] = OrderedDict()
         self._klines: dict[tuple[str, str], Klines] = {}
+
+    def describe(self) -> str:
+        """What the source has and what is made up, for people."""
+        spans = {kind: self.source.span(kind) for kind in ("bars", "trades", "book")}
+        first = min(span[0] for span in spans.values() if span)
+        last = max(span[1] for span in spans.values() if span)
+        own = [f"{self.base} bars" if kind == "bars" else kind for kind, span in spans.items() if span]
+        made = [kind for kind, span in spans.items() if not span]
+        told = f"{', '.join(own)} from {iso(first)[:16]} to {iso(last)[:16]}"
+        return f"{told}; made up: {', '.join(made)}" if made else told
 
     # ── bars ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
