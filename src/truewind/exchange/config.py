@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from truewind.config import Settings
 from truewind.domain.clock import parse_ts_us
+from truewind.exchange.accounts import AccountConfig
 from truewind.exchange.faults import FaultConfig
 from truewind.market.synthetic import SyntheticConfig
 
@@ -24,6 +25,7 @@ class ExchangeConfig(Settings):
     limits: refuse who asks too much (429, 418), else only count. first_ban_s: length of the first ban.
     tick_ms: how often streams are served, in our time.
     session_s: after how many of our seconds streams are closed, 24 hours as at the venue.
+    accounts: who may trade. vault: file in which accounts, orders and trades outlive the exchange; absent: they do not.
     idle: markets that stand still until a request or `LocalExchange.advance`: for tests that want no background work.
     """
 
@@ -40,6 +42,8 @@ class ExchangeConfig(Settings):
     session_s: Annotated[float, Field(gt=0)] = 86_400.0
     idle: bool = False
     faults: FaultConfig = FaultConfig()
+    accounts: tuple[AccountConfig, ...] = (AccountConfig(),)
+    vault: Path | None = None
 
     @field_validator("start")
     @classmethod

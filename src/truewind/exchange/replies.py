@@ -12,10 +12,16 @@ from truewind.venues.binance.errors import VenueError
 
 
 class RefusedError(Exception):
-    """The venue's answer to a request that it does not grant. status: of HTTP; headers: added to the reply."""
+    """The venue's answer to a request that it does not grant.
 
-    def __init__(self, code: int, message: str, status: int = 400, headers: dict[str, str] | None = None) -> None:
+    status: of HTTP; headers: added to the reply; data: what of it was done, where it has several parts.
+    """
+
+    def __init__(
+        self, code: int, message: str, status: int = 400, headers: dict[str, str] | None = None, data: Any = None
+    ) -> None:
         super().__init__(message)
+        self.data = data
         self.error = VenueError(code, message)
         self.status = status
         self.headers = headers or {}
@@ -35,7 +41,10 @@ def reply(value: Any) -> Reply:
 
 
 def refusal(refused: RefusedError) -> Reply:
-    return Reply(orjson.dumps(refused.error.as_dict()), refused.status, refused.headers)
+    body: dict[str, Any] = dict(refused.error.as_dict())
+    if refused.data is not None:
+        body["data"] = refused.data
+    return Reply(orjson.dumps(body), refused.status, refused.headers)
 
 
 def too_many_parameters(read: int, sent: int) -> RefusedError:

@@ -29,6 +29,7 @@ from truewind.exchange.market import Market
 from truewind.exchange.replies import bad_key, no_key
 from truewind.exchange.sources import open_sources
 from truewind.exchange.streams import StreamHub
+from truewind.exchange.trading import Trading
 from truewind.venues.binance.endpoints import LIMITS, SPOT, USDM
 from truewind.venues.binance.hosts import Hosts, local_hosts
 
@@ -67,6 +68,7 @@ class LocalExchange:
         self.hubs = {name: StreamHub(self, self.markets[name], self.faults[name]) for name in (SPOT, USDM)}
         self.archive = ArchiveSite(self, self.faults["archive"])
         self.web_socket_api: Any = None
+        self.trading = Trading(self)
         self.port = self.config.port
         self._runners: list[web.AppRunner] = []
         self._player: asyncio.Task[None] | None = None
@@ -107,9 +109,11 @@ class LocalExchange:
     def advance(self) -> None:
         """Let the markets come up to the clock, and serve the streams."""
         now_us = self.clock.now_us()
-        for name, market in self.markets.items():
+        for market in self.markets.values():
             market.advance(now_us)
-            self.hubs[name].flush()
+        self.trading.keep()
+        for hub in self.hubs.values():
+            hub.flush()
 
     def move_to(self, now_us: int) -> None:
         """Jump ahead to a time, all that happens until then included."""
@@ -144,6 +148,7 @@ class LocalExchange:
         for runner in self._runners:
             await runner.cleanup()
         self._runners.clear()
+        self.trading.close()
         if problem is not None:
             raise problem
 

@@ -93,6 +93,10 @@ class PairKey:
             ) from None
         self._extra = self._algorithm()
 
+    @property
+    def is_ed25519(self) -> bool:
+        return self._extra == ()
+
     def sign(self, payload: bytes) -> str:
         if self._private is None:
             raise ConfigError("A public key cannot sign", remedy="Give the private key")
