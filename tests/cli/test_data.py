@@ -246,3 +246,16 @@ def test_without_trades_there_is_nothing_to_make_bars_of(run: Any, lake: Path) -
     done = run("data", "bars")
     assert done.code == 2
     assert "The lake holds no trades" in done.err
+
+
+def test_a_check_draws_a_calendar(run: Any, lake: Path, home: Path) -> None:
+    page = home / "coverage.html"
+    checked = run("data", "check", "--picture", page, "--json").json
+    assert checked["picture"] == str(page)
+    text = page.read_text("utf-8")
+    for one in checked["series"]:
+        assert f"{one['venue']} {one['symbol']}" in text
+    assert f"calendar: {page}" in run("data", "check", "--picture", page).out
+    refused = run("data", "check", "--picture", home / "no" / "such" / "folder.html")
+    assert refused.code == 4
+    assert "Choose another place" in refused.err

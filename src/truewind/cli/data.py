@@ -337,9 +337,12 @@ def continuous(
         print_table([f"{into} is", "from"], parts)
 
 
-@app.command(epilog="Example: truewind data check binance/BTCUSDT/1h")
+@app.command(epilog="Example: truewind data check binance/BTCUSDT/1h --picture coverage.html")
 def check(
     series: Annotated[str | None, typer.Argument(help="Parts of a series' name; without it, all series.")] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Where to write a page that shows which days are there and which are not.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Read stored series again and say what is wrong with them.
@@ -359,11 +362,17 @@ def check(
         for done, info in enumerate(chosen):
             step("checking series", done, len(chosen))
             results.append(_checked(lake, info))
+        if picture is not None:
+            step("drawing the calendar", 0, 0)
+            _draw(lake, chosen, results, picture)
     damaged = any(result["damage"] for result in results)
     if json:
-        print_json({"lake": str(lake.url), "ok": not damaged, "series": results})
+        told = {"lake": str(lake.url), "ok": not damaged, "series": results}
+        print_json(told | ({"picture": str(picture)} if picture else {}))
     else:
         _print_checks(results)
+        if picture is not None:
+            print(f"calendar: {picture}")
     if damaged:
         raise typer.Exit(StorageError.exit_code)
 
@@ -398,6 +407,19 @@ def _checked(lake: "Lake", info: "SeriesInfo") -> dict[str, Any]:
     except CorruptError as error:
         result["damage"] = str(error)
     return result
+
+
+def _draw(lake: "Lake", chosen: "list[SeriesInfo]", results: list[dict[str, Any]], picture: Path) -> None:
+    from truewind.analytics.coverage_page import page
+    from truewind.errors import StorageError
+    from truewind.market.coverage import coverage
+
+    sound = [info for info, result in zip(chosen, results, strict=True) if not result["damage"]]
+    drawn = page(str(lake.url), [coverage(lake, info.key) for info in sound], results) if sound else ""
+    try:
+        picture.write_text(drawn, encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"Cannot write {picture}: {error.strerror}", remedy="Choose another place") from None
 
 
 def _print_checks(results: list[dict[str, Any]]) -> None:
