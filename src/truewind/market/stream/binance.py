@@ -282,6 +282,8 @@ class BinanceStreams:
         name = messages.stream_of(frame).decode("utf-8", "replace")
         streams = [stream for stream in self.streams if stream.name == name] or self.streams
         key = _key(streams[0], streams[0].symbol or "ALL")
+        for line in self._by_name.get(name, ()):
+            line.broken(self.watermark_us, "a message could not be read")
         refused = Refused(key, recv, error.message, frame[:4096].decode("utf-8", "replace"))
         self.refused.append(refused)
         if self._refuse is not None:
@@ -323,12 +325,11 @@ class BinanceStreams:
             return BarLine(key, emit, counts, self.repairs, in_order=self._in_order)
         if channel == "depth" and not stream.levels:
             return BookLine(key, emit, counts, self.repairs, in_order=self._in_order)
-        if channel == _POLLED:
-            return PlainLine(key, emit, counts, period_us=round(3.0 * self._poll_s * SECOND_US))
         if channel == "markPrice":
             # Every one or three seconds; stamps are put on to the millisecond, so half of one more is still no loss.
-            return PlainLine(key, emit, counts, period_us=1_500_000 if stream.name.endswith("@1s") else 4_500_000)
-        return PlainLine(key, emit, counts, is_sparse=channel == "forceOrder")
+            period_us = 1_500_000 if stream.name.endswith("@1s") else 4_500_000
+            return PlainLine(key, emit, counts, in_order=self._in_order, period_us=period_us)
+        return PlainLine(key, emit, counts, in_order=self._in_order, is_sparse=channel == "forceOrder")
 
     def _mark(self, ts: int, recv: int, stream: Stream) -> None:
         """Note a time that the venue told. Raises ProtocolError for one in the future."""

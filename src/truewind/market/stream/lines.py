@@ -5,6 +5,8 @@ missing, until it has come or was given up. Else, for a recorder, all is emitted
 """
 
 import heapq
+from bisect import insort
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -30,6 +32,8 @@ from truewind.storage.schema import SeriesKey
 Emit = Callable[[StreamEvent], None]
 AWAY = "nobody listened"
 REACH_US = DAY_US  # who comes back later than this begins anew
+_MOST_WAITING = 10_000  # updates of a book that wait for a snapshot
+_RECENT = 256  # messages among which a recorder looks for one that comes twice
 _SLACK_US = SECOND_US  # by how much streams of one venue may run ahead of each other
 
 
@@ -43,7 +47,7 @@ class Mender(Protocol):
         """The line was not heard for a while: there may be more than it knows."""
 
     def snapshot(self, line: "BookLine") -> None:
-        """The line needs the book as it is."""
+        """The line has updates that do not follow: if they stay so, it needs the book as it is."""
 
 
 class Counts:
@@ -227,11 +231,19 @@ class PlainLine(Line):
     """
 
     def __init__(
-        self, key: SeriesKey, emit: Emit, counts: Counts, *, period_us: int = 0, is_sparse: bool = False
+        self,
+        key: SeriesKey,
+        emit: Emit,
+        counts: Counts,
+        *,
+        in_order: bool,
+        period_us: int = 0,
+        is_sparse: bool = False,
     ) -> None:
         super().__init__(key, emit, counts)
-        self.period_us, self.is_sparse = period_us, is_sparse
+        self.in_order, self.period_us, self.is_sparse = in_order, period_us, is_sparse
         self._last = (-1, -1)
+        self._recent: deque[tuple[int, int]] = deque(maxlen=_RECENT)
 
     def take(self, event: Quote | MarkPrice | Forced | OpenInterest | Partial | Trade | DayTicker) -> None:
         ts = event.ts_event
@@ -239,18 +251,24 @@ class PlainLine(Line):
             mark = (event.sequence, 0)
         else:
             mark = (ts, hash((event.side, event.price, event.quantity)) if isinstance(event, Forced) else 0)
-        if mark[0] < self._last[0] or mark == self._last:
+        if mark[0] <= self._last[0] and (mark == self._last or self._is_old(mark)):
             self.counts.duplicates += 1
             return
+        if not self.in_order:
+            self._recent.append(mark)
         if self.lost_from:
             self.lose(self.lost_from, ts, event.ts_recv)
         elif self.period_us and 0 < self.last_ts < ts - self.period_us:
             self.why = "messages are missing"
             self.lose(self.last_ts + 1, ts, event.ts_recv)
-        self._last = mark
+        self._last = max(self._last, mark)
         if ts > self.last_ts:
             self.last_ts = ts
         self.emit(event)
+
+    def _is_old(self, mark: tuple[int, int]) -> bool:
+        """Of what was overtaken a recorder wants to know, a strategy not."""
+        return mark[0] < self._last[0] if self.in_order else mark in self._recent
 
     def broken(self, watermark_us: int, why: str) -> None:
         if self.lost_from:
@@ -275,33 +293,35 @@ class BookLine(Line):
         self.in_order = in_order
         self._mender = mender
         self._chain = Chain()
-        self._waiting: list[Depth] = []
+        self._waiting: list[Depth] = []  # for a snapshot
+        self._early: list[Depth] = []  # for updates that they have overtaken
         self._seen = -1
 
     def take(self, event: Depth) -> None:
-        if event.sequence <= self._seen:
+        last = self._chain.last
+        if event.sequence > self._seen:
+            self._seen = event.sequence
+        elif not self._is_overtaken(event.sequence):
             self.counts.duplicates += 1
             return
-        self._seen = event.sequence
         if not self.in_order:
             self.emit(event)
-        verdict = self._chain.update(event.first, event.sequence, event.previous if event.previous >= 0 else None)
-        if verdict is Verdict.APPLY:
-            self._known(event)
-        elif verdict is Verdict.GAP:
-            self.counts.holes += 1
-            self._lose("updates are missing")
-            self._waiting = [event]
-        elif verdict is Verdict.WAIT:
-            self._waiting.append(event)
+        if last is None:
+            insort(self._waiting, event, key=_sequence)
+            if len(self._waiting) > _MOST_WAITING:  # no snapshot can be had for long: one will not be that old
+                del self._waiting[: _MOST_WAITING // 2]
+        elif self._follows(event):
+            while self._early and self._follows(self._early[0]):
+                del self._early[0]
 
     def snapshot(self, event: Depth) -> bool:
         """Join a snapshot with the updates that wait; False if it is older than all of them: a newer one is needed."""
         waiting = self._waiting
         if waiting and not _joins(waiting[0], event):
             return False
-        behind = [update for update in waiting if update.sequence <= event.sequence]
-        at = (behind[-1] if behind else waiting[0] if waiting else event).ts_event
+        behind = sum(update.sequence <= event.sequence for update in waiting)
+        # The book after the last update that it holds: on spot the venue tells no time of it.
+        at = (waiting[behind - 1] if behind else waiting[0] if waiting else event).ts_event
         self._chain.snapshot(event.sequence)
         self.counts.repaired += bool(self.lost_from)
         self.emit(Depth(event.symbol, at, event.ts_recv, event.sequence, event.bids, event.asks, is_snapshot=True))
@@ -309,14 +329,8 @@ class BookLine(Line):
             self.lose(self.lost_from, at, event.ts_recv)
         self.last_ts = max(self.last_ts, at)
         self._waiting = []
-        for update in waiting[len(behind) :]:
-            verdict = self._chain.update(update.first, update.sequence, _previous(update))
-            if verdict is Verdict.APPLY:
-                self._known(update)
-            elif verdict is Verdict.GAP:
-                self._lose("updates are missing")
-                self._waiting = [u for u in waiting if u.sequence >= update.sequence]
-                return True
+        for update in waiting[behind:]:
+            self._follows(update)
         return True
 
     @property
@@ -327,6 +341,16 @@ class BookLine(Line):
     def has_waiting(self) -> bool:
         return bool(self._waiting)
 
+    @property
+    def has_early(self) -> bool:
+        return bool(self._early)
+
+    def give_up(self) -> None:
+        """What was overtaken does not come any more: the book is unknown."""
+        self.broken(0, "updates are missing")
+        self._waiting, self._early = self._early, []
+        self._chain.last = None
+
     def broken(self, watermark_us: int, why: str) -> None:
         self.lost_from = self.lost_from or (self.last_ts + 1 if self.last_ts else 0)
         self.why = why
@@ -336,16 +360,33 @@ class BookLine(Line):
         if self._chain.last is None:
             self._mender.snapshot(self)
 
-    def _known(self, event: Depth) -> None:
-        self.lost_from = 0  # if the chain holds after a break, nothing was missed
-        if event.ts_event > self.last_ts:
-            self.last_ts = event.ts_event
-        if self.in_order:
-            self.emit(event)
+    def _is_overtaken(self, sequence: int) -> bool:
+        """Whether an update that is older than others is one that they have overtaken."""
+        kept, after = (self._waiting, -1) if self._chain.last is None else (self._early, self._chain.last)
+        return bool(kept) and after < sequence < kept[-1].sequence and all(sequence != e.sequence for e in kept)
 
-    def _lose(self, why: str) -> None:
-        self.broken(0, why)
-        self._mender.snapshot(self)
+    def _follows(self, event: Depth) -> bool:
+        """Whether the update follows on the book as it is known; else it is kept until those between have come."""
+        chain = self._chain
+        last = chain.last
+        verdict = chain.update(event.first, event.sequence, _previous(event))
+        if verdict is Verdict.GAP and last is not None:
+            chain.snapshot(last)
+            if event not in self._early:
+                self.counts.holes += not self._early
+                insort(self._early, event, key=_sequence)
+            self._mender.snapshot(self)
+            return False
+        if verdict is Verdict.APPLY:
+            self.lost_from = 0  # if the chain holds after a break, nothing was missed
+            self.last_ts = max(self.last_ts, event.ts_event)
+            if self.in_order:
+                self.emit(event)
+        return True
+
+
+def _sequence(event: Depth) -> int:
+    return event.sequence
 
 
 def _previous(event: Depth) -> int | None:

@@ -42,12 +42,17 @@ class Timeline:
         self._error: TruewindError | None = None
         self._wake: asyncio.Future[None] | None = None
         self._next_squeeze = limit
+        self._latest = 0  # receipt
 
     def __len__(self) -> int:
         return len(self._events)
 
     def put(self, event: StreamEvent) -> None:
-        """Add the latest event."""
+        """Add the latest event. One that had to wait for others counts as received with them."""
+        if event.ts_recv < self._latest:
+            event = _received(event, self._latest)
+        else:
+            self._latest = event.ts_recv
         events = self._events
         events.append(event)
         if len(events) > self._next_squeeze:
@@ -94,6 +99,12 @@ class Timeline:
             self._pause()
         # What was read already still comes. Looking again at twice as many keeps the cost of an event constant.
         self._next_squeeze = max(self.limit, 2 * after)
+
+
+def _received(event: StreamEvent, ts_recv: int) -> StreamEvent:
+    if isinstance(event, Forming):
+        return Forming(msgspec.structs.replace(event.bar, ts_recv=ts_recv), event.timeframe)
+    return msgspec.structs.replace(event, ts_recv=ts_recv)
 
 
 def conflated(events: deque[StreamEvent]) -> deque[StreamEvent]:

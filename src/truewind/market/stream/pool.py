@@ -9,27 +9,15 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import msgspec
 
 from truewind.errors import NetworkError, ProtocolError, RejectedError, UnreachableError
 from truewind.market.stream.client import Connection
 from truewind.venues.binance import messages
+from truewind.venues.binance.endpoints import LIMITS, Limits
 
-
-class Limits(NamedTuple):
-    """Of one host. streams: on a connection. sends: messages to it in a second, pings included (one less is used, so
-    that a ping always fits). attempts: connections asked for in five minutes. age_s: when the venue hangs up."""
-
-    streams: int
-    sends: int
-    attempts: int = 300
-    age_s: float = 24 * 3600.0
-
-
-# binance-spot-api-docs `web-socket-streams.md`; "Websocket Market Streams: Connect" of USD-M futures.
-LIMITS = {"spot": Limits(streams=1024, sends=5), "usdm": Limits(streams=200, sends=10)}
 _BATCH = 100  # streams in one SUBSCRIBE
 
 
@@ -141,7 +129,8 @@ class Lane:
         connection = Connection(self.url, self._text, heartbeat_s=self.settings.heartbeat_s)
         await connection.open(self.settings.timeout_s)
         try:
-            pace = Pace(max(1, self.limits.sends - 1), 1.0)
+            # One less than allowed, so that a ping or pong always fits.
+            pace = Pace(max(1, self.limits.messages - 1), 1.0)
             for start in range(0, len(self.names), _BATCH):
                 await pace.take()
                 await self._subscribe(connection, self.names[start : start + _BATCH])
@@ -177,7 +166,7 @@ class Lane:
     async def _keep(self, connection: Connection) -> str:
         """Stay with the connection and its successors until one is lost; why."""
         loop, settings = asyncio.get_running_loop(), self.settings
-        age = settings.age_s or self.limits.age_s - 600.0
+        age = settings.age_s or self.limits.session_s - 600.0
         born, due = loop.time(), age * random.uniform(0.97, 1.0)
         while not connection.ended.is_set():
             quiet = loop.time() - connection.heard
@@ -251,7 +240,7 @@ class Pool:
         self, base: str, market: str, streams: Iterable[messages.Stream], reader: Reader, settings: Settings
     ) -> None:
         limits = LIMITS[market]
-        attempts = Pace(limits.attempts, 300.0)
+        attempts = Pace(limits.connections.limit, limits.connections.seconds)
         query = "?timeUnit=MICROSECOND" if market == "spot" else ""
         routes: dict[str, list[str]] = {}
         for stream in streams:

@@ -212,9 +212,14 @@ class Repairs:
         return [trade for trade in found if first <= trade.sequence]
 
     async def _book(self, line: BookLine) -> None:
-        """Until a snapshot joins the updates that wait."""
+        """Until the updates follow each other again, or a snapshot joins those that wait."""
         failures = 0
-        while line.needs_snapshot:
+        while line.needs_snapshot or line.has_early:
+            if line.has_early:
+                await asyncio.sleep(_GRACE_S)
+                if line.has_early:
+                    line.give_up()
+                continue
             if failures == 0 and not line.has_waiting:
                 await self._first_update(line)
             try:

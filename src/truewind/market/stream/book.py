@@ -1,0 +1,81 @@
+"""A symbol's order book as streams tell it, kept in integers: snapshots and updates in the order in which they come."""
+
+import numpy as np
+
+from truewind.domain.book import BOOK_EVENT, BookKind
+from truewind.domain.instrument import Instrument
+from truewind.errors import ValidationError
+from truewind.market.stream.events import Depth
+from truewind.numerics.book import Book
+
+_LEVEL = int(BookKind.LEVEL)
+_NEAR = 1e-6  # of a step: floats of the venue's decimals are nearer to a whole number of steps than that
+
+
+class LocalBook:
+    """The book of one symbol. sequence: the last update in it, −1 while it is not known.
+
+    Fed with the `Depth` events of `BinanceStreams`, which come complete and in order: the first is a snapshot.
+    """
+
+    def __init__(self, instrument: Instrument) -> None:
+        self.instrument, self.sequence, self.ts_event = instrument, -1, 0
+        self._book = Book()
+        self._tick, self._lot = float(instrument.tick_size), float(instrument.lot_size)
+
+    @property
+    def is_known(self) -> bool:
+        return self.sequence >= 0
+
+    @property
+    def is_crossed(self) -> bool:
+        """Whether the best bid is not below the best ask, which no sound book is after a whole message."""
+        return self._book.is_crossed
+
+    @property
+    def best_bid(self) -> float | None:
+        ticks = self._book.best_bid
+        return None if ticks is None else ticks * self._tick
+
+    @property
+    def best_ask(self) -> float | None:
+        ticks = self._book.best_ask
+        return None if ticks is None else ticks * self._tick
+
+    def apply(self, event: Depth) -> bool:
+        """Bring the book up to date; False for an update of a book that is not known, which changes nothing.
+
+        Raises ValidationError for a price off the instrument's ticks: the book is then unknown until a snapshot.
+        """
+        if not (self.is_known or event.is_snapshot):
+            return False
+        self.sequence = -1  # while it is neither the old book nor the new one
+        if event.is_snapshot:
+            self._book.clear()
+        rows = [
+            (event.ts_event, event.ts_recv, round(quantity / self._lot), self._ticks(price, event), _LEVEL, side, 0)
+            for side, levels in ((1, event.bids), (-1, event.asks))
+            for price, quantity in levels
+        ]
+        self._book.apply(np.array(rows, BOOK_EVENT))
+        self.sequence, self.ts_event = event.sequence, event.ts_event
+        return True
+
+    def levels(self, side: int, count: int | None = None) -> list[tuple[float, float]]:
+        """(price, quantity) of a side (+1 bids, −1 asks), best first; all of them, or the best `count`."""
+        ticks, lots = self._book.depth(side)
+        return [
+            (price * self._tick, quantity * self._lot)
+            for price, quantity in zip(ticks[:count].tolist(), lots[:count].tolist(), strict=True)
+        ]
+
+    def _ticks(self, price: float, event: Depth) -> int:
+        exact = price / self._tick
+        ticks = round(exact)
+        if abs(exact - ticks) > _NEAR * max(1.0, exact * 1e-6):
+            raise ValidationError(
+                f"{self.instrument.id}: price {price} is no multiple of {self.instrument.tick_size}",
+                remedy="Refresh the instrument: its ticks have changed",
+                sequence=event.sequence,
+            )
+        return ticks
