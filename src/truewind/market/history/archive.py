@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from functools import partial
 from itertools import groupby, pairwise
 from typing import Any, Self
@@ -22,7 +22,7 @@ from truewind import log
 from truewind.domain.clock import WallClock
 from truewind.domain.timeframe import DAY_US, timeframe_us
 from truewind.errors import FormatError, ProtocolError
-from truewind.market.history.archive_files import LAYOUTS, ArchiveFile, days, months, read_file
+from truewind.market.history.archive_files import LAYOUTS, ArchiveFile, days, file_at, months, read_file
 from truewind.market.history.file_server import FileServer
 from truewind.market.history.provider import Chunk, DataProvider, Offer
 from truewind.storage.schema import TS, SeriesKey
@@ -173,6 +173,26 @@ class ArchiveProvider(DataProvider):
             if hashlib.sha256(data).hexdigest() == checksum:
                 return Taken(file, data, checksum)
         return _DIFFERS
+
+    async def reissued(self, key: SeriesKey, checksums: Mapping[str, str]) -> list[tuple[int, int]]:
+        """The spans of the series' files whose checksum files say something else by now. Raises NetworkErrors."""
+        files = [file for path in checksums if (file := file_at(key, path)) is not None]
+        told = await asyncio.gather(*map(self.checksum, files))
+        return sorted(
+            (file.start_us, file.end_us)
+            for file, now in zip(files, told, strict=True)
+            if now is not None and now != checksums[file.path]
+        )
+
+    def told(self, key: SeriesKey) -> list[str]:
+        """Files that should be there and are not, or were not taken as they are."""
+        return [
+            f"{one.what}: {one.first}"
+            + (f" to {one.last} ({one.count} files)" if one.count > 1 else "")
+            + (f": {one.detail}" if one.detail else "")
+            for one in self.notices
+            if one.series == str(key) and one.what not in (_PENDING, _BEFORE)
+        ]
 
     def _units(
         self, key: SeriesKey, start_us: int, end_us: int

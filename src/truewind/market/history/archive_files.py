@@ -11,6 +11,7 @@ Sources: the README and the update log of github.com/binance/binance-public-data
 """
 
 import io
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -32,6 +33,7 @@ _LARGEST = 1 << 35  # bytes; a zip that claims to hold more is a bomb
 _START_LABELS_US = parse_ts_us("2026-06-25")
 _FIVE_MINUTES = 5 * MINUTE_US
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DATE = re.compile(r"-((?:19|20)\d\d-(?:0[1-9]|1[0-2])(-(?:0[1-9]|[12]\d|3[01]))?)\.zip$", re.ASCII)
 _I8, _F8, _TEXT, _FLAG = pl.Int64(), pl.Float64(), pl.String(), pl.Boolean()
 
 
@@ -202,6 +204,16 @@ def months(key: SeriesKey, start_us: int, end_us: int) -> list[ArchiveFile]:
         begin = (begin + timedelta(days=32)).replace(day=1)
         files.append(ArchiveFile(key, "monthly", first, parse_ts_us(begin)))
     return files
+
+
+def file_at(key: SeriesKey, path: str) -> ArchiveFile | None:
+    """The file of a series that lies at `path`, None if it has none there."""
+    found = _DATE.search(path)
+    if found is None or key.venue not in FOLDERS or key.kind not in LAYOUTS:
+        return None
+    date = parse_ts_us(found[1] if found[2] else f"{found[1]}-01") + LAYOUTS[key.kind].late_us
+    (file,) = (days if found[2] else months)(key, date, date + 1)
+    return file if file.path == path else None
 
 
 def read_file(file: ArchiveFile, data: bytes) -> pl.DataFrame:

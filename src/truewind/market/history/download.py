@@ -157,6 +157,7 @@ class Job:
                     error = unlisted or failed
                     outcome.notes.append(f"{provider.name}: {failed.message}")
                     log.get("data").warning("download", series=str(key), source=provider.name, error=failed.message)
+                outcome.notes += [f"{provider.name}: {note}" for note in provider.told(key)]
             await asyncio.to_thread(self._conclude, want, outcome)
         if outcome.open_us:  # an error that another source made good is none
             outcome.error = error

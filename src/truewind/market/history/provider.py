@@ -86,6 +86,11 @@ class DataProvider(ABC):
         del key, checksums
         return []
 
+    def told(self, key: SeriesKey) -> list[str]:
+        """What a user should know of the fetches of a series so far; nothing by default."""
+        del key
+        return []
+
     def offer(self, key: SeriesKey) -> Offer | None:
         """What the source has of such a series; None if nothing."""
         for offer in self.offers:
