@@ -1,6 +1,12 @@
-"""Tables that the storage tests write."""
+"""Tables that the storage tests write, and the stores that they write to: a local folder and a real server of S3."""
 
-from collections.abc import Callable
+import fnmatch
+import itertools
+import logging
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -19,3 +25,102 @@ def _bars(times_us: list[int], **columns: list[float | None]) -> pl.DataFrame:
 def bars() -> Callable[..., pl.DataFrame]:
     """bars([ts_us, …], close=[…]) → a bars table with these opens."""
     return _bars
+
+
+class Store:
+    """Where a lake lies, and its files behind the lake's back. `kind`: "local" or "s3"."""
+
+    def __init__(self, kind: str, url: str, client: Any = None) -> None:
+        self.kind, self.url, self._client = kind, url, client
+        if client is not None:
+            self._bucket, _, self._prefix = url.removeprefix("s3://").partition("/")
+
+    def at(self, name: str) -> str:
+        return f"{self.url}/{name}"
+
+    def files(self, pattern: str = "*") -> list[str]:
+        """Names of the files that match; `*` crosses folders."""
+        if self._client is None:
+            names = [str(path.relative_to(self.url)) for path in Path(self.url).rglob("*") if path.is_file()]
+        else:
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=self._prefix + "/"
+            )
+            names = [
+                item["Key"].removeprefix(self._prefix + "/") for page in pages for item in page.get("Contents", [])
+            ]
+        return sorted(name for name in names if fnmatch.fnmatch(name, pattern))
+
+    def only(self, pattern: str) -> str:
+        (name,) = self.files(pattern)
+        return name
+
+    def location(self, name: str) -> str:
+        return f"{self.url}/{name}"
+
+    def get(self, name: str) -> bytes:
+        if self._client is None:
+            return (Path(self.url) / name).read_bytes()
+        return bytes(self._client.get_object(Bucket=self._bucket, Key=f"{self._prefix}/{name}")["Body"].read())
+
+    def put(self, name: str, data: bytes) -> None:
+        if self._client is None:
+            path = Path(self.url) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        else:
+            self._client.put_object(Bucket=self._bucket, Key=f"{self._prefix}/{name}", Body=data)
+
+    def delete(self, name: str) -> None:
+        if self._client is None:
+            (Path(self.url) / name).unlink()
+        else:
+            self._client.delete_object(Bucket=self._bucket, Key=f"{self._prefix}/{name}")
+
+    def contents(self) -> dict[str, bytes]:
+        """All files but locks and markers of time, with their bytes."""
+        return {name: self.get(name) for name in self.files() if not name.endswith(("_lock", ".retired"))}
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[Any]:
+    """A client of a server that speaks S3, with the bucket `lakes`; the environment leads to it."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    settings = {
+        "AWS_ACCESS_KEY_ID": "AKIATESTTESTTESTTEST",
+        "AWS_SECRET_ACCESS_KEY": "a-very-secret-key",
+        "AWS_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+    }
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    client = boto3.client("s3", region_name="us-east-1")
+    client.create_bucket(Bucket="lakes")
+    yield client
+    client.close()
+    server.stop()
+    for name, value in before.items():
+        os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+_serial = itertools.count()
+
+
+@pytest.fixture
+def s3(s3_server: Any) -> Store:
+    return Store("s3", f"s3://lakes/test-{next(_serial)}", s3_server)
+
+
+@pytest.fixture(params=["local", "s3"])
+def store(request: pytest.FixtureRequest) -> Store:
+    """A lake's place that nothing was written to, on the local disk and on S3."""
+    if request.param == "s3":
+        found: Store = request.getfixturevalue("s3")
+        return found
+    return Store("local", str(request.getfixturevalue("tmp_path")))

@@ -9,31 +9,39 @@ import fcntl
 import itertools
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from truewind.errors import ConfigError, LockedError, StorageError
 
 LOCK_WAIT_S = 5.0
 _LOCK_POLL_S = 0.005
 _TEMPORARY = ".tmp-"
-_LOCK = "_lock"
+LOCK = "_lock"
 _serial = itertools.count()
 
 
 class Entry(NamedTuple):
-    """One thing in a folder. `age_s`: seconds since it was written or touched."""
+    """One thing in a folder."""
 
     name: str
     is_folder: bool
-    size: int
-    age_s: float
 
 
 class Blobs(Protocol):
-    """A store of named bytes: the local disk today, an object store by URL later."""
+    """A store of named bytes: the local disk, or an object store by URL."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether a name that is there is sure to have all the bytes that were written, so that nobody need look."""
+        ...
+
+    @property
+    def scan_options(self) -> dict[str, Any]:
+        """What polars' scan needs besides the location."""
+        ...
 
     def exists(self) -> bool:
         """Whether the store itself is there."""
@@ -43,10 +51,16 @@ class Blobs(Protocol):
         """The bytes, or None if there is no such name."""
         ...
 
+    def read_many(self, names: Iterable[str]) -> list[bytes | None]:
+        """The bytes of many names, as fast as the store can."""
+        ...
+
     def write(self, name: str, data: bytes) -> None:
         """Put or replace, atomically and durably.
 
         Raises StorageError; readers then see what was there before, or the new bytes if only their durability failed.
+        Raises LockedError, and puts nothing, where the lock under which the name was read has been taken over and the
+        name is no longer what was read.
         """
         ...
 
@@ -54,8 +68,8 @@ class Blobs(Protocol):
         """Forget a name; no error if it is not there."""
         ...
 
-    def touch(self, name: str) -> None:
-        """Let the age of a name begin anew; no error if it is not there."""
+    def retire(self, name: str) -> None:
+        """Nobody will need a name for long: let its age begin anew; no error if it is not there."""
         ...
 
     def size(self, name: str) -> int | None:
@@ -66,8 +80,16 @@ class Blobs(Protocol):
         """What lies directly in a folder, by name, temporaries left out; empty if there is no such folder."""
         ...
 
+    def below(self, folder: str) -> dict[str, float]:
+        """All names in a folder and its folders, relative to it, and their ages in seconds; call it under its lock."""
+        ...
+
+    def folders_with(self, start: str, top: str) -> list[str]:
+        """The folders below `top` with something whose name starts so, in any order; none lies in another."""
+        ...
+
     def sweep(self, folder: str) -> None:
-        """Remove temporaries that killed writers left directly in a folder; call it under the folder's lock."""
+        """Remove temporaries that killed writers left in a folder and its folders; call it under the folder's lock."""
         ...
 
     def lock(self, folder: str) -> AbstractContextManager[None]:
@@ -80,16 +102,23 @@ class Blobs(Protocol):
 
 
 def open_blobs(url: str | Path) -> Blobs:
-    """The store at `url`. Raises ConfigError for what is no local path."""
-    if "://" in str(url):
+    """The store at `url`: a local path or s3://bucket/prefix. Raises ConfigError for anything else."""
+    if not isinstance(url, str) or "://" not in url:
+        return LocalBlobs(Path(url).expanduser())
+    scheme = url.partition("://")[0].casefold()
+    if scheme != "s3":
         raise ConfigError(
-            f"The lake '{url}' is no local folder, and only those are supported", remedy="Give a path", url=url
+            f"A lake at {scheme}:// is not supported", remedy="Give a local path, or a URL such as s3://bucket/lake"
         )
-    return LocalBlobs(Path(url).expanduser())
+    from truewind.storage.s3 import S3Blobs
+
+    return S3Blobs(url)
 
 
 class LocalBlobs:
     """Files below one folder of a local disk."""
+
+    whole = False
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -104,6 +133,9 @@ class LocalBlobs:
             return None
         except OSError as error:
             raise _refused("read", self.root / name, error) from error
+
+    def read_many(self, names: Iterable[str]) -> list[bytes | None]:
+        return [self.read(name) for name in names]
 
     def write(self, name: str, data: bytes) -> None:
         target = self.root / name
@@ -131,7 +163,7 @@ class LocalBlobs:
         with suppress(OSError):
             (self.root / name).unlink(missing_ok=True)
 
-    def touch(self, name: str) -> None:
+    def retire(self, name: str) -> None:
         with suppress(OSError):
             os.utime(self.root / name)
 
@@ -142,30 +174,34 @@ class LocalBlobs:
             return None
 
     def entries(self, folder: str) -> list[Entry]:
+        return sorted(Entry(item.name, item.is_dir()) for item in self._items(folder))
+
+    def below(self, folder: str) -> dict[str, float]:
         now = time.time()  # compared with file times only: no result depends on it
-        found = []
-        try:
-            with os.scandir(self.root / folder) as items:
-                for item in items:
-                    if item.name.startswith(_TEMPORARY):
-                        continue
-                    with suppress(FileNotFoundError):  # removed while we look
-                        stat = item.stat()
-                        found.append(Entry(item.name, item.is_dir(), stat.st_size, now - stat.st_mtime))
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        except OSError as error:
-            raise _refused("list", self.root / folder, error) from error
-        return sorted(found)
+        ages = {}
+        for item in self._items(folder):
+            if item.is_dir():
+                inside = self.below(f"{folder}/{item.name}")
+                ages.update({f"{item.name}/{name}": age for name, age in inside.items()})
+            else:
+                with suppress(FileNotFoundError):  # removed while we look
+                    ages[item.name] = now - item.stat().st_mtime
+        return ages
+
+    def folders_with(self, start: str, top: str) -> list[str]:
+        items = self._items(top)
+        if any(item.name.startswith(start) for item in items):
+            return [top]
+        return [path for item in items if item.is_dir() for path in self.folders_with(start, f"{top}/{item.name}")]
 
     def sweep(self, folder: str) -> None:
-        for path in (self.root / folder).glob(f"{_TEMPORARY}*"):
+        for path in (self.root / folder).rglob(f"{_TEMPORARY}*"):
             with suppress(OSError):
                 path.unlink()
 
     @contextmanager
     def lock(self, folder: str) -> Iterator[None]:
-        path = self.root / folder / _LOCK
+        path = self.root / folder / LOCK
         try:
             _make_folder(path.parent)
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -191,6 +227,19 @@ class LocalBlobs:
 
     def location(self, name: str) -> str:
         return str(self.root / name)
+
+    @property
+    def scan_options(self) -> dict[str, Any]:
+        return {}
+
+    def _items(self, folder: str) -> "list[os.DirEntry[str]]":
+        try:
+            with os.scandir(self.root / folder) as items:
+                return [item for item in items if not item.name.startswith(_TEMPORARY)]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise _refused("list", self.root / folder, error) from error
 
 
 def _make_folder(folder: Path) -> None:

@@ -1,11 +1,11 @@
 """Manifest: what a series consists of, in one small file that changes all at once.
 
 Partition files are named by their content and never change. A reader takes one manifest and sees one state, whatever
-is written meanwhile. The gap ledger is part of it: for series with a timeframe, the steps between first and last row
-that are missing, as half-open ranges [from, to) of µs.
+is written meanwhile. For series with a timeframe it tells the steps between first and last row that are missing, as
+half-open ranges [from, to) of µs; why they are, the gap ledger tells.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated
 
 import msgspec
@@ -17,11 +17,14 @@ from truewind.storage.content import hash_of_hashes
 from truewind.storage.schema import SeriesKey, row_key
 
 NAME = "_manifest.json"  # other readers of hive folders pass over names that begin with _
-VERSION = 1
+VERSION = 2  # since months may have several files; manifests without such a month are still written as version 1
 
 
 class Partition(msgspec.Struct, frozen=True):
-    """One month of a series. start_us, end_us: first and last ts, both inclusive. gaps: those within the month."""
+    """One month of a series, or a part of one: one file.
+
+    start_us, end_us: first and last ts, both inclusive. gaps: those between its rows.
+    """
 
     month: str
     rows: int
@@ -39,11 +42,15 @@ class Partition(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """All partitions of a series, in time order."""
+    """All partitions of a series, in time order; none of them begins before the one before has ended.
+
+    serial: how often it was replaced, so that no two states of a series have the same bytes.
+    """
 
     key: SeriesKey
     partitions: Annotated[tuple[Partition, ...], msgspec.Meta(min_length=1)] = ()
-    version: int = VERSION
+    version: int = 1
+    serial: int = 0
 
     @property
     def rows(self) -> int:
@@ -68,6 +75,11 @@ class Manifest(msgspec.Struct, frozen=True):
         return row_key(self.key.about, self.columns)
 
     @property
+    def joined(self) -> bool:
+        """Whether each month is one file; only then is there a content hash."""
+        return len({partition.month for partition in self.partitions}) == len(self.partitions)
+
+    @property
     def content_hash(self) -> str:
         return hash_of_hashes((partition.month, partition.content_hash) for partition in self.partitions)
 
@@ -75,8 +87,9 @@ class Manifest(msgspec.Struct, frozen=True):
     def files(self) -> frozenset[str]:
         return frozenset(partition.file for partition in self.partitions)
 
-    def partition(self, month: str) -> Partition | None:
-        return next((partition for partition in self.partitions if partition.month == month), None)
+    def month(self, month: str) -> tuple[Partition, ...]:
+        """The files of a month, in time order."""
+        return tuple(partition for partition in self.partitions if partition.month == month)
 
     def between(self, start_us: int | None, end_us: int | None) -> list[Partition]:
         """Partitions that may hold rows of [start_us, end_us)."""
@@ -95,10 +108,13 @@ class Manifest(msgspec.Struct, frozen=True):
             yield from partition.gaps
             last = partition.end_us
 
-    def replacing(self, partitions: dict[str, Partition]) -> "Manifest":
-        """This manifest with the given partitions, by month, put in."""
-        months = {partition.month: partition for partition in self.partitions} | partitions
-        return Manifest(self.key, tuple(sorted(months.values(), key=lambda partition: partition.start_us)))
+    def replacing(self, months: Mapping[str, Sequence[Partition]]) -> "Manifest":
+        """The state after this one: the given months consist of the given files."""
+        staying = [partition for partition in self.partitions if partition.month not in months]
+        changed = [partition for files in months.values() for partition in files]
+        now = tuple(sorted(staying + changed, key=lambda partition: partition.start_us))
+        several = len({partition.month for partition in now}) < len(now)
+        return Manifest(self.key, now, VERSION if several else 1, self.serial + 1)
 
 
 def missing_steps(gap: tuple[int, int], step_us: int) -> int:
@@ -121,12 +137,13 @@ def decode(data: bytes, key: SeriesKey, location: str) -> Manifest:
     """The manifest of `key` in `data`. Raises CorruptError if it is none, or of another series or version."""
     remedy = "Remove the folder it lies in and import the series again"
     try:
-        manifest = _DECODER.decode(data)
+        version = _VERSION.decode(data).version
+        manifest = _DECODER.decode(data) if version <= VERSION else None
     except (msgspec.MsgspecError, UnicodeDecodeError, ConfigError) as error:
         raise CorruptError(f"{location} is no manifest: {error}", remedy=remedy, path=location) from None
-    if manifest.version != VERSION:
+    if manifest is None:
         raise CorruptError(
-            f"{location} has version {manifest.version}, this truewind reads {VERSION}",
+            f"{location} has version {version}, this truewind reads up to {VERSION}",
             remedy="Use the truewind that wrote it",
             path=location,
         )
@@ -135,4 +152,9 @@ def decode(data: bytes, key: SeriesKey, location: str) -> Manifest:
     return manifest
 
 
+class _Version(msgspec.Struct):
+    version: int
+
+
+_VERSION = msgspec.json.Decoder(_Version)
 _DECODER = msgspec.json.Decoder(Manifest)

@@ -36,16 +36,15 @@ def put(blobs: Blobs, key: SeriesKey, rows: pl.DataFrame) -> int:
 
 def get(blobs: Blobs, key: SeriesKey) -> pl.DataFrame:
     """All quarantined rows of a series; columns that sources disagree on become text. Raises CorruptError."""
-    folder, tables = _folder(key), []
-    for entry in blobs.entries(folder):
-        if entry.name.endswith(".parquet"):
-            location = blobs.location(f"{folder}/{entry.name}")
-            try:
-                tables.append(pl.read_parquet(location, hive_partitioning=False, glob=False))
-            except (pl.exceptions.PolarsError, OSError) as error:
-                raise CorruptError(
-                    f"{location} cannot be read: {error}", remedy="Remove the file and import its source again"
-                ) from None
+    names = [f"{_folder(key)}/{entry.name}" for entry in blobs.entries(_folder(key)) if entry.name.endswith(".parquet")]
+    tables = []
+    for name, data in zip(names, blobs.read_many(names), strict=True):
+        try:
+            tables.append(pl.read_parquet(io.BytesIO(data or b""), hive_partitioning=False))
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise CorruptError(
+                f"{blobs.location(name)} cannot be read: {error}", remedy="Remove the file and import its source again"
+            ) from None
     return _stacked(tables) if tables else pl.DataFrame(schema={"reason": pl.String, "source": pl.String})
 
 

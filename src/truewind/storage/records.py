@@ -26,12 +26,13 @@ def put(blobs: Blobs, name: str, part: str, table: pl.DataFrame) -> None:
 
 def get(blobs: Blobs, name: str) -> pl.DataFrame:
     """All parts below each other, by their names; empty if there are none. Raises CorruptError."""
+    entries = blobs.entries(f"meta/{name}")
+    names = [f"meta/{name}/{entry.name}" for entry in entries if entry.name.endswith(".parquet")]
     tables = []
-    for entry in blobs.entries(f"meta/{name}"):
-        if entry.name.endswith(".parquet"):
-            location = blobs.location(f"meta/{name}/{entry.name}")
-            try:
-                tables.append(pl.read_parquet(location, hive_partitioning=False, glob=False))
-            except (pl.exceptions.PolarsError, OSError) as error:
-                raise CorruptError(f"{location} cannot be read: {error}", remedy="Remove it", path=location) from None
+    for file, data in zip(names, blobs.read_many(names), strict=True):
+        try:
+            tables.append(pl.read_parquet(io.BytesIO(data or b""), hive_partitioning=False))
+        except (pl.exceptions.PolarsError, OSError) as error:
+            location = blobs.location(file)
+            raise CorruptError(f"{location} cannot be read: {error}", remedy="Remove it", path=location) from None
     return pl.concat(tables, how="diagonal_relaxed") if tables else pl.DataFrame()

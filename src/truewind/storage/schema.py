@@ -22,6 +22,7 @@ LAYERS = ("raw", "curated", "features")
 EARLIEST_US = -2_208_988_800_000_000  # 1900-01-01
 LATEST_US = 7_258_118_400_000_000  # 2200-01-01
 _SET = re.compile(r"[A-Za-z]\w{0,99}", re.ASCII)
+_PLACE = re.compile("([^/]+)/([^/]+)/venue=([^/]+)/symbol=([^/]+)(?:/timeframe=([^/]+))?")
 _LONGEST_SEGMENT = 200  # bytes; file systems end at 255
 
 
@@ -210,6 +211,19 @@ def segment_value(text: str) -> str | None:
     """The value of a hive path segment; None if `text` is not one."""
     _, equals, value = text.partition("=")
     return unquote(value) if equals else None
+
+
+def key_of(path: str) -> SeriesKey | None:
+    """The key of the series that lies at `path`; None if that is no place of a series."""
+    found = _PLACE.fullmatch(path)
+    if found is None:
+        return None
+    layer, kind, venue, symbol, timeframe = (unquote(text or "") for text in found.groups())
+    try:
+        key = SeriesKey(kind, venue, symbol, timeframe, layer)
+    except ConfigError:
+        return None
+    return key if key.path == path else None
 
 
 def readable(ts_us: int | None) -> str:

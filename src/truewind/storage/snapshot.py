@@ -13,7 +13,8 @@ class SeriesInfo(msgspec.Struct, frozen=True):
     """One series as it stands now.
 
     start_us, end_us: ts of the first and the last row, both inclusive. gaps: number of missing ranges between them;
-    missing: how many rows these lack. bytes: size on disk. columns: those that have any value.
+    missing: how many rows these lack. content_hash: None while a month of it is in several files, which a snapshot
+    joins. bytes: size on disk. columns: those that have any value.
     """
 
     key: SeriesKey
@@ -22,7 +23,7 @@ class SeriesInfo(msgspec.Struct, frozen=True):
     end_us: int
     gaps: int
     missing: int
-    content_hash: str
+    content_hash: str | None
     bytes: int
     columns: tuple[str, ...]
 
@@ -43,13 +44,13 @@ def series_info(manifest: Manifest) -> SeriesInfo:
         end_us=manifest.end_us,
         gaps=len(gaps),
         missing=sum(missing_steps(gap, manifest.key.step_us) for gap in gaps),
-        content_hash=manifest.content_hash,
+        content_hash=manifest.content_hash if manifest.joined else None,
         bytes=sum(partition.bytes for partition in manifest.partitions),
         columns=tuple(manifest.columns),
     )
 
 
 def snapshot_of(series: Iterable[SeriesInfo]) -> Snapshot:
-    """The snapshot of `series`, whatever order they come in."""
+    """The snapshot of `series`, all of them with a content hash, whatever order they come in."""
     ordered = tuple(sorted(series, key=lambda info: info.key.path))
-    return Snapshot(hash_of_hashes((info.key.path, info.content_hash) for info in ordered), ordered)
+    return Snapshot(hash_of_hashes((info.key.path, info.content_hash or "") for info in ordered), ordered)
