@@ -1,0 +1,162 @@
+"""Selections: which of the listed a run trades, chosen anew at fixed times by what was known then.
+
+"The top 30 by 30-day quote volume, monthly, USDT perpetuals" is
+
+    universe: {top: 30, days: 30, every: month, quote: USDT, kind: perpetual}
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Literal, NamedTuple
+
+import polars as pl
+from pydantic import Field
+
+from truewind.config import Settings
+from truewind.domain.clock import iso, parse_ts_us
+from truewind.domain.instrument import Kind
+from truewind.domain.timeframe import DAY_US, SECOND_US
+from truewind.errors import EmptyRangeError, UnknownSeriesError
+from truewind.market.universe import Universe, instrument_at, universe
+from truewind.storage.lake import Lake
+from truewind.storage.schema import SeriesKey
+
+
+class UniverseSettings(Settings):
+    """Which symbols a run trades, and when it chooses.
+
+    top: the most traded ones, by quote volume over the `days` before each choice; left out: all that are listed.
+    every: the choice is made at the start of each day, week (Monday) or month, and at the start of the run. In between
+    whoever is delisted leaves, and nobody joins. kind, quote: only such instruments. exclude: never these.
+    min_days: listed for at least so long.
+    """
+
+    top: int | None = Field(default=None, ge=1)
+    days: int = Field(default=30, ge=1)
+    every: Literal["day", "week", "month"] = "month"
+    kind: Kind | None = None
+    quote: str = ""
+    exclude: tuple[str, ...] = ()
+    min_days: int = Field(default=0, ge=0)
+
+
+class Period(NamedTuple):
+    """The members of [start_us, end_us), the most traded first where they are ranked, else sorted."""
+
+    start_us: int
+    end_us: int
+    symbols: tuple[str, ...]
+
+
+class Selection(NamedTuple):
+    """periods: one after the other, without holes. read: series that the choice was made of."""
+
+    venue: str
+    periods: list[Period]
+    read: list[SeriesKey]
+    listed: Universe
+
+    @property
+    def symbols(self) -> list[str]:
+        """All that were members at any time, sorted."""
+        return sorted({symbol for period in self.periods for symbol in period.symbols})
+
+    def spans(self, symbol: str) -> list[tuple[int, int]]:
+        """When a symbol was a member, as ranges [from, to) that do not touch."""
+        found: list[tuple[int, int]] = []
+        for period in self.periods:
+            if symbol not in period.symbols:
+                continue
+            life = self.listed.life(symbol, period.start_us)
+            end = period.end_us if life is None or life.delisted_us is None else min(period.end_us, life.delisted_us)
+            if found and found[-1][1] == period.start_us:
+                found[-1] = (found[-1][0], end)
+            else:
+                found.append((period.start_us, end))
+        return found
+
+
+def select(
+    lake: Lake, venue: str, settings: UniverseSettings, start_us: int, end_us: int, among: Sequence[str] = ()
+) -> Selection:
+    """Choose for every period of [start_us, end_us), each by rows before it. among: only of these, if any.
+
+    Raises UnknownSeriesError if nothing is known of the venue, EmptyRangeError if nobody ever is a member.
+    """
+    listed = universe(lake, venue)
+    bars = _bars(lake, venue) if settings.top is not None else {}
+    read: dict[SeriesKey, None] = {}
+    periods = []
+    times = [*choices(settings.every, start_us, end_us), end_us]
+    for begin, end in zip(times, times[1:], strict=False):
+        chosen = [name for name in listed.at(begin) if _fits(lake, listed, venue, name, settings, begin, among)]
+        if settings.top is not None:
+            volumes = {name: _volume(lake, bars.get(name), begin, settings.days, read) for name in chosen}
+            traded = [name for name in chosen if volumes[name] > 0.0]
+            chosen = sorted(traded, key=lambda name: (-volumes[name], name))[: settings.top]
+        periods.append(Period(begin, end, tuple(chosen)))
+    selection = Selection(venue, periods, list(read), listed)
+    if not selection.symbols:
+        raise EmptyRangeError(
+            f"Nothing at {venue} was in this universe between {iso(start_us)} and {iso(end_us)}",
+            remedy="See `truewind data universe`, or ask for less",
+        )
+    return selection
+
+
+def choices(every: str, start_us: int, end_us: int) -> list[int]:
+    """The times of choice in [start_us, end_us): the start, and each beginning of a day, week or month after it."""
+    day = datetime.fromtimestamp(start_us // SECOND_US, UTC).replace(hour=0, minute=0, second=0)
+    if every == "month":
+        day = day.replace(day=1)
+    elif every == "week":
+        day -= timedelta(days=day.weekday())
+    found = [start_us]
+    while True:
+        if every == "month":
+            day = (day + timedelta(days=32)).replace(day=1)
+        else:
+            day += timedelta(days=7 if every == "week" else 1)
+        at = parse_ts_us(day)
+        if at >= end_us:
+            return found
+        if at > start_us:
+            found.append(at)
+
+
+def _fits(
+    lake: Lake, listed: Universe, venue: str, name: str, settings: UniverseSettings, at_us: int, among: Sequence[str]
+) -> bool:
+    if name in settings.exclude or (among and name not in among):
+        return False
+    life = listed.life(name, at_us)
+    if life is None or at_us - life.listed_us < settings.min_days * DAY_US:
+        return False
+    if settings.kind is None and not settings.quote:
+        return True
+    try:
+        about = instrument_at(lake, venue, name, at_us)
+    except UnknownSeriesError:
+        return False
+    return settings.kind in (None, about.kind) and settings.quote in ("", about.quote)
+
+
+def _bars(lake: Lake, venue: str) -> Mapping[str, SeriesKey]:
+    """Of each symbol the bars that are cheapest to sum: daily ones, else the longest that are shorter than a day."""
+    found = [info.key for info in lake.series(kind="bars", venue=venue) if info.key.step_us <= DAY_US]
+    return {key.symbol: key for key in sorted(found, key=lambda key: key.step_us)}
+
+
+def _volume(lake: Lake, key: SeriesKey | None, at_us: int, days: int, read: dict[SeriesKey, None]) -> float:
+    """Quote volume of the bars that were over in the days before a time; volume × close where it is not told."""
+    if key is None:
+        return 0.0
+    start = at_us - days * DAY_US
+    try:
+        # The last bar of the window is the one that ends with it.
+        rows = lake.read(key, start_us=start, end_us=at_us - key.step_us + 1)
+    except EmptyRangeError:
+        return 0.0
+    read[key] = None
+    told = pl.col("quote_volume") if "quote_volume" in rows.columns else pl.lit(None, pl.Float64)
+    return float(rows.select(pl.coalesce(told, pl.col("volume") * pl.col("close")).sum()).item())
