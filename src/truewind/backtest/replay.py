@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Literal, NamedTuple
 
+import msgspec
 import numpy as np
 import polars as pl
-from pydantic import Field, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
 from truewind import features
 from truewind.backtest.dues import FinancingSettings, falling_due
+from truewind.backtest.members import Members, members_of
 from truewind.backtest.rates import AssetSettings, Rates, RateSettings, collateral_of, rates_of_exchange
 from truewind.config import Settings
 from truewind.domain.calendar import calendar
@@ -21,6 +23,7 @@ from truewind.domain.timeframe import DAY_US, timeframe_us
 from truewind.engine.merge import Timeline, merge, merge_trades
 from truewind.engine.nested import nest
 from truewind.errors import ConfigError, EmptyRangeError, UnknownSeriesError
+from truewind.market.selection import UniverseSettings
 from truewind.portfolio.collateral import Collateral, no_collateral
 from truewind.portfolio.settlement import settling_days
 from truewind.storage.lake import Lake
@@ -39,6 +42,9 @@ _SATURDAY_NOON_US = 2 * DAY_US + DAY_US // 2  # 1970-01-03: the first day of tha
 class DataSettings(Settings):
     """Which bars (with kind: trades, book or quotes: which of those) to run on.
 
+    symbols, or universe: those that were listed and chosen at the time, of `symbols` only if these are named as well.
+    Rows of a symbol begin with its first choice; `bar.member` is 1 while it is chosen and 0 after that. What is held of
+    a symbol that is delisted is settled at its end.
     start is inclusive, end exclusive, UTC; left out: all.
     Bars before start, as far as they exist, warm the features up (until they are within 1e-9 of what a long history
     gives; what counts from its beginning gets all bars); the strategy does not see them.
@@ -49,7 +55,8 @@ class DataSettings(Settings):
     """
 
     venue: str
-    symbols: tuple[str, ...] = Field(min_length=1)
+    symbols: tuple[str, ...] = ()
+    universe: UniverseSettings | None = None
     timeframe: str = ""
     kind: Literal["bars", "trades", "book", "quotes"] = "bars"
     start: str | None = None
@@ -73,6 +80,14 @@ class DataSettings(Settings):
     @classmethod
     def _one_or_many(cls, value: object) -> object:
         return (value,) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _of_something(self) -> "DataSettings":
+        if not self.symbols and self.universe is None:
+            raise ValueError("name at least one of symbols, or a universe")
+        if self.universe is not None and self.kind != "bars":
+            raise ValueError("a universe is of bars")
+        return self
 
     @model_validator(mode="after")
     def _of_one_kind(self) -> "DataSettings":
@@ -137,10 +152,11 @@ def replay(
     currency: str = "",
     chosen: Mapping[str, RateSettings] | None = None,
     held: Mapping[str, AssetSettings] | None = None,
+    members: Members | None = None,
 ) -> Replay:
     """Read everything that `data` asks for. reads: field name → feature spec; financing: what falls due;
     currency: the account's, if instruments are to be valued in it; chosen: the series of its rates of exchange;
-    held: its other currencies.
+    held: its other currencies; members: those of a run over a universe, if they are known already.
 
     Raises UnknownSeriesError, EmptyRangeError or ConfigError, and FeatureError for a spec that does not exist.
     """
@@ -151,14 +167,23 @@ def replay(
     if length == 0 and reads:
         raise ConfigError("A run on trades has no bars to compute features on", remedy="Use kind: bars, or no features")
     start, end = data.span_us()
+    members = members or chosen_members(lake, data)
+    symbols = data.symbols if members is None else members.symbols
     rows: dict[str, dict[str, np.ndarray]] = {}
     instruments: list[Instrument] = []
     dues: dict[str, np.ndarray] = {}
     keys: list[SeriesKey] = []
     warnings: list[str] = []
-    for symbol in data.symbols:
+    for symbol in symbols:
         key = SeriesKey(data.kind, data.venue, symbol, data.timeframe)
-        rows[symbol] = _bars(lake, key, start, end, length, reads) if length else _trades(lake, key, start, end)
+        first_us = start if members is None else members.first_us(symbol)
+        try:
+            rows[symbol] = _bars(lake, key, first_us, end, length, reads) if length else _trades(lake, key, start, end)
+        except EmptyRangeError:
+            if members is None:
+                raise
+            warnings.append(f"{symbol}: chosen at {iso(first_us or 0)}, but its bars end before that")
+            continue
         instrument = lake.instrument(data.venue, symbol)
         instruments.append(instrument)
         keys.append(key)
@@ -168,11 +193,23 @@ def replay(
                 "inferred from the data; the venue's minimum notional is not known"
             )
         warnings += _gaps(rows[symbol]["ts"], length, symbol, instrument.calendar) if length else []
-        found = falling_due(lake, instrument, rows[symbol], length, financing)
+        ending = instrument
+        if members is not None:
+            known = rows[symbol]["ts"] + length
+            rows[symbol]["member"] = members.chosen(symbol, known)
+            if instrument.expiry_us is None:
+                until = members.selection.periods[-1].end_us
+                ending = msgspec.structs.replace(instrument, expiry_us=members.ends(symbol, int(known[-1]), until))
+        found = falling_due(lake, ending, rows[symbol], length, financing)
         keys += found.keys
         warnings += found.warnings
         if len(found.rows):
             dues[symbol] = found.rows
+    if members is not None:
+        keys += members.read
+        warnings += members.warnings()
+        if not rows:
+            raise EmptyRangeError("None of the chosen symbols has bars in this run", remedy="See `truewind data list`")
     warnings += _ended(rows, length, dues)
     spans = [(int(columns["ts"][0]), int(columns["ts"][-1]) + length) for columns in rows.values()]
     first, last = min(spans)[0], max(span[1] for span in spans)
@@ -188,9 +225,10 @@ def replay(
     if data.inner_timeframe:
         step = timeframe_us(data.inner_timeframe)
         walked = {}
-        for symbol in data.symbols:
+        for symbol in rows:
             keys.append(SeriesKey("bars", data.venue, symbol, data.inner_timeframe))
-            walked[symbol] = _bars(lake, keys[-1], start, end, step, {})
+            begin = start if members is None else members.first_us(symbol)
+            walked[symbol] = _bars(lake, keys[-1], begin, end, step, {})
             market = instruments[len(walked) - 1].calendar
             warnings += _gaps(walked[symbol]["ts"], step, f"{symbol} {data.inner_timeframe}", market)
     marks = _beside(lake, data, "mark", walked, keys, warnings)
@@ -203,6 +241,13 @@ def replay(
                 f"{lost} bars of {data.timeframe} were not decided on: no {data.inner_timeframe} bars lead to them"
             )
     return Replay(timeline, instruments, dues, lake.snapshot(_once(keys)), warnings, rates.rows, backing)
+
+
+def chosen_members(lake: Lake, data: DataSettings) -> Members | None:
+    """The members of a run over a universe, None for a run that names its symbols."""
+    if data.universe is None:
+        return None
+    return members_of(lake, data.venue, data.timeframe, data.universe, data.span_us(), data.symbols)
 
 
 def _once(keys: Sequence[SeriesKey]) -> list[SeriesKey]:

@@ -29,7 +29,7 @@ from truewind.backtest.book_run import BookJob
 from truewind.backtest.dues import FinancingSettings
 from truewind.backtest.folder import code_version, make_folder, new_run_id, utc, wall, write, write_json, write_table
 from truewind.backtest.rates import AssetSettings, RateSettings
-from truewind.backtest.replay import DataSettings, named, replay
+from truewind.backtest.replay import DataSettings, chosen_members, named, replay
 from truewind.backtest.round_trips import read_round_trips
 from truewind.config import Settings, dump, override, parse, read_yaml, to_yaml
 from truewind.domain.calendar import calendar
@@ -129,7 +129,7 @@ class BacktestSettings(Settings):
         if len(set(names)) < len(names):
             raise ValueError("two strategies have the same name")
         for member in self.strategies:
-            if set(member.symbols) - set(self.data.symbols):
+            if self.data.universe is None and set(member.symbols) - set(self.data.symbols):
                 unknown = ", ".join(sorted(set(member.symbols) - set(self.data.symbols)))
                 raise ValueError(f"strategy {member.name} wants {unknown}, which data.symbols does not name")
         if self.account.collateral and (self.margin.mode == "isolated" or self.data.on_book or self.strategies):
@@ -340,8 +340,12 @@ class BarJob:
     """A backtest on bars or trades."""
 
     def __init__(self, settings: BacktestSettings, lake: Lake) -> None:
+        members = chosen_members(lake, settings.data)
+        if members is not None:
+            data = settings.data.model_copy(update={"symbols": members.symbols})
+            settings = settings.model_copy(update={"data": data})
         self.strategy = strategy = the_strategy(settings)
-        source = replay(lake, settings.data, features_of(strategy), *settings.valued)
+        source = replay(lake, settings.data, features_of(strategy), *settings.valued, members=members)
         self.settings, self.snapshot, self.warnings = settings, source.snapshot, source.warnings
         self.assumptions = assumptions(settings, source.instruments)
         timeline = source.timeline

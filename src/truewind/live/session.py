@@ -43,6 +43,8 @@ def open_session(
     """
     settings = session_settings(load_config(config, overrides))
     data = settings.data
+    if data.universe is not None:
+        raise ConfigError("A session runs on symbols that are named", remedy="Name data.symbols, without data.universe")
     market = MARKETS.get(data.venue)
     if market is None:
         raise ConfigError(

@@ -5,10 +5,13 @@
     universe: {top: 30, days: 30, every: month, quote: USDT, kind: perpetual}
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
+import numpy as np
 import polars as pl
 from pydantic import Field
 
@@ -84,18 +87,18 @@ def select(
     Raises UnknownSeriesError if nothing is known of the venue, EmptyRangeError if nobody ever is a member.
     """
     listed = universe(lake, venue)
-    bars = _bars(lake, venue) if settings.top is not None else {}
-    read: dict[SeriesKey, None] = {}
+    window = settings.days * DAY_US
+    traded = _Traded(lake, venue, start_us - window, end_us)
     periods = []
     times = [*choices(settings.every, start_us, end_us), end_us]
-    for begin, end in zip(times, times[1:], strict=False):
+    for begin, end in pairwise(times):
         chosen = [name for name in listed.at(begin) if _fits(lake, listed, venue, name, settings, begin, among)]
         if settings.top is not None:
-            volumes = {name: _volume(lake, bars.get(name), begin, settings.days, read) for name in chosen}
-            traded = [name for name in chosen if volumes[name] > 0.0]
-            chosen = sorted(traded, key=lambda name: (-volumes[name], name))[: settings.top]
+            volumes = {name: traded.between(name, begin - window, begin) for name in chosen}
+            busy = [name for name in chosen if volumes[name] > 0.0]
+            chosen = sorted(busy, key=lambda name: (-volumes[name], name))[: settings.top]
         periods.append(Period(begin, end, tuple(chosen)))
-    selection = Selection(venue, periods, list(read), listed)
+    selection = Selection(venue, periods, traded.read, listed)
     if not selection.symbols:
         raise EmptyRangeError(
             f"Nothing at {venue} was in this universe between {iso(start_us)} and {iso(end_us)}",
@@ -141,22 +144,34 @@ def _fits(
     return settings.kind in (None, about.kind) and settings.quote in ("", about.quote)
 
 
-def _bars(lake: Lake, venue: str) -> Mapping[str, SeriesKey]:
-    """Of each symbol the bars that are cheapest to sum: daily ones, else the longest that are shorter than a day."""
-    found = [info.key for info in lake.series(kind="bars", venue=venue) if info.key.step_us <= DAY_US]
-    return {key.symbol: key for key in sorted(found, key=lambda key: key.step_us)}
+class _Traded:
+    """Quote volumes of symbols by bar: each series is read once, and of it only what was over at a time is summed."""
 
+    def __init__(self, lake: Lake, venue: str, start_us: int, end_us: int) -> None:
+        self._lake, self._span = lake, (start_us, end_us)
+        found = [info.key for info in lake.series(kind="bars", venue=venue) if info.key.step_us <= DAY_US]
+        # Daily bars are the cheapest to sum, else the longest of those that are shorter.
+        self._keys = {key.symbol: key for key in sorted(found, key=lambda key: key.step_us)}
+        self._bars: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self.read: list[SeriesKey] = []
 
-def _volume(lake: Lake, key: SeriesKey | None, at_us: int, days: int, read: dict[SeriesKey, None]) -> float:
-    """Quote volume of the bars that were over in the days before a time; volume × close where it is not told."""
-    if key is None:
-        return 0.0
-    start = at_us - days * DAY_US
-    try:
-        # The last bar of the window is the one that ends with it.
-        rows = lake.read(key, start_us=start, end_us=at_us - key.step_us + 1)
-    except EmptyRangeError:
-        return 0.0
-    read[key] = None
-    told = pl.col("quote_volume") if "quote_volume" in rows.columns else pl.lit(None, pl.Float64)
-    return float(rows.select(pl.coalesce(told, pl.col("volume") * pl.col("close")).sum()).item())
+    def between(self, symbol: str, start_us: int, end_us: int) -> float:
+        """What was traded in bars that lie within [start, end]; volume × close where it is not told; 0 without bars."""
+        opens, amounts = self._of(symbol)
+        if not len(opens):
+            return 0.0
+        first, last = np.searchsorted(opens, [start_us, end_us - self._keys[symbol].step_us + 1])
+        return float(amounts[first:last].sum())
+
+    def _of(self, symbol: str) -> tuple[np.ndarray, np.ndarray]:
+        if symbol not in self._bars:
+            self._bars[symbol] = np.zeros(0, np.int64), np.zeros(0)
+            key = self._keys.get(symbol)
+            with suppress(EmptyRangeError):
+                if key is not None:
+                    rows = self._lake.read(key, start_us=self._span[0], end_us=self._span[1])
+                    told = pl.col("quote_volume") if "quote_volume" in rows.columns else pl.lit(None, pl.Float64)
+                    amounts = rows.select(pl.coalesce(told, pl.col("volume") * pl.col("close"))).to_series()
+                    self._bars[symbol] = rows["ts"].to_physical().to_numpy(), amounts.to_numpy()
+                    self.read.append(key)
+        return self._bars[symbol]

@@ -3,7 +3,7 @@
 It is a log of events: at some time a symbol was listed, delisted, or had its specification changed. Who was listed at a
 time follows from the events up to it and from none that came later. Events come from
 
-    exchange information   snapshots over time, kept by `observe`: listing and delivery dates, and who is not there any more
+    exchange information   snapshots over time, kept by `observe`: dates of listing and delivery, and who is gone
     files of the archive   the first and last day of each symbol, kept by `observe_days`
     the lake               first and last rows of bars, read afresh each time; of these nothing is kept
 
@@ -31,9 +31,17 @@ What = Literal["listed", "delisted"]
 _NEVER_MS = 4_000_000_000_000  # perpetuals have a delivery date in the year 2100
 _GONE = ("CLOSE", "DELIVERED", "SETTLING", "DELIVERING", "DELISTED", "END_OF_DAY", "PRE_DELIVERING")
 _NOT_YET = ("PENDING_TRADING", "PRE_TRADING")
+_INFO, _ARCHIVE = "exchangeInfo", "archive"
 _GAP_REASONS = ("missing", "no trades")
-_EVENT_SCHEMA = {"venue": pl.String, "symbol": pl.String, "ts": TS, "what": pl.String, "source": pl.String}
-_SPEC_SCHEMA = {"venue": pl.String, "symbol": pl.String, "since": TS, "instrument": pl.String, "source": pl.String}
+_Schema = dict[str, type[pl.DataType] | pl.DataType]
+_EVENT_SCHEMA: _Schema = {"venue": pl.String, "symbol": pl.String, "ts": TS, "what": pl.String, "source": pl.String}
+_SPEC_SCHEMA: _Schema = {
+    "venue": pl.String,
+    "symbol": pl.String,
+    "since": TS,
+    "instrument": pl.String,
+    "source": pl.String,
+}
 
 
 class Event(msgspec.Struct, frozen=True, order=True):
@@ -86,6 +94,10 @@ class Universe:
     def listed(self, symbol: str, ts_us: int) -> bool:
         return self.life(symbol, ts_us) is not None
 
+    def known(self, symbol: str) -> bool:
+        """Whether it was ever listed."""
+        return symbol in self._lives
+
     def life(self, symbol: str, ts_us: int) -> Life | None:
         """The time on the list that `ts_us` lies in."""
         for life in self._lives.get(symbol, ()):
@@ -109,7 +121,7 @@ def kept_events(lake: Lake, venue: str) -> list[Event]:
     if table.is_empty():
         return []
     rows = table.filter(pl.col("venue") == venue).with_columns(pl.col("ts").to_physical())
-    return [Event(ts, what, symbol, source) for _, symbol, ts, what, source in rows.select(_EVENT_SCHEMA).iter_rows()]
+    return [Event(ts, what, symbol, source) for _, symbol, ts, what, source in rows.select(*_EVENT_SCHEMA).iter_rows()]
 
 
 def observe(lake: Lake, venue: str, exchange_info: Mapping[str, Any], at_us: int) -> list[Event]:
@@ -122,31 +134,21 @@ def observe(lake: Lake, venue: str, exchange_info: Mapping[str, Any], at_us: int
     symbols = exchange_info.get("symbols")
     if not symbols:
         raise FormatError("No symbols: this is no exchangeInfo reply", remedy="Pass the reply of GET …/exchangeInfo")
-    source = "exchangeInfo"
+    source = _INFO
     known = kept_events(lake, venue)
     # What a snapshot has said of later times (deliveries) stands until another one says otherwise.
     before = Universe(venue, [event for event in known if event.source == source])
-    past = {(event.symbol, event.ts_us, event.what) for event in known}
+    past = {(event.symbol, event.ts_us, event.what) for event in known if event.source == source}
     events: list[Event] = []
     there: set[str] = set()
     for entry in symbols:
-        name, status = entry["symbol"], entry.get("status") or entry.get("contractStatus") or "TRADING"
+        name, status = entry["symbol"], entry.get("status") or "TRADING"
         begin = int(entry.get("onboardDate") or 0) * 1000
         delivery = int(entry.get("deliveryDate") or 0)
         if status in _NOT_YET or begin > at_us:
             continue
         there.add(name)
-        life = before.life(name, at_us)
-        if delivery and delivery < _NEVER_MS:
-            events.append(Event(delivery * 1000, "delisted", name, source))
-        elif life is not None and life.delisted_us is not None and status not in _GONE:
-            events.append(Event(life.delisted_us, "listed", name, source))  # it was put off
-        if status in _GONE:
-            if life is not None and not (delivery and delivery * 1000 <= at_us):
-                events.append(Event(at_us, "delisted", name, source))
-        elif life is None:
-            # Without a date of its own it is known to be listed from now on.
-            events.append(Event(begin if begin else at_us, "listed", name, source))
+        events += _said(entry["symbol"], status, begin, delivery, before, at_us)
     events += [Event(at_us, "delisted", name, source) for name in before.at(at_us) if name not in there]
     new = [event for event in events if (event.symbol, event.ts_us, event.what) not in past]
     _keep_events(lake, venue, new, f"{venue}-info-{at_us}")
@@ -154,29 +156,43 @@ def observe(lake: Lake, venue: str, exchange_info: Mapping[str, Any], at_us: int
     return new
 
 
-def observe_days(lake: Lake, venue: str, symbol: str, days: Sequence[int]) -> list[Event]:
-    """Keep what the archive's daily files of a symbol say: `days` are their first moments in µs, in any order.
-
-    A file tells a whole day: that a symbol was listed is known at the end of its first, that it is gone once QUIET_US
-    have passed without one.
-    """
+def _said(name: str, status: str, begin_us: int, delivery_ms: int, before: Universe, at_us: int) -> list[Event]:
+    """What one entry of a snapshot says beyond what the snapshots before it have said."""
+    life = before.life(name, at_us)
+    ends = delivery_ms * 1000 if 0 < delivery_ms < _NEVER_MS else None
     events = []
-    last: int | None = None
-    for day in sorted(days):
-        if last is None or day - last > QUIET_US:
-            if last is not None:
-                events.append(Event(last + DAY_US + QUIET_US, "delisted", symbol, "archive"))
-            events.append(Event(day + DAY_US, "listed", symbol, "archive"))
-        last = day
-    _keep_events(lake, venue, events, f"{venue}-archive-{_file_name(symbol)}")
+    if life is not None and life.delisted_us not in (None, ends) and status not in _GONE:
+        events.append(Event(life.delisted_us or 0, "listed", name, _INFO))  # the end that was announced was put off
+    if status in _GONE:
+        if life is not None and (ends is None or ends > at_us):
+            events.append(Event(at_us, "delisted", name, _INFO))
+    elif life is None:
+        # Without a date of its own, or after a break, it is known to be listed from now on.
+        since = begin_us if begin_us and not before.known(name) else at_us
+        events.append(Event(since, "listed", name, _INFO))
+    if ends is not None:
+        events.append(Event(ends, "delisted", name, _INFO))
     return events
 
 
-def end_of_files(lake: Lake, venue: str, symbol: str, last_day_us: int) -> Event:
-    """Keep that a symbol's files ended with a day although the archive goes on for others."""
-    event = Event(last_day_us + DAY_US + QUIET_US, "delisted", symbol, "archive")
-    _keep_events(lake, venue, [event], f"{venue}-archive-end-{_file_name(symbol)}")
-    return event
+def observe_days(lake: Lake, venue: str, symbol: str, days: Sequence[int], until_us: int) -> list[Event]:
+    """Keep what the archive's daily files of a symbol say: `days` are their first moments in µs, in any order.
+
+    until_us: up to where the archive has files at all. A file tells a whole day: that a symbol was listed is known at
+    the end of its first, that it is gone once QUIET_US have passed without one.
+    """
+    events: list[Event] = []
+    last: int | None = None
+    for day in sorted(days):
+        if last is None or day - last > QUIET_US + DAY_US:
+            if last is not None:
+                events.append(Event(last + DAY_US + QUIET_US, "delisted", symbol, _ARCHIVE))
+            events.append(Event(day + DAY_US, "listed", symbol, _ARCHIVE))
+        last = day
+    if last is not None and until_us >= last + DAY_US + QUIET_US:
+        events.append(Event(last + DAY_US + QUIET_US, "delisted", symbol, _ARCHIVE))
+    _keep_events(lake, venue, events, f"{venue}-archive-{_file_name(symbol)}")
+    return events
 
 
 def lake_events(lake: Lake, venue: str) -> list[Event]:
@@ -186,7 +202,7 @@ def lake_events(lake: Lake, venue: str) -> list[Event]:
     nothing, or, for series of which the ledger knows nothing (imported files), where others of the venue went on.
     """
     try:
-        found = [info for kind in ("bars",) for info in lake.series(kind=kind, venue=venue)]
+        found = lake.series(kind="bars", venue=venue)
     except MissingFileError:
         return []
     longest = {info.key.symbol: info for info in sorted(found, key=lambda info: info.key.step_us)}
@@ -254,17 +270,16 @@ def _keep_specifications(lake: Lake, venue: str, symbols: Sequence[Mapping[str, 
             raise FormatError(f"{entry.get('symbol', 'a symbol')} of {venue}: cannot read {error}") from None
         text = msgspec.json.encode(about).decode()
         if latest.get(about.symbol) != text:
-            changed.append((venue, about.symbol, at_us, text, "exchangeInfo"))
+            changed.append((venue, about.symbol, at_us, text, _INFO))
     if changed:
-        names = list(_SPEC_SCHEMA)
-        made = pl.DataFrame(changed, schema={**_SPEC_SCHEMA, "since": pl.Int64}, orient="row")
-        lake.put_record(SPECIFICATIONS, f"{venue}-{at_us}", made.with_columns(pl.col("since").cast(TS)).select(names))
+        made = pl.DataFrame(changed, schema=_SPEC_SCHEMA | {"since": pl.Int64()}, orient="row")
+        lake.put_record(SPECIFICATIONS, f"{venue}-{at_us}", made.with_columns(pl.col("since").cast(TS)))
 
 
 def _keep_events(lake: Lake, venue: str, events: Sequence[Event], part: str) -> None:
     if events:
         rows = [(venue, event.symbol, event.ts_us, event.what, event.source) for event in events]
-        table = pl.DataFrame(rows, schema={**_EVENT_SCHEMA, "ts": pl.Int64}, orient="row")
+        table = pl.DataFrame(rows, schema=_EVENT_SCHEMA | {"ts": pl.Int64()}, orient="row")
         lake.put_record(LISTINGS, part, table.with_columns(pl.col("ts").cast(TS)))
 
 
@@ -277,5 +292,3 @@ def described(life: Life) -> dict[str, str | None]:
     """A time on the list as plain values; times as UTC text."""
     end = life.delisted_us
     return {"symbol": life.symbol, "listed": iso(life.listed_us), "delisted": iso(end) if end is not None else None}
-
-

@@ -205,6 +205,10 @@ class _Market:
             raise ConfigError(
                 "A sweep runs on bars of one length", remedy="Leave data.inner_timeframe out, or run single backtests"
             )
+        if data.universe is not None:
+            raise ConfigError(
+                "A sweep runs on symbols that are named", remedy="Name data.symbols, or run single backtests"
+            )
         self.source: Replay = replay(lake, data, {}, *settings.valued)
         self.timeline = self.source.timeline
         self.days: Days = days_of(self.timeline)
