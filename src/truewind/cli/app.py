@@ -20,6 +20,7 @@ from truewind.cli import (
     record,
     report,
     sweep,
+    universe,
 )
 
 app = typer.Typer(
@@ -53,6 +54,7 @@ def _program(
 demo.register(app)
 download.register(data.app)
 record.register(data.app)
+universe.register(data.app)
 app.add_typer(data.app)
 backtest.register(app)
 sweep.register(app)

@@ -4,14 +4,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from truewind.cli.data import app
 from truewind.cli.output import Json
 
 if TYPE_CHECKING:
     from truewind.market.universe import Life
 
 
-@app.command(epilog="Example: truewind data universe --venue binance_usdm --at 2024-01-01 --top 30")
+def register(app: typer.Typer) -> None:
+    app.command(epilog="Example: truewind data universe --venue binance_usdm --at 2024-01-01 --top 30")(universe)
+
+
 def universe(
     venue: Annotated[str, typer.Option(help="Where it is traded.")] = "binance_usdm",
     at: Annotated[str | None, typer.Option(help="Who was listed at this time: 2024-01-01.")] = None,
