@@ -217,3 +217,22 @@ def test_microseconds_on_request() -> None:
         assert all(len(str(message["T"])) == 16 for message in messages)
 
     played(body)
+
+
+def test_the_firehose_tells_the_same_at_once() -> None:
+    """As many messages as were asked for, those of the market in their order, then a goodbye."""
+    names = "btcusdt@aggTrade/btcusdt@bookTicker"
+    slow: list[Any] = []
+
+    async def as_it_happens(exchange: LocalExchange, session: aiohttp.ClientSession) -> None:
+        async with session.ws_connect(f"{exchange.hosts.usdm_ws}/stream?streams={names}") as socket:
+            exchange.move_to(exchange.clock.now_us() + MINUTE_US)
+            slow.extend(await heard(socket))
+
+    async def at_once(exchange: LocalExchange, session: aiohttp.ClientSession) -> None:
+        async with session.ws_connect(f"{exchange.hosts.usdm_ws}/stream?streams={names}") as socket:
+            assert await heard(socket) == slow[:100]
+            assert socket.close_code == 1000
+
+    played(as_it_happens)
+    played(at_once, firehose=100)

@@ -59,8 +59,17 @@ class FreeBook:
             places, ticks, lots = self._made.changes(side, bids, first)
             for place, price, quantity in zip(places.tolist(), ticks.tolist(), lots.tolist(), strict=True):
                 levels[place][s].append((price, quantity))
+        best = self._made.best(bids[1:], first)
         return [
-            Depth(self._symbol, (first + i) * EVERY_US, last_id - IDS + 1, last_id, last_id - IDS, *levels[i])
+            Depth(
+                self._symbol,
+                (first + i) * EVERY_US,
+                last_id - IDS + 1,
+                last_id,
+                last_id - IDS,
+                *levels[i],
+                best=best[i],
+            )
             for i, last_id in enumerate(range(first * IDS, last * IDS + 1, IDS))
         ]
 

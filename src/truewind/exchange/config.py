@@ -26,6 +26,8 @@ class ExchangeConfig(Settings):
     tick_ms: how often streams are served, in our time.
     session_s: after how many of our seconds streams are closed, 24 hours as at the venue.
     accounts: who may trade. vault: file in which accounts, orders and trades outlive the exchange; absent: they do not.
+    firehose: instead of the market as it happens, a connection gets so many of its messages at once, as fast as it
+        reads.
     idle: markets that stand still until a request or `LocalExchange.advance`: for tests that want no background work.
     """
 
@@ -40,6 +42,7 @@ class ExchangeConfig(Settings):
     first_ban_s: Annotated[int, Field(ge=1)] = 120
     tick_ms: Annotated[int, Field(ge=1, le=1000)] = 10
     session_s: Annotated[float, Field(gt=0)] = 86_400.0
+    firehose: Annotated[int, Field(ge=0, le=5_000_000)] = 0
     idle: bool = False
     faults: FaultConfig = FaultConfig()
     accounts: tuple[AccountConfig, ...] = (AccountConfig(),)

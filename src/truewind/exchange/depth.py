@@ -50,6 +50,15 @@ class MadeBook:
         ticks = ticks[ticks > 0]
         return ticks, displayed(self.seed, side, ticks, np.full(len(ticks), moment), self.mean)
 
+    def best(self, bids: Ints, first: int) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+        """The best bid and ask with their lots in messages first …, of which `bids` are the best bids."""
+        moment = np.arange(first, first + len(bids))
+        sides = []
+        for side, ticks in ((1, bids), (-1, bids + 1)):
+            lots = displayed(self.seed, side, ticks, moment, self.mean)
+            sides.append(list(zip(ticks.tolist(), lots.tolist(), strict=True)))
+        return list(zip(*sides, strict=True))
+
     def changes(self, side: int, bids: Ints, first: int) -> tuple[Ints, Ints, Ints]:
         """What messages first … say of a side: the message's place, ticks, lots (0: gone), in order of place.
 

@@ -21,7 +21,8 @@ class Depth(msgspec.Struct, frozen=True):
     """An update of the book: totals now displayed at (ticks, lots), 0 lots where nothing is left.
 
     first, final, previous: the venue's update ids, of this message and the last one of the message before. restarts:
-    the chain of ids is broken here and `bids`, `asks` are the whole book.
+    the chain of ids is broken here and `bids`, `asks` are the whole book. best: bid and ask after it, where that is
+    known without the whole book.
     """
 
     symbol: str
@@ -32,6 +33,7 @@ class Depth(msgspec.Struct, frozen=True):
     bids: list[tuple[int, int]]
     asks: list[tuple[int, int]]
     restarts: bool = False
+    best: tuple[tuple[int, int], tuple[int, int]] | None = None
 
 
 class Marked(msgspec.Struct, frozen=True, gc=False):

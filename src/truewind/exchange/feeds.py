@@ -21,6 +21,7 @@ _DIFF = re.compile(r"depth(?:@(0|100|250|500|1000)ms)?")
 _PARTIAL = re.compile(r"depth(5|10|20)(?:@(100|250|500|1000)ms)?")
 _SPEEDS = {"spot": (1000, (100, 1000)), "usdm": (250, (0, 100, 250, 500))}
 Take = Callable[[Any], list[str]]
+Best = tuple[tuple[int, int], tuple[int, int]]
 
 
 class Feed:
@@ -173,15 +174,18 @@ class _BookTicker:
     def __init__(self, tape: Tape, words: messages.Words) -> None:
         self._tape = tape
         self._words = words
-        self._latest: tuple[object, object] = ((), ())
+        self._latest: Best | None = None
 
     def __call__(self, event: Depth) -> list[str]:
-        book = self._tape.book.at(event.ts_us, 1)
-        best = (tuple(book.bids[:1]), tuple(book.asks[:1]))
-        if best == self._latest or not (book.bids and book.asks):
+        best = event.best or self._of_book(event.ts_us)
+        if best is None or best == self._latest:
             return []
         self._latest = best
-        return [self._words.book_ticker(book, event.ts_us)]
+        return [self._words.book_ticker(event.final, *best, event.ts_us)]
+
+    def _of_book(self, ts_us: int) -> Best | None:
+        book = self._tape.book.at(ts_us, 1)
+        return (book.bids[0], book.asks[0]) if book.bids and book.asks else None
 
 
 class _Ticker:

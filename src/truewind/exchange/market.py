@@ -31,6 +31,17 @@ class Market:
         self._watched: Counter[str] = Counter()
         self._listeners: list[Listener] = []
 
+    def at(self, now_us: int) -> "Market":
+        """The same tapes at another time, with nobody watching or listening."""
+        other = Market(self.name, {}, now_us, seed=0)
+        other.tapes = self.tapes
+        return other
+
+    @property
+    def end_us(self) -> int:
+        """When the last bar of any symbol opens."""
+        return max((int(tape.bars["ts"][-1]) for tape in self.tapes.values()), default=0)
+
     def tape(self, symbol: str) -> Tape:
         """Raises RefusedError (-1121) for a symbol that is not traded."""
         try:

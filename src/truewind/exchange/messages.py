@@ -78,14 +78,13 @@ class Words:
             f'"pu":{event.previous},"b":{bids},"a":{asks},"ps":"{self._symbol}","st":1}}'
         )
 
-    def book_ticker(self, book: BookState, ts_us: int) -> str:
+    def book_ticker(self, id_: int, bid: tuple[int, int], ask: tuple[int, int], ts_us: int) -> str:
         numbers, at = self._numbers, ts_us // self._scale
-        (bid, bid_lots), (ask, ask_lots) = book.bids[0], book.asks[0]
         head = "" if self._spot else '"e":"bookTicker",'
         tail = "" if self._spot else f',"T":{at},"E":{at},"ps":"{self._symbol}","st":1'
         return (
-            f'{{{head}"u":{book.id},"s":"{self._symbol}","b":"{numbers.price(bid)}","B":"{numbers.quantity(bid_lots)}",'
-            f'"a":"{numbers.price(ask)}","A":"{numbers.quantity(ask_lots)}"{tail}}}'
+            f'{{{head}"u":{id_},"s":"{self._symbol}","b":"{numbers.price(bid[0])}","B":"{numbers.quantity(bid[1])}",'
+            f'"a":"{numbers.price(ask[0])}","A":"{numbers.quantity(ask[1])}"{tail}}}'
         )
 
     def mark(self, event: Marked) -> str:

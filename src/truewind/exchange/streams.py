@@ -4,12 +4,13 @@ Sources: "WebSocket Streams" of both markets ("General WSS information", "Live S
 Every stream is made once, however many listen; what a connection is due is written in one piece.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from aiohttp import WSMsgType, web
 
-from truewind.exchange import frames, subscribing
+from truewind.exchange import firehose, frames, subscribing
 from truewind.exchange.candles import Unit
 from truewind.exchange.connection import Connection
 from truewind.exchange.events import Event
@@ -38,6 +39,7 @@ class StreamHub:
         self.lost_connections = 0
         self._feeds: dict[tuple[str, Unit], tuple[Feed, set[Connection]]] = {}
         self._takers: dict[tuple[type, str], list[tuple[str, Unit]]] = {}
+        self._poured: dict[tuple[tuple[str, ...], Unit, bool], list[bytes]] = {}
         market.listen(self._take)
 
     # ── what is told ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -135,7 +137,10 @@ class StreamHub:
         self.connections.add(connection)
         try:
             self._begin(connection, request)
+            pouring = self._pour(connection)
             await self._listen(connection, socket)
+            if pouring is not None:
+                await pouring
         finally:
             self._forget(connection)
         return socket
@@ -151,6 +156,19 @@ class StreamHub:
         self.exchange.advance()
         for name in names:
             self.subscribe(connection, name)
+
+    def _pour(self, connection: Connection) -> asyncio.Task[None] | None:
+        """Start the firehose for the streams in the address, if it is set."""
+        count = self.exchange.config.firehose
+        if not count or not connection.streams:
+            return None
+        key = (tuple(connection.streams), connection.unit, connection.combined)
+        for name in key[0]:
+            self.unsubscribe(connection, name)
+        if key not in self._poured:
+            self._poured[key] = firehose.prepared(self.market, key[0], key[1], combined=key[2], count=count)
+        self.sent += count
+        return asyncio.create_task(firehose.pour(connection, self._poured[key]))
 
     async def _listen(self, connection: Connection, socket: web.WebSocketResponse) -> None:
         async for message in socket:
