@@ -25,7 +25,8 @@ def test_funding_has_fallen_due_once_its_time_has_passed() -> None:
     marks = Marks(["A"], 60)
     assert marks.hear(told(98, 5.0, 0.01)) is None
     assert marks.hear(told(99, 6.0, 0.02)) is None
-    assert marks.hear(told(100, 7.0, 0.5, due=200)) == Funding("A", 100, 101, 0.02, 6.0)
+    assert marks.hear(told(100, 7.0, 0.03, due=100)) == Funding("A", 100, 101, 0.02, 6.0)
+    assert marks.hear(told(101, 7.0, 0.5, due=200)) is None  # the venue was slow to tell of the next one
     assert marks.hear(told(101, 8.0, 0.5, due=200)) is None
     assert marks.hear(told(90, 8.0, 0.01)) is None  # late, and told again
 

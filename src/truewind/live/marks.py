@@ -17,6 +17,7 @@ class Marks:
         self._step_us = step_us
         self._bars: dict[str, dict[int, Prices]] = {symbol: {} for symbol in symbols}
         self._last: dict[str, MarkPrice] = {}
+        self._paid: dict[str, int] = {}
 
     def hear(self, event: MarkPrice) -> Funding | None:
         """A mark price was told; if that shows that funding has fallen due, by which rate and at which mark price.
@@ -32,8 +33,10 @@ class Marks:
             return None
         self._last[event.symbol] = event
         due = before.next_funding_ts if before is not None else 0
-        if before is None or not 0 < due <= event.ts_event or math.isnan(before.funding_rate):
+        paid = self._paid.get(event.symbol, 0)  # messages go on telling of a time that has come for a second or two
+        if before is None or not paid < due <= event.ts_event or math.isnan(before.funding_rate):
             return None
+        self._paid[event.symbol] = due
         return Funding(event.symbol, due, event.ts_recv, before.funding_rate, before.mark_price)
 
     def take(self, symbol: str, ts: int) -> Prices:
