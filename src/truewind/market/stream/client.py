@@ -66,6 +66,10 @@ class Connection(WSListener):
                 remedy="Check the network, and that the venue is up",
                 url=self.url,
             ) from None
+        if self._transport is None or self.ended.is_set():  # to picows a handshake that was cut off is one
+            raise UnreachableError(
+                f"No connection to {self.url}: the other side hung up", remedy="It is tried again", url=self.url
+            )
         self.heard = self._clock()
 
     def send(self, text: bytes) -> None:

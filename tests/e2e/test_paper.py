@@ -1,0 +1,92 @@
+"""An hour of a recorded market on paper, over real connections that break, against the backtest of what was heard."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import yaml
+
+from truewind.domain.clock import parse_ts_us
+from truewind.domain.timeframe import HOUR_US
+from truewind.live.audit import audit
+from truewind.live.paper import run_session
+from truewind.live.session import open_session
+from truewind.market.importing import import_files
+from truewind.storage.journal import journal_tables
+from truewind.storage.lake import Lake
+from truewind.storage.schema import SeriesKey
+
+SYMBOLS = ("BTCUSDT", "ETHUSDT")
+START = "2025-06-20T07:30"
+CONFIG: dict[str, Any] = {
+    "name": "an hour on paper",
+    "data": {"venue": "binance_usdm", "symbols": list(SYMBOLS), "timeframe": "1m"},
+    "strategy": {"path": "truewind.strategies.crypto.ema_cross:EmaCross", "params": {"fast": 2, "slow": 3}},
+    "sizing": {"method": "fraction", "value": 0.3},
+    "latency": {"model": "lognormal", "entry_ms": 120.0},
+}
+# Every message may be lost, told twice or overtaken; no connection lasts long, and the exchange itself restarts.
+FAULTS = {
+    "lose": 0.004,
+    "repeat": 0.02,
+    "swap": 0.02,
+    "hold": 0.02,
+    "hang_up": 0.6,
+    "hang_up_after": 700,
+    "restart_s": 5.0,
+    "restart_for_s": 0.4,
+    "error": 0.05,
+    "html": 0.02,
+    "garbled": 0.02,
+}
+
+
+@pytest.fixture(scope="module")
+def recorded(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """A month of two perpetuals, minute by minute, with the funding that was paid."""
+    lake = Lake(tmp_path_factory.mktemp("recorded") / "data")
+    names = [f"{coin}_USDT_USDT-{what}" for coin in ("BTC", "ETH") for what in ("1m-futures", "8h-funding_rate")]
+    folder = shared / "market-swarm"
+    import_files(lake, [folder / f"{name}.feather" for name in names], venue="binance_usdm")
+    return lake
+
+
+def test_an_hour_on_paper_is_audited_equal(recorded, start_exchange, tmp_path) -> None:
+    """Nothing is missed, funding is paid at eight, and the backtest does the same with what was heard."""
+    served = {"lake": str(recorded.url), "start": START, "speed": 300.0, "limits": False, "faults": FAULTS}
+    with start_exchange(**served) as exchange:
+        job = open_session(CONFIG, network=exchange.network, lake=recorded, length_us=HOUR_US, patience_us=60_000_000)
+        result = run_session(job, tmp_path / "runs", lambda stage, done, total: None)
+        figures = exchange.figures()
+    assert {"repeat", "swap", "hold"} <= set(figures["faults"])
+    assert job.warnings == []
+    found = audit(result.run_dir)
+    assert found.equal
+    assert found.rows == 120
+    assert result.summary["fills"] >= 3
+    assert result.summary["funding"] != 0.0
+    told = journal_tables(result.run_dir / "journal.twj")
+    for number, symbol in enumerate(SYMBOLS):
+        heard = told["bar"].filter(pl.col("symbol") == number)
+        first = heard["ts"][0]
+        was = recorded.read(SeriesKey("bars", "binance_usdm", symbol, "1m"), start_us=first, end_us=first + HOUR_US)
+        for name in ("open", "high", "low", "close", "volume"):
+            assert heard[name].to_list() == was[name].to_list()
+    assert set(told["funding"]["ts"]) == {parse_ts_us("2025-06-20T08:00")}
+
+
+def test_the_commands(recorded, exchange_process, tmp_path, monkeypatch, capsys) -> None:
+    """`truewind paper` and `truewind audit`, with an exchange in a process of its own."""
+    from truewind import cli
+
+    about = exchange_process("--lake", str(recorded.url), "--start", START, "--speed", "200")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TRUEWIND_LAKE", str(recorded.url))
+    Path("paper.yaml").write_text(yaml.safe_dump(CONFIG))
+    assert cli.main(["paper", "paper.yaml", "--network", about["network"], "--for", "10m", "--json"]) == 0
+    assert cli.main(["audit", "latest"]) == 0
+    assert "equal" in capsys.readouterr().out
+    settings = next(Path("runs").glob("*/config.yaml"))
+    settings.write_text(settings.read_text().replace("slow: 3", "slow: 4"))
+    assert cli.main(["audit", "latest"]) == 6
