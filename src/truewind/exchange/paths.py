@@ -23,10 +23,10 @@ def symbol_seed(seed: int, *names: object) -> int:
     return int.from_bytes(digest, "little") >> 1
 
 
-def counted(trades: Ints, lots: Ints, open_: Ints, high: Ints, low: Ints, close: Ints) -> Ints:
-    """How many trades each bar is made of: what it says, but enough for its prices and not more than its lots."""
+def counted(trades: Ints, lots: Ints, bought: Ints, open_: Ints, high: Ints, low: Ints, close: Ints) -> Ints:
+    """How many trades each bar is made of: what it says, but enough for its prices and sides, and no more than lots."""
     extremes = (high > np.maximum(open_, close)).astype(np.int64) + (low < np.minimum(open_, close))
-    least = 1 + (open_ != close) + extremes
+    least = np.maximum(1 + ((open_ != close) | (extremes > 0)) + extremes, 1 + ((bought > 0) & (bought < lots)))
     return np.where(lots > 0, np.minimum(np.clip(trades, least, MOST), np.maximum(lots, least)), 0)
 
 

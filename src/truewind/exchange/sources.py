@@ -6,6 +6,7 @@ from typing import Protocol
 import msgspec
 import polars as pl
 
+from truewind.domain.book import BookKind
 from truewind.domain.instrument import Instrument, Kind
 from truewind.domain.timeframe import DAY_US, HOUR_US, timeframe_us
 from truewind.errors import ConfigError, EmptyRangeError, UnknownSeriesError
@@ -18,6 +19,7 @@ from truewind.venues.binance.endpoints import SPOT, USDM
 
 VENUES = {SPOT: "binance", USDM: "binance_usdm"}
 _TRADED = ("bars", "trades", "book")
+_TRADE = int(BookKind.TRADE)
 _NO_HOURS = pl.DataFrame(schema={"ts": pl.Int64, "id": pl.Int64})
 
 
@@ -64,6 +66,7 @@ class LakeSource:
         return sorted((key.timeframe for key in self._keys if key.kind == "bars"), key=timeframe_us)
 
     def span(self, kind: str) -> tuple[int, int] | None:
+        kind = self._stored(kind)
         spans = [self._spans[key] for key in self._keys if key.kind == kind]
         return (min(first for first, _ in spans), max(last for _, last in spans)) if spans else None
 
@@ -72,24 +75,31 @@ class LakeSource:
         return _nothing(kind) if key is None else self._lake.read(key)
 
     def rows(self, kind: str, start_us: int, end_us: int) -> pl.DataFrame:
-        key = self._key(kind)
+        key = self._key(self._stored(kind))
         if key is None:
             return _nothing(kind)
         try:
-            return self._lake.read(key, start_us=start_us, end_us=end_us)
+            rows = self._lake.read(key, start_us=start_us, end_us=end_us)
         except EmptyRangeError:
             return _nothing(kind)
+        return rows if key.kind == kind else rows.filter(pl.col("kind") == _TRADE).select(_nothing(kind).columns)
 
     def trade_hours(self) -> pl.DataFrame:
-        key = self._key("trades")
+        key = self._key(self._stored("trades"))
         if key is None:
             return _NO_HOURS
         hour = (pl.col("ts").to_physical() // HOUR_US * HOUR_US).alias("hour")
         rows = self._lake.scan(key)
+        if key.kind == "book":
+            rows = rows.filter(pl.col("kind") == _TRADE)
         given = "id" in rows.collect_schema()
         first = pl.col("id").min() if given else pl.len().cast(pl.Int64).alias("id")
         hours = rows.group_by(hour).agg(first).sort("hour").rename({"hour": "ts"}).collect()
         return hours if given else hours.with_columns(1 + pl.col("id").cum_sum() - pl.col("id"))
+
+    def _stored(self, kind: str) -> str:
+        """Where rows of a kind are: trades of a recording lie among the rows of its book."""
+        return "book" if kind == "trades" and self._key("trades") is None else kind
 
     def _key(self, kind: str, timeframe: str = "") -> SeriesKey | None:
         for key in self._keys:

@@ -71,12 +71,12 @@ class Tape:
     @cached_property
     def _whole(self) -> dict[str, np.ndarray]:
         """Columns of `bars` in ticks and lots."""
-        steps = dict.fromkeys(("volume", "taker_buy_volume"), self.numbers.lot_size) | {"trades": 1.0}
-        return {"ts": self.bars["ts"].to_numpy()} | _whole(self.bars, steps, self.numbers.tick_size)
+        return {"ts": self.bars["ts"].to_numpy()} | _whole(self.bars, self.numbers)
 
     def _counted(self, bars: pl.DataFrame) -> np.ndarray:
-        whole = _whole(bars, {"volume": self.numbers.lot_size, "trades": 1.0}, self.numbers.tick_size)
-        return counted(whole["trades"], whole["volume"], *(whole[name] for name in ("open", "high", "low", "close")))
+        whole = _whole(bars, self.numbers)
+        names = ("trades", "volume", "taker_buy_volume", "open", "high", "low", "close")
+        return counted(*(whole[name] for name in names))
 
     def klines(self, interval: str, kind: str = "bars") -> Klines:
         """Finished bars of all times."""
@@ -265,7 +265,8 @@ class Tape:
         return marks.Marks(self)
 
 
-def _whole(bars: pl.DataFrame, steps: dict[str, float], tick: float) -> dict[str, np.ndarray]:
-    """Columns as whole numbers of their steps; prices of `tick`."""
-    steps = dict.fromkeys(("open", "high", "low", "close"), tick) | steps
+def _whole(bars: pl.DataFrame, numbers: Numbers) -> dict[str, np.ndarray]:
+    """Columns as whole numbers: prices in ticks, volumes in lots."""
+    steps = dict.fromkeys(("open", "high", "low", "close"), numbers.tick_size)
+    steps |= {"volume": numbers.lot_size, "taker_buy_volume": numbers.lot_size, "trades": 1.0}
     return {name: np.round(bars[name].to_numpy() / step).astype(np.int64) for name, step in steps.items()}
