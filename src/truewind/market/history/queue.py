@@ -33,7 +33,7 @@ _RAW = "raw"
 _ATTEMPTS = 8
 _FIRST_S, _LONGEST_S = 0.5, 30.0
 _PATIENCE_S = 300.0  # a ban is waited for only so long
-_FUZZY = 2  # replies that are no answer are asked for again so often
+_FUZZY = 4  # attempts where replies come and are no answer
 _BUSY_CODES = frozenset(
     {-1000, -1001, -1006, -1007, -1008, -1016}
 )  # the venue's own trouble: unknown, timeout, overload

@@ -16,7 +16,7 @@ from truewind.market.validate import Finding, validate
 from truewind.storage.lake import Lake
 from truewind.storage.schema import SeriesKey
 
-_MOST_ROWS = 2_000_000  # are held before they are written, be the month whole or not
+_MOST_ROWS = 500_000  # are held before they are written, be the month whole or not: what a kill costs at most
 _CHECKSUMS = "checksums.json"
 
 
