@@ -65,31 +65,35 @@ def wait_for(market: "LocalExchange", process: "subprocess.Popen[bytes]", lake: 
 def test_kills_at_any_moment_lead_to_the_same_lake(
     start_exchange: "Callable[..., AbstractContextManager[LocalExchange]]", tmp_path: Path, source: str
 ) -> None:
-    """The snapshot id and the ledger are those of a download that nothing disturbed."""
-    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
-    draw = random.Random(42)
-    kills = 0
+    """Snapshot id and ledger are those of a download that nothing disturbed, for as many lakes as it takes."""
+    undisturbed, draw, kills = tmp_path / "undisturbed", random.Random(42), 0
     with start_exchange(synthetic=MARKET, speed=0.0, idle=True, limits=False) as market:
-        done = start_download(undisturbed, market.network, source)
-        output = done.communicate(timeout=60)[0]
-        assert done.returncode == 0, output.decode()
+        finish(start_download(undisturbed, market.network, source))
         for name, gate in market.gates.items():
             gate.faults = Faults(FaultConfig.model_validate(FAULTS), name)
-        while True:
-            process = start_download(killed, market.network, source)
-            more, then_s = draw.randrange(1, 40 if source == "rest" else 5), draw.uniform(0.0, 0.05)
-            if kills == KILLS or not wait_for(market, process, killed, more, then_s):
-                break
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
-            kills += 1
-        output = process.communicate(timeout=100)[0]
-        assert process.returncode == 0, output.decode()
-    one, other = Lake(undisturbed), Lake(killed)
+        while kills < KILLS:
+            killed = tmp_path / f"killed_{kills}"
+            while True:
+                process = start_download(killed, market.network, source)
+                more, then_s = draw.randrange(1, 40 if source == "rest" else 5), draw.uniform(0.0, 0.05)
+                if kills == KILLS or not wait_for(market, process, killed, more, then_s):
+                    break
+                process.send_signal(signal.SIGKILL)
+                process.communicate()
+                kills += 1
+            finish(process)
+            compare(Lake(undisturbed), Lake(killed))
+
+
+def finish(process: "subprocess.Popen[bytes]") -> None:
+    output = process.communicate(timeout=100)[0]
+    assert process.returncode == 0, output.decode()
+
+
+def compare(one: Lake, other: Lake) -> None:
     assert one.snapshot().id == other.snapshot().id
     start_us, end_us = parse_ts_us(SPAN[0]), parse_ts_us(SPAN[1])
     for info in other.series():
         other.verify(info.key)
         assert other.unasked(info.key, start_us, end_us) == one.unasked(info.key, start_us, end_us)
         assert other.quarantined(info.key).is_empty()
-    assert kills > 0
