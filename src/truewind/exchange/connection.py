@@ -55,9 +55,10 @@ class Connection:
         if not self.out and not self._held:
             return True
         due, self.out = self.out, []
+        silent = self.stalled or self.closing
         if self._faults.touches_messages:
             due = list(self._faulty(due, now_s))
-        if due and not (self.stalled or self.closing):
+        if due and not silent:
             self.transport.write(b"".join(due))
         hang_up = 0 < self._hang_up_at <= self._sent
         if hang_up or self.transport.get_write_buffer_size() > _TOO_SLOW:
@@ -88,6 +89,7 @@ class Connection:
             if 0 < self._stall_at <= self._sent and not self.stalled:
                 self._faults.count("stall")
                 self.stalled = True
+                return
             for told, late_s in self._one(frame):
                 if late_s or self._held:
                     ready = max(now_s + late_s, self._held[-1][0] if self._held else 0.0)
