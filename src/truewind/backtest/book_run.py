@@ -16,6 +16,7 @@ from truewind.domain.calendar import calendar
 from truewind.domain.instrument import instrument_row
 from truewind.engine.book_lane import BookLane, BookResult, BookSettings, Decide
 from truewind.errors import ConfigError, StrategyError
+from truewind.market.terms import tiers_of
 from truewind.storage.journal import JournalWriter
 from truewind.storage.lake import Lake
 from truewind.strategies.book import BookStrategy, load_book
@@ -47,7 +48,7 @@ class BookJob:
             self.instrument,
             cash=settings.account.cash,
             settings=book_settings(settings),
-            margin=settings.margin_terms([self.instrument]),
+            margin=settings.margin_terms([self.instrument], tiers_of(lake, [self.instrument])),
             funding=source.funding,
             marks=source.marks,
             indices=source.indices,

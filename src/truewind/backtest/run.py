@@ -36,7 +36,7 @@ from truewind.domain.calendar import calendar
 from truewind.domain.clock import WallClock
 from truewind.domain.instrument import Instrument
 from truewind.domain.result import Result
-from truewind.domain.terms import FeeRates
+from truewind.domain.terms import FeeRates, TierTable
 from truewind.engine.book_lane import BookVenueSettings
 from truewind.engine.compiled import CompiledEngine, build
 from truewind.engine.engine import Engine
@@ -45,6 +45,7 @@ from truewind.engine.portfolio import Member, PortfolioEngine, Team
 from truewind.errors import ConfigError, StorageError, TruewindError
 from truewind.execution.simulated.costs import CostSettings
 from truewind.execution.simulated.latency import Latency, OrderLatency, RowFeed
+from truewind.market.terms import tiers_of
 from truewind.portfolio.fees import divisible, fee_rows, with_fees
 from truewind.portfolio.margin import Margin, MarginSettings
 from truewind.risk.gate import RiskSettings
@@ -161,9 +162,13 @@ class BacktestSettings(Settings):
         """What `replay` needs for what falls due, and to value the account."""
         return self.financing, self.account.currency, self.account.rates, self.account.collateral
 
-    def margin_terms(self, instruments: Sequence[Instrument]) -> Margin:
-        """What margin goes by for these instruments, with the tiers that their venue has published."""
-        tables = {i.id: found for i in instruments if (found := known_tiers(i.venue, i.symbol))}
+    def margin_terms(
+        self, instruments: Sequence[Instrument], tiers: Mapping[str, Sequence[TierTable]] | None = None
+    ) -> Margin:
+        """What margin goes by for these instruments, with the dated tiers of their venue: those given by instrument
+        (see `market.terms.tiers_of`), else those that came with the package.
+        """
+        tables = tiers or {i.id: found for i in instruments if (found := known_tiers(i.venue, i.symbol))}
         margin = self.margin.terms(instruments, tables, self.account.leverage)
         if self.costs.fees == "fixed" and self.costs.fee_currency == "settled":
             return margin
@@ -306,9 +311,17 @@ def features_of(strategy: Strategy) -> dict[str, str]:
 
 
 def engine_for(
-    settings: BacktestSettings, timeline: Timeline, instruments: Sequence[Instrument], strategy: Strategy, **more: Any
+    settings: BacktestSettings,
+    timeline: Timeline,
+    instruments: Sequence[Instrument],
+    strategy: Strategy,
+    *,
+    tiers: Mapping[str, Sequence[TierTable]] | None = None,
+    **more: Any,
 ) -> Engine:
-    """The engine that these settings ask for. more: what falls due, rates … as `Engine` takes them."""
+    """The engine that these settings ask for. tiers: see `margin_terms`; more: what falls due, rates … as `Engine`
+    takes them.
+    """
     held = settings.held_as(instruments)
     return build(
         settings.lane,
@@ -319,7 +332,7 @@ def engine_for(
         currency=settings.account.currency,
         costs=settings.costs.record(settings.account.leverage, settings.seed),
         limits=settings.risk.record(settings.account.leverage),
-        margin=settings.margin_terms(held),
+        margin=settings.margin_terms(held, tiers),
         latency=settings.order_latency(),
         **more,
     )
@@ -360,6 +373,7 @@ class BarJob:
             timeline,
             source.instruments,
             strategy,
+            tiers=tiers_of(lake, source.instruments),
             dues=source.dues,
             rates=source.rates,
             collateral=source.collateral,

@@ -18,6 +18,7 @@ from truewind.cli import (
     metrics,
     paper,
     record,
+    refresh,
     report,
     sweep,
     universe,
@@ -55,6 +56,7 @@ demo.register(app)
 download.register(data.app)
 record.register(data.app)
 universe.register(data.app)
+refresh.register(data.app)
 app.add_typer(data.app)
 backtest.register(app)
 sweep.register(app)

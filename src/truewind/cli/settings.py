@@ -11,8 +11,13 @@ from truewind import log
 from truewind.errors import ConfigError, suggest
 
 PREFIX = "TRUEWIND_"
-# Read by name where they act, before any settings file could be.
-ENVIRONMENT_ONLY = ("TRUEWIND_CACHE", "TRUEWIND_KERNELS", "TRUEWIND_SHARED")
+# Read by name where they act: before any settings file could be, or secrets, which no file of ours shall hold.
+ENVIRONMENT_ONLY = (
+    *("TRUEWIND_CACHE", "TRUEWIND_KERNELS", "TRUEWIND_SHARED"),
+    *("TRUEWIND_BINANCE_KEY", "TRUEWIND_BINANCE_SECRET"),
+    *("TRUEWIND_ALPACA_KEY", "TRUEWIND_ALPACA_SECRET"),
+    "TRUEWIND_IB",
+)
 
 
 class AppSettings(BaseSettings):

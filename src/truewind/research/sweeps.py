@@ -33,6 +33,7 @@ from truewind.engine.compiled import Program, compilable
 from truewind.engine.merge import OPEN, SYMBOL, TS, TS_EVENT
 from truewind.engine.trials import Bench, Days, Figures, days_of
 from truewind.errors import ConfigError, StorageError, TruewindError
+from truewind.market.terms import tiers_of
 from truewind.research import picture
 from truewind.research.space import Space
 from truewind.storage.blobs import open_blobs
@@ -210,6 +211,7 @@ class _Market:
                 "A sweep runs on symbols that are named", remedy="Name data.symbols, or run single backtests"
             )
         self.source: Replay = replay(lake, data, {}, *settings.valued)
+        self.tiers = tiers_of(lake, self.source.instruments)
         self.timeline = self.source.timeline
         self.days: Days = days_of(self.timeline)
         self.rows = len(self.timeline)
@@ -295,7 +297,7 @@ def _run(
                 currency=account.currency,
                 costs=settings.costs.record(leverage, settings.seed),
                 limits=settings.risk.record(leverage),
-                margin=settings.margin_terms(instruments),
+                margin=settings.margin_terms(instruments, market.tiers),
                 sizing=settings.sizing,
                 dues=market.source.dues,
                 rates=market.source.rates,

@@ -57,29 +57,29 @@ class Http:
         if self._session is not None:
             await self._session.close()
 
-    async def get(self, url: str, parameters: Mapping[str, str]) -> Reply:
-        """Raises UnreachableError: no connection, silence, a cut or damaged body, a redirect."""
+    async def get(self, url: str, parameters: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Reply:
+        """One reply. Raises UnreachableError: no connection, silence, a cut or damaged body, a redirect."""
         if self._session is None:
             raise RuntimeError("use `async with` around it")
         host = urlsplit(url).netloc
         try:
-            async with self._session.get(url, params=parameters, allow_redirects=False) as response:
+            async with self._session.get(url, params=parameters, headers=headers, allow_redirects=False) as response:
                 body = await response.read()
-                status, headers = response.status, response.headers
+                status, told = response.status, response.headers
         except TimeoutError:
             raise _unreachable(host, "it did not answer in time") from None
         except (aiohttp.ClientError, asyncio.IncompleteReadError, OSError, ValueError) as error:
             # ValueError: aiohttp's words for a broken chunk or compressed body in some versions
             raise _unreachable(host, _words(error)) from None
         if status in _REDIRECTS:
-            elsewhere = urlsplit(headers.get("Location", "")).netloc or "nowhere"
+            elsewhere = urlsplit(told.get("Location", "")).netloc or "nowhere"
             raise UnreachableError(
                 f"{host} sends us on to {elsewhere}, which is not the venue",
                 remedy="Look for a proxy or a login page between here and the venue",
                 host=host,
                 redirected=elsewhere,
             )
-        return Reply(status, headers, body)
+        return Reply(status, told, body)
 
 
 def _words(error: BaseException) -> str:
