@@ -6,7 +6,6 @@ midst is left to another source and told in `notices`.
 
 import asyncio
 import hashlib
-import os
 import re
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -113,7 +112,7 @@ class ArchiveProvider(DataProvider):
         self.notices: list[Notice] = []
         self._server = FileServer(hosts.archive, at_once=at_once) if hosts.archive else None
         self._now_us = now_us or WallClock().now_us
-        self._slots = asyncio.Semaphore(os.cpu_count() or 1)  # files that are parsed at once
+        self._slots = asyncio.Semaphore(2)  # files that are read at once, each by all cores
 
     async def __aenter__(self) -> Self:
         if self._server is not None:

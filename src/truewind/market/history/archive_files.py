@@ -12,9 +12,10 @@ Sources: the README and the update log of github.com/binance/binance-public-data
 
 import io
 import re
+import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -28,8 +29,10 @@ from truewind.market.files.values import read_times
 from truewind.storage.schema import KINDS, SeriesKey
 
 FOLDERS = {"binance": "spot", "binance_usdm": "futures/um", "binance_coinm": "futures/cm"}
-_BLOCK = 1 << 24  # bytes of text that are parsed at a time: large enough for two threads, small enough for the cache
-_LARGEST = 1 << 35  # bytes; a zip that claims to hold more is a bomb
+_LARGEST = 1 << 32  # bytes; a zip that claims to hold more is a bomb
+_LINE = 4096
+_LOCAL_HEADER = 30
+_GZIP = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"  # packed by deflate, nothing else is said
 _START_LABELS_US = parse_ts_us("2026-06-25")
 _FIVE_MINUTES = 5 * MINUTE_US
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -221,34 +224,18 @@ def read_file(file: ArchiveFile, data: bytes) -> pl.DataFrame:
 
     Raises FormatError if it is no sound zip with one table, or a table with other columns or of another symbol.
     """
-    parts, at = [], 0
-    takes: dict[str, str] | None = None
-    for block in _blocks(data, file.name):
-        skip = 0
-        if takes is None:
-            header = _header(block)
-            skip = int(header is not None)
-            fields = _fields(file, header, block)
-            takes = {file.layout.takes[ours][0]: ours for ours in file.layout.takes}
-        part = _read_block(file, block, fields, skip)
-        parts.append(part.with_columns(pl.col(ROW) + at))
-        at += part.height
-    if not at:
-        raise FormatError(f"{file.name} has no rows", remedy="Ask the other source", path=file.path)
-    table = pl.concat(parts).rename(takes or {})
-    return _typed(file, table)
-
-
-def _read_block(file: ArchiveFile, block: bytes, fields: tuple[str, ...], skip: int) -> pl.DataFrame:
+    text = _text(data, file.name)
+    line = _first_line(text, file.name)
+    header = _header(line)
+    fields = _fields(file, header, line)
     types = dict(file.layout.takes.values())
-    chosen = [at for at, name in enumerate(fields) if name in types]
     try:
-        return pl.read_csv(
-            block,
+        table = pl.read_csv(
+            text,
             has_header=False,
-            skip_lines=skip,
+            skip_lines=int(header is not None),
             schema={name: types.get(name, _TEXT) for name in fields},
-            columns=chosen,
+            columns=[at for at, name in enumerate(fields) if name in types],
             quote_char=None,  # a stray quote would swallow rows
             ignore_errors=True,  # a value that is none becomes null, and validation refuses the row
             truncate_ragged_lines=True,
@@ -257,41 +244,35 @@ def _read_block(file: ArchiveFile, block: bytes, fields: tuple[str, ...], skip: 
             row_index_name=ROW,
             row_index_offset=1,
         )
-    except pl.exceptions.PolarsError as error:
-        first_line = str(error).splitlines()[0]
-        raise FormatError(
-            f"{file.name} cannot be read: {first_line}", remedy="Ask the other source", path=file.path
-        ) from None
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        said = str(error).splitlines()[0]
+        raise FormatError(f"{file.name} cannot be read: {said}", remedy="Fetch it again", path=file.path) from None
+    if table.is_empty():
+        raise FormatError(f"{file.name} has no rows", remedy="Ask the other source", path=file.path)
+    return _typed(file, table.rename({theirs: ours for ours, (theirs, _) in file.layout.takes.items()}))
 
 
-def _header(block: bytes) -> tuple[str, ...] | None:
-    """The names in the first line, None if it is a row: names begin with a letter, numbers and dates do not."""
-    line = block[: block.find(b"\n") + 1 or len(block)].removeprefix(b"\xef\xbb\xbf")
+def _header(line: bytes) -> tuple[str, ...] | None:
+    """The names in a file's first line, None if it is a row: names begin with a letter, numbers and dates do not."""
+    line = line.removeprefix(b"\xef\xbb\xbf")
     if not line[:1].isalpha():
         return None
     return tuple(name.strip().strip('"') for name in line.decode("utf-8", "replace").split(","))
 
 
-def _fields(file: ArchiveFile, header: tuple[str, ...] | None, block: bytes) -> tuple[str, ...]:
+def _fields(file: ArchiveFile, header: tuple[str, ...] | None, line: bytes) -> tuple[str, ...]:
     """The names of the file's columns in order; without a header, those of its layout (spot has some more)."""
-    needed = {theirs for theirs, _ in file.layout.takes.values()}
-    if header is not None:
-        if missing := needed.difference(header):
-            raise FormatError(
-                f"{file.name} lacks the columns {', '.join(sorted(missing))}: it has {', '.join(header[:12])}",
-                remedy="The archive's layout has changed: use the other source",
-                path=file.path,
-            )
-        return header
-    count = block[: block.find(b"\n") + 1 or len(block)].count(b",") + 1
     fields = file.layout.fields
-    if count < len(fields):
-        raise FormatError(
-            f"{file.name} has {count} columns, not the {len(fields)} of {file.layout.folder}",
-            remedy="The archive's layout has changed: use the other source",
-            path=file.path,
-        )
-    return (*fields, *(f"more_{at}" for at in range(count - len(fields))))
+    missing = {theirs for theirs, _ in file.layout.takes.values()}.difference(header or fields)
+    count = line.count(b",") + 1
+    if not missing and (header is not None or count >= len(fields)):
+        return header or (*fields, *(f"more_{at}" for at in range(count - len(fields))))
+    found = f"lacks the columns {', '.join(sorted(missing))}" if missing else f"has {count} columns, not {len(fields)}"
+    raise FormatError(
+        f"{file.name} {found}: it begins with {line[:120]!r}",
+        remedy="The archive's layout has changed: use the other source",
+        path=file.path,
+    )
 
 
 def _typed(file: ArchiveFile, table: pl.DataFrame) -> pl.DataFrame:
@@ -327,50 +308,46 @@ def _sells(side: pl.Expr) -> pl.Expr:
     return side.replace_strict({"SELL": True, "BUY": False}, default=None, return_dtype=pl.Boolean)
 
 
-def _blocks(data: bytes, name: str) -> Iterator[bytes]:
-    """The one member of a zip, whole lines at a time, its check sum verified. Raises FormatError."""
+def _text(data: bytes, name: str) -> bytes:
+    """The one member of a zip as gzip, which holds the same packed bytes and check sum: who reads it unpacks it, and
+    compares. One that is not packed is given as it is."""
     try:
-        raw, info = _member(data)
-        inflate = zlib.decompressobj(-zlib.MAX_WBITS) if info.compress_type == zipfile.ZIP_DEFLATED else None
-        rest, crc, size = b"", 0, 0
-        while raw:
-            text = inflate.decompress(raw, _BLOCK) if inflate else bytes(raw[:_BLOCK])
-            raw = inflate.unconsumed_tail if inflate else raw[_BLOCK:]
-            crc, size = zlib.crc32(text, crc), size + len(text)
-            if size > info.file_size or len(rest) > _BLOCK:
-                raise zipfile.BadZipFile("it holds more than it says, or no lines")
-            cut = text.rfind(b"\n") + 1
-            if cut:
-                yield rest + text[:cut]
-                rest = b""
-            rest += text[cut:]
-        tail = inflate.flush() if inflate else b""
-        if (zlib.crc32(tail, crc), size + len(tail)) != (info.CRC, info.file_size):
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            infos = [info for info in archive.infolist() if not info.is_dir()]
+        if len(infos) != 1:
+            raise zipfile.BadZipFile(f"it holds {len(infos)} files, not one")
+        info = infos[0]
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or info.flag_bits & 1:
+            raise zipfile.BadZipFile("it is encrypted or packed in another way")
+        if info.file_size > _LARGEST:
+            raise zipfile.BadZipFile(f"it claims to hold {info.file_size} bytes")
+        raw = _packed(data, info)
+        if info.compress_type == zipfile.ZIP_DEFLATED:
+            return b"".join((_GZIP, raw, struct.pack("<II", info.CRC, info.file_size)))
+        if zlib.crc32(raw) != info.CRC:
             raise zipfile.BadZipFile("its check sum differs")
-        if rest + tail:
-            yield rest + tail
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError) as error:
+        return bytes(raw)
+    except (zipfile.BadZipFile, EOFError, OSError, ValueError, RuntimeError) as error:
         raise FormatError(f"{name} is a damaged or truncated zip: {error}", remedy="Fetch it again") from None
 
 
-def _member(data: bytes) -> tuple[memoryview | bytes, zipfile.ZipInfo]:
-    """The compressed bytes of the only member."""
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        infos = [info for info in archive.infolist() if not info.is_dir()]
-    if len(infos) != 1:
-        raise zipfile.BadZipFile(f"it holds {len(infos)} files, not one")
-    info = infos[0]
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or info.flag_bits & 1:
-        raise zipfile.BadZipFile("it is encrypted or packed in another way")
-    if info.file_size > _LARGEST:
-        raise zipfile.BadZipFile(f"it claims to hold {info.file_size} bytes")
+def _packed(data: bytes, info: zipfile.ZipInfo) -> memoryview:
+    """The bytes of a member, as its local header says where they are."""
     at = info.header_offset
     if data[at : at + 4] != b"PK\x03\x04":
         raise zipfile.BadZipFile("its member is not where it should be")
-    begin = (
-        at + 30 + int.from_bytes(data[at + 26 : at + 28], "little") + int.from_bytes(data[at + 28 : at + 30], "little")
-    )
+    begin = at + _LOCAL_HEADER + sum(int.from_bytes(data[at + i : at + i + 2], "little") for i in (26, 28))
     raw = memoryview(data)[begin : begin + info.compress_size]
     if len(raw) != info.compress_size:
         raise zipfile.BadZipFile("it ends early")
-    return raw, info
+    return raw
+
+
+def _first_line(text: bytes, name: str) -> bytes:
+    """The first line of a text, packed or not."""
+    if text.startswith(_GZIP):
+        try:
+            text = zlib.decompressobj(-zlib.MAX_WBITS).decompress(memoryview(text)[len(_GZIP) :], _LINE)
+        except zlib.error as error:
+            raise FormatError(f"{name} is a damaged or truncated zip: {error}", remedy="Fetch it again") from None
+    return text[: text.find(b"\n") + 1 or _LINE].rstrip()
