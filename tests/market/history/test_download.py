@@ -1,6 +1,7 @@
 """The job against a local exchange: every kind, resumed, updated, and under faults."""
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,11 +10,16 @@ import pytest
 
 from truewind.domain.clock import parse_ts_us
 from truewind.domain.timeframe import DAY_US, HOUR_US, MINUTE_US
-from truewind.errors import ConfigError, UnknownSeriesError
+from truewind.errors import ConfigError, ProtocolError, UnknownSeriesError
+from truewind.market.history.binance import BinanceRest
 from truewind.market.history.download import Want, download, tail
+from truewind.market.history.http import Reply
+from truewind.market.history.queue import Queue
+from truewind.market.history.shelf import Outcome
 from truewind.market.history.sources import sources_of
 from truewind.storage.lake import Lake
 from truewind.storage.schema import KINDS, SeriesKey
+from truewind.venues.binance.hosts import hosts
 
 if TYPE_CHECKING:
     from truewind.exchange import LocalExchange
@@ -125,3 +131,75 @@ def test_kinds_that_no_source_gives_are_refused_with_the_reason(market: "LocalEx
     key = SeriesKey("liquidations", "binance_usdm", "BTCUSDT")
     with pytest.raises(ConfigError, match="data record"):
         download(Lake(tmp_path), providers, [Want(key, ((BEGIN, BEGIN + DAY_US),))])
+
+
+OPEN_MS = BEGIN // 1000
+
+
+def kline(minute: int, low: str = "99.25") -> list[object]:
+    begin = OPEN_MS + 60_000 * minute
+    return [begin, "100.5", "101", low, "100", "12.5", begin + 59_999, "1250.75", 42, "6.25", "625.5", "0"]
+
+
+class Scripted:
+    """A market whose klines are what the test says; all else is as usual."""
+
+    def __init__(self, rows: list[list[object]]) -> None:
+        self.rows = rows
+
+    async def get(self, url: str, parameters: Mapping[str, str]) -> Reply:
+        if url.endswith("/time"):
+            return Reply(200, {}, json.dumps({"serverTime": OPEN_MS + 86_400_000}).encode())
+        if url.endswith("/exchangeInfo"):
+            return Reply(503, {}, b"")
+        first, last = int(parameters["startTime"]), int(parameters["endTime"])
+        inside = [row for row in self.rows if first <= int(str(row[0])) <= last]
+        return Reply(200, {}, json.dumps(inside[: int(parameters["limit"])]).encode())
+
+
+def bars_of(rows: list[list[object]], tmp_path: Path) -> tuple[Lake, SeriesKey, Outcome]:
+    lake, key = Lake(tmp_path), SeriesKey("bars", "binance", "BTCUSDT", "1m")
+    provider = BinanceRest("binance", hosts("mainnet"))
+    provider.queue = Queue(Scripted(rows), "http://venue", "spot", draw=lambda: 0.0)
+    report = download(lake, {"binance": [provider]}, [Want(key, ((BEGIN, BEGIN + HOUR_US),))])
+    assert report.outcomes[0].error is None
+    assert len(report.notes) == 1  # the instrument could not be asked for
+    return lake, key, report.outcomes[0]
+
+
+def test_senseless_rows_go_to_quarantine_with_their_source(tmp_path: Path) -> None:
+    """A negative price is kept apart, and told as the reason of the gap; its neighbours come."""
+    lake, key, outcome = bars_of([kline(0), kline(1, low="-5"), kline(2)], tmp_path)
+    assert outcome.stored == 2
+    assert outcome.quarantined == {"nonpositive_price": 1}
+    refused = lake.quarantined(key)
+    assert refused["low"].to_list() == [-5.0]
+    assert refused["source"].to_list() == ["api.binance.com/api/v3/klines:2"]
+    assert lake.gaps(key)["reason"].to_list() == ["quarantined"]
+
+
+def test_bars_that_the_venue_does_not_have_mean_that_it_was_down(tmp_path: Path) -> None:
+    """Binance gives a bar for every minute it was open; minutes before the first bar are no gap."""
+    lake, key, outcome = bars_of([kline(minute) for minute in (10, 11, 15, 16)], tmp_path)
+    assert outcome.stored == 4
+    gaps = lake.gaps(key)
+    assert gaps["reason"].to_list() == ["venue down"]
+    assert gaps["missing"].to_list() == [3]
+
+
+def test_a_reply_out_of_its_window_is_no_row(tmp_path: Path) -> None:
+    """A stamp from tomorrow in every reply: the series fails, and nothing is stored or told as asked for."""
+    lake, key = Lake(tmp_path), SeriesKey("bars", "binance", "BTCUSDT", "1m")
+
+    class Tomorrow(Scripted):
+        async def get(self, url: str, parameters: Mapping[str, str]) -> Reply:
+            if "startTime" in parameters:
+                return Reply(200, {}, json.dumps([kline(24 * 60)]).encode())
+            return await super().get(url, parameters)
+
+    provider = BinanceRest("binance", hosts("mainnet"))
+    provider.queue = Queue(Tomorrow([]), "http://venue", "spot", draw=lambda: 0.0)
+    report = download(lake, {"binance": [provider]}, [Want(key, ((BEGIN, BEGIN + HOUR_US),))])
+    assert isinstance(report.outcomes[0].error, ProtocolError)
+    assert report.outcomes[0].stored == 0
+    assert lake.unasked(key, BEGIN, BEGIN + HOUR_US) == [(BEGIN, BEGIN + HOUR_US)]

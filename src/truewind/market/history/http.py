@@ -5,6 +5,7 @@ proxy, a login page of a hotel, or worse.
 """
 
 import asyncio
+import zlib
 from collections.abc import Mapping
 from typing import Any, Protocol, Self
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ CONNECTIONS = 32
 _CONNECT_S = 10.0
 _SILENT_S = 20.0  # a connection that says nothing for so long is dead, whatever TCP believes
 _TOTAL_S = 120.0
+_GZIP = 31  # zlib's number for a gzip frame, its length and checksum compared
 _REDIRECTS = range(300, 400)
 
 
@@ -48,7 +50,8 @@ class Http:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._connections),
             timeout=self._timeout,
-            headers={"User-Agent": f"truewind/{__version__}"},
+            headers={"User-Agent": f"truewind/{__version__}", "Accept-Encoding": "gzip"},
+            auto_decompress=False,  # aiohttp takes a gzip stream that ends too early for a whole one
             trust_env=True,
         )
         return self
@@ -79,7 +82,14 @@ class Http:
                 host=host,
                 redirected=elsewhere,
             )
-        return Reply(status, told, body)
+        try:
+            return Reply(status, told, zlib.decompress(body, _GZIP) if _is_gzip(told) and body else body)
+        except zlib.error as error:
+            raise _unreachable(host, f"the reply is damaged, {_words(error)}") from None
+
+
+def _is_gzip(headers: Mapping[str, str]) -> bool:
+    return headers.get("Content-Encoding", "").strip().lower() in ("gzip", "x-gzip")
 
 
 def _words(error: BaseException) -> str:
