@@ -198,13 +198,17 @@ class Desk:
         arrivals.arrive_amend(self.handle, order_id, ticks, lots, 0, 0, ts)
         return list(self._run(ts))
 
-    def mark(self, price: float, index: float, ts: int) -> list[Happening]:
-        """The mark and index price from now on: triggers by them are looked at, then the margin."""
-        set_mark(0, price, self.positions, 1)
-        arrivals.fire(self.handle, BY_MARK, ts)
+    def know(self, mark: float, index: float) -> None:
+        """The mark and index price, of which nothing follows yet. index: NaN if it is not known."""
+        set_mark(0, mark, self.positions, 1)
         if index == index:
             self._lane["index_price"] = index
-            arrivals.fire(self.handle, INDEX, ts)
+
+    def mark(self, price: float, index: float, ts: int) -> list[Happening]:
+        """The mark and index price from now on: triggers by them are looked at, then the margin."""
+        self.know(price, index)
+        arrivals.fire(self.handle, BY_MARK, ts)
+        arrivals.fire(self.handle, INDEX, ts)
         found = list(self._run(ts))
         watch_margin(self.handle, ts)
         return [*found, *self._run(ts)]

@@ -169,7 +169,7 @@ class SpotLists:
     # ── telling and finding ─────────────────────────────────────────────────────────────────────────────────────────
 
     def _told(self, account: Account, group: OrderList, members: list[Order], given: Parameters) -> dict[str, Any]:
-        reports = [answer(self.venue, account, order, given) for order in members]
+        reports = [answer(self.venue, account, order, given, "RESULT") for order in members]
         return {**self._shown(account, group), "orderReports": reports}
 
     def _shown(self, account: Account, group: OrderList) -> dict[str, Any]:

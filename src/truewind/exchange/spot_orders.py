@@ -74,7 +74,7 @@ def fill_in(
             raise replies.missing(named("timeInForce"))
         if tif not in _TIFS:
             raise RefusedError(-1115, "Invalid timeInForce.")
-    elif tif is not None and not (kind == "LIMIT_MAKER" and tif == "GTC"):
+    elif tif is not None:
         raise _not_required(named("timeInForce"))
     conditional = kind.startswith(("STOP", "TAKE"))
     if conditional and stop is None and trail is None:
@@ -145,9 +145,11 @@ def place(venue: SpotVenue, account: Account, order: Order) -> None:
     venue.send(account, order, spot_ticket(order))
 
 
-def answer(venue: SpotVenue, account: Account, order: Order, parameters: Parameters) -> dict[str, Any]:
+def answer(
+    venue: SpotVenue, account: Account, order: Order, parameters: Parameters, default: str = ""
+) -> dict[str, Any]:  # fmt: skip
     """The reply to a new order, as long as was asked for."""
-    default = "FULL" if order.type in ("LIMIT", "MARKET") else "ACK"
+    default = default or ("FULL" if order.type in ("LIMIT", "MARKET") else "ACK")
     wanted = parameters.text("newOrderRespType") or default
     if wanted not in _RESPONSES:
         raise replies.invalid("newOrderRespType")

@@ -188,7 +188,7 @@ class Trading:
             order.desk = 0
             venue.ids.seen(kind, order.id)
             orders.add(order)
-        for symbol in account.held:
+        for symbol in list(account.held):
             if venue is self.usdm and symbol in venue.instruments:
                 venue.desk(account, symbol)
         for order in found:

@@ -79,7 +79,7 @@ class UsdmVenue(Venue):
             self.paid[account.number, symbol] = dict(held.paid)
         known = self.marks.get(symbol)
         if known is not None:
-            desk.mark(*known, self.now_us())
+            desk.know(*known)  # before the money is known nothing must come of it
         return desk
 
     def ready(self, account: Account, symbol: str, desk: Desk, *, ordering: bool = False) -> None:
@@ -93,6 +93,9 @@ class UsdmVenue(Venue):
                 money += leg.unrealised - (leg.initial if ordering else leg.maintenance)
             money -= leg.ordered if ordering else 0.0
         desk.account["cash"] = int(money)
+
+    def ready_to_order(self, account: Account, symbol: str, desk: Desk) -> None:
+        self.ready(account, symbol, desk, ordering=True)
 
     def legs(self, account: Account, asset: str | None = None, *, but: str = "") -> list[Leg]:
         """All positions of symbols that the account has traded, of one settlement asset or all."""
@@ -118,8 +121,6 @@ class UsdmVenue(Venue):
 
     def place(self, account: Account, order: Order) -> None:
         """Number the order and let it come. Raises RefusedError."""
-        desk = self.desk(account, order.symbol)
-        self.ready(account, order.symbol, desk, ordering=True)
         order.id = self.ids.next("order")
         self.send(account, order, usdm_ticket(order))
 

@@ -84,6 +84,9 @@ class Venue:
     def ready(self, account: Account, symbol: str, desk: Desk) -> None:
         """Called before anything may happen at a desk."""
 
+    def ready_to_order(self, account: Account, symbol: str, desk: Desk) -> None:
+        """Called before an order comes to a desk, or asks for more."""
+
     def changed(self, account: Account, order: Order, what: str, reason: Reason, trade: Trade | None = None) -> None:
         """An order has changed; what: the venue's execution type."""
         raise NotImplementedError
@@ -141,6 +144,7 @@ class Venue:
     def send(self, account: Account, order: Order, ticket: Ticket) -> None:
         """Let an order come to the market. Raises RefusedError, and nothing has happened, if it is not taken."""
         desk, orders = self.desk(account, order.symbol), self.orders(account)
+        self.ready_to_order(account, order.symbol, desk)
         order.desk, happenings = desk.place(ticket, self.now_us())
         refused = next((h for h in happenings if h.order == order.desk and h.kind is Report.REJECTED), None)
         if order.desk and refused is None:
@@ -183,6 +187,7 @@ class Venue:
     def amend(self, account: Account, order: Order, ticks: int, lots: int) -> None:
         """Give an order another price or quantity, 0 for as it is. Raises RefusedError."""
         desk, refused = self.desk(account, order.symbol), None
+        self.ready_to_order(account, order.symbol, desk)
         for happening in desk.amend(order.desk, ticks, lots, self.now_us()):
             if happening.kind is Report.AMEND_REJECTED and happening.order == order.desk:
                 refused = happening

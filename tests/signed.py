@@ -38,6 +38,24 @@ class Client:
             self.headers = dict(reply.headers)
             return reply.status, await reply.json(content_type=None)
 
+    def pass_s(self, seconds: float) -> None:
+        """Let the market happen for so long."""
+        self.exchange.move_to(self.exchange.clock.now_us() + round(seconds * 1e6))
+
+    def hear(self, market: str) -> list[dict[str, Any]]:
+        """The list that user data events of a market are added to from now on."""
+        heard: list[dict[str, Any]] = []
+        venue = self.exchange.trading.venues[market]
+        venue.tell = lambda account, event: heard.append(event)
+        return heard
+
+    async def best(self, symbol: str = "BTCUSDT", market: str = "spot") -> tuple[float, float]:
+        """Best bid and ask."""
+        path = "/api/v3/ticker/bookTicker" if market == "spot" else "/fapi/v1/ticker/bookTicker"
+        status, row = await self.send("GET", path, f"symbol={symbol}".encode())
+        assert status == 200, row
+        return float(row["bidPrice"]), float(row["askPrice"])
+
     async def do(self, method: str, path: str, **params: Any) -> Any:
         """The answer to what must be granted."""
         status, answer = await self.ask(method, path, **params)
