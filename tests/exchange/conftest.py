@@ -6,8 +6,8 @@ from typing import Any
 
 import aiohttp
 import pytest
-from signed import Client
 
+from exchange.signed import Client
 from truewind.exchange import ExchangeConfig, LocalExchange
 
 MARKET = {"symbols": ("BTCUSDT", "SOLUSDT"), "start": "2024-01-01", "days": 2}

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from signed import Client
+from exchange.signed import Client
 from truewind.exchange.accounts import LOCAL_KEY, LOCAL_SECRET
 from truewind.venues.binance.signing import Secret, signed, signing_key
 

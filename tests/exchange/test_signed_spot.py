@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from signed import Client
+from exchange.signed import Client
 from truewind.exchange.accounts import LOCAL_KEY
 from truewind.venues.binance.signing import socket_payload
 

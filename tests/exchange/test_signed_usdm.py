@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from signed import Client
+from exchange.signed import Client
 
 Trade = Callable[..., None]
 ORDER, ALGO = "/fapi/v1/order", "/fapi/v1/algoOrder"

@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from signed import Client
+from exchange.signed import Client
 from truewind.errors import CorruptError
 from truewind.exchange import ExchangeConfig, LocalExchange
 from truewind.exchange.accounts import Register
@@ -150,7 +150,7 @@ def test_a_kill_loses_no_acknowledged_order(tmp_path: Path) -> None:
     async def trade(exchange: Any, process: Process, seconds: float) -> None:
         async with aiohttp.ClientSession() as session:
             client = Client(exchange, session)
-            killing = asyncio.get_running_loop().call_later(seconds, process.kill)
+            killing: asyncio.TimerHandle | None = None
             try:
                 while True:
                     name = f"order-{len(known) + len(asked)}-{draw.randrange(10**9)}"
@@ -161,6 +161,7 @@ def test_a_kill_loses_no_acknowledged_order(tmp_path: Path) -> None:
                     )
                     asked.discard(name)
                     known[name] = "NEW"
+                    killing = killing or asyncio.get_running_loop().call_later(seconds, process.kill)
                     if draw.random() < 0.7:
                         other = draw.choice([key for key, status in known.items() if status == "NEW"])
                         asked.add(other)
@@ -168,7 +169,7 @@ def test_a_kill_loses_no_acknowledged_order(tmp_path: Path) -> None:
                         asked.discard(other)
                         known[other] = "CANCELED"
             except (aiohttp.ClientError, OSError):
-                killing.cancel()
+                assert process.process.poll() is not None
 
     async def check(exchange: Any) -> None:
         async with aiohttp.ClientSession() as session:
@@ -193,7 +194,7 @@ def test_a_kill_loses_no_acknowledged_order(tmp_path: Path) -> None:
         try:
             exchange = _Address(process.port)
             asyncio.run(check(exchange))
-            asyncio.run(trade(exchange, process, 0.8 + draw.random() / 2))
+            asyncio.run(trade(exchange, process, 0.1 + draw.random() / 2))
         finally:
             if process.process.poll() is None:
                 process.kill()
