@@ -47,6 +47,7 @@ def exchange(
     """
     from truewind.config import override, parse, read_yaml
     from truewind.exchange import ExchangeConfig, LocalExchange
+    from truewind.exchange.matching import warm
 
     given: dict[str, Any] = {"port": port, "speed": speed, "start": start, "lake": None if lake is None else str(lake)}
     if synthetic is not None:
@@ -54,6 +55,7 @@ def exchange(
     if faults is not None:
         given["faults"] = read_yaml(faults)
     config = parse(ExchangeConfig, override(given, assignments or []), "options")
+    warm()  # else the first order of a day would find the exchange busy with itself
     asyncio.run(_serve(LocalExchange(config), json))
 
 
@@ -91,6 +93,7 @@ def _about(exchange: "LocalExchange") -> dict[str, Any]:
         "hosts": msgspec.structs.asdict(exchange.hosts),
         "now": iso(exchange.clock.now_us()),
         "speed": exchange.config.speed,
+        "accounts": [account.key for account in exchange.config.accounts],
         "symbols": {name: list(market.tapes) for name, market in exchange.markets.items()},
         "served": {
             name: {symbol: tape.describe() for symbol, tape in market.tapes.items()}
@@ -116,6 +119,7 @@ def _introduce(exchange: "LocalExchange") -> None:
     rows = [(name, symbol, text) for name, found in about["served"].items() for symbol, text in found.items()]
     print_table(("market", "symbol", "history and feed"), rows)
     console().print(f"It is {about['now']} UTC there, at {about['speed']:g} times our speed. Ctrl-C ends it.")
+    console().print(f"It knows {len(about['accounts'])} account(s): keys and secrets are in docs/exchange.md.")
     console().print(f"Clients of truewind: --network {about['network']}  (or TRUEWIND_NETWORK={about['network']})")
 
 

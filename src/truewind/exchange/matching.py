@@ -9,6 +9,7 @@ Times in µs, prices in ticks, quantities in lots, money in ledger units.
 """
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from truewind.domain.book import BOOK_EVENT, BookKind, Report
 from truewind.domain.clock import NEVER
 from truewind.domain.due import DUE
 from truewind.domain.fill import FillKind
-from truewind.domain.instrument import Instrument, filters_row, instrument_row
+from truewind.domain.instrument import Instrument, Kind, filters_row, instrument_row
 from truewind.domain.order import Event, OrderType, Reason, SelfTrade, Status, TimeInForce, TriggerSource
 from truewind.engine import book_desk
 from truewind.engine.book_loop import MORE_ROOM, STOPPED, learn, room_for, trade_market
@@ -32,7 +33,7 @@ from truewind.execution.simulated.latency import ROUND_TRIP, LatencySettings
 from truewind.execution.simulated.liquidating import set_mark
 from truewind.numerics.exact import to_ticks
 from truewind.portfolio.ledger import book_funding
-from truewind.portfolio.margin import Margin
+from truewind.portfolio.margin import Margin, MarginSettings
 
 _CHUNK = 4096  # events that are handed to the kernels at once
 _BURST = 256  # so that as many orders may work as any symbol of the venue allows
@@ -170,7 +171,8 @@ class Desk:
         handle, lane = self.handle, self._lane
         lane["now"], lane["sent"] = ts, 0
         book_desk.draft(handle, ticket.side, int(ticket.type), ticket.ticks, ticket.trigger, ticket.lots, 0)
-        flags = book_desk.POST_ONLY * ticket.post_only + book_desk.REDUCE_ONLY * ticket.reduce_only
+        reduces = ticket.reduce_only or ticket.reduces_when_triggered
+        flags = book_desk.POST_ONLY * ticket.post_only + book_desk.REDUCE_ONLY * reduces
         book_desk.terms(handle, int(ticket.tif), flags, ticket.shown, ticket.expires)
         book_desk.tie(handle, 0, ticket.group)
         book_desk.by(handle, int(ticket.source))
@@ -182,9 +184,12 @@ class Desk:
             row["leg"] = ticket.leg if lane["legs"] == 2 else 0
             row["filled"] = row["known_filled"] = ticket.filled
             self._self_trade[order_id] = ticket.self_trade
-            if ticket.closes or ticket.reduces_when_triggered:
+            if ticket.reduces_when_triggered:
                 self._late[order_id] = ticket
-        return order_id, list(self._run(ts))
+        happenings = list(self._run(ts))
+        if order_id in self._late:  # the filters have seen that it reduces; until it triggers nobody else need know
+            self._set_reduces(self.order(order_id), False)
+        return order_id, happenings
 
     def cancel(self, order_id: int, ts: int) -> list[Happening]:
         """A cancel arrives. What is no more is told by CANCEL_REJECTED."""
@@ -338,11 +343,14 @@ class Desk:
         ticket, row = self._late.pop(order_id, None), self.order(order_id)
         if ticket is None or row["id"] != order_id:
             return
-        before = int(is_tied(row))
-        row["reduce_only"] = 1
-        self._lane["tied"] += int(is_tied(row)) - before
+        self._set_reduces(row, True)
         if ticket.closes:
             row["lots"] = row["asked"] = max(1, abs(int(self.positions[row["leg"]]["lots"])))
+
+    def _set_reduces(self, row: Any, reduces: bool) -> None:
+        before = int(is_tied(row))
+        row["reduce_only"] = int(reduces)
+        self._lane["tied"] += int(is_tied(row)) - before
 
     def _collect(self) -> list[Happening]:
         """Take what the kernels wrote, and empty their buffers."""
@@ -387,6 +395,26 @@ class Desk:
         if state.books[0].is_nearly_full:
             state.books[0].grow()
         state.publish()
+
+
+def warm() -> None:
+    """Compile what desks run, or load it, so that the first order need not wait for that."""
+    step, lots = Decimal(1), np.full(3, 100)
+    instrument = Instrument(
+        symbol="X", venue="x", kind=Kind.PERPETUAL, base="X", quote="USDT", tick_size=step, lot_size=step
+    )
+    desk = Desk(instrument, MarginSettings(tiers="flat").terms([instrument], {}, 10.0), (0, 0), 1, futures=True)
+    desk.account["cash"] = 1 << 40
+    for _ in desk.feed(snapshot((np.array([99, 98, 97]), lots), (np.array([101, 102, 103]), lots), 2)):
+        pass
+    desk.mark(100.0, 100.0, 3)
+    desk.place(Ticket(1, OrderType.MARKET, 5), 4)
+    resting, _ = desk.place(Ticket(-1, OrderType.LIMIT, 5, 110), 5)
+    desk.amend(resting, 109, 4, 6)
+    desk.cancel(resting, 7)
+    desk.place(Ticket(-1, OrderType.STOP, 5, trigger=50, source=TriggerSource.MARK), 8)
+    desk.fund(100.0, 1, 9)
+    desk.mark(50.0, 50.0, 10)
 
 
 def snapshot(bids: Any, asks: Any, ts: int) -> np.ndarray:

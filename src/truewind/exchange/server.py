@@ -145,6 +145,7 @@ class LocalExchange:
         problem = await self._end_player()
         for hub in self.hubs.values():
             hub.close_all()
+        self.trading.socket_api.close_all()
         for runner in self._runners:
             await runner.cleanup()
         self._runners.clear()
@@ -192,6 +193,7 @@ class LocalExchange:
             if down and not was_down:
                 for hub in self.hubs.values():
                     hub.close_all(abort=True)
+                self.trading.socket_api.close_all()
             was_down = down
             self.advance()
             for hub in self.hubs.values():

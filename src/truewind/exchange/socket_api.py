@@ -73,6 +73,7 @@ class _Session:
         self.next_subscription = 0
         self.out: asyncio.Queue[bytes] = asyncio.Queue(_MOST_WAITING)
         self.too_slow = False
+        self.transport: asyncio.Transport | None = None
 
     def put(self, message: bytes) -> None:
         try:
@@ -116,6 +117,7 @@ class SocketApi:
         socket = web.WebSocketResponse(compress=False, max_msg_size=1 << 16)
         await socket.prepare(request)
         session = _Session(request.remote or "", exchange.clock.told_us() // 1000)
+        session.transport = request.transport
         self._sessions.add(session)
         writer = asyncio.create_task(self._write(session, socket))
         try:
@@ -127,6 +129,12 @@ class SocketApi:
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
         return socket
+
+    def close_all(self) -> None:
+        """Break all connections off, as a venue does that restarts."""
+        for session in list(self._sessions):
+            if session.transport is not None:
+                session.transport.abort()
 
     async def _write(self, session: _Session, socket: web.WebSocketResponse) -> None:
         while not session.too_slow:
