@@ -2,14 +2,14 @@
 
 import fnmatch
 import itertools
-import logging
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+
+import s3 as servers
 
 UTC_US = pl.Datetime("us", "UTC")
 
@@ -85,28 +85,8 @@ class Store:
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[Any]:
     """A client of a server that speaks S3, with the bucket `lakes`; the environment leads to it."""
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    settings = {
-        "AWS_ACCESS_KEY_ID": "AKIATESTTESTTESTTEST",
-        "AWS_SECRET_ACCESS_KEY": "a-very-secret-key",
-        "AWS_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-    }
-    before = {name: os.environ.get(name) for name in settings}
-    os.environ.update(settings)
-    client = boto3.client("s3", region_name="us-east-1")
-    client.create_bucket(Bucket="lakes")
-    yield client
-    client.close()
-    server.stop()
-    for name, value in before.items():
-        os.environ.pop(name) if value is None else os.environ.update({name: value})
+    with servers.serving() as client:
+        yield client
 
 
 _serial = itertools.count()

@@ -73,6 +73,30 @@ def test_a_snapshot_joins_and_the_list_says_what_it_does_not_know(store, short):
     assert len(store.files("*.parquet")) == 1
 
 
+def test_rows_that_come_while_files_are_joined_stay(tmp_path, short, monkeypatch):
+    """Appended meanwhile: they lie behind the joined file; filled in meanwhile: the joined file is not used."""
+    lake, real = Lake(tmp_path), writing.joined
+    for first, last in ((0, 40), (40, 60)):
+        lake.write(TRADES, trades(range(first, last)))
+
+    def during(ids):
+        def joined(*arguments):
+            work = real(*arguments)
+            lake.write(TRADES, trades(ids))
+            return work
+
+        return joined
+
+    monkeypatch.setattr(writing, "joined", during(range(60, 70)))
+    assert lake.snapshot().series[0].rows == 60
+    assert [part.rows for part in lake.parts(TRADES)] == [60, 10]
+    monkeypatch.setattr(writing, "joined", during(range(5, 45)))
+    lake.write(TRADES, trades(range(100, 104)))
+    lake.snapshot()
+    assert lake.read(TRADES)["id"].to_list() == [*range(70), *range(100, 104)]
+    lake.verify(TRADES)
+
+
 def test_an_append_rewrites_little(tmp_path, short):
     """150 small appends: files stay few, and each row is written some eight times, not seventy-five."""
     lake, written = Lake(tmp_path), 0

@@ -136,7 +136,7 @@ def _kernels() -> Finding:
 def _lake(config: "AppSettings") -> Finding:
     from truewind.storage.lake import Lake
 
-    if not Path(config.lake).exists():
+    if "://" not in config.lake and not Path(config.lake).exists():
         return Finding("lake", None, f"{config.lake} does not exist yet: truewind demo or truewind data import")
     series = Lake(config.lake).series()
     rows = sum(one.rows for one in series)

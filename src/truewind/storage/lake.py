@@ -248,8 +248,8 @@ class Lake:
     def snapshot(self, keys: Sequence[SeriesKey] | None = None) -> Snapshot:
         """The state of the given series, or of all; saved by its id in meta/snapshots/.
 
-        Months in several files are joined for it. Raises UnknownSeriesError, and LockedError if a series that has to be
-        joined is being written.
+        Months in several files are joined for it. Raises UnknownSeriesError, CorruptError, and LockedError if a series
+        that has to be joined keeps being written.
         """
         if keys is None:
             series = self.series()
@@ -286,13 +286,11 @@ class Lake:
         return found
 
     def _joined(self, key: SeriesKey) -> SeriesInfo:
-        """The series after its files of one month were joined."""
+        """The series with its files of one month joined; the lock is held only to put them there."""
+        work = writing.joined(self._blobs, self._manifest(key))
         with self._blobs.lock(key.path):
-            stored = self._manifest(key)
-            now = writing.joined(self._blobs, stored)
-            if now != stored:
-                writing.swap(self._blobs, stored, now)
-        return series_info(now)
+            writing.put_joined(self._blobs, self._manifest(key), work)
+        return series_info(work.manifest)
 
     def _keys(self, start: str = manifests.NAME) -> Iterator[SeriesKey]:
         """Keys of all folders with something whose name starts so."""

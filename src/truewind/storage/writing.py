@@ -68,15 +68,38 @@ def write_months(blobs: Blobs, stored: Manifest, table: pl.DataFrame, mode: str)
     return Written(added, duplicates, replaced, len(changed))
 
 
-def joined(blobs: Blobs, stored: Manifest) -> Manifest:
-    """`stored` with one file for each month; the new files are written, but no manifest names them yet."""
-    changed = {}
+class Joined(msgspec.Struct, frozen=True):
+    """The state `before` with one file for each month; `data` holds the new files, which nobody has written yet."""
+
+    before: Manifest
+    months: dict[str, Partition]
+    data: dict[str, bytes]
+
+    @property
+    def manifest(self) -> Manifest:
+        return self.before.replacing({month: (partition,) for month, partition in self.months.items()})
+
+
+def joined(blobs: Blobs, stored: Manifest) -> Joined:
+    """`stored` with one file for each month. This takes a while and needs no lock: it only reads."""
+    months, data = {}, {}
     for month in dict.fromkeys(part.month for part in stored.partitions):
         parts = stored.month(month)
         if len(parts) > 1:
-            rows = reading.rows_of(blobs, stored.key, parts)
-            changed[month] = (_Files(blobs, stored).put(month, rows),)
-    return stored.replacing(changed) if changed else stored
+            months[month], data[month] = _encoded(stored.key, month, reading.rows_of(blobs, stored.key, parts))
+    return Joined(stored, months, data)
+
+
+def put_joined(blobs: Blobs, stored: Manifest, work: Joined) -> None:
+    """Put the joined files in place of those they were made of, where `stored` still has these."""
+    changed = {}
+    for month, partition in work.months.items():
+        parts, now = work.before.month(month), stored.month(month)
+        if now[: len(parts)] == parts:
+            blobs.write(f"{stored.key.path}/{partition.file}", work.data[month])
+            changed[month] = (partition, *now[len(parts) :])
+    if changed:
+        swap(blobs, stored, stored.replacing(changed))
 
 
 def swap(blobs: Blobs, stored: Manifest, now: Manifest) -> None:
