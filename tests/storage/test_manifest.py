@@ -100,6 +100,7 @@ def test_a_manifest_reads_back_as_it_was_written():
         (encode(Manifest(KEY, (partition("1", 0, 1),))).replace(b"bars", b"b\xe2rs"), "here is no manifest"),
         (encode(Manifest(KEY, (partition("1", 0, 1),))).replace(b'"bars"', b'"cars"'), "Unknown kind"),
         (msgspec.json.encode(Manifest(KEY, (partition("1", 0, 1),), version=3)), "version 3"),
+        (b'{"version":4,"parts":{}}', "here has version 4, this truewind reads up to 2"),
         (encode(Manifest(KEY, (partition("1", 0, 1),))).replace(b"BTC", b"ETH"), "of binance ETHUSDT bars 1m, not of"),
     ],
 )

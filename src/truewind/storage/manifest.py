@@ -67,7 +67,7 @@ class Manifest(msgspec.Struct, frozen=True):
     @property
     def columns(self) -> list[str]:
         """Columns that any partition has, in stored order."""
-        present = dict.fromkeys(name for partition in self.partitions for name in partition.columns)
+        present = dict.fromkeys(name for columns in {p.columns: 0 for p in self.partitions} for name in columns)
         return [name for name in self.key.about.holding(present).columns if name in present]
 
     @property
@@ -137,24 +137,36 @@ def decode(data: bytes, key: SeriesKey, location: str) -> Manifest:
     """The manifest of `key` in `data`. Raises CorruptError if it is none, or of another series or version."""
     remedy = "Remove the folder it lies in and import the series again"
     try:
-        version = _VERSION.decode(data).version
-        manifest = _DECODER.decode(data) if version <= VERSION else None
+        manifest = _DECODER.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, ConfigError) as error:
+        if (version := _version(data)) > VERSION:
+            raise _newer(version, location) from None
         raise CorruptError(f"{location} is no manifest: {error}", remedy=remedy, path=location) from None
-    if manifest is None:
-        raise CorruptError(
-            f"{location} has version {version}, this truewind reads up to {VERSION}",
-            remedy="Use the truewind that wrote it",
-            path=location,
-        )
+    if manifest.version > VERSION:
+        raise _newer(manifest.version, location)
     if manifest.key != key:  # a folder was renamed, or the file system does not tell capitals apart
         raise CorruptError(f"{location} is the manifest of {manifest.key}, not of {key}", remedy=remedy, path=location)
     return manifest
+
+
+def _newer(version: int, location: str) -> CorruptError:
+    return CorruptError(
+        f"{location} has version {version}, this truewind reads up to {VERSION}",
+        remedy="Use the truewind that wrote it",
+        path=location,
+    )
 
 
 class _Version(msgspec.Struct):
     version: int
 
 
-_VERSION = msgspec.json.Decoder(_Version)
+def _version(data: bytes) -> int:
+    """The version that bytes which are no manifest of ours say to have; 0 if none."""
+    try:
+        return msgspec.json.decode(data, type=_Version).version
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return 0
+
+
 _DECODER = msgspec.json.Decoder(Manifest)

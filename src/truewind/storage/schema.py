@@ -7,6 +7,7 @@ one it is refused.
 
 import re
 from collections.abc import Collection, Iterable, Iterator
+from functools import lru_cache
 from types import MappingProxyType
 from urllib.parse import quote, unquote
 
@@ -202,6 +203,7 @@ class SeriesKey(msgspec.Struct, frozen=True, order=True):
         return timeframe_us(self.timeframe) if self.timeframe else 0
 
 
+@lru_cache(1 << 16)  # a list of all series asks for each several times
 def segment(name: str, value: str) -> str:
     """One hive path segment, `name=value`."""
     return f"{name}={quote(value, safe='')}"
