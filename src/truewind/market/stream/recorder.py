@@ -207,10 +207,12 @@ class Recorder:
                 self._covered = covered_next(heard.covered, heard.states)
                 break
         self.streams.resume(self._states, watermark)
+        # Lines take up what they are given when they are opened: a kill before that must find it in the segment, too.
+        self._states = self._all_states() | self._states
         self._open()
 
     def _open(self) -> None:
-        self._segment = Segment(next_segment(self.folder, self._closed), self._all_states(), self._covered)
+        self._segment = Segment(next_segment(self.folder, self._closed), self._states, self._covered)
 
     def _all_states(self) -> dict[SeriesKey, State]:
         lines = {key: line.state() for key, line in self.streams.lines.items() if isinstance(key, SeriesKey)}
