@@ -90,8 +90,10 @@ class Timeline:
         """Conflate what may be; if it was not enough, stop reading."""
         before = len(self._events)
         self.pressure.deepest = max(self.pressure.deepest, before)
-        self._events = conflated(self._events)
-        after = len(self._events)
+        kept = conflated(self._events)
+        self._events.clear()  # in place: a reader may hold it
+        self._events.extend(kept)
+        after = len(kept)
         self.pressure.conflated += before - after
         if 4 * after > 3 * self.limit and not self._paused:
             self._paused = True
