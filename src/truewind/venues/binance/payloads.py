@@ -18,6 +18,8 @@ from truewind.errors import ProtocolError
 
 _T = TypeVar("_T")
 _TS = pl.Datetime("us", "UTC")
+_TYPES = {"ts": pl.Int64(), "close_time": pl.Int64(), "side": pl.Int8(), "id": pl.Int64()}
+_SNAPSHOT = 4  # the kind of a row of `book`
 _SHOWN = 160  # characters of a reply in an error
 
 # Milliseconds from 2001-09-09 to 2200: seconds, micro- and nanoseconds lie outside.
@@ -137,12 +139,17 @@ _time, _information, _failure = _decoder(_Time), _decoder(dict[str, Any]), _deco
 def klines(data: bytes) -> pl.DataFrame:
     """`klines`: the columns of bars, with `close_time`. Raises ProtocolError."""
     rows = _klines(data, "list of klines")
-    return pl.DataFrame(
-        [
-            _times("ts", [row.open_time for row in rows]),
-            *_numbers(rows, "open", "high", "low", "close", "volume", "quote_volume", "trades", "taker_buy_volume"),
-            _times("close_time", [row.close_time for row in rows]),
-        ]
+    return _table(
+        ts=[row.open_time for row in rows],
+        open=[row.open for row in rows],
+        high=[row.high for row in rows],
+        low=[row.low for row in rows],
+        close=[row.close for row in rows],
+        volume=[row.volume for row in rows],
+        quote_volume=[row.quote_volume for row in rows],
+        trades=[row.trades for row in rows],
+        taker_buy_volume=[row.taker_buy_volume for row in rows],
+        close_time=[row.close_time for row in rows],
     )
 
 
@@ -154,26 +161,24 @@ def price_klines(data: bytes) -> pl.DataFrame:
 def agg_trades(data: bytes) -> pl.DataFrame:
     """`aggTrades`: the columns of trades; `id` is the aggregate's. Raises ProtocolError."""
     rows = _agg_trades(data, "list of aggregate trades")
-    return pl.DataFrame(
-        [
-            _times("ts", [row.T for row in rows]),
-            *_numbers(rows, price="p", quantity="q"),
-            pl.Series("side", [-1 if row.m else 1 for row in rows], pl.Int8),
-            pl.Series("id", [row.a for row in rows], pl.Int64),
-        ]
+    return _table(
+        ts=[row.T for row in rows],
+        price=[row.p for row in rows],
+        quantity=[row.q for row in rows],
+        side=[-1 if row.m else 1 for row in rows],
+        id=[row.a for row in rows],
     )
 
 
 def trades(data: bytes) -> pl.DataFrame:
     """`trades`, `historicalTrades`: the columns of trades; `id` is the single trade's. Raises ProtocolError."""
     rows = _trades(data, "list of trades")
-    return pl.DataFrame(
-        [
-            _times("ts", [row.time for row in rows]),
-            *_numbers(rows, price="price", quantity="qty"),
-            pl.Series("side", [-1 if row.isBuyerMaker else 1 for row in rows], pl.Int8),
-            pl.Series("id", [row.id for row in rows], pl.Int64),
-        ]
+    return _table(
+        ts=[row.time for row in rows],
+        price=[row.price for row in rows],
+        quantity=[row.qty for row in rows],
+        side=[-1 if row.isBuyerMaker else 1 for row in rows],
+        id=[row.id for row in rows],
     )
 
 
@@ -184,22 +189,18 @@ def depth(data: bytes, received_us: int) -> pl.DataFrame:
     """
     book = _depth(data, "order book")
     sides = [(1, level) for level in book.bids] + [(-1, level) for level in book.asks]
-    ts_us = received_us if book.T is None else book.T * 1000
-    return pl.DataFrame(
-        {
-            "ts": [ts_us] * len(sides),
-            "ts_recv": [received_us] * len(sides),
-            "kind": [4] * len(sides),
-            "side": [side for side, _ in sides],
-            "price": [level.price for _, level in sides],
-            "quantity": [level.quantity for _, level in sides],
-            "id": [book.lastUpdateId] * len(sides),
-        },
-        schema={
-            "ts": _TS, "ts_recv": _TS, "kind": pl.Int8, "side": pl.Int8,
-            "price": pl.Float64, "quantity": pl.Float64, "id": pl.Int64,
-        },
-    )  # fmt: skip
+    happened_us = received_us if book.T is None else book.T * 1000
+    return _table(
+        ts=[0] * len(sides),
+        side=[side for side, _ in sides],
+        price=[level.price for _, level in sides],
+        quantity=[level.quantity for _, level in sides],
+        id=[book.lastUpdateId] * len(sides),
+    ).with_columns(
+        pl.lit(happened_us).cast(_TS).alias("ts"),
+        pl.lit(received_us).cast(_TS).alias("ts_recv"),
+        pl.lit(_SNAPSHOT, pl.Int8).alias("kind"),
+    )
 
 
 def funding_rates(data: bytes, symbol: str) -> pl.DataFrame:
@@ -209,12 +210,10 @@ def funding_rates(data: bytes, symbol: str) -> pl.DataFrame:
     """
     rows = _fundings(data, "list of funding rates")
     _same_symbol(rows, symbol)
-    return pl.DataFrame(
-        [
-            _times("ts", [row.fundingTime for row in rows]),
-            *_numbers(rows, rate="fundingRate"),
-            pl.Series("mark_price", [_mark(row) for row in rows], pl.Float64).fill_nan(None),
-        ]
+    return _table(
+        ts=[row.fundingTime for row in rows],
+        rate=[row.fundingRate for row in rows],
+        mark_price=[_mark(row) for row in rows],
     )
 
 
@@ -231,30 +230,29 @@ def open_interest_history(data: bytes, symbol: str) -> pl.DataFrame:
     """`openInterestHist`: the columns of open_interest. Raises ProtocolError, also for rows of another symbol."""
     rows = _interests(data, "history of open interest")
     _same_symbol(rows, symbol)
-    return pl.DataFrame(
-        [
-            _times("ts", [row.timestamp for row in rows]),
-            *_numbers(rows, open_interest="sumOpenInterest", open_interest_value="sumOpenInterestValue"),
-        ]
+    return _table(
+        ts=[row.timestamp for row in rows],
+        open_interest=[row.sumOpenInterest for row in rows],
+        open_interest_value=[row.sumOpenInterestValue for row in rows],
     )
 
 
 def open_interest(data: bytes) -> pl.DataFrame:
     """`openInterest`, as it is now: one row of open_interest. Raises ProtocolError."""
     row = _interest(data, "open interest")
-    return pl.DataFrame([_times("ts", [row.time]), *_numbers([row], open_interest="openInterest")])
+    return _table(ts=[row.time], open_interest=[row.openInterest])
 
 
 def ratios(data: bytes, column: str) -> pl.DataFrame:
     """`topLongShortAccountRatio` and its sisters: ts and `column`, longs to shorts. Raises ProtocolError."""
     rows = _ratios(data, "list of long/short ratios")
-    return pl.DataFrame([_times("ts", [row.timestamp for row in rows]), *_numbers(rows, **{column: "longShortRatio"})])
+    return _table(ts=[row.timestamp for row in rows], **{column: [row.longShortRatio for row in rows]})
 
 
 def taker_ratios(data: bytes, column: str) -> pl.DataFrame:
     """`takerlongshortRatio`: ts and `column`, what takers bought to what they sold. Raises ProtocolError."""
     rows = _taker_ratios(data, "list of taker ratios")
-    return pl.DataFrame([_times("ts", [row.timestamp for row in rows]), *_numbers(rows, **{column: "buySellRatio"})])
+    return _table(ts=[row.timestamp for row in rows], **{column: [row.buySellRatio for row in rows]})
 
 
 def server_time_us(data: bytes) -> int:
@@ -285,14 +283,10 @@ def _same_symbol(rows: Sequence[_Funding | _OpenInterest], symbol: str) -> None:
             raise ProtocolError(f"{symbol} was asked for, and '{row.symbol[:40]}' came", remedy="Was it renamed?")
 
 
-def _times(name: str, milliseconds: list[int]) -> pl.Series:
-    return (pl.Series(name, milliseconds, pl.Int64) * 1000).cast(_TS)
-
-
-def _numbers(rows: Sequence[object], *same: str, **named: str) -> list[pl.Series]:
-    """Columns of floats by the names of their fields; NaN, which is no value, as null."""
-    fields = {name: name for name in same} | named
-    return [
-        pl.Series(name, [getattr(row, field) for row in rows], pl.Float64).fill_nan(None)
-        for name, field in fields.items()
-    ]
+def _table(**columns: Sequence[float | None]) -> pl.DataFrame:
+    """A table of columns by name; times come in milliseconds; NaN, which is no value, becomes null."""
+    schema = {name: _TYPES.get(name, pl.Float64()) for name in columns}
+    times = [name for name in ("ts", "close_time") if name in columns]
+    return pl.DataFrame(columns, schema=schema).with_columns(
+        (pl.col(times) * 1000).cast(_TS), pl.selectors.float().fill_nan(None)
+    )
