@@ -23,6 +23,7 @@ from truewind.domain.instrument import Instrument, Kind
 from truewind.domain.timeframe import DAY_US, SECOND_US
 from truewind.errors import ConfigError, LimitedError, ProtocolError, RejectedError, UnreachableError
 from truewind.market.history.provider import Chunk, DataProvider, Offer
+from truewind.market.history.sides import with_sides
 from truewind.storage.schema import TS, SeriesKey
 from truewind.venues.binance.hosts import MAINNET, TESTNET, Hosts
 from truewind.venues.binance.signing import Secret
@@ -123,7 +124,7 @@ class Alpaca(DataProvider):
             token = reply.get("next_page_token")
             table = _read(key, page)
             if key.kind == "trades":
-                table, last = _with_sides(table, last)
+                table, last = with_sides(table, last)
             held = pl.concat([held, table], how="diagonal") if held.height else table
             high = end if not token else min(end, int(held["ts"].to_physical().max() or low))  # type: ignore[arg-type]
             if high > low:
@@ -231,20 +232,6 @@ def _times(daily: bool) -> pl.Expr:
     if daily:
         ts = ts.dt.replace_time_zone("UTC").dt.convert_time_zone(ZONE).dt.date().cast(pl.Datetime("us"))
     return ts.dt.replace_time_zone("UTC").cast(TS).alias("ts")
-
-
-def _with_sides(table: pl.DataFrame, before: pl.DataFrame | None) -> tuple[pl.DataFrame, pl.DataFrame | None]:
-    """Trades with sides by the tick rule, going on from the last trade before; and the last one now.
-
-    The first of a day, and those at its price, have nothing to be compared with: they count as bought.
-    """
-    table = table.with_columns(pl.lit(None, pl.Int8).alias("side"))
-    joined = table if before is None else pl.concat([before, table])
-    day = pl.col("ts").dt.date()
-    sign = pl.col("price").diff().over(day).sign().cast(pl.Int8)
-    known = pl.when(pl.col("side").is_not_null()).then("side").when(sign != 0).then(sign)
-    sides = joined.with_columns(known.forward_fill().over(day).fill_null(1).alias("side"))
-    return (sides if before is None else sides.slice(1)), (sides.tail(1) if sides.height else None)
 
 
 def _actions(kind: str, rows: _Rows, start_us: int, end_us: int) -> pl.DataFrame:

@@ -18,6 +18,7 @@ _SOURCES: dict[str, dict[str, str]] = {
     "binance": {"archive": _ARCHIVE, "rest": _BINANCE},
     "binance_usdm": {"archive": _ARCHIVE, "rest": _BINANCE},
     "binance_coinm": {"archive": _ARCHIVE},
+    "ib": {"rest": "truewind.market.history.ib:ib_provider"},
     "alpaca": {"rest": "truewind.market.history.alpaca:alpaca_provider"},
 }
 _ELSEWHERE = {"rest": "truewind.market.history.ccxt:ccxt_provider"}  # any exchange that ccxt knows
