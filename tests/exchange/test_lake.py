@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from truewind.exchange import LocalExchange
-from truewind.exchange.events import Depth, Traded
+from truewind.exchange.events import Depth, Marked, Quoted, Traded
 from truewind.storage.lake import Lake
 from truewind.storage.schema import TS, SeriesKey
 
@@ -168,3 +168,32 @@ def test_recorded_books_keep_their_ids(recorded_lake: Path, start_exchange: Star
         book = market.book(symbol)
         assert book.bids[0][0] < book.asks[0][0]
         assert len(book.bids) > 100
+
+
+def test_quotes_and_marks_are_replayed(tmp_path: Path, start_exchange: Start) -> None:
+    """bookTicker tells the lake's quotes, the book has their prices, the mark price stream the lake's marks."""
+    lake = Lake(tmp_path)
+    lake.write(key("bars", "binance_usdm", "1m"), bars(60))
+    seconds = pl.Series("ts", START_US + np.arange(1, 60) * 1_000_000).cast(TS)
+    bid = np.round(900 + np.arange(59) / 10, 1)
+    sizes = {"bid_quantity": 1.5, "ask_quantity": 2.5}
+    quotes = pl.DataFrame({"ts": seconds, "bid": bid, "ask": np.round(bid + 0.3, 1), "id": np.arange(59)})
+    lake.write(
+        key("quotes", "binance_usdm"),
+        quotes.with_columns(**{name: pl.lit(size) for name, size in sizes.items()}).select(
+            "ts", "bid", "bid_quantity", "ask", "ask_quantity", "id"
+        ),
+    )
+    lake.write(key("marks", "binance_usdm"), pl.DataFrame({"ts": seconds[::3], "mark_price": bid[::3] + 0.05}))
+    with start_exchange(lake=str(tmp_path), start="2024-01-01", speed=0.0, limits=False) as exchange:
+        market = exchange.markets["usdm"]
+        heard: list[Any] = []
+        market.listen(heard.append)
+        market.watch("BTCUSDT")
+        market.advance(START_US + 30 * 1_000_000)
+        told = [(event.id, event.bid, event.ask) for event in heard if isinstance(event, Quoted)]
+        assert told == [(i, (9000 + i, 1500), (9003 + i, 2500)) for i in range(30)]
+        marks = [(event.ts_us, event.mark) for event in heard if isinstance(event, Marked)]
+        assert marks == [(START_US + (1 + 3 * i) * 1_000_000, pytest.approx(900.05 + 0.3 * i)) for i in range(10)]
+        book = market.book("BTCUSDT")
+        assert (book.bids[0][0], book.asks[0][0]) == (9028, 9031)  # the quote before this moment

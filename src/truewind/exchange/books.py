@@ -1,6 +1,7 @@
 """The order book of a symbol: recorded where the lake has it, made up around the trades where not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Protocol
 
 import msgspec
@@ -13,6 +14,7 @@ from truewind.exchange.numbers import Numbers
 from truewind.exchange.sources import Source
 
 Levels = list[tuple[int, int]]
+Touch = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 _UPDATE, _SNAPSHOT = 0, 4
 
 
@@ -31,20 +33,20 @@ class SymbolBook(Protocol):
 
 
 class FreeBook:
-    """Made around the trades. bids: the best bids before given times (µs, ascending)."""
+    """Made around the market. touch: before given times (µs, ascending) the best bids, and the ticks below the best
+    asks."""
 
-    def __init__(self, symbol: str, seed: int, mean: float, bids: Callable[[np.ndarray], np.ndarray]) -> None:
+    def __init__(self, symbol: str, seed: int, mean: float, touch: Touch) -> None:
         self._symbol = symbol
         self._made = MadeBook(seed, mean)
-        self._bids = bids
+        self._touch = touch
 
     def at(self, now_us: int, depth: int = DEPTH) -> BookState:
         """The best `depth` levels."""
         moment = now_us // EVERY_US
-        bid = int(self._bids(np.array([moment * EVERY_US]))[0])
         sides = []
-        for side in (1, -1):
-            ticks, lots = self._made.side(side, bid, moment, depth)
+        for side, near in zip((1, -1), self._touch(np.array([moment * EVERY_US])), strict=True):
+            ticks, lots = self._made.side(side, int(near[0]), moment, depth)
             sides.append(list(zip(ticks.tolist(), lots.tolist(), strict=True)))
         return BookState(moment * IDS, moment * EVERY_US, sides[0], sides[1])
 
@@ -52,26 +54,18 @@ class FreeBook:
         first, last = after_us // EVERY_US + 1, until_us // EVERY_US
         if last < first:
             return []
-        count = last - first + 1
-        bids = self._bids(np.arange(first - 1, last + 1) * EVERY_US)
-        levels: list[tuple[Levels, Levels]] = [([], []) for _ in range(count)]
+        touch = self._touch(np.arange(first - 1, last + 1) * EVERY_US)
+        levels: list[tuple[Levels, Levels]] = [([], []) for _ in range(last - first + 1)]
         for s, side in enumerate((1, -1)):
-            places, ticks, lots = self._made.changes(side, bids, first)
+            places, ticks, lots = self._made.changes(side, touch[s], first)
             for place, price, quantity in zip(places.tolist(), ticks.tolist(), lots.tolist(), strict=True):
                 levels[place][s].append((price, quantity))
-        best = self._made.best(bids[1:], first)
-        return [
-            Depth(
-                self._symbol,
-                (first + i) * EVERY_US,
-                last_id - IDS + 1,
-                last_id,
-                last_id - IDS,
-                *levels[i],
-                best=best[i],
-            )
-            for i, last_id in enumerate(range(first * IDS, last * IDS + 1, IDS))
-        ]
+        best = self._made.best((touch[0][1:], touch[1][1:]), first)
+        found = []
+        for i, final in enumerate(range(first * IDS, last * IDS + 1, IDS)):
+            ids = (final - IDS + 1, final, final - IDS)
+            found.append(Depth(self._symbol, (first + i) * EVERY_US, *ids, *levels[i], best=best[i]))
+        return found
 
 
 class RecordedBook:
@@ -109,25 +103,32 @@ class RecordedBook:
             return []
         rows = self._source.rows("book", max(after_us + 1, self._begin), until_us + 1)
         rows = rows.filter(pl.col("kind").is_in([_UPDATE, _SNAPSHOT]))
-        numbers = [name for name in ("first", "previous") if name in rows.columns]
-        found = []
-        for (ts, kind, final), part in rows.with_columns(pl.col("ts").to_physical()).group_by(
-            ["ts", "kind", "id"], maintain_order=True
-        ):
-            ids = dict.fromkeys(("first", "previous"), int(final)) | {
-                name: value for name in numbers if (value := part[name][0]) is not None
-            }
-            bids, asks = (self._levels(part.filter(pl.col("side") == side)) for side in (1, -1))
-            found.append(
-                Depth(self._symbol, int(ts), ids["first"], int(final), ids["previous"], bids, asks, kind == _SNAPSHOT)
-            )
-        return found
+        return list(self._messages(rows)) if rows.height else []
 
-    def _levels(self, rows: pl.DataFrame) -> Levels:
-        numbers = self._numbers
-        ticks = np.round(rows["price"].to_numpy() / numbers.tick_size).astype(np.int64)
-        lots = np.round(rows["quantity"].to_numpy() / numbers.lot_size).astype(np.int64)
-        return list(zip(ticks.tolist(), lots.tolist(), strict=True))
+    def _messages(self, rows: pl.DataFrame) -> Iterator[Depth]:
+        """Rows of one message follow each other; those without a side change nothing."""
+        named = [rows[name].to_physical().to_numpy() for name in ("ts", "kind", "id")]
+        changed = np.any([column[1:] != column[:-1] for column in named], axis=0)
+        edges = np.concatenate([[0], np.flatnonzero(changed) + 1, [rows.height]]).tolist()
+        ts, kinds, finals = (column.tolist() for column in named)
+        sides = rows["side"].to_list()
+        ticks = np.round(rows["price"].to_numpy() / self._numbers.tick_size).astype(np.int64).tolist()
+        lots = np.round(rows["quantity"].to_numpy() / self._numbers.lot_size).astype(np.int64).tolist()
+        first, previous = (self._ids(rows, name) for name in ("first", "previous"))
+        for begin, end in pairwise(edges):
+            bids = [(ticks[row], lots[row]) for row in range(begin, end) if sides[row] > 0]
+            asks = [(ticks[row], lots[row]) for row in range(begin, end) if sides[row] < 0]
+            whole = kinds[begin] == _SNAPSHOT
+            yield Depth(
+                self._symbol, ts[begin], first[begin], finals[begin], previous[begin], bids, asks, restarts=whole
+            )
+
+    def _ids(self, rows: pl.DataFrame, name: str) -> list[int]:
+        """A column of ids; where the venue gave none, the one before the message's first, or its last."""
+        given = pl.col(name) if name in rows.columns else pl.lit(None, pl.Int64)
+        begin = pl.col("first") if "first" in rows.columns else pl.col("id")
+        usual = pl.coalesce(begin, "id") - 1 if name == "previous" else pl.col("id")
+        return rows.select(pl.coalesce(given, usual)).to_series().to_list()
 
     def _forget(self) -> None:
         self._now_us = self._begin - 1

@@ -44,34 +44,34 @@ class MadeBook:
         self.seed = seed & ((1 << 62) - 1)
         self.mean = mean
 
-    def side(self, side: int, bid: int, moment: int, depth: int = DEPTH) -> tuple[Ints, Ints]:
-        """Prices and lots of a side's first `depth` levels, best first, when `bid` is the best one."""
-        ticks = _window(side, np.array([bid]))[0][:depth]
+    def side(self, side: int, near: int, moment: int, depth: int = DEPTH) -> tuple[Ints, Ints]:
+        """Prices and lots of a side's first `depth` levels, best first. near: the best bid, or a tick below the ask."""
+        ticks = _window(side, np.array([near]))[0][:depth]
         ticks = ticks[ticks > 0]
         return ticks, displayed(self.seed, side, ticks, np.full(len(ticks), moment), self.mean)
 
-    def best(self, bids: Ints, first: int) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-        """The best bid and ask with their lots in messages first …, of which `bids` are the best bids."""
-        moment = np.arange(first, first + len(bids))
+    def best(self, near: tuple[Ints, Ints], first: int) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+        """The best bid and ask with their lots in messages first …; near: as of `side`, for both."""
+        moment = np.arange(first, first + len(near[0]))
         sides = []
-        for side, ticks in ((1, bids), (-1, bids + 1)):
+        for side, ticks in ((1, near[0]), (-1, near[1] + 1)):
             lots = displayed(self.seed, side, ticks, moment, self.mean)
             sides.append(list(zip(ticks.tolist(), lots.tolist(), strict=True)))
         return list(zip(*sides, strict=True))
 
-    def changes(self, side: int, bids: Ints, first: int) -> tuple[Ints, Ints, Ints]:
+    def changes(self, side: int, near: Ints, first: int) -> tuple[Ints, Ints, Ints]:
         """What messages first … say of a side: the message's place, ticks, lots (0: gone), in order of place.
 
-        bids: best bid before the first message, then in each of them.
+        near: as of `side`, before the first message, then in each of them.
         """
-        ticks = _window(side, bids)
-        moment = np.arange(first - 1, first - 1 + len(bids))[:, None] + np.zeros_like(ticks)
+        ticks = _window(side, near)
+        moment = np.arange(first - 1, first - 1 + len(near))[:, None] + np.zeros_like(ticks)
         lots = displayed(self.seed, side, ticks, moment, self.mean)
         now, before = ticks[1:], ticks[:-1]
-        kept = _inside(side, now, bids[:-1])
+        kept = _inside(side, now, near[:-1])
         was = np.where(kept, displayed(self.seed, side, now, moment[:-1], self.mean), 0)
         place, column = np.nonzero((lots[1:] != was) & (now > 0))
-        gone_place, gone_column = np.nonzero(~_inside(side, before, bids[1:]) & (before > 0))
+        gone_place, gone_column = np.nonzero(~_inside(side, before, near[1:]) & (before > 0))
         places = np.concatenate([gone_place, place])
         order = np.argsort(places, kind="stable")
         all_ticks = np.concatenate([before[gone_place, gone_column], now[place, column]])
@@ -79,13 +79,13 @@ class MadeBook:
         return places[order], all_ticks[order], all_lots[order]
 
 
-def _window(side: int, bids: Ints) -> Ints:
+def _window(side: int, near: Ints) -> Ints:
     """Prices displayed, (messages, DEPTH), best first."""
     steps = np.arange(DEPTH)
-    return bids[:, None] - steps if side > 0 else bids[:, None] + 1 + steps
+    return near[:, None] - steps if side > 0 else near[:, None] + 1 + steps
 
 
-def _inside(side: int, ticks: Ints, bids: Ints) -> NDArray[np.bool_]:
-    """Whether prices are displayed when `bids` are the best ones."""
-    distance = bids[:, None] - ticks if side > 0 else ticks - bids[:, None] - 1
+def _inside(side: int, ticks: Ints, near: Ints) -> NDArray[np.bool_]:
+    """Whether prices are displayed."""
+    distance = near[:, None] - ticks if side > 0 else ticks - near[:, None] - 1
     return (distance >= 0) & (distance < DEPTH)

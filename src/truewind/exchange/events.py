@@ -36,6 +36,16 @@ class Depth(msgspec.Struct, frozen=True):
     best: tuple[tuple[int, int], tuple[int, int]] | None = None
 
 
+class Quoted(msgspec.Struct, frozen=True, gc=False):
+    """The best prices and what is displayed there, as a source of quotes tells them: (ticks, lots)."""
+
+    symbol: str
+    ts_us: int
+    id: int
+    bid: tuple[int, int]
+    ask: tuple[int, int]
+
+
 class Marked(msgspec.Struct, frozen=True, gc=False):
     """The mark price, each second. rate: what the next funding is thought to be."""
 
@@ -74,5 +84,5 @@ class Beat(msgspec.Struct, frozen=True, gc=False):
 
 
 BEAT_US = 250_000
-Event = Traded | Depth | Marked | Funded | Liquidated | Beat
-RANK = {Beat: 0, Funded: 1, Marked: 2, Liquidated: 3, Traded: 4, Depth: 5}
+Event = Traded | Depth | Quoted | Marked | Funded | Liquidated | Beat
+RANK = {Beat: 0, Funded: 1, Marked: 2, Liquidated: 3, Traded: 4, Depth: 5, Quoted: 6}

@@ -9,7 +9,7 @@ from typing import Any
 
 from truewind.exchange import candles, messages
 from truewind.exchange.candles import INTERVALS, Unit
-from truewind.exchange.events import Beat, Depth, Event, Liquidated, Marked, Traded
+from truewind.exchange.events import Beat, Depth, Event, Liquidated, Marked, Quoted, Traded
 from truewind.exchange.klines import KlineState
 from truewind.exchange.market import Market
 from truewind.exchange.rest import PublicRest
@@ -53,7 +53,7 @@ def _of_symbol(kind: str, tape: Tape, market: Market, unit: Unit) -> dict[type, 
     simple: dict[str, dict[type, Take]] = {
         "aggTrade": {Traded: lambda event: [words.agg_trade(event)]},
         "trade": {Traded: lambda event: [words.trade(event)]},
-        "bookTicker": {Depth: _BookTicker(tape, words)},
+        "bookTicker": _best_prices(tape, words),
         "ticker": {Beat: _Ticker(tape, market, words.ticker)},
         "miniTicker": {Beat: _Ticker(tape, market, words.mini_ticker)},
     }
@@ -89,8 +89,13 @@ def _all_symbols(name: str, market: Market, unit: Unit) -> Feed | None:
     words = {symbol: messages.Words(tape, unit) for symbol, tape in market.tapes.items()}
     symbols = list(market.tapes)
     if name == "!bookTicker":
-        takes = {symbol: _BookTicker(tape, words[symbol]) for symbol, tape in market.tapes.items()}
-        return Feed(name, symbols, {Depth: lambda event: takes[event.symbol](event)})
+        takes = {symbol: _best_prices(tape, words[symbol]) for symbol, tape in market.tapes.items()}
+
+        def best(event: Any) -> list[str]:
+            take = takes[event.symbol].get(type(event))
+            return take(event) if take else []
+
+        return Feed(name, symbols, {Depth: best, Quoted: best})
     if name in ("!ticker@arr", "!miniTicker@arr"):
         write = {s: w.mini_ticker if "mini" in name else w.ticker for s, w in words.items()}
         tickers = {symbol: _Ticker(tape, market, write[symbol]) for symbol, tape in market.tapes.items()}
@@ -108,6 +113,13 @@ def _all_symbols(name: str, market: Market, unit: Unit) -> Feed | None:
         liquidations = {symbol: _Liquidations(words[symbol]) for symbol in symbols}
         return Feed(name, symbols, {Liquidated: lambda event: liquidations[event.symbol](event)})
     return None
+
+
+def _best_prices(tape: Tape, words: messages.Words) -> dict[type, Take]:
+    """Of quotes where the source has them, else of the book."""
+    if tape.has_quotes:
+        return {Quoted: lambda event: [words.book_ticker(event.id, event.bid, event.ask, event.ts_us)]}
+    return {Depth: _BookTicker(tape, words)}
 
 
 class _Gathered:
@@ -135,15 +147,17 @@ class _Diffs:
         self._bids: dict[int, int] = {}
         self._asks: dict[int, int] = {}
         self._first: Depth | None = None
+        self._final = -1
 
     def __call__(self, event: Depth) -> list[str]:
-        if event.restarts:
-            self._first = None
+        if event.restarts:  # a snapshot is nothing that streams tell
             return []
         if self._speed_us <= 100_000:
             return [self._words.diff(event)]
-        if self._first is None:
+        follows = event.previous == self._final or event.first == self._final + 1
+        if self._first is None or not follows:
             self._first, self._bids, self._asks = event, {}, {}
+        self._final = event.final
         self._bids.update(event.bids)
         self._asks.update(event.asks)
         if event.ts_us % self._speed_us >= 100_000:

@@ -39,7 +39,7 @@ def prepared(market: Market, names: Iterable[str], unit: Unit, *, combined: bool
     ahead.listen(take)
     for feed in feeds:
         for symbol in feed.symbols:
-            ahead.watch(symbol)
+            ahead.watch(symbol, feed.takes)
     while told < count and ahead.now_us < ahead.end_us:
         ahead.advance(ahead.now_us + MINUTE_US)
     return list(_pieces(due[:count]))

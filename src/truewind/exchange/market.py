@@ -6,17 +6,18 @@ A venue that matches orders is put upon it: `watch` the symbols with open orders
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from truewind.domain.timeframe import MINUTE_US
 from truewind.exchange.books import BookState
-from truewind.exchange.events import BEAT_US, RANK, Beat, Event, Marked, Traded
+from truewind.exchange.events import BEAT_US, RANK, Beat, Depth, Event, Marked, Quoted, Traded
 from truewind.exchange.replies import bad_symbol
 from truewind.exchange.sources import Source
 from truewind.exchange.tape import Tape
 from truewind.venues.binance.endpoints import SPOT
 
 Listener = Callable[[Event], None]
+ALL = tuple(RANK)
 
 
 class Market:
@@ -28,7 +29,7 @@ class Market:
         self.tapes = {symbol: Tape(source, spot=self.spot, seed=seed) for symbol, source in sorted(sources.items())}
         self.now_us = now_us
         self.events = 0
-        self._watched: Counter[str] = Counter()
+        self._watched: dict[str, Counter[type]] = {}
         self._listeners: list[Listener] = []
 
     def at(self, now_us: int) -> "Market":
@@ -65,14 +66,17 @@ class Market:
         """Tell `listener` of every event of watched symbols, in the order of time, as the market advances."""
         self._listeners.append(listener)
 
-    def watch(self, symbol: str) -> None:
-        """Let a symbol's events happen; as often as it is watched it must be unwatched to be let go."""
+    def watch(self, symbol: str, kinds: Iterable[type] = ALL) -> None:
+        """Let events of some kinds happen; as often as they are watched they must be unwatched to be let go."""
         self.tape(symbol)
-        self._watched[symbol] += 1
+        self._watched.setdefault(symbol, Counter()).update(list(kinds))
 
-    def unwatch(self, symbol: str) -> None:
-        self._watched[symbol] -= 1
-        if self._watched[symbol] <= 0:
+    def unwatch(self, symbol: str, kinds: Iterable[type] = ALL) -> None:
+        left = self._watched[symbol]
+        left.subtract(list(kinds))
+        for kind in [kind for kind, count in left.items() if count <= 0]:
+            del left[kind]
+        if not left:
             del self._watched[symbol]
 
     def advance(self, now_us: int) -> None:
@@ -87,17 +91,26 @@ class Market:
             self.now_us = until
 
     def _between(self, after_us: int, until_us: int) -> Iterable[Event]:
-        parts = [self._happens(self.tapes[symbol], after_us, until_us) for symbol in sorted(self._watched)]
+        parts = [
+            self._happens(self.tapes[symbol], kinds, after_us, until_us)
+            for symbol, kinds in sorted(self._watched.items())
+        ]
         return heapq.merge(*parts, key=_order)
 
-    def _happens(self, tape: Tape, after_us: int, until_us: int) -> list[Event]:
-        trades = tape.trades(after_us + 1, until_us + 1)
-        events: list[Event] = [Traded(tape.symbol, *row) for row in trades.tolist()]
-        events += tape.book.updates(after_us, until_us)
-        beats = range(after_us // BEAT_US + 1, until_us // BEAT_US + 1)
-        events += [Beat(tape.symbol, beat * BEAT_US) for beat in beats]
+    def _happens(self, tape: Tape, kinds: Collection[type], after_us: int, until_us: int) -> list[Event]:
+        """Only what somebody watches is made: books cost most."""
+        events: list[Event] = []
+        if Traded in kinds:
+            events += [Traded(tape.symbol, *row) for row in tape.trades(after_us + 1, until_us + 1).tolist()]
+        if Depth in kinds:
+            events += tape.book.updates(after_us, until_us)
+        if Beat in kinds:
+            beats = range(after_us // BEAT_US + 1, until_us // BEAT_US + 1)
+            events += [Beat(tape.symbol, beat * BEAT_US) for beat in beats]
+        if Quoted in kinds and tape.has_quotes:
+            events += tape.quotes(after_us, until_us)
         if not self.spot:
-            events += tape.marks.events(after_us, until_us)
+            events += tape.marks.events(after_us, until_us, kinds)
         events.sort(key=_order)
         return events
 

@@ -5,6 +5,7 @@ the premium a twentieth of the way from a bar's open. Open interest and ratios w
 Inside a bar the mark goes from open by one extreme and the other to the close, a point a second.
 """
 
+from collections.abc import Collection, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -134,8 +135,31 @@ class Marks:
         times = self.funding["ts"].to_numpy()[-10:] // SECOND_US // 3600
         return int(np.median(np.diff(times))) * HOUR_US if len(times) > 1 else _EVERY_US
 
+    @cached_property
+    def _told(self) -> pl.DataFrame:
+        """Mark prices as they were recorded: ts (integers), mark_price, index_price, funding_rate, next_funding."""
+        rows = self._tape.source.series("marks")
+        none = pl.lit(None, pl.Float64)
+        return rows.select(
+            pl.col("ts").to_physical(),
+            "mark_price",
+            *(pl.col(name) if name in rows.columns else none.alias(name) for name in ("index_price", "funding_rate")),
+            next_funding=(
+                pl.col("next_funding_ts").to_physical() if "next_funding_ts" in rows.columns else pl.lit(None, pl.Int64)
+            ),
+        )
+
+    def _as_told(self, row: int) -> Marked:
+        ts, mark, index, rate, due = self._told.row(row)
+        expected, next_us = self._expected(ts)
+        known = mark if index is None else index, expected if rate is None else rate, due or next_us
+        return Marked(self._tape.symbol, ts, mark, *known)
+
     def at(self, now_us: int) -> Marked | None:
         """The mark price of a moment's second; None before the first bar. After the last one it stands still."""
+        told = int(np.searchsorted(self._told["ts"].to_numpy(), now_us, side="right")) - 1
+        if told >= 0:
+            return self._as_told(told)
         moment = np.array([now_us - now_us % SECOND_US])
         mark, index = (self._point(kind, moment) for kind in ("mark_bars", "index_bars"))
         if mark is None or index is None:
@@ -163,18 +187,29 @@ class Marks:
         share = min(1.0, max(0.0, (now_us - begin) / max(1, due - begin)))
         return round(last + (float(rates[at]) - last) * share, 8), due
 
-    def events(self, after_us: int, until_us: int) -> list[Marked | Funded | Liquidated]:
-        """Marks of each second, settlements and liquidations of (after, until]."""
+    def events(self, after_us: int, until_us: int, kinds: Collection[type]) -> list[Marked | Funded | Liquidated]:
+        """What happened in (after, until] of these kinds: marks of each second, or as they were recorded, settlements
+        and liquidations."""
         found: list[Marked | Funded | Liquidated] = []
+        if Marked in kinds:
+            found += self._marked(after_us, until_us)
+        if Funded in kinds:
+            times = self.funding["ts"].to_numpy()
+            start, stop = np.searchsorted(times, (after_us + 1, until_us + 1))
+            found += [Funded(self._tape.symbol, *row) for row in self.funding[start:stop].iter_rows()]
+        if Liquidated in kinds:
+            found += self.liquidations(after_us, until_us)
+        return found
+
+    def _marked(self, after_us: int, until_us: int) -> Iterator[Marked]:
+        if self._told.height:
+            rows = np.searchsorted(self._told["ts"].to_numpy(), (after_us + 1, until_us + 1))
+            yield from (self._as_told(row) for row in range(*rows.tolist()))
+            return
         for second in range(after_us // SECOND_US + 1, until_us // SECOND_US + 1):
             marked = self.at(second * SECOND_US)
             if marked is not None:
-                found.append(marked)
-        times = self.funding["ts"].to_numpy()
-        start, stop = np.searchsorted(times, (after_us + 1, until_us + 1))
-        for ts, rate, mark in self.funding[start:stop].iter_rows():
-            found.append(Funded(self._tape.symbol, ts, rate, mark))
-        return found + self.liquidations(after_us, until_us)
+                yield marked
 
     # ── liquidations ────────────────────────────────────────────────────────────────────────────────────────────────
 

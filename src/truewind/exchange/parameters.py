@@ -60,9 +60,11 @@ class Parameters:
             raise replies.invalid(name)
         return number
 
-    def limit(self, default: int, most: int) -> int:
-        """`limit`: at least one; more than `most` is taken as `most`, as the venue does."""
+    def limit(self, default: int, most: int, *, strict: bool = False) -> int:
+        """`limit`: at least one; more than `most` is taken as `most`, as spot does; strict: refused, as USD-M does."""
         number = self.whole("limit", least=1)
+        if strict and number is not None and number > most:
+            raise replies.invalid("limit")
         return default if number is None else min(number, most)
 
     def choice(self, name: str, choices: Collection[str]) -> str:

@@ -65,7 +65,7 @@ class PublicRest:
         interval = given.need("interval")
         if interval not in INTERVALS or (interval == "1s" and not self.market.spot):
             raise replies.bad_interval()
-        limit = given.limit(500, self.most_klines)
+        limit = given.limit(500, self.most_klines, strict=not self.market.spot)
         first, last = span_of(given)
         given.text("timeZone")
         given.finish()

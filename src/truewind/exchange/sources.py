@@ -1,12 +1,14 @@
 """Where a local exchange has its market from: the lake's series of a symbol, or the synthetic market's."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import msgspec
 import polars as pl
 
 from truewind.domain.book import BookKind
+from truewind.domain.clock import WallClock
 from truewind.domain.instrument import Instrument, Kind
 from truewind.domain.timeframe import DAY_US, HOUR_US, timeframe_us
 from truewind.errors import ConfigError, EmptyRangeError, UnknownSeriesError
@@ -197,23 +199,25 @@ class SyntheticSource:
         return hours.select("ts", id=1 + pl.col("trades").cum_sum() - pl.col("trades"))
 
 
-_HISTORY_DAYS = 30
 _AHEAD_DAYS = 8  # how long an exchange at the wall's time can run
 
 
+def _usual_market(now_us: int) -> SyntheticConfig:
+    """From the month before this one until the end of the next: the same all month, however often it is opened."""
+    this = datetime.fromtimestamp(now_us / 1e6, UTC).date().replace(day=1)
+    before, after = (this - timedelta(days=1)).replace(day=1), (this + timedelta(days=62)).replace(day=1)
+    return SyntheticConfig(start=before, days=(after - before).days)
+
+
 def _open_synthetic(config: ExchangeConfig) -> Opened:
-    from datetime import UTC, datetime, timedelta
-
-    from truewind.domain.clock import WallClock
-
-    wanted = config.synthetic or SyntheticConfig(days=_HISTORY_DAYS)
-    start_us = config.start_us
+    start_us, wall_us = config.start_us, WallClock().now_us()
+    wanted = config.synthetic or _usual_market(wall_us if start_us is None else start_us)
     if "start" not in wanted.model_fields_set and start_us is None:
-        today = datetime.fromtimestamp(WallClock().now_us() / 1e6, UTC).date()
+        today = datetime.fromtimestamp(wall_us / 1e6, UTC).date()
         wanted = wanted.model_copy(
             update={"start": today - timedelta(days=wanted.days), "days": wanted.days + _AHEAD_DAYS}
         )
-    elif start_us is None:
+    elif start_us is None and config.synthetic is not None:
         start_us = wanted.end_us - DAY_US
     kinds = {SPOT: Kind.SPOT, USDM: Kind.PERPETUAL}
     return Opened(

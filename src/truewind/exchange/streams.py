@@ -106,14 +106,14 @@ class StreamHub:
     def _open(self, key: tuple[str, Unit], feed: Feed) -> None:
         self._feeds[key] = (feed, set())
         for symbol in feed.symbols:
-            self.market.watch(symbol)
+            self.market.watch(symbol, feed.takes)
             for kind in feed.takes:
                 self._takers.setdefault((kind, symbol), []).append(key)
 
     def _close(self, key: tuple[str, Unit], feed: Feed) -> None:
         del self._feeds[key]
         for symbol in feed.symbols:
-            self.market.unwatch(symbol)
+            self.market.unwatch(symbol, feed.takes)
             for kind in feed.takes:
                 self._takers[kind, symbol].remove(key)
 
@@ -130,8 +130,12 @@ class StreamHub:
         if not limits.connect(request.remote or "", exchange.clock.wall_us()):
             return web.Response(status=429, text="Too many connection attempts")
         socket = web.WebSocketResponse(autoping=False, compress=False, max_msg_size=_LARGEST)
-        await socket.prepare(request)
-        assert request.transport is not None
+        try:
+            await socket.prepare(request)
+        except ConnectionResetError:  # the client, or a restart, was quicker
+            return socket
+        if request.transport is None:
+            return socket
         connection = Connection(request.transport, self.faults, _unit(request), exchange.since_s())
         connection.combined = request.path.endswith("/stream")
         self.connections.add(connection)

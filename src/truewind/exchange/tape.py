@@ -15,6 +15,7 @@ from truewind.domain.timeframe import HOUR_US, MINUTE_US, timeframe_us
 from truewind.exchange import candles, marks
 from truewind.exchange.books import FreeBook, RecordedBook, SymbolBook
 from truewind.exchange.candles import Klines
+from truewind.exchange.events import Quoted
 from truewind.exchange.numbers import Numbers
 from truewind.exchange.paths import TRADE, bar_trades, counted, symbol_seed
 from truewind.exchange.sources import Source
@@ -241,9 +242,10 @@ class Tape:
             return RecordedBook(self.source, self.numbers)
         whole = self._whole
         mean = float(whole["volume"].sum()) / max(1.0, float(whole["trades"].sum()))
-        return FreeBook(self.symbol, self.seed, max(1.0, mean), self._best_bids)
+        touch = self._quoted_touch if self.has_quotes else self._traded_touch
+        return FreeBook(self.symbol, self.seed, max(1.0, mean), touch)
 
-    def _best_bids(self, times_us: np.ndarray) -> np.ndarray:
+    def _traded_touch(self, times_us: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """One tick below a purchase, at a sale: of the last trade before each time."""
         trades = self.trades(int(times_us[0]) - MINUTE_US, int(times_us[-1]))
         at = np.searchsorted(trades["ts"], times_us) - 1
@@ -251,7 +253,39 @@ class Tape:
             trades = np.concatenate([self._before(int(times_us[0]) - MINUTE_US), trades])
             at = np.searchsorted(trades["ts"], times_us) - 1
         bids: np.ndarray = np.maximum(1, trades["ticks"][at] - (trades["side"][at] > 0))
-        return bids
+        return bids, bids
+
+    def _quoted_touch(self, times_us: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The last quote before each time; where there is none, as of trades."""
+        rows = self._quotes(int(times_us[0]) - MINUTE_US, int(times_us[-1]))
+        at = np.searchsorted(rows["ts"].to_numpy(), times_us) - 1
+        known, at = at >= 0, np.maximum(at, 0)
+        if not rows.height:
+            return self._traded_touch(times_us)
+        bids, asks = (
+            np.round(rows[name].to_numpy()[at] / self.numbers.tick_size).astype(np.int64) for name in ("bid", "ask")
+        )
+        other = (bids, asks) if known.all() else self._traded_touch(times_us)
+        return np.where(known, bids, other[0]), np.where(known, np.maximum(asks - 1, bids), other[1])
+
+    @cached_property
+    def has_quotes(self) -> bool:
+        return self.source.span("quotes") is not None
+
+    def _quotes(self, start_us: int, end_us: int) -> pl.DataFrame:
+        return self.source.rows("quotes", start_us, end_us).with_columns(pl.col("ts").to_physical())
+
+    def quotes(self, after_us: int, until_us: int) -> list[Quoted]:
+        """Those of the source in (after, until]."""
+        numbers, rows = self.numbers, self._quotes(after_us + 1, until_us + 1)
+        ids = rows["id"].to_list() if "id" in rows.columns else rows["ts"].to_list()
+        values = rows.select("ts", "bid", "bid_quantity", "ask", "ask_quantity").iter_rows()
+        return [
+            Quoted(
+                self.symbol, ts, id_, (numbers.ticks(bid), numbers.lots(size)), (numbers.ticks(ask), numbers.lots(more))
+            )
+            for id_, (ts, bid, size, ask, more) in zip(ids, values, strict=True)
+        ]
 
     def _before(self, until_us: int) -> np.ndarray:
         latest = self.latest(1, until_us)
