@@ -81,24 +81,31 @@ def update(
     from truewind.cli import settings
     from truewind.cli.data import choose
     from truewind.domain.clock import WallClock
-    from truewind.errors import UnknownSeriesError
+    from truewind.errors import TruewindError, UnknownSeriesError
     from truewind.market.history.download import tail
-    from truewind.market.history.sources import sources_of, venues
+    from truewind.market.history.sources import sources_of
     from truewind.storage.lake import Lake
 
     configured = settings.load()
     lake = Lake(configured.lake)
     stored = [info.key for info in choose(lake.series(), series) if info.key.layer == "raw"]
-    known = {key.venue for key in stored} & set(venues())
-    providers = {venue: sources_of(venue, network or configured.network, source) for venue in sorted(known)}
+    providers, left = {}, []
+    for venue in sorted({key.venue for key in stored}):
+        try:
+            providers[venue] = sources_of(venue, network or configured.network, source)
+        except TruewindError as error:
+            left.append(f"{venue} stays as it is: {error.message}")
     offered = [key for key in stored if any(one.offer(key) for one in providers.get(key.venue, ()))]
     if not offered:
         raise UnknownSeriesError(
-            "No source gives any of these series", remedy="truewind data sources shows what there is"
+            f"No source gives any of these series{''.join(f'; {reason}' for reason in left)}",
+            remedy="truewind data sources shows what there is",
         )
+    left += [
+        f"{key} stays as it is: no source gives it" for key in stored if key.venue in providers if key not in offered
+    ]
     now_us = WallClock().now_us()
     wants = [tail(lake, key, now_us) for key in offered]
-    left = [f"{key}: no source gives it" for key in stored if key not in offered]
     _run(lake, providers, wants, at_once=at_once, recheck=True, json=json, left=left)
 
 
@@ -108,32 +115,53 @@ def sources(
 ) -> None:
     """Say what can be had of each kind, from where, how far back, and what cannot be had and why."""
     from truewind.cli.output import console, print_json, print_table
-    from truewind.market.history.sources import sources_of, venues
+    from truewind.market.history.sources import venues
 
-    found = [(name, one) for name in ([venue] if venue else venues()) for one in sources_of(name)]
+    table = [row for name in ([venue] if venue else venues()) for row in _sources_of(name)]
     if json:
-        print_json({"sources": [_described(name, one) for name, one in found]})
+        print_json({"sources": table})
         return
-    rows, refusals = [], []
-    for name, one in found:
-        for offer in one.offers:
-            span = f"{offer.timeframes[0]} … {offer.timeframes[-1]}" if offer.timeframes else ""
-            rows.append((name, one.name, offer.kind, span, offer.reach, offer.lacks))
-        refusals += [(name, one.name, kind, why) for kind, why in one.refuses.items()]
-    print_table(["venue", "source", "kind", "timeframes", "reach", "lacks"], rows)
-    print_table(["venue", "source", "has no", "because"], refusals)
-    console().print("All other venues by ccxt: their name as the venue.", markup=False)
+    print_table(
+        ["venue", "kind", "timeframes", "archive, reaching", "REST, reaching", "live"],
+        (
+            (row["venue"], row["kind"], _span(row["timeframes"]), row["archive"], row["rest"], row["live"] or None)
+            for row in table
+        ),
+    )
+    print_table(
+        ["venue", "kind", "what cannot be had"],
+        ((row["venue"], row["kind"], f"{way}: {text}") for row in table for way, text in row["lacks"].items()),
+    )
+    if venue is None:
+        console().print("Any other venue that ccxt knows: truewind data sources kraken", markup=False)
 
 
-def _described(venue: str, one: "DataProvider") -> dict[str, Any]:
-    import msgspec
+def _sources_of(venue: str) -> list[dict[str, Any]]:
+    """What a venue's sources give, a row for each kind, and of each what it lacks or why it gives nothing."""
+    from truewind.market.history.sources import live_kinds, sources_of
 
-    return {
-        "venue": venue,
-        "source": one.name,
-        "offers": [msgspec.to_builtins(offer) for offer in one.offers],
-        "refuses": dict(one.refuses),
-    }
+    providers = {"archive" if one.name == "archive" else "rest": one for one in sources_of(venue)}
+    live = live_kinds(venue)
+    offered = {way: {offer.kind: offer for offer in one.offers} for way, one in providers.items()}
+    kinds = dict.fromkeys([kind for offers in offered.values() for kind in offers])
+    kinds |= dict.fromkeys([kind for one in providers.values() for kind in one.refuses])
+    rows = []
+    for kind in kinds:
+        offers = {way: by_kind[kind] for way, by_kind in offered.items() if kind in by_kind}
+        lacks = {way: offer.lacks for way, offer in offers.items() if offer.lacks}
+        lacks |= {way: one.refuses[kind] for way, one in providers.items() if kind in one.refuses}
+        row = {"venue": venue, "kind": kind, "archive": None, "rest": None, "live": kind in live, "lacks": lacks}
+        row |= {way: offer.reach for way, offer in offers.items()}
+        lengths = [length for offer in offers.values() for length in offer.timeframes]
+        rows.append(row | {"timeframes": list(dict.fromkeys(lengths))})
+    return rows
+
+
+def _span(timeframes: list[str]) -> str:
+    from truewind.domain.timeframe import timeframe_us
+
+    lengths = sorted(timeframes, key=timeframe_us)
+    return f"{lengths[0]} … {lengths[-1]}" if lengths else ""
 
 
 def _range(start: str | None, end: str | None, months: float) -> tuple[int, int]:

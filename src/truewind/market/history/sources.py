@@ -24,6 +24,18 @@ _SOURCES: dict[str, dict[str, str]] = {
 _ELSEWHERE = {"rest": "truewind.market.history.ccxt:ccxt_provider"}  # any exchange that ccxt knows
 
 
+# What `data record` can write of a venue's streams.
+_LIVE = {
+    "binance": frozenset({"bars", "trades", "quotes", "book"}),
+    "binance_usdm": frozenset({"bars", "trades", "quotes", "book", "marks", "liquidations", "open_interest"}),
+}
+
+
+def live_kinds(venue: str) -> frozenset[str]:
+    """Kinds of series that can be recorded live."""
+    return _LIVE.get(venue, frozenset())
+
+
 def venues() -> list[str]:
     """Venues that have a source of their own."""
     return sorted(_SOURCES)
