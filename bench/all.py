@@ -29,6 +29,7 @@ SCRIPTS = (
     "trade_bars",
     "feature_build",
     "lake",
+    "streams",
     "archives",
     "startup",
 )
