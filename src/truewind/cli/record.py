@@ -12,7 +12,9 @@ from truewind.cli.output import Json
 
 if TYPE_CHECKING:
     from truewind.market.stream.recorder import Progress, Recorder
+    from truewind.venues.binance.hosts import Hosts
 
+_PATIENCE_S = 10.0
 _VENUES = {"binance": "spot", "binance_usdm": "usdm"}
 
 
@@ -59,13 +61,14 @@ def record(
     market, wanted = _VENUES[venue], [*streams.replace(",", " ").split(), *(rest or [])]
     names = [name for symbol in dict.fromkeys(pair) for name in stream_names(symbol, wanted, market)]
     lake = Lake(given.lake)
+    where = hosts(network or given.network)
     recorder = Recorder(
-        *(lake, hosts(network or given.network), market, names, spill or _default_folder(given.lake, venue)),
+        *(lake, where, market, names, spill or _default_folder(given.lake, venue)),
         rotate_s=rotate,
     )
     log.get("system").info("recording", venue=venue, streams=names, lake=str(lake.url))
     line = _Line(json)
-    done = asyncio.run(_run(recorder, hours, line))
+    done = asyncio.run(_run(recorder, list(dict.fromkeys(pair)), where, hours, line))
     line.end()
     log.get("system").info("recorded", **_summary(done, lake.url))
     if json:
@@ -86,14 +89,43 @@ def _default_folder(lake: str, venue: str) -> Path:
     return Path(lake) / "recorder" / venue
 
 
-async def _run(recorder: "Recorder", hours: float | None, line: "_Line") -> "Progress":
+async def _run(
+    recorder: "Recorder", symbols: list[str], where: "Hosts", hours: float | None, line: "_Line"
+) -> "Progress":
     """Record until the time is over or somebody says stop."""
+    await _keep_instruments(recorder, symbols, where)
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     if hours is not None:
         loop.call_later(hours * 3600.0, stop.set)
     return await recorder.run(stop, line.show)
+
+
+async def _keep_instruments(recorder: "Recorder", symbols: list[str], where: "Hosts") -> None:
+    """Keep what the venue says of symbols that the lake does not know: a book is nothing without its ticks.
+
+    Raises UnknownSeriesError for a symbol that the venue does not list. A venue that does not answer is no reason not
+    to listen to its streams.
+    """
+    from truewind import log
+    from truewind.errors import DataError, NetworkError
+    from truewind.market.history.binance import BinanceRest
+
+    unknown = []
+    for symbol in symbols:
+        try:
+            recorder.lake.instrument(recorder.venue, symbol)
+        except DataError:
+            unknown.append(symbol)
+    if not unknown:
+        return
+    try:
+        async with asyncio.timeout(_PATIENCE_S), BinanceRest(recorder.venue, where) as rest:
+            for instrument in await rest.instruments(unknown):
+                recorder.lake.put_instrument(instrument)
+    except (NetworkError, TimeoutError) as error:
+        log.get("data").warning("no instruments", venue=recorder.venue, symbols=unknown, error=str(error))
 
 
 class _Line:

@@ -32,12 +32,13 @@ from truewind.domain.market import Bar, Quote, Trade
 from truewind.domain.ports import Clock
 from truewind.domain.timeframe import SECOND_US, origin_us, timeframe_us
 from truewind.errors import NetworkError, ProtocolError, TruewindError
+from truewind.market.history.http import Http
+from truewind.market.history.queue import Queue
 from truewind.market.stream import events as out
 from truewind.market.stream.lines import BarLine, BookLine, Counts, Line, PlainLine, State, TradeLine
 from truewind.market.stream.merge import Timeline
 from truewind.market.stream.pool import Pool, Settings
 from truewind.market.stream.repair import BinanceHistory, Repairs
-from truewind.market.stream.rest import Rest
 from truewind.storage.schema import SeriesKey
 from truewind.venues.binance import messages
 from truewind.venues.binance.hosts import Hosts
@@ -46,6 +47,7 @@ from truewind.venues.binance.messages import Stream, micros, parse_stream
 INF = float("inf")
 AHEAD_US = 60 * SECOND_US  # a message from later than this by our clock is damaged, or one of the clocks is
 _POLLED = "openInterest"
+_SHARE = 0.5  # of the venue's limits: repairs leave room for downloads and orders from the same address
 _REFUSED = 1000  # refused messages kept for `refused`; all are counted
 _KINDS = {
     "aggTrade": "trades",
@@ -144,7 +146,9 @@ class BinanceStreams:
         self._in_order, self._poll_s, self._refuse = in_order, poll_s, refuse
         self._patience_s = patience_s if in_order else 0.0
         self._base = hosts.spot_ws if market == "spot" else hosts.usdm_ws
-        self._rest = Rest(hosts.spot_rest if market == "spot" else hosts.usdm_rest)
+        self._http = Http(connections=4)
+        address = hosts.spot_rest if market == "spot" else hosts.usdm_rest
+        self._queue = Queue(self._http, address, market, share=_SHARE, attempts=1)
         self._counts, self._refusals, self._lag_us = Counts(), 0, 0
         self._now = self.clock.now_us
         self._handlers: dict[bytes, Callable[[bytes, int], None]] = {}
@@ -154,7 +158,7 @@ class BinanceStreams:
         socket = [stream for stream in self.streams if stream.channel != _POLLED]
         self.pool = Pool(self._base, market, socket, self, self.settings)
         self.repairs = Repairs(
-            BinanceHistory(market, self._rest.get, self.clock), self.clock, self.trouble, patience_s=self._patience_s
+            BinanceHistory(market, self._ask, self.clock), self.clock, self.trouble, patience_s=self._patience_s
         )
         self._resuming: dict[SeriesKey, State] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -169,7 +173,7 @@ class BinanceStreams:
     # ── use ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def __aenter__(self) -> "BinanceStreams":
-        await self._stack.enter_async_context(self._rest)
+        await self._stack.enter_async_context(self._http)
         for key, state in self._resuming.items():
             self.lines[key].resume(state, self.watermark_us)
         self.pool.start(self._ended)
@@ -264,6 +268,10 @@ class BinanceStreams:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+
+    async def _ask(self, path: str, parameters: dict[str, str]) -> bytes:
+        """The body of a reply by REST; one attempt, since whoever asks knows how long to go on."""
+        return await self._queue.get(path, parameters, bytes)
 
     async def _settle(self, names: Sequence[str]) -> None:
         await asyncio.sleep(self.settings.overlap_s)

@@ -179,7 +179,7 @@ class Repairs:
                     line.give_up(first, last, self.clock.now_us(), "the venue did not give it again")
                     began, failures = self._now(), 0
                 else:
-                    await asyncio.sleep(_wait(failures, error))
+                    await asyncio.sleep(_wait(failures))
                 continue
             failures = 0
             numbers = [line.number(event) for event in found]
@@ -199,7 +199,7 @@ class Repairs:
                     line.give_up(first, last, self.clock.now_us(), "")
                     empty = 0
                 else:
-                    await asyncio.sleep(_wait(empty, None))
+                    await asyncio.sleep(_wait(empty))
 
     async def _page(self, line: NumberedLine, first: int, last: int) -> list[Trade] | list[Bar]:
         if isinstance(line, BarLine):
@@ -229,7 +229,7 @@ class Repairs:
             except NetworkError as error:
                 self._trouble(error)
                 failures += 1
-                await asyncio.sleep(_wait(failures, error))
+                await asyncio.sleep(_wait(failures))
                 continue
             await asyncio.sleep(self._poll_book_s)
 
@@ -244,11 +244,8 @@ class Repairs:
         return asyncio.get_running_loop().time()
 
 
-def _wait(failures: int, error: NetworkError | None) -> float:
+def _wait(failures: int) -> float:
     """Seconds until the next request."""
-    after = error.facts.get("retry_after_s") if error is not None else None
-    if isinstance(after, int | float):
-        return float(after)
     return min(20.0, 0.2 * 2.0 ** min(failures, 10)) * random.uniform(0.5, 1.0)
 
 

@@ -1,4 +1,4 @@
-"""REST for streams: small requests, now and then, over one session. The only file here that knows the HTTP library."""
+"""REST for user data: a few requests that bear a key, over one session. What streams miss goes by `history.queue`."""
 
 import asyncio
 from types import TracebackType
