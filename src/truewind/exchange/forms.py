@@ -17,6 +17,7 @@ from truewind.venues.binance.errors import refusal
 
 _AMOUNT = r"^([0-9]{1,20})(\.[0-9]{1,20})?$"
 _IS_AMOUNT = re.compile(_AMOUNT)
+_MOST_TICKS, _MOST_LOTS = (1 << 31) - 1, 1 << 48  # that the matching can count
 _LETTERS = string.ascii_letters + string.digits
 SELF_TRADE = {
     "NONE": SelfTrade.EXPIRE_MAKER,  # two orders of one account never trade with each other here
@@ -89,6 +90,8 @@ def ticks_of(price: Decimal, figures: Figures) -> int:
     ticks = figures.ticks(price)
     if ticks is None:
         raise broken(Reason.OFF_TICK, figures)
+    if ticks > _MOST_TICKS:
+        raise broken(Reason.ABOVE_MAX_PRICE, figures)
     return ticks
 
 
@@ -99,6 +102,8 @@ def lots_of(quantity: Decimal, figures: Figures) -> int:
         raise broken(Reason.OFF_STEP, figures)
     if lots == 0:
         raise broken(Reason.BELOW_MIN_QUANTITY, figures)
+    if lots > _MOST_LOTS:
+        raise broken(Reason.ABOVE_MAX_QUANTITY, figures)
     return lots
 
 

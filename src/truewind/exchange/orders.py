@@ -172,6 +172,11 @@ class Orders:
         self._by_client[order.symbol, order.client_id] = order.id
         self.file(order)
 
+    def forget(self, order: Order) -> None:
+        """An order that was never taken."""
+        self.all.pop(order.id, None)
+        self.open.pop(order.id, None)
+
     def file(self, order: Order) -> None:
         """Keep the indexes true after the order has changed."""
         if order.is_open:

@@ -149,17 +149,31 @@ class SpotLists:
         return group
 
     def _send(self, account: Account, group: OrderList, members: list[Order]) -> None:
-        """Let them come; if the venue refuses one, none of the list is left."""
+        """Let them come; if the venue refuses one, the list was never there."""
+        orders = account.spot_orders
+        orders.all.update({order.id: order for order in members})
         self.venue.tell_list(account, group)
         try:
             for order in members:
                 self.venue.send(account, order, spot_ticket(order))
         except RefusedError:
-            for order in [account.spot_orders.all[i] for i in group.orders if i in account.spot_orders.all]:
-                if order.is_open:
-                    self.venue.withdraw(account, order)
             group.status, group.order_status = "ALL_DONE", "REJECT"
+            self.venue.tell_list(account, group)
+            self._undo(account, group)
             raise
+
+    def _undo(self, account: Account, group: OrderList) -> None:
+        """Take back what has come of a list that is refused; what never came is forgotten."""
+        orders = account.spot_orders
+        group.pending = []
+        for order in [orders.all[i] for i in group.orders]:
+            if order.desk or order.status == "PENDING_NEW":
+                self.venue.withdraw(account, order)
+            elif order.status == "NEW":
+                orders.forget(order)
+        group.orders = [i for i in group.orders if i in orders.all]
+        if not group.orders:
+            del orders.lists[group.id]
 
     def _check_name(self, account: Account, order: Order) -> None:
         known = account.spot_orders.by_client(order.symbol, order.client_id)

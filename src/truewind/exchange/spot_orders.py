@@ -17,6 +17,7 @@ from truewind.exchange.tickets import spot_ticket
 
 TYPES = ("LIMIT", "MARKET", "STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT", "LIMIT_MAKER")
 _TIFS = ("GTC", "IOC", "FOK")
+_MOST_TRAIL = 10_000  # basis points: all there is
 _RESPONSES = ("ACK", "RESULT", "FULL")
 _LIMITS = ("LIMIT", "LIMIT_MAKER", "STOP_LOSS_LIMIT", "TAKE_PROFIT_LIMIT")
 _TIMED = ("LIMIT", "STOP_LOSS_LIMIT", "TAKE_PROFIT_LIMIT")
@@ -83,11 +84,13 @@ def fill_in(
         raise _not_required(named("stopPrice") if stop is not None else named("trailingDelta"))
     if trail and kind != "STOP_LOSS":  # the matching's trailing stops come to the market without a limit
         raise RefusedError(-1020, "This operation is not supported.")
+    if trail and trail > _MOST_TRAIL:
+        raise forms.broken(Reason.TRAILING_DISTANCE, figures)
     order.tif = tif or "GTC"
     order.ticks = 0 if price is None else forms.ticks_of(price, figures)
     order.stop = 0 if stop is None else forms.ticks_of(stop, figures)
     order.trail = trail or 0
-    if price is not None and order.ticks == 0:
+    if (price is not None and order.ticks == 0) or (stop is not None and order.stop == 0):
         raise forms.broken(Reason.BAD_PRICE, figures)
     if iceberg is not None:
         if kind not in _LIMITS or order.tif != "GTC":

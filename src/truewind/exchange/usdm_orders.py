@@ -18,6 +18,7 @@ from truewind.exchange.usdm_venue import UsdmVenue
 
 CONDITIONAL = ("STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET")
 _TIFS = ("GTC", "IOC", "FOK", "GTX", "GTD")
+_LAST_DATE_MS = 253_402_300_799_000
 _LEAST_LIFE_MS = 600_000  # of a GTD order
 _MATCHES = {"OPPONENT": -1, "QUEUE": 1}
 _DEEP = {"": 1, "5": 5, "10": 10, "20": 20}
@@ -122,9 +123,11 @@ def _read_life(venue: UsdmVenue, order: Order, parameters: Parameters) -> None:
     if order.tif == "GTD":
         if until is None:
             raise replies.missing("goodtilldate")
-        if until <= order.created + _LEAST_LIFE_MS:
+        if not order.created + _LEAST_LIFE_MS < until < _LAST_DATE_MS:
             raise RefusedError(
-                -5040, "The goodTillDate timestamp must be greater than the current time plus 600 seconds."
+                -5040,
+                "The goodTillDate timestamp must be greater than the current time plus 600 seconds and smaller than "
+                f"{_LAST_DATE_MS}.",
             )
         order.good_till = until
 
