@@ -42,7 +42,7 @@ def fetched(routes: Mapping[str, Answer], key: SeriesKey, start: int, end: int, 
             serving(routes) as (address, _),
             Alpaca("alpaca", Hosts(*[address] * 6), lambda: now) as provider,
         ):
-            provider._client._retry_wait = 0
+            provider._connected()._retry_wait = 0
             return [chunk async for chunk in provider.fetch(key, start, end)]
 
     chunks = asyncio.run(go())
@@ -186,12 +186,8 @@ def test_errors_are_ours_and_tell_no_key(reply, error):
 def test_without_a_key_it_says_what_to_do(monkeypatch):
     monkeypatch.delenv(SECRET)
 
-    async def go() -> None:
-        async with Alpaca("alpaca"):
-            raise AssertionError
-
     with pytest.raises(ConfigError, match=SECRET):
-        asyncio.run(go())
+        fetched({}, SeriesKey("bars", "alpaca", "AAPL", "1m"), START, NOW)
     assert "the-key" not in repr(vars(Alpaca("alpaca")))
     assert alpaca.alpaca_provider("alpaca", Hosts(*[""] * 6)).offer(SeriesKey("bars", "alpaca", "AAPL", "1d"))
 

@@ -176,8 +176,8 @@ def test_silence_is_told(monkeypatch):
 
 def test_nobody_there():
     async def go() -> None:
-        async with InteractiveBrokers("ib", "127.0.0.1:9"):
-            raise AssertionError
+        async with InteractiveBrokers("ib", "127.0.0.1:9") as provider:
+            await provider.instruments(["AAPL"])
 
     with pytest.raises(UnreachableError, match=ADDRESS):
         asyncio.run(go())

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mappi
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Self
+from typing import Any
 
 import polars as pl
 
@@ -60,7 +60,10 @@ class Alpaca(DataProvider):
         self._now_us = now_us or WallClock().now_us
         self._client: Any = None
 
-    async def __aenter__(self) -> Self:
+    def _connected(self) -> Any:
+        """The client, made when it is first needed: other sources of a job shall not fail for want of a key."""
+        if self._client is not None:
+            return self._client
         try:
             from alpaca.data.historical import StockHistoricalDataClient
         except ImportError:
@@ -78,7 +81,7 @@ class Alpaca(DataProvider):
             url_override=local,
             sandbox=self._where is TESTNET,
         )
-        return self
+        return self._client
 
     async def fetch(self, key: SeriesKey, start_us: int, end_us: int) -> AsyncIterator[Chunk]:
         now = self._now_us()
@@ -153,9 +156,11 @@ class Alpaca(DataProvider):
                 return
 
     async def _get(self, path: str, parameters: Mapping[str, Any], version: str = "v2") -> dict[str, Any]:
+        client = self._connected()
+
         def ask() -> Any:
             with _translated():
-                return self._client.get(path, dict(parameters), api_version=version)
+                return client.get(path, dict(parameters), api_version=version)
 
         reply = await asyncio.to_thread(ask)
         if not isinstance(reply, dict):

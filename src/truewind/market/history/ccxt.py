@@ -10,11 +10,13 @@ from urllib.parse import urlsplit
 
 import polars as pl
 
+from truewind import log
 from truewind.domain.clock import WallClock
 from truewind.domain.instrument import Instrument
 from truewind.domain.timeframe import HOUR_US, timeframe_name, timeframe_us
 from truewind.errors import (
     ConfigError,
+    InstrumentError,
     LimitedError,
     ProtocolError,
     RejectedError,
@@ -125,8 +127,14 @@ class CcxtProvider(DataProvider):
             yield Chunk(low, high, _table(key, rows, market), f"ccxt {self.exchange}")
 
     async def instruments(self, symbols: Collection[str]) -> list[Instrument]:
-        found = [await self._market(symbol) for symbol in symbols]
-        return [instrument_of(market, self.venue, self._client.precisionMode) for market in found]
+        made = []
+        for symbol in symbols:
+            market = await self._market(symbol)
+            try:
+                made.append(instrument_of(market, self.venue, self._client.precisionMode))
+            except InstrumentError as error:  # its rows may be had all the same
+                log.get("data").warning("instrument", venue=self.venue, symbol=symbol, error=error.message)
+        return made
 
     async def _market(self, symbol: str) -> Mapping[str, Any]:
         if not self._client.markets:

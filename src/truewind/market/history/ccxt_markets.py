@@ -40,7 +40,9 @@ def market_of(markets: Mapping[str, Any], venue: str, symbol: str) -> Mapping[st
             remedy=f"Write {markets[symbol]['id']}, as the exchange does",
             symbol=symbol,
         )
-    raise UnknownSeriesError(f"{venue} has no market '{symbol}'", remedy=suggest(symbol, {m["id"] for m in mine}))
+    raise UnknownSeriesError(
+        f"{venue} has no market '{symbol}'", remedy=suggest(symbol, {m["id"] for m in mine}), symbol=symbol
+    )
 
 
 def contract_size(market: Mapping[str, Any]) -> float:

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iter
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any, Self
+from typing import Any
 
 import polars as pl
 
@@ -111,19 +111,26 @@ class InteractiveBrokers(DataProvider):
         self.venue, self._host, self._port = venue, host, int(port)
         self._now_us, self._pace = now_us or WallClock().now_us, pace or Pace()
         self._ib: Any = None
+        self._connecting = asyncio.Lock()
 
-    async def __aenter__(self) -> Self:
-        try:
-            import ib_async
-        except ImportError:
-            raise ConfigError("Interactive Brokers needs ib_async", remedy="pip install 'truewind[ib]'") from None
-        self._ib = ib_async.IB()
-        self._ib.RaiseRequestErrors = True
-        with _translated():
-            await self._ib.connectAsync(
-                self._host, self._port, _CLIENT, readonly=True, fetchFields=ib_async.ib.StartupFetch(0)
-            )
-        return self
+    async def _connected(self) -> Any:
+        """The connection, made when it is first needed: other sources of a job shall not fail for want of a broker."""
+        async with self._connecting:
+            if self._ib is None:
+                try:
+                    import ib_async
+                except ImportError:
+                    raise ConfigError(
+                        "Interactive Brokers needs ib_async", remedy="pip install 'truewind[ib]'"
+                    ) from None
+                made = ib_async.IB()
+                made.RaiseRequestErrors = True
+                with _translated():
+                    await made.connectAsync(
+                        self._host, self._port, _CLIENT, readonly=True, fetchFields=ib_async.ib.StartupFetch(0)
+                    )
+                self._ib = made
+            return self._ib
 
     async def __aexit__(self, *_: object) -> None:
         if self._ib is not None and self._ib.isConnected():
@@ -144,7 +151,8 @@ class InteractiveBrokers(DataProvider):
 
     async def _instrument(self, symbol: str) -> Instrument:
         contract = _contract(symbol)
-        details = await self._ask(self._ib.reqContractDetailsAsync(contract), symbol)
+        broker = await self._connected()
+        details = await self._ask(broker.reqContractDetailsAsync(contract), symbol)
         if not details:
             raise UnknownSeriesError(f"Interactive Brokers knows no {symbol}", remedy=_SPELLING, symbol=symbol)
         about = details[0]
@@ -162,6 +170,7 @@ class InteractiveBrokers(DataProvider):
 
     async def _bars(self, key: SeriesKey, contract: Any, start: int, end: int) -> AsyncIterator["_Page"]:
         span = _SPAN_DAYS[key.timeframe] * DAY_US
+        broker = await self._connected()
         what = "MIDPOINT" if contract.secType == "CASH" else "TRADES"
         # A day of the exchange is its session; within the day all hours are asked for.
         session = key.timeframe == "1d" and contract.secType != "CASH"
@@ -170,7 +179,7 @@ class InteractiveBrokers(DataProvider):
             seconds = -(-(high - low) // SECOND_US)
             length = f"{seconds} S" if seconds <= 86_400 else f"{-(-seconds // 86_400)} D"
             rows = await self._ask(
-                self._ib.reqHistoricalDataAsync(
+                broker.reqHistoricalDataAsync(
                     contract, _moment(high), length, _BARS[key.timeframe], what, session, 2, timeout=0
                 ),
                 str(key),
@@ -181,12 +190,13 @@ class InteractiveBrokers(DataProvider):
         trades = key.kind == "trades"
         # Sides go from trade to trade, from the day's beginning on.
         at = start // DAY_US * DAY_US if trades else start
+        broker = await self._connected()
         low, last = start, None
         what = "TRADES" if trades else "BID_ASK"
         while at < end:
             await self._pace.turn()
             rows = await self._ask(
-                self._ib.reqHistoricalTicksAsync(contract, _moment(at), "", _TICKS, what, False), str(key)
+                broker.reqHistoricalTicksAsync(contract, _moment(at), "", _TICKS, what, False), str(key)
             )
             times = [_us(row.time) for row in rows]
             whole = len(rows) < _TICKS or max(times) >= end
@@ -234,7 +244,8 @@ def _translated(what: str = "") -> Iterator[None]:
         ) from None
     except _request_error() as error:
         if error.code == _NO_CONTRACT:
-            raise UnknownSeriesError(f"{start}Interactive Brokers knows no such contract", remedy=_SPELLING) from None
+            words = f"{start}Interactive Brokers knows no such contract"
+            raise UnknownSeriesError(words, remedy=_SPELLING, symbol=what) from None
         if error.code == _HISTORICAL and "pacing" in error.message.lower():
             raise LimitedError(f"{start}too many requests: {error.message}", remedy="Go on in ten minutes") from None
         raise RejectedError(
