@@ -85,7 +85,7 @@ def split_symbol(symbol: str) -> tuple[str, str] | None:
     spot = symbol.partition("_")[0]
     for quote in QUOTES:
         if spot.endswith(quote) and len(spot) > len(quote):
-            return spot[: -len(quote)], quote
+            return spot[: -len(quote)].rstrip("-"), quote
     return None
 
 

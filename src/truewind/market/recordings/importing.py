@@ -36,6 +36,13 @@ class BookImport:
         self._raws: list[RawBook] = []
 
     def add(self, raw: RawBook) -> None:
+        """Take a file. Raises EmptyRangeError for one that tells nothing of a book."""
+        if raw.rows.is_empty() and raw.strays.is_empty():
+            told = ", ".join(f"{what} {count}" for what, count in raw.others.items())
+            raise EmptyRangeError(
+                f"{raw.label} is a recording without depth, trades and quotes ({told or 'answers to other questions'})",
+                remedy="Leave it out",
+            )
         self._raws.append(raw)
 
     def store(self) -> Iterator[tuple[FileReport, pl.DataFrame] | Refusal]:

@@ -15,7 +15,8 @@ _HFTBACKTEST = re.compile(rb"(\d{19}) (\{.*)")
 _CRYPTOFEED = re.compile(rb"(?:\S+?symbol=(?P<symbol>[^&\s]+)\S* -> )?(?P<seconds>\d{10}(?:\.\d+)?): (?P<json>[\[{].*)")
 # Frames as they came, one a line, without the time of receipt.
 _BARE = re.compile(rb'\{"topic":.*')
-_ASIDE = re.compile(rb"\S+ (?:<-|<->|->) ")
+_ASIDE = re.compile(rb"\S+ (?:<-|<->|->) |configuration: ")
+_ANSWER = re.compile(rb"\S+://\S+ -> \d{10}(?:\.\d+)?: [\[{]")
 _PROBE, _PROBED_LINES = 1 << 20, 64
 
 
@@ -29,11 +30,11 @@ class Line(msgspec.Struct, frozen=True, gc=False):
 
 
 def is_recording(member: Member) -> bool:
-    """Whether the first line that carries market data is one of a recording."""
+    """Whether the first line that carries data is one of a recording."""
     if member.encoding is not Encoding.TEXT:
         return False
     for text in member.data[:_PROBE].splitlines()[:_PROBED_LINES]:
-        if _HFTBACKTEST.match(text) or _CRYPTOFEED.match(text) or _BARE.match(text):
+        if any(form.match(text) for form in (_HFTBACKTEST, _CRYPTOFEED, _BARE, _ANSWER)):
             return True
         if text.strip() and not _ASIDE.match(text):
             return False

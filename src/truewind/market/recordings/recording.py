@@ -12,7 +12,7 @@ from truewind.errors import EmptyRangeError, FormatError
 from truewind.market.files.container import Member, find_files, members
 from truewind.market.files.names import read_names
 from truewind.market.formats import tardis
-from truewind.market.recordings import binance, bybit, depth_csv, hyperliquid
+from truewind.market.recordings import binance, bybit, coinbase, depth_csv, hyperliquid, okx
 from truewind.market.recordings.assemble import Gap, assemble
 from truewind.market.recordings.lines import is_recording, lines
 from truewind.market.recordings.messages import Decoder
@@ -87,12 +87,14 @@ def read_raw(member: Member) -> RawBook:
 
 
 def _decoder(payload: bytes) -> Decoder:
-    """Whose streams a recording holds, by its first payload. Bybit answers subscriptions before anything else."""
+    """Whose streams a recording holds, by its first payload; Bybit and OKX answer subscriptions first."""
     if payload.startswith(b'{"channel":'):
         return hyperliquid.Decoder()
     if payload.startswith((b'{"topic":', b'{"success":', b'{"ret_code":')):
         return bybit.Decoder()
-    return binance.Decoder()
+    if payload.startswith((b'{"event":', b'{"arg":')):
+        return okx.Decoder()
+    return coinbase.Decoder() if payload.startswith(b'{"type":') else binance.Decoder()
 
 
 def _venue(member: Member, rows: pl.DataFrame) -> str:
@@ -110,7 +112,7 @@ def _venue(member: Member, rows: pl.DataFrame) -> str:
 def read_recording(
     paths: Iterable[str | Path], instrument: Instrument, *, base_latency_us: int | None = None
 ) -> Recording:
-    """Read files of raw market data of one instrument: streams of Binance, Bybit and Hyperliquid (from
+    """Read files of raw market data of one instrument: streams of Binance, Bybit, Coinbase, Hyperliquid and OKX (from
     hftbacktest's collector or cryptofeed, of Bybit also bare frames) and tables of depth (`recordings.depth_csv`).
 
     Several files are one recording, whatever their order (a new file at midnight, replies in a file of their own).
