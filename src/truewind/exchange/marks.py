@@ -251,7 +251,7 @@ class Marks:
         if kind == "open_interest":
             mean = float(self._tape.bars["volume"].head(1440).sum())
             held = np.round(mean * (1 + 0.02 * wave), 3)
-            prices = np.array([self._tape.last_ticks(int(ts) + 1) for ts in times_us]) * self._tape.numbers.tick_size
+            prices = self._closes(times_us)
             return pl.DataFrame(
                 {"ts": times_us, "open_interest": held, "open_interest_value": np.round(held * prices, 8)}
             )
@@ -260,6 +260,13 @@ class Marks:
         return pl.DataFrame(
             {"ts": times_us, **{n: np.round(s * (1 + 0.2 * wave), 4) for n, s in zip(names, shifts, strict=True)}}
         )
+
+    def _closes(self, times_us: np.ndarray) -> np.ndarray:
+        """The close of the last base bar that was over at each time, the first one's open before that."""
+        bars = self._tape.bars
+        over = np.searchsorted(bars["ts"].to_numpy() + timeframe_us(self._tape.base), times_us, side="right") - 1
+        closes: np.ndarray = np.where(over >= 0, bars["close"].to_numpy()[np.maximum(over, 0)], bars["open"][0])
+        return closes
 
     def taken(self, start_us: int, end_us: int) -> tuple[float, float]:
         """What takers bought and sold in a span of whole base bars."""
