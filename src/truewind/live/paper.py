@@ -46,7 +46,9 @@ from truewind.storage.snapshot import Snapshot
 
 Progress = Callable[[str, int, int], None]
 Events = AbstractAsyncContextManager[AsyncIterator[Any]]
+Bring = Callable[[Sequence[SeriesKey], int, int], list[str]]  # series, from, to → what could not be had, in words
 PATIENCE_US = 2_000_000
+LONG_HISTORY = 1000  # bars
 _FUNDING = np.dtype([("symbol", np.int64), ("ts", np.int64), ("rate", np.float64), ("mark_price", np.float64)])
 _ROW = ("ts", "ts_event", "ts_recv", "symbol")
 
@@ -113,8 +115,9 @@ class Line(threading.Thread):
 class PaperJob:
     """A session that hears its feed; see `backtest.run.Job`.
 
-    events: opens the streams. lake: where bars are that warm features up. length_us: of market time, None: until it is
-    told to end (`stop`). Building it waits until every symbol has been heard of.
+    events: opens the streams. lake: where bars are that warm features up; bring: gets those into it that are missing.
+    length_us: of market time, None: until it is told to end (`stop`). Building it waits until every symbol has been
+    heard of.
     """
 
     lane = "event"
@@ -130,6 +133,7 @@ class PaperJob:
         *,
         length_us: int | None = None,
         patience_us: int = PATIENCE_US,
+        bring: Bring | None = None,
     ) -> None:
         self.settings, self.clock = settings, clock
         self.strategy = the_strategy(settings)
@@ -163,7 +167,7 @@ class PaperJob:
                 )
             self.start_us = first[0].ts
             if reads:
-                self._warm_up(lake, list(reads.values()), streams)
+                self._warm_up(lake, list(reads.values()), streams, bring)
             self._first = self.feed.table(first)
             growing = GrowingBars if self._on_bars else GrowingTape
             self._timeline = growing(data.symbols, self._first, self._rows())
@@ -233,10 +237,13 @@ class PaperJob:
         if self._journal is not None:
             self._journal.flush()
 
-    def _warm_up(self, lake: Lake, specs: Sequence[str], streams: Mapping[str, Stream]) -> None:
+    def _warm_up(self, lake: Lake, specs: Sequence[str], streams: Mapping[str, Stream], bring: Bring | None) -> None:
         """Run the features over the lake's bars before the session, as a backtest that starts here does."""
         data, length = self.settings.data, timeframe_us(self.settings.data.timeframe)
         needed = history(specs, data.timeframe)
+        if bring is not None:  # of features that need all there is, some is better than none
+            keys = [SeriesKey("bars", data.venue, symbol, data.timeframe) for symbol in streams]
+            self.warnings += bring(keys, self.start_us - (needed or LONG_HISTORY) * length, self.start_us)
         for symbol, stream in streams.items():
             key = SeriesKey("bars", data.venue, symbol, data.timeframe)
             begin = None if needed is None else self.start_us - needed * length

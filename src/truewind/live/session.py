@@ -11,11 +11,14 @@ import msgspec
 from truewind.backtest.run import load_config
 from truewind.domain.clock import VenueClock, WallClock
 from truewind.domain.instrument import Instrument
-from truewind.errors import ConfigError, ProtocolError
-from truewind.live.paper import PATIENCE_US, PaperJob, listens_to_marks, session_settings
+from truewind.errors import ConfigError, MissingFileError, ProtocolError, UnknownSeriesError
+from truewind.live.paper import PATIENCE_US, Bring, PaperJob, listens_to_marks, session_settings
+from truewind.market.history.download import Want, download
+from truewind.market.history.sources import sources_of
 from truewind.market.stream.binance import BinanceStreams
 from truewind.market.stream.rest import Rest
 from truewind.storage.lake import Lake
+from truewind.storage.schema import SeriesKey
 from truewind.venues.binance.hosts import Hosts, hosts
 from truewind.venues.binance.messages import MARKETS, stream_name
 
@@ -58,13 +61,25 @@ def open_session(
     names = [stream_name(symbol, what) for what in wanted for symbol in data.symbols]
     return PaperJob(
         settings,
-        known_instruments(source, data.venue, data.symbols),
+        asyncio.run(known_instruments(source, data.venue, data.symbols, network)),
         source,
         binance_events(where, market, names, clock),
         clock,
         length_us=length_us,
         patience_us=patience_us,
+        bring=bringing(source, data.venue, network),
     )
+
+
+def bringing(lake: Lake, venue: str, network: str) -> Bring:
+    """What gets history from the venue into the lake, as far as the lake has not asked for it before."""
+
+    def bring(keys: Sequence[SeriesKey], start_us: int, end_us: int) -> list[str]:
+        wants = [Want(key, ((start_us, end_us),)) for key in keys]
+        report = download(lake, {venue: sources_of(venue, network, "rest")}, wants)
+        return [f"{outcome.key}: {outcome.error}" for outcome in report.outcomes if outcome.error]
+
+    return bring
 
 
 def binance_events(where: Hosts, market: str, names: Sequence[str], clock: VenueClock) -> Callable[[], Any]:
@@ -102,6 +117,19 @@ async def _told(rest: Rest, market: str) -> tuple[int, int]:
     return told * 1000, (sent + clock.now_us()) // 2
 
 
-def known_instruments(lake: Lake, venue: str, symbols: Sequence[str]) -> list[Instrument]:
-    """The instruments of the session, from the lake."""
-    return [lake.instrument(venue, symbol) for symbol in symbols]
+async def known_instruments(lake: Lake, venue: str, symbols: Sequence[str], network: str) -> list[Instrument]:
+    """The instruments of the session: the lake's, and where it has none, or guessed them from prices, the venue's."""
+    found: dict[str, Instrument] = {}
+    for symbol in symbols:
+        try:
+            found[symbol] = lake.instrument(venue, symbol)
+        except (UnknownSeriesError, MissingFileError):
+            continue
+    missing = [symbol for symbol in symbols if symbol not in found or found[symbol].inferred]
+    if missing:
+        (provider,) = sources_of(venue, network, "rest")
+        async with provider:
+            for instrument in await provider.instruments(missing):
+                lake.put_instrument(instrument)
+                found[instrument.symbol] = instrument
+    return [found[symbol] for symbol in symbols]
