@@ -141,8 +141,8 @@ def requests(draw: st.DrawFn) -> tuple[tuple[str, str, str], dict[str, str]]:
     return line, base
 
 
-@settings(max_examples=600)
-@given(requests(), st.integers(0, 3))
+@settings(max_examples=250)
+@given(requests(), st.integers(0, 1))
 def test_nonsense_is_refused_with_a_code(
     request: tuple[tuple[str, str, str], dict[str, str]], seconds: int
 ) -> None:  # fmt: skip

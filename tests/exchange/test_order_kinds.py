@@ -132,6 +132,22 @@ def test_an_order_good_till_a_date_ends_then(trade: Trade) -> None:
     trade(test)
 
 
+def test_orders_end_when_nobody_counts_down_anew(trade: Trade) -> None:
+    async def test(client: Client) -> None:
+        terms = {**BTC, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.01", "price": "35000"}
+        made = await client.do("POST", USDM, **terms)
+        path = "/fapi/v1/countdownCancelAll"
+        assert (await client.do("POST", path, **BTC, countdownTime=5000))["countdownTime"] == "5000"
+        client.pass_s(4)
+        await client.do("POST", path, **BTC, countdownTime=5000)
+        client.pass_s(4)
+        assert (await client.do("GET", USDM, **BTC, orderId=made["orderId"]))["status"] == "NEW"
+        client.pass_s(1)
+        assert (await client.do("GET", USDM, **BTC, orderId=made["orderId"]))["status"] == "CANCELED"
+
+    trade(test)
+
+
 def test_accounts_know_nothing_of_each_other(trade: Trade) -> None:
     async def test(client: Client) -> None:
         await client.do("POST", USDM, **BTC, side="BUY", type="MARKET", quantity="0.1")

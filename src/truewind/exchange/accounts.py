@@ -179,7 +179,7 @@ class Register:
         self.accounts = [Account(i, config) for i, config in enumerate(accounts)]
         self._by_key = {account.key: account for account in self.accounts}
 
-    def of_key(self, key: str, *, futures: bool = False) -> Account:
+    def of_key(self, key: str) -> Account:
         """Raises RefusedError for a key that has not the form of one, or is not known."""
         if not _KEY_FORM.fullmatch(key):
             raise replies.bad_key()

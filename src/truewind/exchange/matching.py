@@ -89,7 +89,6 @@ class Happening(NamedTuple):
     leg: int
     fee: int = 0
     realised: int = 0
-    notional: int = 0
     position: int = 0
     payment: int = -1
 
@@ -432,7 +431,7 @@ def snapshot(bids: Any, asks: Any, ts: int) -> np.ndarray:
 
 def _happening(row: Any, fill: Any) -> Happening:
     """A reply of the kernels, with the fill that it tells of."""
-    fee, realised, notional, position = (0, 0, 0, 0) if fill is None else _money(fill)
+    fee, realised, position = (0, 0, 0) if fill is None else _money(fill)
     return Happening(
         Report(int(row["kind"])),
         int(row["ts"]),
@@ -446,7 +445,6 @@ def _happening(row: Any, fill: Any) -> Happening:
         int(row["leg"]),
         fee,
         realised,
-        notional,
         position,
     )
 
@@ -458,5 +456,5 @@ def _payment(fill: Any) -> Happening:
     return Happening(None, ts, 0, side, 0, ticks, 0, False, 0, leg, *_money(fill), payment=int(fill["kind"]))
 
 
-def _money(fill: Any) -> tuple[int, int, int, int]:
-    return int(fill["fee"]), int(fill["realised"]), int(fill["notional"]), int(fill["position"])
+def _money(fill: Any) -> tuple[int, int, int]:
+    return int(fill["fee"]), int(fill["realised"]), int(fill["position"])

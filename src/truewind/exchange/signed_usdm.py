@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from truewind.exchange import replies
+from truewind.exchange import forms, replies
 from truewind.exchange.accounts import Account
 from truewind.exchange.gate import Call
 from truewind.exchange.orders import Order, Orders
@@ -39,6 +39,7 @@ class UsdmOrders:
             ("PUT", "/fapi/v1/batchOrders"): lambda call: self._batch(call, self._amend),
             ("DELETE", "/fapi/v1/batchOrders"): self.cancel_several,
             ("DELETE", "/fapi/v1/allOpenOrders"): self.cancel_all,
+            ("POST", "/fapi/v1/countdownCancelAll"): self.count_down,
             ("GET", "/fapi/v1/openOrder"): self.open_order,
             ("GET", "/fapi/v1/openOrders"): self.open_orders,
             ("GET", "/fapi/v1/allOrders"): self.all_orders,
@@ -65,8 +66,6 @@ class UsdmOrders:
         return answer(order, self.venue.figures[order.symbol], call.parameters)
 
     def _amend(self, account: Account, parameters: Parameters) -> dict[str, Any]:
-        from truewind.exchange import forms
-
         order = self._find(account, parameters)
         figures = self.venue.figures[order.symbol]
         side = forms.side(parameters)
@@ -115,6 +114,14 @@ class UsdmOrders:
             if order.is_open:
                 self.venue.withdraw(call.account, order)
         return _ALL_DONE
+
+    def count_down(self, call: Call) -> dict[str, Any]:
+        """Cancel all orders of a symbol, unless this is asked again in time."""
+        symbol, wait_ms = self._symbol(call.parameters), call.parameters.whole("countdownTime")
+        if wait_ms is None:
+            raise replies.missing("countdownTime")
+        self.venue.count_down(call.account, symbol, wait_ms * 1000)
+        return {"symbol": symbol, "countdownTime": str(wait_ms)}
 
     def order(self, call: Call) -> dict[str, Any]:
         order = self._find(call.account, call.parameters)

@@ -43,7 +43,7 @@ class Trading:
         self.exchange = exchange
         config = exchange.config
         self.register = Register(list(config.accounts), config.speed)
-        self.vault = Vault(config.vault, self.register) if config.vault is not None else None
+        self.vault = Vault(config.vault) if config.vault is not None else None
         self.socket_api = SocketApi(self)
         self.listen_keys = ListenKeys(lambda name, message: exchange.hubs[USDM].publish(name, message))
         self.spot = SpotVenue(

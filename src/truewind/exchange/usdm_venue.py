@@ -43,6 +43,7 @@ class UsdmVenue(Venue):
         super().__init__(*args, **kwargs)
         self.paid: dict[tuple[int, str], dict[int, int]] = {}  # fees of what is held, by leg
         self.marks: dict[str, tuple[float, float]] = {}
+        self._countdowns: dict[tuple[int, str], int] = {}
         self._called: set[tuple[int, str]] = set()
 
     def orders(self, account: Account) -> Orders:
@@ -145,6 +146,22 @@ class UsdmVenue(Venue):
         desk = self.desk(account, algo.symbol)
         for happening in desk.cancel(algo.desk, self.now_us()):
             self.happened(account, algo.symbol, happening)
+
+    def count_down(self, account: Account, symbol: str, wait_us: int) -> None:
+        """Cancel the symbol's orders after so long, if nobody counts down anew; 0: never."""
+        if wait_us:
+            self._countdowns[account.number, symbol] = self.now_us() + wait_us
+        else:
+            self._countdowns.pop((account.number, symbol), None)
+
+    def pass_time(self, ts: int) -> None:
+        super().pass_time(ts)
+        for number, symbol in [key for key, until in self._countdowns.items() if until <= ts]:
+            del self._countdowns[number, symbol]
+            account = self.accounts[number]
+            for order in self.orders(account).of(symbol):
+                if order.is_open:
+                    self.withdraw(account, order)
 
     def happened(self, account: Account, symbol: str, happening: Happening) -> None:
         algo = account.algos.at_desk(symbol, happening.order) if happening.order else None

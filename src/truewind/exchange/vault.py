@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from truewind.errors import CorruptError
-from truewind.exchange.accounts import Account, Futures, Held, Income, Register, Wallet
+from truewind.exchange.accounts import Account, Futures, Held, Income, Wallet
 from truewind.exchange.orders import Order, OrderList, Trade
 from truewind.storage.journal import Journal, JournalWriter
 
@@ -32,8 +32,7 @@ _NAMED_BY = {"order": "id", "algo": "id", "list": "id", "trade": "id", "income":
 class Vault:
     """The journal of one exchange at `path`; a keeper of venues (`venue.Keeper`)."""
 
-    def __init__(self, path: str | Path, register: Register) -> None:
-        self._register = register
+    def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
         self.found = self._read()
         self._rewrite()
