@@ -12,6 +12,7 @@ from truewind.cli.progress import progress
 if TYPE_CHECKING:
     from truewind.market.report import ImportReport
     from truewind.storage.lake import Lake
+    from truewind.storage.schema import SeriesKey
     from truewind.storage.snapshot import SeriesInfo
 
 app = typer.Typer(name="data", help="Market data: import, list, check, snapshot.", no_args_is_help=True)
@@ -356,12 +357,13 @@ def check(
     from truewind.storage.lake import Lake
 
     lake = Lake(settings.load().lake)
-    chosen = choose(lake.series(), series)
+    there = lake.series()
+    chosen, keys = choose(there, series), [info.key for info in there]
     results = []
     with progress() as step:
         for done, info in enumerate(chosen):
             step("checking series", done, len(chosen))
-            results.append(_checked(lake, info))
+            results.append(_checked(lake, info, keys))
         if picture is not None:
             step("drawing the calendar", 0, 0)
             _draw(lake, chosen, results, picture)
@@ -392,7 +394,7 @@ def choose(series: "list[SeriesInfo]", wanted: str | None) -> "list[SeriesInfo]"
     return found
 
 
-def _checked(lake: "Lake", info: "SeriesInfo") -> dict[str, Any]:
+def _checked(lake: "Lake", info: "SeriesInfo", keys: "list[SeriesKey]") -> dict[str, Any]:
     from truewind.errors import CorruptError
     from truewind.market.check import check_series
 
@@ -400,7 +402,7 @@ def _checked(lake: "Lake", info: "SeriesInfo") -> dict[str, Any]:
     result = _described(info) | result | {"damage": None}
     try:
         lake.verify(info.key)
-        report = check_series(lake, info.key)
+        report = check_series(lake, info.key, keys)
         found = report.as_dict()
         result |= {name: found[name] for name in ("findings", "months", "quarantined", "compared")}
         result["gaps"] = report.gaps.to_dicts()

@@ -1,7 +1,7 @@
 """Checking what is stored: the checks of `validate` over a whole series, its coverage, its gaps, what was refused, and
 other series that tell of the same market."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -73,8 +73,11 @@ class CheckReport(msgspec.Struct, frozen=True):
         }
 
 
-def check_series(lake: Lake, key: SeriesKey) -> CheckReport:
-    """Check a stored series. Raises UnknownSeriesError, and CorruptError if a file is damaged."""
+def check_series(lake: Lake, key: SeriesKey, keys: Iterable[SeriesKey] | None = None) -> CheckReport:
+    """Check a stored series. Raises UnknownSeriesError, and CorruptError if a file is damaged.
+
+    keys: all that the lake holds, where the caller knows them already.
+    """
     rows = lake.read(key)
     findings = find(key, rows)
     if key.kind == "book":
@@ -91,7 +94,7 @@ def check_series(lake: Lake, key: SeriesKey) -> CheckReport:
         months=_months(key, rows),
         gaps=lake.gaps(key),
         quarantined=dict(zip(refused["reason"], refused["count"], strict=True)),
-        compared=cross_checks(lake, key),
+        compared=cross_checks(lake, key, keys),
     )
 
 

@@ -10,7 +10,7 @@ nothing. Prices of bars must be equal; sums may differ by what adding floats in 
 markets may differ by NEAR. A difference is told and nothing is changed: which side is right, the data do not say.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -71,11 +71,16 @@ class Comparison(msgspec.Struct, frozen=True):
         }
 
 
-def cross_checks(lake: Lake, key: SeriesKey) -> list[Comparison]:
-    """Every comparison of a stored series that the lake allows; none for derived layers. Raises CorruptError."""
+def cross_checks(lake: Lake, key: SeriesKey, keys: Iterable[SeriesKey] | None = None) -> list[Comparison]:
+    """Every comparison of a stored series that the lake allows; none for derived layers. Raises CorruptError.
+
+    keys: all that the lake holds, where the caller knows them already.
+    """
     if key.layer != "raw":
         return []
-    there = [info.key for info in lake.series(symbol=key.symbol) if info.key.layer == "raw"]
+    if keys is None:
+        keys = [info.key for info in lake.series(symbol=key.symbol)]
+    there = [one for one in keys if one.symbol == key.symbol and one.layer == "raw"]
     checks = (_longer_bars, _trade_bars, _mark_index, _venues)
     return [found for check in checks for found in check(lake, key, there) if found.compared]
 
