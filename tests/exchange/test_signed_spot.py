@@ -6,12 +6,14 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exchange.signed import Client
 from truewind.exchange.accounts import LOCAL_KEY
-from truewind.venues.binance.signing import socket_payload
+from truewind.venues.binance.signing import Secret, signing_key, socket_payload
 
 Trade = Callable[..., None]
 ORDER, LISTS = "/api/v3/order", "/api/v3/orderList"
@@ -288,6 +290,34 @@ def test_money_is_neither_made_nor_lost(trade: Trade, steps: list[tuple[str, int
             assert free >= 0
 
     trade(test)
+
+
+def test_a_session_needs_no_signatures(trade: Trade) -> None:
+    """session.logon takes Ed25519 keys only; after it requests need neither key nor signature."""
+    pair = Ed25519PrivateKey.generate()
+    public = pair.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    private = signing_key(Secret(pair.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())))
+
+    async def test(client: Client) -> None:
+        async with client.session.ws_connect(client.exchange.hosts.spot_ws_api) as socket:
+
+            async def call(method: str, **params: Any) -> dict[str, Any]:
+                await socket.send_json({"id": "x", "method": method, "params": params})
+                return dict(json.loads((await asyncio.wait_for(socket.receive(), 5)).data))
+
+            logon = {"apiKey": "k" * 64, "timestamp": client.exchange.clock.told_us() // 1000}
+            assert (await call("account.status"))["error"]["code"] == -2014
+            wrong = await call("session.logon", **logon, signature="AAAA")
+            assert wrong["error"]["code"] == -1022
+            logged = await call("session.logon", **logon, signature=private.sign(socket_payload(logon)))
+            assert logged["result"]["apiKey"] == "k" * 64
+            assert (await call("userDataStream.subscribe"))["result"] == {"subscriptionId": 0}
+            assert (await call("userDataStream.subscribe"))["error"]["code"] == -2035
+            assert (await call("account.status"))["result"]["canTrade"]
+            assert (await call("session.logout"))["result"]["apiKey"] is None
+            assert (await call("account.status"))["error"]["code"] == -2014
+
+    trade(test, accounts=[{"key": "k" * 64, "secret": public}])
 
 
 def test_user_data_by_the_websocket_api(trade: Trade) -> None:

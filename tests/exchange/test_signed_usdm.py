@@ -108,6 +108,25 @@ def test_mistakes_have_the_venue_s_codes(trade: Trade) -> None:
     trade(test)
 
 
+def test_settings_are_told(trade: Trade) -> None:
+    async def test(client: Client) -> None:
+        heard = client.hear("usdm")
+        row = await client.do("POST", "/fapi/v1/leverage", symbol="BTCUSDT", leverage=25)
+        assert row["leverage"] == 25
+        await client.do("POST", "/fapi/v1/multiAssetsMargin", multiAssetsMargin="true")
+        assert [(event["e"], event.get("ac"), event.get("ai")) for event in heard] == [
+            ("ACCOUNT_CONFIG_UPDATE", {"s": "BTCUSDT", "l": 25}, None),
+            ("ACCOUNT_CONFIG_UPDATE", None, {"j": True}),
+        ]
+        assert await client.do("GET", "/fapi/v1/multiAssetsMargin") == {"multiAssetsMargin": True}
+        (tiers,) = await client.do("GET", "/fapi/v1/leverageBracket", symbol="BTCUSDT")
+        assert tiers["brackets"][0]["initialLeverage"] == 125  # Binance's table of BTCUSDT
+        caps = [bracket["notionalCap"] for bracket in tiers["brackets"]]
+        assert caps == sorted(caps)
+
+    trade(test)
+
+
 def test_orders_beyond_the_money_are_refused(trade: Trade) -> None:
     """Initial margin = notional ÷ leverage, over all symbols and open orders (FAQ 87fa7ee33b574f7084d42bd2ce2e463b)."""
 

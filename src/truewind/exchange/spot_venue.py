@@ -179,7 +179,7 @@ class SpotVenue(Venue):
             "F": figures.quantity(order.shown),
             "g": order.list_id,
             "C": order.client_id if cancelled else "",
-            "x": what,
+            "x": "REPLACED" if what == "AMENDMENT" else what,
             "X": order.status,
             "r": "NONE",
             "i": order.id,
