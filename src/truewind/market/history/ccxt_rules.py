@@ -44,6 +44,7 @@ class Exchange(msgspec.Struct, frozen=True):
 _BYBIT_BARS = Rule("window", 1000, until=True, holes="down")
 _OKX_BARS = Rule("window", 300, until=True, holes="down")
 _OKX_MARKS = Rule("window", 100, until=True, holes="down")
+_BINANCE_BARS = Rule("window", 500, until=True, holes="down")
 _OKX_REACH = "three months"
 _BACK = 90 * DAY_US
 
@@ -84,6 +85,18 @@ EXCHANGES: Mapping[str, Exchange] = {
             ),
             "trades": Rule("tokens", 1000),
         },
+    ),
+    # Our own clients are faster; these are for a second opinion. Trades are aggregate ones, bars carry no turnover.
+    "binance": Exchange(
+        rules={"bars": Rule("window", 1000, until=True, holes="down"), "trades": Rule("since", 1000)}, markets=("spot",)
+    ),
+    "binanceusdm": Exchange(
+        rules={
+            **dict.fromkeys(("bars", "mark_bars", "index_bars", "premium_index"), _BINANCE_BARS),
+            "trades": Rule("since", 1000),
+            "funding": Rule("window", 500, until=True),
+        },
+        markets=("linear",),
     ),
 }
 GENERAL = Exchange()
