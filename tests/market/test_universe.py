@@ -218,11 +218,11 @@ def test_later_bars_change_no_earlier_list(tmp_path_factory, symbols, now):
 def test_days_of_the_archive(lake):
     """Ten days, a break of twenty, five days more; the archive goes on."""
     days = [JAN + day * DAY_US for day in (*range(10), *range(30, 35))]
-    observe_days(lake, VENUE, "AAAUSDT", days[::-1], JAN + 100 * DAY_US)
+    observe_days(lake, VENUE, {"AAAUSDT": days[::-1], "BBBUSDT": []}, JAN + 100 * DAY_US)
     found = universe(lake, VENUE)
     there = [found.at(JAN + day * DAY_US) == ["AAAUSDT"] for day in (0, 1, 16, 17, 30, 31, 41, 42)]
     assert there == [False, True, True, False, False, True, True, False]
-    observe_days(lake, VENUE, "AAAUSDT", days, days[-1] + DAY_US)  # it may go on yet
+    observe_days(lake, VENUE, {"AAAUSDT": days}, days[-1] + DAY_US)  # it may go on yet
     assert universe(lake, VENUE).at(JAN + 42 * DAY_US) == ["AAAUSDT"]
 
 

@@ -18,6 +18,9 @@ def register(group: typer.Typer) -> None:
 
 def refresh(
     venue: Annotated[str, typer.Option(help="binance or binance_usdm.")] = "binance_usdm",
+    archive: Annotated[
+        bool, typer.Option("--archive", help="Read which days the archive has of whom: the delisted since 2017 too.")
+    ] = False,
     network: Network = None,
     json: Json = False,
 ) -> None:
@@ -30,9 +33,10 @@ def refresh(
 
     from truewind.cli import settings
     from truewind.cli.output import console, print_json
+    from truewind.cli.progress import progress
     from truewind.domain.clock import iso
     from truewind.errors import ConfigError
-    from truewind.market.history.refresh import Key
+    from truewind.market.history.refresh import Key, refresh_archive
     from truewind.market.history.refresh import refresh as ask
     from truewind.storage.lake import Lake
     from truewind.venues.binance.hosts import hosts
@@ -43,7 +47,12 @@ def refresh(
     if len(given) == 1:
         raise ConfigError("A key needs its secret", remedy=f"Set both {KEY} and {SECRET}")
     key = Key(*given) if given else None
-    found = asyncio.run(ask(Lake(configured.lake), venue, hosts(network or configured.network), key))
+    lake, where = Lake(configured.lake), hosts(network or configured.network)
+    found = asyncio.run(ask(lake, venue, where, key))
+    past = None
+    if archive:
+        with progress() as step:
+            past = asyncio.run(refresh_archive(lake, venue, where, lambda done, all: step("listing files", done, all)))
     if json:
         print_json(
             {
@@ -53,6 +62,7 @@ def refresh(
                 "delisted": [event["symbol"] for event in found.events if event["what"] == "delisted"],
                 "instruments": found.instruments,
                 "tiers": found.tiers,
+                "archive": None if past is None else len({event.symbol for event in past}),
             }
         )
         return
@@ -61,6 +71,10 @@ def refresh(
     for what in ("listed", "delisted"):
         names = [event["symbol"] for event in found.events if event["what"] == what]
         tell(f"{what:<12} {len(names):,} new" + (f": {', '.join(names[:8])}" if names else ""), markup=False)
+    if past is not None:
+        gone = {event.symbol for event in past if event.what == "delisted"}
+        everyone = {event.symbol for event in past}
+        tell(f"archive      {len(everyone):,} symbols, {len(gone):,} of them were gone at some time", markup=False)
     tell(f"instruments  {len(found.instruments):,} of the lake have other rules than before", markup=False)
     tiers = f"{len(found.tiers):,} changed" if found.tiers is not None else f"not asked: set {KEY} and {SECRET}"
     tell(f"tiers        {tiers if venue != 'binance' else 'none at a spot market'}", markup=False)

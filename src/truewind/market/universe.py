@@ -11,7 +11,7 @@ What is only inferred from silence is known later than it happened: such an even
 no one knows tomorrow's. A venue's own dates stand as it gives them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -175,24 +175,27 @@ def _said(name: str, status: str, begin_us: int, delivery_ms: int, before: Unive
     return events
 
 
-def observe_days(lake: Lake, venue: str, symbol: str, days: Sequence[int], until_us: int) -> list[Event]:
-    """Keep what the archive's daily files of a symbol say: `days` are their first moments in µs, in any order.
+def observe_days(lake: Lake, venue: str, days: Mapping[str, Sequence[int]], until_us: int) -> list[Event]:
+    """Keep what the archive's daily files say: `days` are by symbol their first moments in µs, in any order.
 
     until_us: up to where the archive has files at all. A file tells a whole day: that a symbol was listed is known at
-    the end of its first, that it is gone once QUIET_US have passed without one.
+    the end of its first, that it is gone once QUIET_US have passed without one. What was kept before is replaced.
     """
-    events: list[Event] = []
+    events = [event for symbol, firsts in days.items() for event in _of_files(symbol, sorted(firsts), until_us)]
+    _keep_events(lake, venue, events, f"{venue}-archive")
+    return events
+
+
+def _of_files(symbol: str, days: Sequence[int], until_us: int) -> Iterator[Event]:
     last: int | None = None
-    for day in sorted(days):
+    for day in days:
         if last is None or day - last > QUIET_US + DAY_US:
             if last is not None:
-                events.append(Event(last + DAY_US + QUIET_US, "delisted", symbol, _ARCHIVE))
-            events.append(Event(day + DAY_US, "listed", symbol, _ARCHIVE))
+                yield Event(last + DAY_US + QUIET_US, "delisted", symbol, _ARCHIVE)
+            yield Event(day + DAY_US, "listed", symbol, _ARCHIVE)
         last = day
     if last is not None and until_us >= last + DAY_US + QUIET_US:
-        events.append(Event(last + DAY_US + QUIET_US, "delisted", symbol, _ARCHIVE))
-    _keep_events(lake, venue, events, f"{venue}-archive-{_file_name(symbol)}")
-    return events
+        yield Event(last + DAY_US + QUIET_US, "delisted", symbol, _ARCHIVE)
 
 
 def lake_events(lake: Lake, venue: str) -> list[Event]:
@@ -281,11 +284,6 @@ def _keep_events(lake: Lake, venue: str, events: Sequence[Event], part: str) -> 
         rows = [(venue, event.symbol, event.ts_us, event.what, event.source) for event in events]
         table = pl.DataFrame(rows, schema=_EVENT_SCHEMA | {"ts": pl.Int64()}, orient="row")
         lake.put_record(LISTINGS, part, table.with_columns(pl.col("ts").cast(TS)))
-
-
-def _file_name(symbol: str) -> str:
-    """A symbol as part of a file's name: some venues' have slashes."""
-    return "".join(c if c.isascii() and (c.isalnum() or c in "_.-") else f".{ord(c):x}" for c in symbol)
 
 
 def described(life: Life) -> dict[str, str | None]:

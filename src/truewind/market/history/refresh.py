@@ -7,11 +7,13 @@ from urllib.parse import urlencode
 import msgspec
 
 from truewind.domain.instrument import Instrument
+from truewind.domain.timeframe import DAY_US
 from truewind.errors import ConfigError, FormatError, ProtocolError, UnknownSeriesError, suggest
 from truewind.market.history.http import Http, Reply
+from truewind.market.history.listing import Progress, archive_days, no_progress
 from truewind.market.history.queue import Queue
 from truewind.market.terms import keep_tiers, read_brackets
-from truewind.market.universe import observe
+from truewind.market.universe import Event, observe, observe_days
 from truewind.storage.lake import Lake
 from truewind.venues.binance import payloads
 from truewind.venues.binance.hosts import Hosts
@@ -64,6 +66,16 @@ async def refresh(lake: Lake, venue: str, hosts: Hosts, key: Key | None = None) 
     changed = _bring_up_to_date(lake, venue, info)
     tiers = None if brackets is None else keep_tiers(lake, venue, brackets, at_us, "GET /fapi/v1/leverageBracket")
     return Refreshed(at_us, [msgspec.to_builtins(event) for event in events], changed, tiers)
+
+
+async def refresh_archive(lake: Lake, venue: str, hosts: Hosts, progress: Progress = no_progress) -> list[Event]:
+    """Ask Binance's archive for which days it has files of whom, and keep who was listed when: the delisted too.
+
+    Returns all events that follow. Raises ConfigError for another venue, NetworkError.
+    """
+    days = await archive_days(venue, hosts, progress)
+    until = max((max(found) + DAY_US for found in days.values() if found), default=0)
+    return observe_days(lake, venue, days, until)
 
 
 class _Signing:
