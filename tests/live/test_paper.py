@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from truewind import cli
 from truewind.backtest.run import load_config, run
 from truewind.domain.clock import VenueClock, WallClock
 from truewind.domain.market import Bar, Trade
@@ -191,12 +192,15 @@ def test_a_session_that_was_killed_is_audited_as_far_as_it_came(market, tmp_path
         assert 0 < found.rows < 720
 
 
-def test_an_audit_tells_what_differs(market, tmp_path) -> None:
-    """A bar that was changed after the fact gives other orders."""
+def test_an_audit_tells_what_differs(market, tmp_path, capsys, monkeypatch) -> None:
+    """A strategy that was changed after the fact gives other orders; the command says so and exits with 6."""
+    monkeypatch.chdir(tmp_path)
     _, result = session(market, tmp_path, market.told_bars(), patience_us=60_000_000)
     settings = result.run_dir / "config.yaml"
     settings.write_text(settings.read_text().replace("entry: 24", "entry: 23"))
     assert not audit(result.run_dir).equal
+    assert cli.main(["audit", str(result.run_dir)]) == 6
+    assert "differ from 0 on" in capsys.readouterr().out
 
 
 def test_a_session_on_trades(market, tmp_path) -> None:
