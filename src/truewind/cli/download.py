@@ -22,6 +22,9 @@ Network = Annotated[
     str | None, typer.Option(help="mainnet, testnet, or a local exchange as in http://127.0.0.1:9100.", metavar="NAME")
 ]
 Source = Annotated[str, typer.Option(help="auto, rest or archive: which way. auto takes the fastest there is.")]
+Share = Annotated[
+    float, typer.Option(min=0.01, max=1.0, help="How much of the venue's request limits to use; others may need some.")
+]
 AtOnce = Annotated[int, typer.Option(min=1, max=64, help="Series under way at a time.")]
 
 
@@ -47,6 +50,7 @@ def download(
     end: Annotated[str | None, typer.Option(help="Up to when, itself excluded; without it, now.")] = None,
     source: Source = "auto",
     network: Network = None,
+    share: Share = 0.98,
     at_once: AtOnce = 8,
     json: Json = False,
 ) -> None:
@@ -64,13 +68,14 @@ def download(
     ranges = (_range(start, end, months),)
     wants = [Want(key, ranges) for key in _keys(venue, pair, kinds or ["bars"], timeframes or _TIMEFRAMES.split())]
     providers = {venue: sources_of(venue, network or configured.network, source)}
-    _run(Lake(configured.lake), providers, wants, at_once=at_once, recheck=False, json=json)
+    _run(Lake(configured.lake), providers, wants, share=share, at_once=at_once, recheck=False, json=json)
 
 
 def update(
     series: Annotated[str | None, typer.Argument(help="Parts of a series' name; without it, all series.")] = None,
     source: Source = "auto",
     network: Network = None,
+    share: Share = 0.98,
     at_once: AtOnce = 8,
     json: Json = False,
 ) -> None:
@@ -106,7 +111,7 @@ def update(
     ]
     now_us = WallClock().now_us()
     wants = [tail(lake, key, now_us) for key in offered]
-    _run(lake, providers, wants, at_once=at_once, recheck=True, json=json, left=left)
+    _run(lake, providers, wants, share=share, at_once=at_once, recheck=True, json=json, left=left)
 
 
 def sources(
@@ -197,6 +202,7 @@ def _run(
     providers: "dict[str, list[DataProvider]]",
     wants: "list[Want]",
     *,
+    share: float,
     at_once: int,
     recheck: bool,
     json: bool,
@@ -205,6 +211,8 @@ def _run(
     from truewind.cli.output import print_json
     from truewind.market.history.download import download
 
+    for provider in (one for group in providers.values() for one in group):
+        provider.use(share)
     with progress() as step:
         report = download(lake, providers, wants, at_once=at_once, recheck=recheck, progress=step)
     if json:

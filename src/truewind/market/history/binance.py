@@ -80,9 +80,9 @@ _Decode = Callable[[bytes], pl.DataFrame]
 
 
 class BinanceRest(DataProvider):
-    """One of Binance's markets by REST. share: how much of its limits may be used."""
+    """One of Binance's markets by REST."""
 
-    def __init__(self, venue: str, hosts: Hosts, *, share: float = 0.98) -> None:
+    def __init__(self, venue: str, hosts: Hosts) -> None:
         if venue not in (SPOT, USDM):
             raise ConfigError(f"No REST history of {venue}", remedy=suggest(venue, (SPOT, USDM)))
         spot = venue == SPOT
@@ -93,7 +93,7 @@ class BinanceRest(DataProvider):
         self._rows, self._depth = (1000, 5000) if spot else (499, 1000)
         self._http = Http()
         address = hosts.spot_rest if spot else hosts.usdm_rest
-        self.queue = Queue(self._http, address, "spot" if spot else "usdm", share=share)
+        self.queue = Queue(self._http, address, "spot" if spot else "usdm")
         self._host = urlsplit(address).netloc
 
     async def __aenter__(self) -> Self:
@@ -102,6 +102,10 @@ class BinanceRest(DataProvider):
 
     async def __aexit__(self, *error: object) -> None:
         await self._http.__aexit__(*error)
+
+    def use(self, share: float) -> None:
+        """See `DataProvider.use`."""
+        self.queue.use(share)
 
     def fetch(self, key: SeriesKey, start_us: int, end_us: int) -> AsyncIterator[Chunk]:
         """See `DataProvider.fetch`. Raises RejectedError for a symbol that the venue does not know."""

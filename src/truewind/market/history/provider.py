@@ -68,6 +68,13 @@ class DataProvider(ABC):
         """Close what `__aenter__` opened: nothing, by default."""
         return
 
+    def use(self, share: float) -> None:
+        """Use only that much of what the source allows (0 to 1): the rest is for others behind the same address.
+
+        Nothing by default: for sources without limits, or whose library keeps to them.
+        """
+        del share
+
     @abstractmethod
     def fetch(self, key: SeriesKey, start_us: int, end_us: int) -> AsyncIterator[Chunk]:
         """Chunks of a series in time order, each after the one before; all within [start_us, end_us).

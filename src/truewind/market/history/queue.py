@@ -22,7 +22,7 @@ import msgspec
 
 from truewind.domain.clock import WallClock, iso, parse_ts_us
 from truewind.domain.timeframe import SECOND_US
-from truewind.errors import LimitedError, ProtocolError, RejectedError, UnreachableError
+from truewind.errors import ConfigError, LimitedError, ProtocolError, RejectedError, UnreachableError
 from truewind.market.history.http import CONNECTIONS, Reply, Transport
 from truewind.venues.binance import payloads
 from truewind.venues.binance.endpoints import LIMITS, Allowance, Budget, endpoint
@@ -70,12 +70,20 @@ class Queue:
         self._clock = _VenueClock()
         limits = LIMITS[market]
         allowances = {Budget.WEIGHT: limits.weight, **limits.budgets}
-        self._windows = {budget: _Window(allowance, share) for budget, allowance in allowances.items()}
-        self._raw = None if limits.raw is None else _Window(limits.raw, share)
+        self._windows = {budget: _Window(allowance) for budget, allowance in allowances.items()}
+        self._raw = None if limits.raw is None else _Window(limits.raw)
         self._turns = {budget: asyncio.Lock() for budget in allowances}
         self._free = asyncio.Semaphore(connections)
         self._landing = asyncio.Event()
         self._paused_until_us = 0
+        self.use(share)
+
+    def use(self, share: float) -> None:
+        """Use that much of the venue's limits from now on. Raises ConfigError for what is no share."""
+        if not 0 < share <= 1:
+            raise ConfigError(f"{share} is no share of a limit", remedy="Give more than 0 and at most 1, as in 0.5")
+        for window in (*self._windows.values(), *([self._raw] if self._raw else [])):
+            window.limit = max(1, int(window.allowance.limit * share))
 
     async def get(self, path: str, parameters: Mapping[str, object], decode: Callable[[bytes], _T]) -> _T:
         """The decoded reply to GET `path`.
@@ -223,8 +231,8 @@ class _Window:
     reply yet. late: of those that the venue may count in the next window though they were sent in this one.
     """
 
-    def __init__(self, allowance: Allowance, share: float) -> None:
-        self.limit = max(1, int(allowance.limit * share))
+    def __init__(self, allowance: Allowance) -> None:
+        self.allowance, self.limit = allowance, allowance.limit
         self.length_us = allowance.seconds * SECOND_US
         self.index = -1
         self.used = self.told = self.flying = self.late = 0
