@@ -10,7 +10,7 @@ import pytest
 
 from truewind.domain.clock import parse_ts_us
 from truewind.domain.timeframe import DAY_US, HOUR_US, MINUTE_US
-from truewind.errors import ConfigError, ProtocolError, UnknownSeriesError
+from truewind.errors import ConfigError, LimitedError, ProtocolError, UnknownSeriesError
 from truewind.market.history.binance import BinanceRest
 from truewind.market.history.download import Want, download, tail
 from truewind.market.history.http import Reply
@@ -149,7 +149,7 @@ class Scripted:
 
     async def get(self, url: str, parameters: Mapping[str, str]) -> Reply:
         if url.endswith("/time"):
-            return Reply(200, {}, json.dumps({"serverTime": OPEN_MS + 86_400_000}).encode())
+            return Reply(200, {}, json.dumps({"serverTime": OPEN_MS + 10 * 86_400_000}).encode())
         if url.endswith("/exchangeInfo"):
             return Reply(503, {}, b"")
         first, last = int(parameters["startTime"]), int(parameters["endTime"])
@@ -203,3 +203,71 @@ def test_a_reply_out_of_its_window_is_no_row(tmp_path: Path) -> None:
     assert isinstance(report.outcomes[0].error, ProtocolError)
     assert report.outcomes[0].stored == 0
     assert lake.unasked(key, BEGIN, BEGIN + HOUR_US) == [(BEGIN, BEGIN + HOUR_US)]
+
+
+def test_what_the_archive_cannot_give_comes_by_rest(start_exchange: "Start", tmp_path: Path) -> None:
+    """Whole days by files, the rest by requests; together what REST alone gives."""
+    by_both, by_rest = Lake(tmp_path / "both"), Lake(tmp_path / "rest")
+    with start_exchange(speed=0.0, idle=True) as market:
+        market.move_to(market.clock.now_us() + 5 * HOUR_US)
+        want = wants("binance", ["bars"], BEGIN, market.clock.now_us() - HOUR_US, "1m")
+        both = download(by_both, {"binance": sources_of("binance", market.network)}, want).outcomes[0]
+        download(by_rest, {"binance": sources_of("binance", market.network, "rest")}, want)
+    assert both.open_us == 0
+    assert both.read["archive"] >= 1440
+    assert both.read["binance REST"] > 0
+    assert by_both.snapshot().id == by_rest.snapshot().id
+
+
+def test_an_archive_that_is_out_of_order_is_replaced_by_rest(start_exchange: "Start", tmp_path: Path) -> None:
+    """The archive answers with errors only: the series is complete all the same, and the report says so."""
+    down = {"outages": [{"market": "archive", "to_s": 10_000, "status": 404}]}
+    with start_exchange(speed=0.0, idle=True, faults=down) as broken:
+        want = wants("binance", ["bars"], BEGIN, BEGIN + DAY_US, "1h")
+        outcome = download(Lake(tmp_path), {"binance": sources_of("binance", broken.network)}, want).outcomes[0]
+    assert outcome.error is None
+    assert outcome.read == {"binance REST": 24}
+
+
+def test_a_file_that_was_issued_anew_is_taken_anew(start_exchange: "Start", tmp_path: Path) -> None:
+    """At first every file lacks its first row; once whole ones are there, an update brings the row and says so."""
+    lake, key = Lake(tmp_path), SeriesKey("bars", "binance", "BTCUSDT", "1h")
+    with start_exchange(speed=0.0, idle=True, faults={"reissue": 1.0, "reissue_after_s": 1e6}) as market:
+        providers = {"binance": sources_of("binance", market.network, "archive")}
+        download(lake, providers, [Want(key, ((BEGIN, BEGIN + DAY_US),))])
+        assert lake.read(key).height == 23
+        market.faults["archive"].config = market.faults["archive"].config.model_copy(update={"reissue": 0.0})
+        providers = {"binance": sources_of("binance", market.network, "archive")}
+        report = download(lake, providers, [tail(lake, key, BEGIN + DAY_US)], recheck=True)
+    assert lake.read(key).height == 24
+    assert any("issued anew" in note for note in report.outcomes[0].notes)
+
+
+def test_a_ban_ends_the_job_and_keeps_what_came(tmp_path: Path) -> None:
+    """The fourth page is refused for an hour: three pages are in the lake, and the next run asks for the rest only."""
+    lake, key = Lake(tmp_path), SeriesKey("bars", "binance", "BTCUSDT", "1m")
+
+    class Banning(Scripted):
+        pages = 0
+
+        async def get(self, url: str, parameters: Mapping[str, str]) -> Reply:
+            if "startTime" in parameters:
+                self.pages += 1
+                if self.pages > 3:
+                    return Reply(418, {"Retry-After": "3600"}, b'{"code":-1003,"msg":"banned"}')
+            return await super().get(url, parameters)
+
+    rows = [kline(minute) for minute in range(6000)]
+    provider = BinanceRest("binance", hosts("mainnet"))
+    end = BEGIN + 100 * HOUR_US
+    transport = Banning(rows)
+    transport.rows, provider.queue = rows, Queue(transport, "http://venue", "spot", connections=1, draw=lambda: 0.0)
+    report = download(lake, {"binance": [provider]}, [Want(key, ((BEGIN, end),))])
+    assert isinstance(report.outcomes[0].error, LimitedError)
+    assert report.outcomes[0].stored % 1000 == 0
+    assert 0 < report.outcomes[0].stored < 6000
+    provider.queue = Queue(Scripted(rows), "http://venue", "spot", draw=lambda: 0.0)
+    again = download(lake, {"binance": [provider]}, [Want(key, ((BEGIN, end),))]).outcomes[0]
+    assert again.error is None
+    assert report.outcomes[0].stored + again.stored == 6000
+    assert again.duplicates == 0
