@@ -200,7 +200,7 @@ def test_an_audit_tells_what_differs(market, tmp_path, capsys, monkeypatch) -> N
     settings.write_text(settings.read_text().replace("entry: 24", "entry: 23"))
     assert not audit(result.run_dir).equal
     assert cli.main(["audit", str(result.run_dir)]) == 6
-    assert "differ from 0 on" in capsys.readouterr().out
+    assert "differ from" in capsys.readouterr().out
 
 
 def test_a_session_on_trades(market, tmp_path) -> None:
