@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from truewind.exchange import LocalExchange
 
 _REFRESH_S = 1.0
+_NAMED = 8  # symbols of a line
 
 
 def register(app: typer.Typer) -> None:
@@ -116,11 +117,21 @@ def _introduce(exchange: "LocalExchange") -> None:
         ],
         title="Local exchange",
     )
-    rows = [(name, symbol, text) for name, found in about["served"].items() for symbol, text in found.items()]
-    print_table(("market", "symbol", "history and feed"), rows)
+    print_table(("market", "history and feed", "symbols"), _grouped(about["served"]))
     console().print(f"It is {about['now']} UTC there, at {about['speed']:g} times our speed. Ctrl-C ends it.")
     console().print(f"It knows {len(about['accounts'])} account(s): keys and secrets are in docs/exchange.md.")
     console().print(f"Clients of truewind: --network {about['network']}  (or TRUEWIND_NETWORK={about['network']})")
+
+
+def _grouped(served: dict[str, dict[str, str]]) -> list[tuple[str, str, str]]:
+    """Symbols of which the same can be said, in one line."""
+    rows = []
+    for market, found in served.items():
+        for text in dict.fromkeys(found.values()):
+            names = [symbol for symbol, told in found.items() if told == text]
+            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+            rows.append((market, text, ", ".join(names[:_NAMED]) + more))
+    return rows
 
 
 async def _count(exchange: "LocalExchange") -> None:

@@ -18,7 +18,6 @@ from aiohttp import web
 
 from truewind.domain.clock import parse_ts_us
 from truewind.domain.timeframe import DAY_US
-from truewind.exchange import candles
 from truewind.exchange.archive_tables import TABLES, Table, intervals_of, written
 from truewind.exchange.faults import Faults, RequestFault, draw
 from truewind.exchange.tape import Tape
@@ -207,9 +206,9 @@ class ArchiveSite:
 
     def _keys(self, folder: Folder) -> Iterator[str]:
         """Names of files that can be there by now."""
-        bars = self._tape(folder).bars["ts"]
-        end = min(int(bars[-1]) + candles.length_us(self._tape(folder).base), self._exchange.clock.now_us())
-        day = int(bars[0]) // DAY_US * DAY_US
+        begin, end = self._tape(folder).span
+        end = min(end, self._exchange.clock.now_us())
+        day = begin // DAY_US * DAY_US
         while day < end:
             name = folder.name(day)
             span = _span_of(folder, name)

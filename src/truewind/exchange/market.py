@@ -40,8 +40,8 @@ class Market:
 
     @property
     def end_us(self) -> int:
-        """When the last bar of any symbol opens."""
-        return max((int(tape.bars["ts"][-1]) for tape in self.tapes.values()), default=0)
+        """When the last of the symbols ends."""
+        return max((tape.span[1] for tape in self.tapes.values()), default=0)
 
     def tape(self, symbol: str) -> Tape:
         """Raises RefusedError (-1121) for a symbol that is not traded."""

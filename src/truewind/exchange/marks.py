@@ -132,6 +132,8 @@ class Marks:
     @cached_property
     def interval_us(self) -> int:
         """Time between settlements: the usual one of the last few."""
+        if not self._tape.source.span("funding"):
+            return _EVERY_US
         times = self.funding["ts"].to_numpy()[-10:] // SECOND_US // 3600
         return int(np.median(np.diff(times))) * HOUR_US if len(times) > 1 else _EVERY_US
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from truewind.domain.timeframe import DAY_US, HOUR_US, timeframe_us
-from truewind.exchange import candles, info, replies
+from truewind.exchange import info, replies
 from truewind.exchange.market import Market
 from truewind.exchange.rest import PublicRest, best, span_of
 from truewind.exchange.tape import Tape
@@ -54,7 +54,7 @@ def add_to(gate: "Gate", market: Market) -> None:
 
 class UsdmRest(PublicRest):
     def exchange_info(self, call: "Call") -> dict[str, Any]:
-        onboard = {name: int(tape.bars["ts"][0]) // 1000 for name, tape in self.market.tapes.items()}
+        onboard = {name: tape.span[0] // 1000 for name, tape in self.market.tapes.items()}
         return info.usdm([tape.about for tape in self.market.tapes.values()], call.told_us // 1000, onboard)
 
     def continuous_klines(self, call: "Call") -> Any:
@@ -119,7 +119,7 @@ class UsdmRest(PublicRest):
                 "adjustedFundingRateFloor": "-0.02000000",
                 "fundingIntervalHours": tape.marks.interval_us // HOUR_US,
                 "disclaimer": False,
-                "updateTime": int(tape.bars["ts"][0]) // 1000,
+                "updateTime": tape.span[0] // 1000,
             }
             for tape in self.market.tapes.values()
             if tape.marks.interval_us != 8 * HOUR_US
@@ -231,7 +231,7 @@ def _statistics(
 ) -> Any:
     """Rows at multiples of `period` that are over: the last ones up to the end, or the first ones from the start."""
     step = timeframe_us(period)
-    begin, over = int(tape.bars["ts"][0]), int(tape.bars["ts"][-1]) + candles.length_us(tape.base)
+    begin, over = tape.span
     first, last = span
     last = min(now_us, over) if last is None else min(last, now_us, over)
     low = max(begin, now_us - REACH_US, first or 0)

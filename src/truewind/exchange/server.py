@@ -164,8 +164,7 @@ class LocalExchange:
 
     async def wait(self) -> None:
         """Until the exchange ends; raises what went wrong while it played."""
-        if self._player is not None:
-            await self._player
+        await (self._player or asyncio.Event().wait())
 
     def _markets_apps(self) -> Iterator[web.Application]:
         for name in (SPOT, USDM):

@@ -177,7 +177,9 @@ class SyntheticSource:
 
     def span(self, kind: str) -> tuple[int, int] | None:
         config = self._market.config
-        return (config.start_us, config.end_us - 1) if kind in ("bars", "trades") else None
+        has_funding = config.kind is Kind.PERPETUAL
+        kinds = ("bars", "trades", "funding") if has_funding else ("bars", "trades")
+        return (config.start_us, config.end_us - 1) if kind in kinds else None
 
     def series(self, kind: str, timeframe: str = "") -> pl.DataFrame:
         if kind == "bars" and timeframe == "1m":

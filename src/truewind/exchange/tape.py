@@ -38,14 +38,20 @@ class Tape:
         self._blocks: OrderedDict[int, np.ndarray] = OrderedDict()
         self._klines: dict[tuple[str, str], Klines] = {}
 
+    @cached_property
+    def span(self) -> tuple[int, int]:
+        """From the first row of bars, trades or book to the end of the last, without reading any."""
+        spans = [span for kind in ("bars", "trades", "book") if (span := self.source.span(kind))]
+        last = max(last for _, last in spans)
+        return min(first for first, _ in spans), last - last % timeframe_us(self.base) + timeframe_us(self.base)
+
     def describe(self) -> str:
         """What the source has and what is made up, for people."""
-        spans = {kind: self.source.span(kind) for kind in ("bars", "trades", "book")}
-        first = min(span[0] for span in spans.values() if span)
-        last = max(span[1] for span in spans.values() if span)
-        own = [f"{self.base} bars" if kind == "bars" else kind for kind, span in spans.items() if span]
-        made = [kind for kind, span in spans.items() if not span]
-        told = f"{', '.join(own)} from {iso(first)[:16]} to {iso(last)[:16]}"
+        has = [kind for kind in ("bars", "trades", "book") if self.source.span(kind)]
+        own = [f"{self.base} bars" if kind == "bars" else kind for kind in has]
+        first, last = (iso(time)[:10] for time in self.span)
+        made = [kind for kind in ("trades", "book") if kind not in has]
+        told = f"{', '.join(own)}, {first} to {last}"
         return f"{told}; made up: {', '.join(made)}" if made else told
 
     # ── bars ────────────────────────────────────────────────────────────────────────────────────────────────────────
