@@ -8,6 +8,7 @@ import typer
 
 from truewind.cli import (
     backtest,
+    check,
     config,
     data,
     demo,
@@ -54,6 +55,7 @@ def _program(
 
 demo.register(app)
 download.register(data.app)
+check.register(data.app)
 record.register(data.app)
 universe.register(data.app)
 refresh.register(data.app)

@@ -12,11 +12,9 @@ from truewind.cli.progress import progress
 if TYPE_CHECKING:
     from truewind.market.report import ImportReport
     from truewind.storage.lake import Lake
-    from truewind.storage.schema import SeriesKey
     from truewind.storage.snapshot import SeriesInfo
 
 app = typer.Typer(name="data", help="Market data: import, list, check, snapshot.", no_args_is_help=True)
-_SHOWN_GAPS = 3
 
 
 @app.command("import", epilog="Example: truewind data import downloads/ --venue binance --column ts=Date")
@@ -222,8 +220,8 @@ def list_(json: Json = False) -> None:
     series = lake.series()
     reasons = [_reasons(lake, info) for info in series]
     if json:
-        described = [_described(info) | {"reasons": why} for info, why in zip(series, reasons, strict=True)]
-        print_json({"lake": str(lake.url), "series": described})
+        listed = [described(info) | {"reasons": why} for info, why in zip(series, reasons, strict=True)]
+        print_json({"lake": str(lake.url), "series": listed})
         return
     print_table(
         ["venue", "symbol", "kind", "timeframe", ">rows", "first", "last", ">gaps", ">missing", "why", ">MB"],
@@ -338,47 +336,6 @@ def continuous(
         print_table([f"{into} is", "from"], parts)
 
 
-@app.command(epilog="Example: truewind data check binance/BTCUSDT/1h --picture coverage.html")
-def check(
-    series: Annotated[str | None, typer.Argument(help="Parts of a series' name; without it, all series.")] = None,
-    picture: Annotated[
-        Path | None, typer.Option(help="Where to write a page that shows which days are there and which are not.")
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Read stored series again and say what is wrong with them.
-
-    Checksums, gaps, the named checks, what is in quarantine, and whether series of one market agree: bars with trades
-    and longer bars, mark with index prices, venues with each other. Exit code 4 if a file is damaged.
-    """
-    from truewind.cli import settings
-    from truewind.cli.output import print_json
-    from truewind.errors import StorageError
-    from truewind.storage.lake import Lake
-
-    lake = Lake(settings.load().lake)
-    there = lake.series()
-    chosen, keys = choose(there, series), [info.key for info in there]
-    results = []
-    with progress() as step:
-        for done, info in enumerate(chosen):
-            step("checking series", done, len(chosen))
-            results.append(_checked(lake, info, keys))
-        if picture is not None:
-            step("drawing the calendar", 0, 0)
-            _draw(lake, chosen, results, picture)
-    damaged = any(result["damage"] for result in results)
-    if json:
-        told = {"lake": str(lake.url), "ok": not damaged, "series": results}
-        print_json(told | ({"picture": str(picture)} if picture else {}))
-    else:
-        _print_checks(results)
-        if picture is not None:
-            print(f"calendar: {picture}")
-    if damaged:
-        raise typer.Exit(StorageError.exit_code)
-
-
 def choose(series: "list[SeriesInfo]", wanted: str | None) -> "list[SeriesInfo]":
     """The series whose name has every part of `wanted`: "BTCUSDT", "binance/BTCUSDT/1h". Raises UnknownSeriesError."""
     from truewind.errors import UnknownSeriesError, suggest
@@ -392,68 +349,6 @@ def choose(series: "list[SeriesInfo]", wanted: str | None) -> "list[SeriesInfo]"
         remedy = suggest(strangers[0], known) if strangers else "truewind data list shows what there is"
         raise UnknownSeriesError(f"No series '{wanted}' in the lake" if wanted else "The lake is empty", remedy=remedy)
     return found
-
-
-def _checked(lake: "Lake", info: "SeriesInfo", keys: "list[SeriesKey]") -> dict[str, Any]:
-    from truewind.errors import CorruptError
-    from truewind.market.check import check_series
-
-    result: dict[str, Any] = {"findings": [], "months": [], "gaps": [], "quarantined": {}, "compared": []}
-    result = _described(info) | result | {"damage": None}
-    try:
-        lake.verify(info.key)
-        report = check_series(lake, info.key, keys)
-        found = report.as_dict()
-        result |= {name: found[name] for name in ("findings", "months", "quarantined", "compared")}
-        result["gaps"] = report.gaps.to_dicts()
-    except CorruptError as error:
-        result["damage"] = str(error)
-    return result
-
-
-def _draw(lake: "Lake", chosen: "list[SeriesInfo]", results: list[dict[str, Any]], picture: Path) -> None:
-    from truewind.analytics.coverage_page import page
-    from truewind.errors import StorageError
-    from truewind.market.coverage import coverage
-
-    sound = [info for info, result in zip(chosen, results, strict=True) if not result["damage"]]
-    drawn = page(str(lake.url), [coverage(lake, info.key) for info in sound], results) if sound else ""
-    try:
-        picture.write_text(drawn, encoding="utf-8")
-    except OSError as error:
-        raise StorageError(f"Cannot write {picture}: {error.strerror}", remedy="Choose another place") from None
-
-
-def _print_checks(results: list[dict[str, Any]]) -> None:
-    from truewind.cli.output import console
-
-    out = console()
-    for result in results:
-        out.print(f"[bold]{result['series']}[/]  {result['rows']:,} rows, {result['start']} to {result['end']}")
-        lines = [f"damaged: {result['damage']}"] if result["damage"] else []
-        lines += [
-            f"{finding['check']}: {finding['count']:,}, first {finding['first']}, last {finding['last']}"
-            + (f"; {finding['detail']}" if finding["detail"] else "")
-            for finding in result["findings"]
-        ]
-        longest = sorted(result["gaps"], key=lambda gap: gap["ts_from"] - gap["ts_to"])[:_SHOWN_GAPS]
-        lines += [f"gap of {_extent(gap)} from {gap['ts_from']:%Y-%m-%d %H:%M} ({gap['reason']})" for gap in longest]
-        lines += [
-            f"coverage of {month['month']}: {month['rows']:,} of {month['expected']:,} rows"
-            for month in result["months"]
-            if 0 < month["rows"] < month["expected"] and result["gaps"]
-        ]
-        if len(result["gaps"]) > _SHOWN_GAPS:
-            lines.append(f"… and {len(result['gaps']) - _SHOWN_GAPS} shorter gaps (--json lists all)")
-        lines += [f"in quarantine, {reason}: {count:,}" for reason, count in result["quarantined"].items()]
-        lines += [comparison["says"] for comparison in result["compared"]]
-        for line in lines or ["nothing to say"]:
-            out.print(f"  {line}", markup=False, soft_wrap=True)
-
-
-def _extent(gap: dict[str, Any]) -> str:
-    """How much a gap lacks: rows, or time where rows come when they come."""
-    return f"{gap['ts_to'] - gap['ts_from']}" if gap["missing"] is None else f"{gap['missing']:,} bars"
 
 
 @app.command(epilog="Example: truewind data snapshot --json")
@@ -472,13 +367,14 @@ def snapshot(
     lake = Lake(settings.load().lake)
     taken = lake.snapshot([info.key for info in choose(lake.series(), series)])
     if json:
-        described = [_described(info) | {"content_hash": info.content_hash} for info in taken.series]
-        print_json({"lake": str(lake.url), "id": taken.id, "series": described})
+        listed = [described(info) | {"content_hash": info.content_hash} for info in taken.series]
+        print_json({"lake": str(lake.url), "id": taken.id, "series": listed})
     else:
         print(taken.id)
 
 
-def _described(info: "SeriesInfo") -> dict[str, Any]:
+def described(info: "SeriesInfo") -> dict[str, Any]:
+    """A series as plain values for JSON."""
     from truewind.domain.clock import iso
 
     key = info.key

@@ -45,6 +45,8 @@ class Comparison(msgspec.Struct, frozen=True):
     worst: str = ""
 
     def __str__(self) -> str:
+        if not self.compared:
+            return f"{self.check}: nothing to compare with {self.other}{self._worst}"
         if not self.differing:
             return f"{self.check}: agrees with {self.other} on all {self.compared:,} rows compared{self._worst}"
         first, last = iso(self.first_us or 0), iso(self.last_us or 0)

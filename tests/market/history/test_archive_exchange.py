@@ -1,15 +1,20 @@
 """Two sources of one market, the archive and REST, tell the same; files that are issued anew are taken anew."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from typer.testing import CliRunner
 
+from truewind.cli.app import app
 from truewind.domain.clock import parse_ts_us
 from truewind.domain.timeframe import DAY_US, HOUR_US
+from truewind.market.history.against import against
 from truewind.market.history.archive_files import months
 from truewind.market.history.download import DownloadReport, Want, download, tail
 from truewind.market.history.sources import sources_of
@@ -110,3 +115,39 @@ def test_a_file_that_is_issued_anew_is_taken_anew_and_told(market: "LocalExchang
     assert again.stored == 1
     assert "issued anew: 2024-01-01 00:00:00 to 2024-02-01 00:00:00" in again.notes
     assert lake.read(key).height == 31 * 6
+
+
+def test_a_stored_series_is_held_against_its_sources(market: "LocalExchange", tmp_path: Path) -> None:
+    key = SeriesKey("bars", USDM, "BTCUSDT", "1h")
+    lake, _ = fetch(market, tmp_path, "rest", (key, BEGIN + 20 * DAY_US, BEGIN + 33 * DAY_US))
+    for source in ("archive", "rest"):
+        (provider,) = sources_of(USDM, market.network, source)
+        (found,) = against(lake, provider, [key], 7 * DAY_US)
+        assert (found.compared, found.differing) == (7 * 24, 0)
+    rows = lake.read(key)
+    at = rows["ts"].to_physical() - BEGIN
+    wrong = rows.filter(at == 30 * DAY_US).with_columns(pl.col("volume") + 0.001)
+    lake.write(key, wrong)
+    lake.write(key, rows.filter((at < 26 * DAY_US) | (at >= 31 * DAY_US)), mode="overwrite")
+    (provider,) = sources_of(USDM, market.network, "archive")
+    (found,) = against(lake, provider, [key], 8 * DAY_US)
+    assert (found.compared, found.differing) == (8 * 24, 5 * 24)  # five days of January are gone
+    lake.write(key, rows)
+    lake.write(key, wrong)
+    (found,) = against(lake, provider, [key], 8 * DAY_US)
+    assert (found.compared, found.differing, found.first_us) == (8 * 24, 1, BEGIN + 30 * DAY_US)
+    assert "differs from archive in 1 of 192 rows" in str(found)
+    other = SeriesKey("liquidations", USDM, "BTCUSDT")
+    assert against(lake, provider, [other], DAY_US) == []  # it has none
+
+
+def test_check_asks_the_source_again(market: "LocalExchange", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetch(market, tmp_path, "rest", (SeriesKey("bars", USDM, "BTCUSDT", "4h"), BEGIN, BEGIN + 33 * DAY_US))
+    monkeypatch.setenv("TRUEWIND_LAKE", str(tmp_path / "rest"))
+    monkeypatch.setenv("TRUEWIND_NETWORK", market.network)
+    done = CliRunner().invoke(app, ["data", "check", "--against", "archive", "--days", "2", "--json"])
+    (series,) = json.loads(done.stdout)["series"]
+    assert done.exit_code == 0
+    assert series["compared"][0]["says"] == (
+        "source: agrees with archive on all 12 rows compared; since 2024-02-01 00:00:00"
+    )
