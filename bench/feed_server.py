@@ -61,6 +61,10 @@ class Feed(WSListener):
         elif frame.msg_type == WSMsgType.CLOSE:
             transport.disconnect()
 
+    def on_ws_disconnected(self, transport) -> None:
+        if self.begun:
+            self.task.cancel()
+
     def pause_writing(self) -> None:
         self.free.clear()
 

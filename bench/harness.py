@@ -179,6 +179,8 @@ def _line(record: Row) -> str:
     text = f"{record['work']}: {rate(record['ours_per_s'], record['unit'])}"
     if record["rss_mb"]:
         text += f", {record['rss_mb']:.0f} MB"
+    if record.get("note"):
+        text += f"\n    {record['note']}"
     for peer in record["peers"]:
         differs = "" if peer["same_work"] is not False else " (different work)"
         theirs = rate(peer["per_s"], record["unit"])
