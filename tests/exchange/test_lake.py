@@ -197,3 +197,23 @@ def test_quotes_and_marks_are_replayed(tmp_path: Path, start_exchange: Start) ->
         assert marks == [(START_US + (1 + 3 * i) * 1_000_000, pytest.approx(900.05 + 0.3 * i)) for i in range(10)]
         book = market.book("BTCUSDT")
         assert (book.bids[0][0], book.asks[0][0]) == (9028, 9031)  # the quote before this moment
+
+
+def test_symbols_are_let_go_and_come_back(
+    tmp_path: Path, start_exchange: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With room for the bars of one symbol, many can be asked for in turn, and each is the same again."""
+    from truewind.exchange import market as markets
+
+    lake, names = Lake(tmp_path), ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+    for number, name in enumerate(names):
+        lake.write(SeriesKey("bars", "binance", name, "1m"), bars(1440, seed=number))
+    with start_exchange(lake=str(tmp_path), start="2024-01-01T12:00:10", speed=0.0, limits=False) as exchange:
+        url = exchange.hosts.spot_rest + "/api/v3/{}?symbol={}&limit=50{}"
+        paths = (("klines", "&interval=5m"), ("depth", ""), ("aggTrades", ""))
+        asked = [url.format(path, name, more) for name in names for path, more in paths]
+        first = [ask(one) for one in asked]
+        assert sum(tape.rows for tape in exchange.markets["spot"].tapes.values()) == 3 * 1440
+        monkeypatch.setattr(markets, "MOST_ROWS", 2000)
+        assert [ask(one) for one in asked] == first
+        assert sum(tape.rows for tape in exchange.markets["spot"].tapes.values()) < 3 * 1440

@@ -119,7 +119,8 @@ def _introduce(exchange: "LocalExchange") -> None:
     )
     print_table(("market", "history and feed", "symbols"), _grouped(about["served"]))
     console().print(f"It is {about['now']} UTC there, at {about['speed']:g} times our speed. Ctrl-C ends it.")
-    console().print(f"It knows {len(about['accounts'])} account(s): keys and secrets are in docs/exchange.md.")
+    known = f"{len(about['accounts'])} accounts" if len(about["accounts"]) != 1 else "one account"
+    console().print(f"It knows {known}: keys and secrets are in docs/exchange.md.")
     console().print(f"Clients of truewind: --network {about['network']}  (or TRUEWIND_NETWORK={about['network']})")
 
 

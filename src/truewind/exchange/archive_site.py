@@ -114,7 +114,7 @@ class ArchiveSite:
         return buffer.getvalue()
 
     def _tape(self, folder: Folder) -> Tape:
-        return self._exchange.markets[folder.market].tapes[folder.symbol]
+        return self._exchange.markets[folder.market].tape(folder.symbol)
 
     def _tree(self) -> dict[str, Folder]:
         """All folders with files, by path."""

@@ -113,7 +113,7 @@ class Klines:
         self.interval = interval
         self.ts = bars["ts"].to_numpy()
         self.decimals = decimals
-        self.chunk = lru_cache(maxsize=64)(self._chunk)
+        self.chunk = lru_cache(maxsize=8)(self._chunk)
 
     def between(self, first_us: int, last_us: int) -> tuple[int, int]:
         """Rows whose bars open within [first, last], as a half-open range."""

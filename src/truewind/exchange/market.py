@@ -5,7 +5,7 @@ A venue that matches orders is put upon it: `watch` the symbols with open orders
 """
 
 import heapq
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from truewind.domain.timeframe import MINUTE_US
@@ -18,6 +18,7 @@ from truewind.venues.binance.endpoints import SPOT
 
 Listener = Callable[[Event], None]
 ALL = tuple(RANK)
+MOST_ROWS = 8_000_000  # bars in memory, some 600 MB
 
 
 class Market:
@@ -30,6 +31,7 @@ class Market:
         self.now_us = now_us
         self.events = 0
         self._watched: dict[str, Counter[type]] = {}
+        self._used: OrderedDict[str, None] = OrderedDict()
         self._listeners: list[Listener] = []
 
     def at(self, now_us: int) -> "Market":
@@ -46,9 +48,24 @@ class Market:
     def tape(self, symbol: str) -> Tape:
         """Raises RefusedError (-1121) for a symbol that is not traded."""
         try:
-            return self.tapes[symbol]
+            tape = self.tapes[symbol]
         except KeyError:
             raise bad_symbol() from None
+        self._used[symbol] = None
+        self._used.move_to_end(symbol)
+        self._make_room()
+        return tape
+
+    def _make_room(self) -> None:
+        """Let go of the symbols that were asked for longest ago, if many rows are in memory."""
+        rows = sum(self.tapes[symbol].rows for symbol in self._used)
+        for symbol in list(self._used)[:-1]:
+            if rows <= MOST_ROWS:
+                return
+            if symbol not in self._watched:
+                rows -= self.tapes[symbol].rows
+                self.tapes[symbol].forget()
+                del self._used[symbol]
 
     def book(self, symbol: str) -> BookState:
         """The book now. Raises RefusedError."""

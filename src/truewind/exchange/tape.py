@@ -38,6 +38,18 @@ class Tape:
         self._blocks: OrderedDict[int, np.ndarray] = OrderedDict()
         self._klines: dict[tuple[str, str], Klines] = {}
 
+    @property
+    def rows(self) -> int:
+        """How many bars are in memory."""
+        return self.bars.height if "bars" in self.__dict__ else 0
+
+    def forget(self) -> None:
+        """Let go of what can be read or made again."""
+        for name in ("bars", "_whole", "_source_hours", "_starts", "book", "marks"):
+            self.__dict__.pop(name, None)
+        self._blocks.clear()
+        self._klines.clear()
+
     @cached_property
     def span(self) -> tuple[int, int]:
         """From the first row of bars, trades or book to the end of the last, without reading any."""
