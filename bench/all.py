@@ -29,6 +29,7 @@ SCRIPTS = (
     "trade_bars",
     "feature_build",
     "lake",
+    "lake_scan",
     "streams",
     "archives",
     "startup",

@@ -10,6 +10,7 @@ from truewind.storage.blobs import Blobs
 from truewind.storage.manifest import Manifest, Partition
 from truewind.storage.schema import TS, SeriesKey, readable
 
+_PATH = "__path"
 _REFUSALS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 
 
@@ -17,34 +18,7 @@ def scan(
     blobs: Blobs, manifest: Manifest, start_us: int | None, end_us: int | None, columns: Sequence[str] | None
 ) -> pl.LazyFrame:
     """See `Lake.scan`."""
-    key = manifest.key
-    if start_us is not None and end_us is not None and end_us <= start_us:
-        raise ConfigError(
-            f"The end {readable(end_us)} is not after the start {readable(start_us)}", remedy="Swap or widen them"
-        )
-    present = manifest.columns
-    for name in columns or ():
-        if name not in present:
-            raise SchemaError(f"{key} has no column '{name}'", remedy=suggest(name, present), column=name)
-    partitions = manifest.between(start_us, end_us)
-    if not partitions:
-        raise nothing_there(manifest, start_us, end_us)
-    if not blobs.whole:
-        check_sizes(blobs, manifest, partitions)
-    types = key.about.holding(present).columns
-    frame = pl.scan_parquet(
-        [blobs.location(f"{key.path}/{partition.file}") for partition in partitions],
-        schema={name: types[name] for name in present},
-        missing_columns="insert",
-        hive_partitioning=False,
-        glob=False,
-        **blobs.scan_options,
-    )
-    if start_us is not None and start_us > partitions[0].start_us:
-        frame = frame.filter(pl.col("ts") >= pl.lit(start_us, TS))
-    if end_us is not None and end_us <= partitions[-1].end_us:
-        frame = frame.filter(pl.col("ts") < pl.lit(end_us, TS))
-    return frame if columns is None else frame.select(columns)
+    return _scan(blobs, [manifest], start_us, end_us, columns)[0]
 
 
 def scan_many(
@@ -54,28 +28,59 @@ def scan_many(
     end_us: int | None,
     columns: Sequence[str] | None,
 ) -> pl.LazyFrame:
-    """See `Lake.scan_many`."""
+    """See `Lake.scan_many`. One scan of all files: a scan for each symbol costs several times as much."""
     first = manifests[0].key
     for key in (manifest.key for manifest in manifests):
         if (key.layer, key.kind, key.venue, key.timeframe) != (first.layer, first.kind, first.venue, first.timeframe):
             raise ConfigError(f"{key} and {first} differ by more than the symbol", remedy="Scan them one by one")
+    frame, symbols = _scan(blobs, manifests, start_us, end_us, columns, _PATH)
+    symbol = pl.col(_PATH).replace_strict(symbols, return_dtype=pl.String).alias("symbol")
+    return frame.select(symbol, pl.exclude(_PATH))
+
+
+def _scan(
+    blobs: Blobs,
+    manifests: Sequence[Manifest],
+    start_us: int | None,
+    end_us: int | None,
+    columns: Sequence[str] | None,
+    path_column: str | None = None,
+) -> tuple[pl.LazyFrame, dict[str, str]]:
+    """Rows of all the series below each other, and the symbol of each file; path_column: where a row says its file."""
+    key = manifests[0].key
+    if start_us is not None and end_us is not None and end_us <= start_us:
+        raise ConfigError(
+            f"The end {readable(end_us)} is not after the start {readable(start_us)}", remedy="Swap or widen them"
+        )
     found = dict.fromkeys(name for manifest in manifests for name in manifest.columns)
-    types = first.about.holding(found).columns
-    names = [name for name in types if name in found] if columns is None else list(columns)
-    for name in names:
-        if name not in found:
-            raise SchemaError(f"{first} has no column '{name}'", remedy=suggest(name, found), column=name)
-    frames = []
-    for manifest in manifests:
-        if not manifest.between(start_us, end_us):
-            continue
-        there = set(manifest.columns)
-        frame = scan(blobs, manifest, start_us, end_us, None)
-        values = [pl.col(name) if name in there else pl.lit(None, types[name]).alias(name) for name in names]
-        frames.append(frame.select(pl.lit(manifest.key.symbol).alias("symbol"), *values))
-    if not frames:
+    types = key.about.holding(found).columns
+    present = [name for name in types if name in found]
+    for name in columns or ():
+        if name not in present:
+            raise SchemaError(f"{key} has no column '{name}'", remedy=suggest(name, present), column=name)
+    chosen = [(manifest, part) for manifest in manifests for part in manifest.between(start_us, end_us)]
+    if not chosen:
         raise nothing_there(manifests[0], start_us, end_us)
-    return pl.concat(frames)
+    if not blobs.whole:
+        for manifest, part in chosen:
+            check_sizes(blobs, manifest, [part])
+    symbols = {blobs.location(f"{manifest.key.path}/{part.file}"): manifest.key.symbol for manifest, part in chosen}
+    frame = pl.scan_parquet(
+        list(symbols),
+        schema={name: types[name] for name in present},
+        missing_columns="insert",
+        hive_partitioning=False,
+        glob=False,
+        include_file_paths=path_column,
+        **blobs.scan_options,
+    )
+    if start_us is not None and start_us > min(part.start_us for _, part in chosen):
+        frame = frame.filter(pl.col("ts") >= pl.lit(start_us, TS))
+    if end_us is not None and end_us <= max(part.end_us for _, part in chosen):
+        frame = frame.filter(pl.col("ts") < pl.lit(end_us, TS))
+    if columns is None:
+        return frame, symbols
+    return frame.select(*columns, *([path_column] if path_column else [])), symbols
 
 
 def collect(

@@ -22,7 +22,7 @@ from truewind.storage.merge import merge
 from truewind.storage.schema import SeriesKey, row_key
 
 APART_ROWS = 1_000_000  # shorter files are joined with what follows: writing them again costs less than another file
-_GROUP_ROWS = (8_192, 131_072)  # a day can be read out of a month, and no file has thousands of groups
+_GROUP_ROWS = (10_080, 131_072)  # a week of minutes: days can be cut out, and full reads hardly notice the groups
 _GROUPS = 15
 
 _Piece = Partition | pl.DataFrame  # of a month: a file that stays, or rows that will be one
