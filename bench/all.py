@@ -30,6 +30,7 @@ SCRIPTS = (
     "feature_build",
     "lake",
     "lake_scan",
+    "history",
     "streams",
     "archives",
     "startup",

@@ -6,7 +6,8 @@ time, the future, another symbol) is a ProtocolError.
 
 Sources: "Market Data endpoints" in binance-spot-api-docs; "Market Data" of USD-M futures on developers.binance.com.
 USD-M klines weigh 2 up to 499 rows and 10 at 1500: by weight, 499 rows are the cheapest. aggTrades by time reach over
-an hour at most. /futures/data keeps 30 days.
+an hour at most. /futures/data keeps 30 days; whether it stamps five minutes with their begin or their end is not told:
+it is taken for the end, as in the archive.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping

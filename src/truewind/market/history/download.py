@@ -220,7 +220,8 @@ class Job:
         """So much of a series is done: of `expected` rows, as far as one can know."""
         self._done[key] = expected
         if self._progress is not None:
-            self._progress("downloading", round(sum(self._done.values())), max(1, round(self._total)))
+            what = f"downloading {len(self.wants)} series, about so many rows"
+            self._progress(what, round(sum(self._done.values())), max(1, round(self._total)))
 
 
 def _rows_expected(key: SeriesKey, ranges: Collection[Range]) -> float:
