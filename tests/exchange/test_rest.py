@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from truewind.exchange import LocalExchange
+from truewind.exchange.accounts import LOCAL_KEY
 
 # Recorded under these paths, and asked here with the symbols that the local exchange has.
 _SPOT = (
@@ -71,7 +72,7 @@ def _query(path: str) -> str:
 def test_shapes_are_those_recorded(exchange: LocalExchange, recorded: dict[str, Any], market: str, path: str) -> None:
     """Every key that was recorded is answered, with its type; newer keys may come along."""
     host = exchange.hosts.spot_rest if market == "spot" else exchange.hosts.usdm_rest
-    status, answer = ask(host, path + (_query(path) if path != "/fapi/v1/time" else ""), key="any")
+    status, answer = ask(host, path + (_query(path) if path != "/fapi/v1/time" else ""), key=LOCAL_KEY)
     assert status == 200, answer
     replies = [entry["data"] for entry in recorded[path] if entry["data"] and "symbol=BTCUSDT" in entry["queryString"]]
     replies = replies or [recorded[path][0]["data"]]
@@ -118,3 +119,64 @@ def test_exchange_info_reads_back_as_the_instruments(exchange: LocalExchange) ->
             assert (found[symbol].tick_size, found[symbol].lot_size) == (tape.about.tick_size, tape.about.lot_size)
             assert found[symbol].min_notional == tape.about.min_notional
             assert found[symbol].kind == tape.about.kind
+
+
+_DOCUMENTED = {
+    "agg_trades": "/fapi/v1/aggTrades",
+    "book_ticker": "/fapi/v1/ticker/bookTicker",
+    "depth": "/fapi/v1/depth",
+    "exchange_info": "/fapi/v1/exchangeInfo",
+    "funding_rate": "/fapi/v1/fundingRate",
+    "global_long_short_account_ratio": "/futures/data/globalLongShortAccountRatio",
+    "historical_trades": "/fapi/v1/historicalTrades",
+    "index_price_klines": "/fapi/v1/indexPriceKlines",
+    "klines": "/fapi/v1/klines",
+    "mark_price_klines": "/fapi/v1/markPriceKlines",
+    "open_interest": "/fapi/v1/openInterest",
+    "open_interest_historical": "/futures/data/openInterestHist",
+    "premium_index": "/fapi/v1/premiumIndex",
+    "taker_long_short_ratio": "/futures/data/takerlongshortRatio",
+    "ticker_24hr": "/fapi/v1/ticker/24hr",
+    "ticker_price": "/fapi/v1/ticker/price",
+    "top_long_short_account_ratio": "/futures/data/topLongShortAccountRatio",
+    "top_long_short_position_ratio": "/futures/data/topLongShortPositionRatio",
+    "trades": "/fapi/v1/trades",
+}
+_GONE = {"settlePlan"}  # no longer in the replies of 2025
+# Those examples write times as text here, the recordings as numbers.
+_AS_RECORDED = {"timestamp": "int"}
+
+
+@pytest.mark.parametrize("name", _DOCUMENTED)
+def test_shapes_are_those_of_the_documents(exchange: LocalExchange, shared: Path, name: str) -> None:
+    """The venue's own examples: every key, and its type."""
+    items = json.loads((shared.parent / "payloads" / "nautilus_binance_futures_http.json").read_text())["items"]
+    wanted = shape(next(item["payload"] for item in items if item["name"] == f"http_futures_market_{name}"))
+    path = _DOCUMENTED[name]
+    query = "?pair=BTCUSDT&interval=1m&limit=3" if "index_price" in name else _query(path)
+    query = query if name != "exchange_info" else ""
+    query += "&interval=1m&limit=3" if name == "mark_price_klines" else ""
+    status, answer = ask(exchange.hosts.usdm_rest, path + query, key=LOCAL_KEY)
+    assert status == 200, answer
+    found = shape(answer)
+    if isinstance(wanted, list):
+        wanted, found = wanted[0], found[0]
+    if isinstance(wanted, dict):
+        wanted |= {key: kind for key, kind in _AS_RECORDED.items() if key in wanted}
+        missing = _without(found, wanted)
+        assert missing == {}, missing
+    else:
+        assert found == wanted
+
+
+def _without(found: Any, wanted: Any) -> dict[str, Any]:
+    """What of `wanted` is not in `found`, or of another type; filters and symbols by their first item."""
+    if not isinstance(wanted, dict):
+        return {}
+    missing = {key: kind for key, kind in wanted.items() if key not in found and key not in _GONE}
+    for key in wanted.keys() & found.keys():
+        if isinstance(wanted[key], str) and found[key] != wanted[key]:
+            missing[key] = (wanted[key], found[key])
+        if isinstance(wanted[key], list) and wanted[key] and found[key]:
+            missing |= _without(found[key][0], wanted[key][0])
+    return missing

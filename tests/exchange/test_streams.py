@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -236,3 +237,37 @@ def test_the_firehose_tells_the_same_at_once() -> None:
 
     played(as_it_happens)
     played(at_once, firehose=100)
+
+
+@pytest.mark.parametrize(
+    ("payload", "name"),
+    [
+        ("agg_trade_stream", "btcusdt@aggTrade"),
+        ("book_ticker_stream", "btcusdt@bookTicker"),
+        ("depth_update_stream", "btcusdt@depth@100ms"),
+        ("kline_stream_open", "btcusdt@kline_1m"),
+        ("mark_price_stream", "btcusdt@markPrice@1s"),
+        ("ticker_stream", "btcusdt@ticker"),
+        ("trade_stream", "btcusdt@trade"),
+        ("liquidation_stream", "!forceOrder@arr"),
+    ],
+)
+def test_messages_are_those_recorded(shared: Path, payload: str, name: str) -> None:
+    """Every key of a recorded message, and its type; newer ones may come along."""
+    items = json.loads((shared.parent / "payloads" / "nautilus_binance_futures_ws_market.json").read_text())["items"]
+    wanted = next(item["payload"] for item in items if item["name"] == payload)
+
+    async def body(exchange: LocalExchange, session: aiohttp.ClientSession) -> None:
+        async with session.ws_connect(f"{exchange.hosts.usdm_ws}/ws/{name}") as socket:
+            exchange.move_to(exchange.clock.now_us() + (60 * MINUTE_US if "force" in name else 4_000_000))
+            message = (await heard(socket, 0.15))[0]
+        for inner in ("k", "o"):
+            if isinstance(wanted.get(inner), dict):
+                assert _types(wanted[inner]).items() <= _types(message[inner]).items()
+        assert _types(wanted).items() <= _types(message).items()
+
+    played(body)
+
+
+def _types(message: dict[str, Any]) -> dict[str, str]:
+    return {key: type(value).__name__ for key, value in message.items()}
