@@ -6,6 +6,7 @@ import json
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
@@ -20,12 +21,11 @@ from truewind.market.selection import UniverseSettings, choices, select
 from truewind.market.universe import (
     QUIET_US,
     Event,
+    Specifications,
     Universe,
-    instrument_at,
     lake_events,
     observe,
     observe_days,
-    specifications,
     universe,
 )
 from truewind.storage.lake import Lake
@@ -147,11 +147,17 @@ def test_specifications_are_kept_as_they_were(lake):
     finer["filters"][0]["tickSize"] = "0.001"
     for at, info in ((JAN, entry("AAAUSDT")), (JAN + DAY_US, entry("AAAUSDT")), (JAN + 31 * DAY_US, finer)):
         observe(lake, VENUE, told(info), at)
-    assert len(specifications(lake, VENUE, "AAAUSDT")) == 2
-    ticks = [str(instrument_at(lake, VENUE, "AAAUSDT", JAN + day * DAY_US).tick_size) for day in (-9, 0, 30, 31, 99)]
-    assert ticks == ["0.01", "0.01", "0.01", "0.001", "0.001"]
+    about = Specifications(lake, VENUE)
+    assert len(about.of("AAAUSDT")) == 2
+    days = (-9, 0, 30, 31, 99)
+    assert [str(about.at("AAAUSDT", JAN + day * DAY_US).tick_size) for day in days] == [*["0.01"] * 3, *["0.001"] * 2]
     with pytest.raises(UnknownSeriesError):
-        instrument_at(lake, VENUE, "ZZZUSDT", JAN)
+        about.at("ZZZUSDT", JAN)
+    lake.put_instrument(about.at("AAAUSDT", JAN + 99 * DAY_US))  # as a download does
+    assert Specifications(lake, VENUE).at("AAAUSDT", JAN).tick_size == Decimal("0.01")
+    mine = msgspec.structs.replace(about.at("AAAUSDT", JAN), tick_size=Decimal("0.5"))
+    lake.put_instrument(mine)  # as a person does
+    assert Specifications(lake, VENUE).at("AAAUSDT", JAN) == mine
 
 
 def test_the_recorded_exchange_information(shared, lake):

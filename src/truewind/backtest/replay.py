@@ -24,6 +24,7 @@ from truewind.engine.merge import Timeline, merge, merge_trades
 from truewind.engine.nested import nest
 from truewind.errors import ConfigError, EmptyRangeError, UnknownSeriesError
 from truewind.market.selection import UniverseSettings
+from truewind.market.universe import Specifications
 from truewind.portfolio.collateral import Collateral, no_collateral
 from truewind.portfolio.settlement import settling_days
 from truewind.storage.lake import Lake
@@ -169,6 +170,7 @@ def replay(
     start, end = data.span_us()
     members = members or chosen_members(lake, data)
     symbols = data.symbols if members is None else members.symbols
+    about = Specifications(lake, data.venue)
     rows: dict[str, dict[str, np.ndarray]] = {}
     instruments: list[Instrument] = []
     dues: dict[str, np.ndarray] = {}
@@ -184,7 +186,7 @@ def replay(
                 raise
             warnings.append(f"{symbol}: chosen at {iso(first_us or 0)}, but its bars end before that")
             continue
-        instrument = lake.instrument(data.venue, symbol)
+        instrument = about.at(symbol, int(rows[symbol]["ts"][0]))  # as it was when the run began
         instruments.append(instrument)
         keys.append(key)
         if instrument.inferred:

@@ -20,7 +20,7 @@ from truewind.domain.clock import iso, parse_ts_us
 from truewind.domain.instrument import Kind
 from truewind.domain.timeframe import DAY_US, SECOND_US
 from truewind.errors import EmptyRangeError, UnknownSeriesError
-from truewind.market.universe import Universe, instrument_at, universe
+from truewind.market.universe import Specifications, Universe, universe
 from truewind.storage.lake import Lake
 from truewind.storage.schema import SeriesKey
 
@@ -86,13 +86,13 @@ def select(
 
     Raises UnknownSeriesError if nothing is known of the venue, EmptyRangeError if nobody ever is a member.
     """
-    listed = universe(lake, venue)
+    listed, about = universe(lake, venue), Specifications(lake, venue)
     window = settings.days * DAY_US
     traded = _Traded(lake, venue, start_us - window, end_us)
     periods = []
     times = [*choices(settings.every, start_us, end_us), end_us]
     for begin, end in pairwise(times):
-        chosen = [name for name in listed.at(begin) if _fits(lake, listed, venue, name, settings, begin, among)]
+        chosen = [name for name in listed.at(begin) if _fits(about, listed, name, settings, begin, among)]
         if settings.top is not None:
             volumes = {name: traded.between(name, begin - window, begin) for name in chosen}
             busy = [name for name in chosen if volumes[name] > 0.0]
@@ -128,7 +128,12 @@ def choices(every: str, start_us: int, end_us: int) -> list[int]:
 
 
 def _fits(
-    lake: Lake, listed: Universe, venue: str, name: str, settings: UniverseSettings, at_us: int, among: Sequence[str]
+    about: Specifications,
+    listed: Universe,
+    name: str,
+    settings: UniverseSettings,
+    at_us: int,
+    among: Sequence[str],
 ) -> bool:
     if name in settings.exclude or (among and name not in among):
         return False
@@ -138,10 +143,10 @@ def _fits(
     if settings.kind is None and not settings.quote:
         return True
     try:
-        about = instrument_at(lake, venue, name, at_us)
+        found = about.at(name, at_us)
     except UnknownSeriesError:
         return False
-    return settings.kind in (None, about.kind) and settings.quote in ("", about.quote)
+    return settings.kind in (None, found.kind) and settings.quote in ("", found.quote)
 
 
 class _Traded:

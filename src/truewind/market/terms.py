@@ -60,9 +60,9 @@ def read_brackets(body: bytes) -> dict[str, list[Tier]]:
 
 def keep_tiers(lake: Lake, venue: str, tiers: Mapping[str, Sequence[Tier]], at_us: int, source: str) -> list[str]:
     """Keep the tiers that held at `at_us`, of those symbols whose last table differs; returns these symbols."""
-    changed = []
+    changed, kept = [], lake.records(TIERS)
     for symbol, lines in tiers.items():
-        before = [table for table in tier_tables(lake, venue, symbol) if table.since_us <= at_us]
+        before = [table for table in _tables(kept, venue, symbol) if table.since_us <= at_us]
         if not before or _plain(before[-1].tiers) != _plain(lines):
             text = msgspec.json.encode(_plain(lines)).decode()
             changed.append((venue, symbol, at_us, text, source))
@@ -74,8 +74,11 @@ def keep_tiers(lake: Lake, venue: str, tiers: Mapping[str, Sequence[Tier]], at_u
 
 def tier_tables(lake: Lake, venue: str, symbol: str) -> list[TierTable]:
     """All dated tables of a symbol, by date; what the lake has comes before what the package has of the same date."""
+    return _tables(lake.records(TIERS), venue, symbol)
+
+
+def _tables(kept: pl.DataFrame, venue: str, symbol: str) -> list[TierTable]:
     tables = {table.since_us: table for table in known_tiers(venue, symbol)}
-    kept = lake.records(TIERS)
     if not kept.is_empty():
         rows = kept.filter((pl.col("venue") == venue) & (pl.col("symbol") == symbol))
         for since, text in rows.select(pl.col("since").to_physical(), "lines").iter_rows():
@@ -85,7 +88,8 @@ def tier_tables(lake: Lake, venue: str, symbol: str) -> list[TierTable]:
 
 def tiers_of(lake: Lake, instruments: Iterable[Instrument]) -> dict[str, list[TierTable]]:
     """The tables of instruments by their id; without those that have none."""
-    found = {about.id: tier_tables(lake, about.venue, about.symbol) for about in instruments}
+    kept = lake.records(TIERS)
+    found = {about.id: _tables(kept, about.venue, about.symbol) for about in instruments}
     return {name: tables for name, tables in found.items() if tables}
 
 

@@ -236,27 +236,44 @@ def _silences(lake: Lake, key: SeriesKey) -> list[tuple[int, int]]:
 # ── specifications ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def instrument_at(lake: Lake, venue: str, symbol: str, ts_us: int) -> Instrument:
-    """The instrument as it was at a time: the last specification seen by then, else the first that was seen, else the
-    one that the lake has. Raises UnknownSeriesError.
-    """
-    known = specifications(lake, venue, symbol)
-    if not known:
-        return lake.instrument(venue, symbol)
-    held = [about for since, about in known if since <= ts_us]
-    return held[-1] if held else known[0][1]
+class Specifications:
+    """What was seen of a venue's instruments, by date: read once, asked often."""
 
+    def __init__(self, lake: Lake, venue: str) -> None:
+        self._lake, self._venue = lake, venue
+        self._texts: dict[str, list[tuple[int, str]]] = {}
+        self._made: dict[str, list[tuple[int, Instrument]]] = {}
+        table = lake.records(SPECIFICATIONS)
+        if not table.is_empty():
+            rows = table.filter(pl.col("venue") == venue).sort("since", "symbol")
+            for symbol, since, text in rows.select("symbol", pl.col("since").to_physical(), "instrument").iter_rows():
+                self._texts.setdefault(symbol, []).append((since, text))
 
-def specifications(lake: Lake, venue: str, symbol: str) -> list[tuple[int, Instrument]]:
-    """All that were seen of a symbol, each with the time from which it was, in order."""
-    table = lake.records(SPECIFICATIONS)
-    if table.is_empty():
-        return []
-    rows = table.filter((pl.col("venue") == venue) & (pl.col("symbol") == symbol)).sort("since")
-    return [
-        (since, msgspec.json.decode(text, type=Instrument))
-        for since, text in rows.select(pl.col("since").to_physical(), "instrument").iter_rows()
-    ]
+    def of(self, symbol: str) -> list[tuple[int, Instrument]]:
+        """All that were seen of a symbol, each with the time from which it was, in order."""
+        if symbol not in self._made:
+            self._made[symbol] = [
+                (since, msgspec.json.decode(text, type=Instrument)) for since, text in self._texts.get(symbol, ())
+            ]
+        return self._made[symbol]
+
+    def at(self, symbol: str, ts_us: int) -> Instrument:
+        """The instrument as it was: the last specification seen by then, else the first that was seen.
+
+        Where none was, and where the lake's instrument is none of them (somebody has described it himself), it is the
+        lake's. Raises UnknownSeriesError.
+        """
+        known = self.of(symbol)
+        try:
+            current = self._lake.instrument(self._venue, symbol)
+        except UnknownSeriesError:
+            if not known:
+                raise
+        else:
+            if all(about != current for _, about in known):
+                return current
+        held = [about for since, about in known if since <= ts_us]
+        return held[-1] if held else known[0][1]
 
 
 def _keep_specifications(lake: Lake, venue: str, symbols: Sequence[Mapping[str, Any]], at_us: int) -> None:
