@@ -64,14 +64,15 @@ def test_an_hour_on_paper_is_audited_equal(recorded, start_exchange, tmp_path) -
     assert job.warnings == []
     found = audit(result.run_dir)
     assert found.equal
-    assert found.rows == 120
+    assert 110 <= found.rows <= 120  # which of the two is heard first, and how much sooner, is not known
     assert result.summary["fills"] >= 2  # a hitch of a second is five minutes of this market
     assert result.summary["funding"] != 0.0
     told = journal_tables(result.run_dir / "journal.twj")
     for number, symbol in enumerate(SYMBOLS):
         heard = told["bar"].filter(pl.col("symbol") == number)
         first = heard["ts"][0]
-        was = recorded.read(SeriesKey("bars", "binance_usdm", symbol, "1m"), start_us=first, end_us=first + HOUR_US)
+        until = told["session"]["start"][0] + HOUR_US
+        was = recorded.read(SeriesKey("bars", "binance_usdm", symbol, "1m"), start_us=first, end_us=until)
         for name in ("open", "high", "low", "close", "volume"):
             assert heard[name].to_list() == was[name].to_list()
     # Whatever was cut off then, it is heard of, and paid within minutes of the market, which are less than a second.
