@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 
 from truewind.exchange import ExchangeConfig, LocalExchange
+from truewind.market.synthetic import SyntheticConfig, SyntheticMarket
+from truewind.storage.lake import Lake
+from truewind.storage.schema import SeriesKey
 
 MARKET = {"symbols": ("BTCUSDT", "SOLUSDT"), "start": "2024-01-01", "days": 3}
 MINUTE_US = 60_000_000
@@ -49,8 +53,21 @@ async def heard(socket: aiohttp.ClientWebSocketResponse, quiet_s: float = 0.3) -
             return found
 
 
+@pytest.fixture(scope="module")
+def bars_alone(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A lake with minutes of both markets, and nothing else."""
+    folder = tmp_path_factory.mktemp("bars")
+    market = SyntheticMarket(SyntheticConfig.model_validate(MARKET))
+    for venue in ("binance", "binance_usdm"):
+        for about in market.instruments():
+            Lake(folder).put_instrument(msgspec.structs.replace(about, venue=venue))
+            Lake(folder).write(SeriesKey("bars", venue, about.symbol, "1m"), market.bars(about.symbol))
+    return str(folder)
+
+
 @pytest.mark.parametrize(("market", "prefix"), [("spot", "/api/v3"), ("usdm", "/fapi/v1")])
-def test_what_was_streamed_is_what_rest_gives(market: str, prefix: str) -> None:
+@pytest.mark.parametrize("source", ["synthetic", "bars"])
+def test_what_was_streamed_is_what_rest_gives(market: str, prefix: str, source: str, bars_alone: str) -> None:
     """Trades by id, bars by time, and bars as the sum of the trades; the book as the snapshot and its updates."""
 
     async def body(exchange: LocalExchange, session: aiohttp.ClientSession) -> None:
@@ -64,17 +81,34 @@ def test_what_was_streamed_is_what_rest_gives(market: str, prefix: str) -> None:
             for message in await heard(socket):
                 by_stream[message["stream"]].append(message["data"])
         trades = by_stream["btcusdt@aggTrade"]
-        _check_trades(
-            trades, await ask(session, f"{rest}{prefix}/aggTrades?symbol=BTCUSDT&limit=1000&fromId={trades[0]['a']}")
-        )
+        url = f"{rest}{prefix}/aggTrades?symbol=BTCUSDT&limit=1000&fromId={trades[0]['a']}"
+        _check_trades(trades, await ask(session, url))
         closed = [message["k"] for message in by_stream["btcusdt@kline_1m"] if message["k"]["x"]]
-        bars = await ask(session, f"{rest}{prefix}/klines?symbol=BTCUSDT&interval=1m&limit=5&startTime={begin // 1000}")
-        _check_bars(closed, bars, trades)
+        url = f"{rest}{prefix}/klines?symbol=BTCUSDT&interval=1m&limit=5&startTime={begin // 1000}"
+        _check_bars(closed, await ask(session, url), trades)
         after = await ask(session, f"{rest}{prefix}/depth?symbol=BTCUSDT&limit=1000")
         _check_book(before, by_stream["btcusdt@depth@100ms"], after, chained=market == "usdm")
         best = by_stream["btcusdt@bookTicker"][-1]
         assert [best["b"], best["B"]] == after["bids"][0]
         assert [best["a"], best["A"]] == after["asks"][0]
+
+    played(body, **({"synthetic": None, "lake": bars_alone, "start": "2024-01-03"} if source == "bars" else {}))
+
+
+def test_marks_that_are_streamed_make_the_bars_of_rest() -> None:
+    """Open, extremes and close of the minute's sixty mark prices."""
+
+    async def body(exchange: LocalExchange, session: aiohttp.ClientSession) -> None:
+        begin = exchange.clock.now_us()
+        exchange.move_to(begin + MINUTE_US - 500_000)
+        async with session.ws_connect(f"{exchange.hosts.usdm_ws}/ws/btcusdt@markPrice@1s") as socket:
+            exchange.move_to(begin + 4 * MINUTE_US - 500_000)
+            marks = [message["p"] for message in await heard(socket)]
+        url = f"{exchange.hosts.usdm_rest}/fapi/v1/markPriceKlines?symbol=BTCUSDT&interval=1m&limit=3"
+        bars = await ask(session, f"{url}&startTime={(begin + MINUTE_US) // 1000}")
+        for number, bar in enumerate(bars):
+            inside = marks[60 * number : 60 * number + 60]
+            assert bar[1:5] == [inside[0], max(inside, key=float), min(inside, key=float), inside[-1]]
 
     played(body)
 
