@@ -264,3 +264,20 @@ def test_an_interrupted_write_gives_its_space_back(tmp_path, bars, monkeypatch):
         lake.write(KEY, version(bars, 1))
     assert sorted(tmp_path.rglob("*")) == files
     assert isinstance(lake.read(KEY), pl.DataFrame)
+
+
+def test_files_from_the_future_and_a_clock_set_back(tmp_path, bars):
+    """Files that seem to be written tomorrow are young; what is stored does not depend on any clock."""
+    lake = Lake(tmp_path)
+    for number in range(3):
+        lake.write(KEY, version(bars, number))
+        for path in tmp_path.rglob("*.parquet"):
+            os.utime(path, (4e9, 4e9))
+    assert len(list(tmp_path.rglob("*.parquet"))) == 12
+    assert seen(lake.read(KEY)) == 2.0
+    for path in tmp_path.rglob("*.parquet"):
+        os.utime(path, (0, 0))
+    lake.write(KEY, version(bars, 3))
+    lake.write(KEY, version(bars, 3))
+    assert seen(lake.read(KEY)) == 3.0
+    lake.verify(KEY)

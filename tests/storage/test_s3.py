@@ -193,6 +193,27 @@ def test_an_answer_that_got_lost_is_no_conflict(s3, monkeypatch):
     assert blobs.read("a/b") == b"three"
 
 
+def test_two_puts_at_the_same_moment(s3, bars, monkeypatch):
+    """AWS may answer 409 to one of them: whoever gets it was not the one, and tries again or is told to."""
+    import obstore
+    from obstore.exceptions import GenericError
+
+    lake, real, conflicts = Lake(s3.url), obstore.put, ["_lock", "_manifest.json"]
+
+    def put(store, name, data, *, mode):
+        if conflicts and name.endswith(conflicts[0]):
+            conflicts.pop(0)
+            raise GenericError("status code: 409 Conflict: <Error><Code>ConditionalRequestConflict</Code></Error>")
+        return real(store, name, data, mode=mode)
+
+    monkeypatch.setattr(obstore, "put", put)
+    with pytest.raises(LockedError, match="Another writer has changed"):
+        lake.write(KEY, version(bars, 1))
+    assert conflicts == []
+    lake.write(KEY, version(bars, 1))
+    assert seen(lake) == 1.0
+
+
 # ── networks ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

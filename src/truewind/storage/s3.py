@@ -218,6 +218,8 @@ class S3Blobs:
         except (AlreadyExistsError, PreconditionError):
             return None
         except Exception as error:
+            if mode != "overwrite" and _code(error) == "ConditionalRequestConflict":  # two at the same moment
+                return None
             raise self._refused("write", name, error) from None
 
     def _list(self, folder: str) -> "list[ObjectMeta]":
