@@ -195,3 +195,23 @@ def test_replies_that_stay_unreadable_are_a_protocol_error() -> None:
     value, script = outcome(GOOD, decode=refuse)
     assert isinstance(value, ProtocolError)
     assert script.asked == 4
+
+
+def test_who_waits_for_one_budget_does_not_hold_up_another() -> None:
+    """A hundred statistics beyond their five minutes' allowance; a kline comes all the same, at once."""
+    loop = VirtualLoop()
+    venue = StrictVenue(loop, "usdm")
+    queue = Queue(venue, ADDRESS, "usdm", now_us=loop.now_us)
+
+    async def both() -> float:
+        statistics = [asyncio.ensure_future(queue.get("/futures/data/openInterestHist", {}, same)) for _ in range(1080)]
+        await asyncio.sleep(20)
+        assert sum(task.done() for task in statistics) == 980
+        began = loop.time()
+        await queue.get("/fapi/v1/klines", {}, same)
+        took = loop.time() - began
+        await asyncio.gather(*statistics)
+        return took
+
+    assert run(both(), loop) < 1
+    assert venue.refused == 0

@@ -99,6 +99,7 @@ class BinanceRest(DataProvider):
 
     async def __aenter__(self) -> Self:
         await self._http.__aenter__()
+        self.queue.open()
         return self
 
     async def __aexit__(self, *error: object) -> None:

@@ -79,7 +79,7 @@ def tail(lake: Lake, key: SeriesKey, end_us: int) -> Want:
     """What a series of the lake lacks up to `end_us`: all after its end, and the gaps that a source may fill."""
     last = lake.parts(key)[-1].end_us
     asked = [span.end_us for span in lake.spans(key) if span.what == "asked" and span.end_us <= end_us]
-    start = max(last + max(key.step_us, 1), *asked, 0)
+    start = max(last + key.step_us, *asked, 0)
     gaps = lake.gaps(key).filter(pl.col("reason").is_in([LOST, UNASKED])).select("ts_from", "ts_to")
     holes = [(parse_ts_us(begin), parse_ts_us(end)) for begin, end in gaps.iter_rows()]
     return Want(key, tuple((begin, end) for begin, end in [*holes, (start, end_us)] if begin < end))
@@ -193,8 +193,8 @@ class Job:
         key = want.key
         still = [part for wanted in want.ranges for part in self.lake.unasked(key, *wanted)]
         outcome.open_us = sum(end - begin for begin, end in still)
-        ends = [end for _, end in want.ranges]
-        outcome.until_us = min((begin for begin, _ in still), default=max(ends, default=None))
+        until_us = min((begin for begin, _ in still), default=max((end for _, end in want.ranges), default=None))
+        outcome.until_us = None if until_us == min((begin for begin, _ in want.ranges), default=None) else until_us
         holes = {
             provider.name: offer.holes
             for provider in self.providers[key.venue]

@@ -15,7 +15,6 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from itertools import count
 from typing import TypeVar
 
 import msgspec
@@ -25,7 +24,7 @@ from truewind.domain.timeframe import SECOND_US
 from truewind.errors import ConfigError, LimitedError, ProtocolError, RejectedError, UnreachableError
 from truewind.market.history.http import CONNECTIONS, Reply, Transport
 from truewind.venues.binance import payloads
-from truewind.venues.binance.endpoints import LIMITS, Allowance, Budget, endpoint
+from truewind.venues.binance.endpoints import LIMITS, Allowance, Budget, Endpoint, endpoint
 
 _T = TypeVar("_T")
 _USED = "X-MBX-USED-WEIGHT-1M"
@@ -72,11 +71,16 @@ class Queue:
         allowances = {Budget.WEIGHT: limits.weight, **limits.budgets}
         self._windows = {budget: _Window(allowance) for budget, allowance in allowances.items()}
         self._raw = None if limits.raw is None else _Window(limits.raw)
-        self._turns = {budget: asyncio.Lock() for budget in allowances}
-        self._free = asyncio.Semaphore(connections)
-        self._landing = asyncio.Event()
-        self._paused_until_us = 0
+        self._connections, self._paused_until_us = connections, 0
         self.use(share)
+        self.open()
+
+    def open(self) -> None:
+        """Begin anew with nobody waiting, in whatever event loop: what was used of the limits is still known."""
+        self._turns = {budget: asyncio.Lock() for budget in self._windows}
+        # Who waits for one budget holds no connection that requests on another could use.
+        self._free = {budget: asyncio.Semaphore(self._connections) for budget in self._windows}
+        self._landing = asyncio.Event()
 
     def use(self, share: float) -> None:
         """Use that much of the venue's limits from now on. Raises ConfigError for what is no share."""
@@ -111,9 +115,10 @@ class Queue:
 
     async def _once(self, path: str, given: Mapping[str, str]) -> bytes:
         """One request in its turn; a limit that is met is waited for, and the request made again."""
-        for refused in count(1):
-            async with self._free:
-                ticket = await self._turn(path, given)
+        line, refused = self._line(path), 0
+        while True:
+            async with self._free[line.budget]:
+                ticket = await self._turn(line, given)
                 try:
                     reply = await self._transport.get(self.address + path, given)
                     now_us = self._now_us()
@@ -124,13 +129,16 @@ class Queue:
                     self._landing.set()
             if reply.status == 200:
                 return _body(reply, self.address)
+            refused += 1
             self._refused(reply, patient=refused < _STUBBORN)  # returns where we shall wait and ask again
-        raise AssertionError("unreachable")
 
-    async def _turn(self, path: str, given: Mapping[str, str]) -> "_Ticket":
+    def _line(self, path: str) -> Endpoint:
         line = endpoint(self.market, "GET", path)
         if line is None:
             raise ValueError(f"{path} is no endpoint of {self.market}")
+        return line
+
+    async def _turn(self, line: Endpoint, given: Mapping[str, str]) -> "_Ticket":
         weight = line.weight(given)
         windows = [(self._windows[line.budget], weight if line.budget is Budget.WEIGHT else 1)]
         windows += [(self._raw, 1)] if self._raw is not None else []
