@@ -14,7 +14,11 @@ from truewind.storage.schema import SeriesKey
 CHECK = {
     "series": "binance <B> bars 1h",
     "damage": None,
-    "compared": [{"differing": 1, "says": "longer_bars: differs"}, {"differing": 0, "says": "venues: agrees"}],
+    "compared": [
+        {"compared": 9, "differing": 1, "says": "longer_bars: differs"},
+        {"compared": 9, "differing": 0, "says": "venues: agrees"},
+        {"compared": 0, "differing": 0, "says": "source: nothing"},
+    ],
 }
 
 

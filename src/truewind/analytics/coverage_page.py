@@ -62,7 +62,7 @@ def page(name: str, covered: Sequence[Coverage], checks: Sequence[Mapping[str, A
                 *(one["says"] for one in check["compared"] if one["differing"]),
             )
         ],
-        agreeing=sum(1 for check in checks for one in check["compared"] if not one["differing"]),
+        agreeing=sum(1 for check in checks for one in check["compared"] if one["compared"] > one["differing"] == 0),
     )
 
 

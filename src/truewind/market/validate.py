@@ -241,9 +241,9 @@ def taker_volume(_: SeriesKey) -> pl.Expr:
 
 @_check(("open_interest", "long_short", "marks", "depth_bands"), refuses=False)
 def late_sample(_: SeriesKey) -> pl.Expr:
-    """The sample before is much older than is usual: more than three times the median step."""
+    """A sample is left out before it: the step is nearly twice the median step, or more."""
     step = pl.col("ts").to_physical().diff()
-    return step > 3 * step.filter(step > 0).median()
+    return step > 1.9 * step.filter(step > 0).median()
 
 
 @_check(("depth_bands",), refuses=False)

@@ -177,6 +177,23 @@ def test_metrics_files_cover_from_five_past_midnight_to_the_next() -> None:
     assert [(one.what, one.first[-14:-4]) for one in provider.notices] == [("before its first file", "2023-12-31")]
 
 
+@pytest.mark.parametrize(("age", "chunks"), [(5, 2), (50, 1)])
+def test_holes_of_statistics_are_left_to_rest_as_long_as_it_has_them(age: int, chunks: int) -> None:
+    key = SeriesKey("open_interest", "binance_usdm", "BTCUSDT")
+    site = Site()
+    names = (
+        "create_time,symbol,sum_open_interest,sum_open_interest_value,count_toptrader_long_short_ratio,"
+        "sum_toptrader_long_short_ratio,count_long_short_ratio,sum_taker_long_short_vol_ratio\n"
+    )
+    times = pl.datetime_range(pl.datetime(2024, 1, 1, 0, 5), pl.datetime(2024, 1, 2), "5m", eager=True)
+    lines = [f"{time:%Y-%m-%d %H:%M:%S},BTCUSDT,1,1,1,1,1,1\n" for at, time in enumerate(times) if at != 100]
+    (file,) = days(key, START_US + HOUR_US, START_US + 2 * HOUR_US)
+    site.put(file.path, names + "".join(lines))
+    found, _ = run(site, file.start_us, file.end_us, key=key, now_us=file.end_us + age * DAY_US)
+    assert len(found) == chunks
+    assert sum(chunk.end_us - chunk.start_us for chunk in found) == DAY_US - (chunks - 1) * 300_000_000
+
+
 def test_a_connection_that_breaks_goes_on_where_it_was() -> None:
     site = Site()
     data = site.put("a.zip", klines(BARS))

@@ -19,7 +19,7 @@ import polars as pl
 
 from truewind import log
 from truewind.domain.clock import WallClock
-from truewind.domain.timeframe import DAY_US, timeframe_us
+from truewind.domain.timeframe import DAY_US
 from truewind.errors import FormatError, ProtocolError
 from truewind.market.history.archive_files import LAYOUTS, ArchiveFile, days, file_at, months, read_file
 from truewind.market.history.file_server import FileServer
@@ -31,6 +31,7 @@ AHEAD = 4  # files of a series that are fetched before they are asked for
 _ENOUGH_US = 5 * DAY_US  # of a month: for less, its days are fetched
 _LATE_US = {"daily": 3 * DAY_US, "monthly": 10 * DAY_US}  # a file that is not there by then was left out
 _MOST_HOLES = 32
+_REST_REACH_US = 30 * DAY_US  # of open interest and ratios: older holes nobody can fill
 _CHECKSUM = re.compile(rb"([0-9a-fA-F]{64})\s+\*?(\S+)\s*")
 _TIMEFRAMES = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d")
 _PENDING, _BEFORE, _ABSENT = "not published yet", "before its first file", "not in the archive"
@@ -241,9 +242,10 @@ class ArchiveProvider(DataProvider):
         else:
             seen.append((file, "", ""))
         source = f"archive {file.path}"
+        step = file.key.step_us or (file.layout.late_us if self._now_us() - file.end_us < _REST_REACH_US else 0)
         return [
             Chunk(start, end, part, source, {file.path: taken.checksum})
-            for start, end, part in _runs(own, max(start_us, file.start_us), min(end_us, file.end_us), file.key)
+            for start, end, part in _runs(own, max(start_us, file.start_us), min(end_us, file.end_us), step)
         ]
 
     def _tell(self, key: SeriesKey, seen: list[tuple[ArchiveFile, str, str]]) -> None:
@@ -271,13 +273,12 @@ def archive(venue: str, hosts: Hosts) -> ArchiveProvider:
     return ArchiveProvider(venue, hosts)
 
 
-def _runs(rows: pl.DataFrame, start_us: int, end_us: int, key: SeriesKey) -> Iterator[tuple[int, int, pl.DataFrame]]:
-    """Rows of [start_us, end_us) with the time for which they are all there is: of bars, stretches without a hole."""
+def _runs(rows: pl.DataFrame, start_us: int, end_us: int, step: int) -> Iterator[tuple[int, int, pl.DataFrame]]:
+    """Rows of [start_us, end_us) with the time that they cover; where they have a step, stretches without a hole."""
     inside = pl.col("ts").is_between(pl.lit(start_us, TS), pl.lit(end_us, TS), closed="left")
     rows = rows.filter(inside | pl.col("ts").is_null())
     if rows.is_empty():
         return
-    step = timeframe_us(key.timeframe) if key.timeframe else 0
     times = rows["ts"].to_physical()
     if not step or times.null_count() or not times.is_sorted():
         yield start_us, end_us, rows
