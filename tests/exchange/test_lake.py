@@ -217,3 +217,18 @@ def test_symbols_are_let_go_and_come_back(
         monkeypatch.setattr(markets, "MOST_ROWS", 2000)
         assert [ask(one) for one in asked] == first
         assert sum(tape.rows for tape in exchange.markets["spot"].tapes.values()) < 3 * 1440
+
+
+def test_longer_bars_reach_further(tmp_path: Path, start_exchange: Start) -> None:
+    """Where the lake's hours go back further than its minutes, REST gives its hours, then the minutes joined."""
+    lake, hours = Lake(tmp_path), bars(48, HOUR_US)
+    lake.write(key("bars", "binance", "1h"), hours)
+    minutes = bars(24 * 60, seed=4).with_columns(pl.col("ts") + pl.duration(hours=24, minutes=30))
+    lake.write(key("bars", "binance", "1m"), minutes)
+    with start_exchange(lake=str(tmp_path), start="2024-01-02T20:00", speed=0.0, limits=False) as exchange:
+        url = f"{exchange.hosts.spot_rest}/api/v3/klines?symbol=BTCUSDT&interval=1h&limit=100"
+        answered = ask(f"{url}&startTime={START_US // 1000}")
+        assert [row[0] for row in answered] == [START_US // 1000 + 3_600_000 * i for i in range(44)]
+        closes = [float(row[4]) for row in answered]
+        assert closes[:25] == hours["close"][:25].to_list()  # the 25th begins before the first minute
+        assert closes[25:] == minutes["close"][89::60].to_list()[:19]

@@ -109,15 +109,25 @@ class Tape:
         return self.numbers.price_decimals, self.numbers.quantity_decimals, self.numbers.notional_decimals
 
     def _made(self, interval: str, kind: str) -> pl.DataFrame:
+        """Bars joined from the shortest ones; before and after those, the source's own of this interval."""
         base, bars = (self.base, self.bars) if kind == "bars" else (self.marks.base(kind), self.marks.bars(kind))
         if interval == base:
             return bars
-        if candles.length_us(interval) % timeframe_us(base) == 0:
-            return candles.longer(bars, interval)
-        own = self.source.series(kind, interval) if interval in self.source.timeframes() and kind == "bars" else None
-        if own is not None:
-            return candles.complete(own, self.numbers.tick_size, self.numbers.lot_size)
-        return bars.clear()  # shorter than what there is: see `seconds`
+        fits = bars.height > 0 and candles.length_us(interval) % timeframe_us(base) == 0
+        made = candles.longer(bars, interval) if fits else bars.clear()
+        own = self.source.series(kind, interval)
+        if not own.height:
+            return made  # shorter than what there is: see `seconds`
+        if kind == "bars":
+            own = candles.complete(own, self.numbers.tick_size, self.numbers.lot_size)
+        else:
+            own = own.with_columns(pl.col("ts").to_physical())
+        own = own.select(made.columns)
+        made = made.filter(pl.col("ts") >= bars["ts"].min()) if fits else made
+        if not made.height:
+            return own
+        outside = (own.filter(pl.col("ts") < made["ts"][0]), own.filter(pl.col("ts") > made["ts"][-1]))
+        return pl.concat([outside[0], made, outside[1]])
 
     def partial(self, interval: str, now_us: int, kind: str = "bars") -> pl.DataFrame:
         """The bar that is not finished yet: one row, or none if nothing has happened in it."""
