@@ -18,6 +18,7 @@ from truewind.market.stream.client import Connection
 from truewind.venues.binance import messages
 from truewind.venues.binance.endpoints import LIMITS, Limits
 
+_SHORT_S = 5.0  # a connection that ends sooner has not been one
 _BATCH = 100  # streams in one SUBSCRIBE
 
 
@@ -105,19 +106,24 @@ class Lane:
                     await asyncio.sleep(self._wait(failures, error))
                     failures += 1
                     continue
-                failures = 0
                 self.reconnects += self._opened
                 self.reader.opened(self.names, again=self._opened)
                 self._opened = True
+                born = asyncio.get_running_loop().time()
                 why = await self._keep(connection)
                 self.reader.broken(self.names, why)
+                if asyncio.get_running_loop().time() - born < _SHORT_S:  # a venue in trouble lets in and throws out
+                    await asyncio.sleep(self._wait(failures))
+                    failures += 1
+                else:
+                    failures = 0
         finally:
             if self.connection is not None:
                 await self.connection.close()
 
-    def _wait(self, failures: int, error: NetworkError) -> float:
+    def _wait(self, failures: int, error: NetworkError | None = None) -> float:
         """Seconds until the next attempt: doubling, with jitter so that not all clients come at once."""
-        asked = error.facts.get("retry_after_s")
+        asked = error.facts.get("retry_after_s") if error is not None else None
         if asked is not None and str(asked).replace(".", "", 1).isdigit():
             return float(asked)
         first, longest = self.settings.backoff_s

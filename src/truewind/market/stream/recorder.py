@@ -17,11 +17,12 @@ from typing import Any
 
 import msgspec
 
+from truewind import log
 from truewind.domain.clock import WallClock
 from truewind.domain.market import Bar, Quote, Trade
 from truewind.domain.ports import Clock
 from truewind.domain.timeframe import timeframe_name
-from truewind.errors import ConfigError, FormatError, LockedError, StorageError, TruewindError
+from truewind.errors import ConfigError, DataError, FormatError, LockedError, StorageError, TruewindError
 from truewind.market.stream.binance import BinanceStreams, Refused, Status, series_of
 from truewind.market.stream.events import Depth, Forced, Lost, MarkPrice, OpenInterest, StreamEvent
 from truewind.market.stream.fold import fold
@@ -44,6 +45,7 @@ _KINDS: dict[type, str] = {
 }
 _MARK_S = 0.2  # how often what was heard is handed to the operating system
 _SYNC_S = 1.0  # how often the device is waited for
+_AGAIN_S = 5.0  # until a lake that refused is tried again
 _MOST_WAITING = 20_000  # rows: more are handed over at once
 
 
@@ -87,6 +89,7 @@ class Recorder:
         self._closed: list[Path] = []
         self._segment: Segment | None = None
         self._folding: asyncio.Task[None] | None = None
+        self._fold_at = 0.0
         self._lock = -1
         for name in streams:
             if series_of(market, name).kind == "quotes" and not name.endswith("@bookTicker"):
@@ -109,8 +112,9 @@ class Recorder:
     async def run(self, stop: asyncio.Event, watch: Callable[[Progress], None] | None = None) -> Progress:
         """Record until `stop` is set; watch: told how it goes, once a second.
 
-        Raises LockedError if another recorder has the folder, StorageError if the disk or the lake refuses,
-        RejectedError if the venue refuses the streams. Whatever it raises, what was heard is on disk.
+        A lake that refuses is tried again; segments wait meanwhile. Raises LockedError if another recorder has the
+        folder, StorageError if the disk refuses, or the lake at the end, RejectedError if the venue refuses the
+        streams. Whatever it raises, what was heard is on disk.
         """
         self._begin()
         try:
@@ -234,19 +238,32 @@ class Recorder:
         return {key: segment.covered.get(key, 0) for key in self._states}
 
     def _fold(self) -> None:
-        """See to it that closed segments are being folded. Raises what stopped the last attempt."""
+        """See to it that closed segments are being folded; what the lake has refused is tried again a while later."""
         if self._folding is not None and self._folding.done():
             task, self._folding = self._folding, None
             task.result()
-        if self._folding is None and self._closed:
-            self._folding = asyncio.get_running_loop().create_task(self._fold_closed())
+        loop = asyncio.get_running_loop()
+        if self._folding is None and self._closed and loop.time() >= self._fold_at:
+            self._folding = loop.create_task(self._try_to_fold())
+
+    async def _try_to_fold(self) -> None:
+        try:
+            await self._fold_closed()
+        except StorageError as error:
+            log.get("data").warning("the lake refuses", segments=len(self._closed), error=str(error))
+            self._fold_at = asyncio.get_running_loop().time() + _AGAIN_S
 
     async def _fold_closed(self) -> None:
+        """Fold all closed segments. Raises StorageError; then those that are left are still there."""
         while self._closed:
+            path = self._closed[0]
             try:
-                self.stored += await asyncio.to_thread(fold, self.lake, self._closed[0])
+                self.stored += await asyncio.to_thread(fold, self.lake, path)
             except FormatError:
-                self._closed[0].unlink()
+                path.unlink()  # a crash came before its first bytes
+            except DataError as error:
+                log.get("data").error("segment set aside", path=str(path), error=str(error))
+                path.rename(path.with_suffix(".refused"))
             del self._closed[0]
 
     async def _end(self) -> None:
@@ -258,7 +275,7 @@ class Recorder:
                 self._closed = [path for path in self._closed if path != self._segment.path]
             if self._folding is not None:
                 await self._folding
-            await self._fold_closed()
+            await self._fold_closed()  # what the lake refuses now waits for the next start
         finally:
             self._segment = None
             os.close(self._lock)

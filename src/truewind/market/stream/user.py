@@ -31,6 +31,7 @@ _KEEP_S = 30 * 60.0  # a listen key lives for an hour from the last time that it
 _LISTEN_KEY = "/fapi/v1/listenKey"
 _GONE = -1125  # This listenKey does not exist.
 _PATIENCE_S = 10.0
+_SHORT_S = 5.0  # a connection that ends sooner has not been one
 
 
 class Credentials(msgspec.Struct, frozen=True):
@@ -114,9 +115,15 @@ class UserStream:
             try:
                 self._over.clear()
                 serve = self._serve_spot if self.market == "spot" else self._serve_usdm
-                await serve(failures)
+                born = asyncio.get_running_loop().time()
+                await serve()
                 self.reconnects += 1
-                failures, connected = 0, True
+                connected = True
+                if asyncio.get_running_loop().time() - born >= _SHORT_S:
+                    failures = 0
+                else:  # a venue in trouble lets in and throws out
+                    failures += 1
+                    await asyncio.sleep(self._wait(failures))
             except RejectedError as error:
                 if not connected or failures > 3:  # at first it is the key; later it may be the venue's bad day
                     self._end(error)
@@ -132,8 +139,11 @@ class UserStream:
 
     async def _pause(self, failures: int, error: NetworkError) -> None:
         log.get("system").warning("user stream trouble", market=self.market, error=str(error))
+        await asyncio.sleep(self._wait(failures))
+
+    def _wait(self, failures: int) -> float:
         first, longest = self._backoff_s
-        await asyncio.sleep(min(longest, first * 2.0 ** min(failures - 1, 20)) * random.uniform(0.5, 1.0))
+        return min(longest, first * 2.0 ** min(failures - 1, 20)) * random.uniform(0.5, 1.0)
 
     def _end(self, error: TruewindError) -> None:
         self._error = error
@@ -143,7 +153,7 @@ class UserStream:
         self._events.append(event)
         self._wake.set()
 
-    async def _serve_usdm(self, failures: int) -> None:
+    async def _serve_usdm(self) -> None:
         """One listen key and its connection, until one of them ends."""
         headers = {"X-MBX-APIKEY": self._credentials.key.reveal().decode()}
         body = await self._rest.call("POST", _LISTEN_KEY, {}, headers)
@@ -172,7 +182,7 @@ class UserStream:
         finally:
             await connection.close()
 
-    async def _serve_spot(self, failures: int) -> None:
+    async def _serve_spot(self) -> None:
         """One connection to the WebSocket API with a subscription, until it ends."""
         connection = Connection(self.hosts.spot_ws_api, self._text, heartbeat_s=self._heartbeat_s)
         await connection.open()
