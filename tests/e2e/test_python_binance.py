@@ -17,12 +17,13 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 async def connected(venue: LocalExchange) -> AsyncIterator[tuple[Any, Any]]:
     """(client, its socket manager)."""
     from binance import AsyncClient, BinanceSocketManager
+    from binance.ws.reconnecting_websocket import ReconnectingWebsocket
 
+    ReconnectingWebsocket.TIMEOUT = 0.5  # its reading ends no sooner when it is closed
     hosts = venue.hosts
     client = AsyncClient(LOCAL_KEY, LOCAL_SECRET)
     client.API_URL, client.FUTURES_URL = f"{hosts.spot_rest}/api", f"{hosts.usdm_rest}/fapi"
     client.ws_api._url = hosts.spot_ws_api
-    client.ws_api.TIMEOUT = 0.2  # its reading ends no sooner when it is closed
     sockets = BinanceSocketManager(client)
     sockets.STREAM_URL, sockets.FSTREAM_URL = f"{hosts.spot_ws}/", f"{hosts.usdm_ws}/"
     try:
