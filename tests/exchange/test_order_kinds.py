@@ -50,6 +50,9 @@ def test_orders_that_wait_on_spot(trade: Trade, terms: dict[str, str]) -> None:
         row = await client.do("GET", SPOT, **BTC, orderId=made["orderId"])
         assert row["status"] == made["status"] == "NEW"
         assert row["type"] == terms["type"]
+        assert (
+            row["isWorking"] == (made["workingTime"] > 0) == ("stopPrice" not in terms and "trailingDelta" not in terms)
+        )
         for name, value in terms.items():
             if name in row and name not in ("timeInForce", "type"):
                 assert float(row[name]) == float(value)

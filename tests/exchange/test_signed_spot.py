@@ -191,6 +191,8 @@ def test_one_of_two_cancels_the_other(trade: Trade) -> None:
         assert await wallet(client, "BTC") == (9, 1)  # once for both
         assert await settled(client, made) == ["EXPIRED", "FILLED"]
         assert [event["l"] for event in heard if event["e"] == "listStatus"] == ["EXEC_STARTED", "ALL_DONE"]
+        stop = [event for event in heard if event.get("i") == made["orders"][1]["orderId"]]
+        assert [(row["x"], row["w"]) for row in stop][:3] == [("NEW", False), ("NEW", True), ("TRADE", False)]
         assert await wallet(client, "BTC") == (9, 0)
         bid, ask = await client.best()
         made = await pair(client, ask + 1, bid - 5000)

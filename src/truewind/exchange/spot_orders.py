@@ -195,7 +195,7 @@ def shown(order: Order, figures: Figures) -> dict[str, Any]:
         "icebergQty": figures.quantity(order.shown),
         "time": order.created,
         "updateTime": order.updated,
-        "isWorking": order.status != "PENDING_NEW",
+        "isWorking": order.working > 0,
         "workingTime": order.working or -1,
         **_conditions(order, figures, quiet=True),
     }

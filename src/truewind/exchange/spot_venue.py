@@ -145,10 +145,13 @@ class SpotVenue(Venue):
         if order.list_id >= 0:
             self.list_changed(account, order, what)
 
+    def waits(self, order: Order) -> bool:
+        return order.type.startswith(("STOP", "TAKE"))
+
     def triggered(self, account: Account, order: Order, happening: Happening) -> None:
-        order.asked = order.asked or order.type
         order.working = happening.ts // 1000
         self.keep(account, "order", order)
+        self.tell(account, self.report(order, "NEW", Reason.NONE, None))
         for sibling in self.siblings(account, order):
             if sibling.is_open:
                 self._expire(account, sibling)
@@ -191,7 +194,7 @@ class SpotVenue(Venue):
             "T": order.updated,
             "t": trade.id if trade else -1,
             "I": self.ids.next("execution"),
-            "w": order.status in ("NEW", "PARTIALLY_FILLED") and what != "TRADE",
+            "w": order.working > 0 and order.status in ("NEW", "PARTIALLY_FILLED") and what != "TRADE",
             "m": trade.maker if trade else False,
             "M": False,
             "O": order.created,

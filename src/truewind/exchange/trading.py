@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from truewind.exchange.server import LocalExchange
 
 _Market = tuple[dict[str, Instrument], Callable[[str], np.ndarray], Callable[[], int]]
+_MOST_WAITING = 2048  # events before desks see them
 _LEVEL, _CLEAR, _TRADE = int(BookKind.LEVEL), int(BookKind.CLEAR), int(BookKind.TRADE)
 
 
@@ -129,7 +130,10 @@ class Trading:
         if (name, event.symbol) not in self._watched:
             return
         if isinstance(event, Traded | Depth):
-            self._rows.setdefault((name, event.symbol), []).append(_rows(event))
+            rows = self._rows.setdefault((name, event.symbol), [])
+            rows.append(_rows(event))
+            if len(rows) >= _MOST_WAITING:
+                self.flush()
         elif isinstance(event, Marked):
             self.flush()
             self.usdm.on_mark(event.symbol, event.mark, event.index, event.ts_us)

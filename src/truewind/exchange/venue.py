@@ -84,6 +84,10 @@ class Venue:
     def ready(self, account: Account, symbol: str, desk: Desk) -> None:
         """Called before anything may happen at a desk."""
 
+    def waits(self, order: Order) -> bool:
+        """Whether an order that is taken waits for a trigger first."""
+        return False
+
     def ready_to_order(self, account: Account, symbol: str, desk: Desk) -> None:
         """Called before an order comes to a desk, or asks for more."""
 
@@ -206,7 +210,7 @@ class Venue:
             return
         order.updated = happening.ts // 1000
         if kind is Report.ACCEPTED:
-            order.working = order.updated
+            order.working = 0 if self.waits(order) else order.updated
             self.changed(account, order, "NEW", reason)
         elif kind in _FILLED:
             order.filled = happening.filled
