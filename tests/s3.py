@@ -2,9 +2,21 @@
 
 import logging
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+
+def _one_at_a_time(app: Any) -> Any:
+    """A conditional put looks and then stores: moto lets another request in between, a real store does not."""
+    lock = threading.Lock()
+
+    def serial(environ: Any, start_response: Any) -> Any:
+        with lock:
+            return app(environ, start_response)
+
+    return serial
 
 
 @contextmanager
@@ -16,6 +28,8 @@ def serving() -> Iterator[Any]:
     logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
+    assert server._server is not None
+    server._server.app = _one_at_a_time(server._server.app)
     host, port = server.get_host_and_port()
     settings = {
         "AWS_ACCESS_KEY_ID": "AKIATESTTESTTESTTEST",
