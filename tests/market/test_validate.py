@@ -304,3 +304,21 @@ def test_samples_that_come_late_are_told_and_a_wider_band_holds_more():
     ).with_columns(pl.col("ts").cast(TS))
     (found,) = validate(SeriesKey("depth_bands", "binance_usdm", "BTCUSDT"), rows(bands)).findings
     assert (found.check, found.count, found.first_us) == ("shrinking_depth", 1, START_US + step)
+
+
+def test_bands_that_stand_still_are_told():
+    step, samples = 30_000_000, 60
+    rows_of = [
+        (START_US + at * step, percent, 4.5 if percent == 1.0 and 20 <= at < 45 else 4.0 + (at % 3), 1.0)
+        for at in range(samples)
+        for percent in (-1.0, 1.0)
+    ]
+    bands = pl.DataFrame(rows_of, ["ts", "percent", "depth", "notional"], orient="row")
+    bands = bands.with_columns(pl.col("ts").cast(TS))
+    (found,) = validate(SeriesKey("depth_bands", "binance_usdm", "BTCUSDT"), rows(bands)).findings
+    assert (found.check, found.count, found.first_us) == ("frozen", 25, START_US + 20 * step)
+    interest = pl.DataFrame(
+        {"ts": [START_US + at * 10 * step for at in range(30)], "open_interest": [7.0] * 19 + [8.0] * 11}
+    )
+    key = SeriesKey("open_interest", "binance_usdm", "BTCUSDT")
+    assert validate(key, rows(interest.with_columns(pl.col("ts").cast(TS)))).findings == []

@@ -27,6 +27,7 @@ ALL = tuple(KINDS)
 PRICES = ("open", "high", "low", "close")
 MAX_FUNDING_RATE = 0.10  # venues cap a settlement at 4 % or less; beyond this it is another unit or another column
 OUTLIER_SCALES = 25.0
+STANDSTILL = 20
 MOSTLY = 0.9
 
 
@@ -244,6 +245,16 @@ def late_sample(_: SeriesKey) -> pl.Expr:
     """A sample is left out before it: the step is nearly twice the median step, or more."""
     step = pl.col("ts").to_physical().diff()
     return step > 1.9 * step.filter(step > 0).median()
+
+
+@_check(("depth_bands", "open_interest"), refuses=False)
+def frozen(key: SeriesKey) -> pl.Expr:
+    """The value has stood still for twenty samples or more: the source repeats itself."""
+    # Binance's bands of asks did for weeks in September 2026 (issue 496 of binance/binance-public-data).
+    value, of = ("depth", ["percent"]) if key.kind == "depth_bands" else ("open_interest", [])
+    band = pl.col(*of) if of else pl.lit(0)
+    run = pl.col(value).rle_id().over(band)
+    return pl.len().over(band, run) >= STANDSTILL
 
 
 @_check(("depth_bands",), refuses=False)
