@@ -1,6 +1,8 @@
 """The order book of a symbol: recorded where the lake has it, made up around the trades where not."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from heapq import nlargest, nsmallest
 from itertools import pairwise
 from typing import Protocol
 
@@ -8,6 +10,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
+from truewind.domain.timeframe import MINUTE_US
 from truewind.exchange.depth import DEPTH, EVERY_US, IDS, MadeBook
 from truewind.exchange.events import Depth
 from truewind.exchange.numbers import Numbers
@@ -16,6 +19,7 @@ from truewind.exchange.sources import Source
 Levels = list[tuple[int, int]]
 Touch = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 _UPDATE, _SNAPSHOT = 0, 4
+_FEW = 20
 
 
 class BookState(msgspec.Struct, frozen=True):
@@ -79,9 +83,10 @@ class RecordedBook:
         self._now_us = self._begin - 1
         self._sides: tuple[dict[int, int], dict[int, int]] = ({}, {})
         self._latest = (0, 0)
+        self._read: tuple[int, int, list[Depth]] = (0, -1, [])
 
     def at(self, now_us: int, depth: int = 0) -> BookState:
-        """All levels, whatever `depth` is."""
+        """The best `depth` levels, all for 0."""
         if now_us < self._now_us:
             self._forget()
         for update in self.updates(self._now_us, now_us):
@@ -96,14 +101,23 @@ class RecordedBook:
             self._latest = (update.final, update.ts_us)
         self._now_us = max(self._now_us, now_us)
         bids, asks = self._sides
+        if 0 < depth <= _FEW:  # what streams ask for at every update
+            best_bids, best_asks = nlargest(depth, bids.items()), nsmallest(depth, asks.items())
+            return BookState(*self._latest, best_bids, best_asks)
         return BookState(*self._latest, sorted(bids.items(), reverse=True), sorted(asks.items()))
 
     def updates(self, after_us: int, until_us: int) -> list[Depth]:
         if until_us < self._begin:
             return []
-        rows = self._source.rows("book", max(after_us + 1, self._begin), until_us + 1)
-        rows = rows.filter(pl.col("kind").is_in([_UPDATE, _SNAPSHOT]))
-        return list(self._messages(rows)) if rows.height else []
+        first, last, messages = self._read
+        if not (first <= after_us and until_us <= last):
+            last = max(until_us, after_us + MINUTE_US)  # who asks for a moment asks for the next one soon
+            rows = self._source.rows("book", max(after_us + 1, self._begin), last + 1)
+            rows = rows.filter(pl.col("kind").is_in([_UPDATE, _SNAPSHOT]))
+            messages = list(self._messages(rows)) if rows.height else []
+            self._read = (after_us, last, messages)
+        begin, end = (bisect_right(messages, time, key=lambda told: told.ts_us) for time in (after_us, until_us))
+        return messages[begin:end]
 
     def _messages(self, rows: pl.DataFrame) -> Iterator[Depth]:
         """Rows of one message follow each other; those without a side change nothing."""
