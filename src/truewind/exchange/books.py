@@ -107,7 +107,7 @@ class RecordedBook:
         return BookState(*self._latest, sorted(bids.items(), reverse=True), sorted(asks.items()))
 
     def updates(self, after_us: int, until_us: int) -> list[Depth]:
-        if until_us < self._begin:
+        if until_us < self._begin or until_us <= after_us:
             return []
         first, last, messages = self._read
         if not (first <= after_us and until_us <= last):
