@@ -20,7 +20,7 @@ import polars as pl
 from truewind.domain.clock import iso
 from truewind.domain.instrument import Instrument
 from truewind.domain.timeframe import DAY_US
-from truewind.errors import FormatError, MissingFileError, UnknownSeriesError, suggest
+from truewind.errors import FormatError, InstrumentError, MissingFileError, UnknownSeriesError, suggest
 from truewind.storage.lake import Lake
 from truewind.storage.schema import TS, SeriesKey
 from truewind.venues.binance.instruments import instrument
@@ -142,18 +142,28 @@ def observe(lake: Lake, venue: str, exchange_info: Mapping[str, Any], at_us: int
     events: list[Event] = []
     there: set[str] = set()
     for entry in symbols:
-        name, status = entry["symbol"], entry.get("status") or "TRADING"
-        begin = int(entry.get("onboardDate") or 0) * 1000
-        delivery = int(entry.get("deliveryDate") or 0)
+        name, status, begin, delivery = _of_entry(entry, venue)
         if status in _NOT_YET or begin > at_us:
             continue
         there.add(name)
-        events += _said(entry["symbol"], status, begin, delivery, before, at_us)
+        events += _said(name, status, begin, delivery, before, at_us)
     events += [Event(at_us, "delisted", name, source) for name in before.at(at_us) if name not in there]
     new = [event for event in events if (event.symbol, event.ts_us, event.what) not in past]
+    changed = _changed_specifications(lake, venue, symbols, at_us)  # read as a whole before anything is kept
     _keep_events(lake, venue, new, f"{venue}-info-{at_us}")
-    _keep_specifications(lake, venue, symbols, at_us)
+    if changed is not None:
+        lake.put_record(SPECIFICATIONS, f"{venue}-{at_us}", changed)
     return new
+
+
+def _of_entry(entry: Mapping[str, Any], venue: str) -> tuple[str, str, int, int]:
+    """Symbol, status, listing (µs) and delivery (ms) of an entry; 0 where it does not say. Raises FormatError."""
+    try:
+        begin, delivery = (int(entry.get(name) or 0) for name in ("onboardDate", "deliveryDate"))
+        status = entry.get("status") or entry.get("contractStatus") or "TRADING"
+        return str(entry["symbol"]), str(status), begin * 1000, delivery
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise FormatError(f"An entry of {venue}'s exchangeInfo cannot be read: {error}") from None
 
 
 def _said(name: str, status: str, begin_us: int, delivery_ms: int, before: Universe, at_us: int) -> list[Event]:
@@ -276,7 +286,10 @@ class Specifications:
         return held[-1] if held else known[0][1]
 
 
-def _keep_specifications(lake: Lake, venue: str, symbols: Sequence[Mapping[str, Any]], at_us: int) -> None:
+def _changed_specifications(
+    lake: Lake, venue: str, symbols: Sequence[Mapping[str, Any]], at_us: int
+) -> pl.DataFrame | None:
+    """Those that differ from the last ones seen, as a record; None if none does. Raises FormatError."""
     table = lake.records(SPECIFICATIONS)
     latest: dict[str, str] = {}
     if not table.is_empty():
@@ -286,14 +299,15 @@ def _keep_specifications(lake: Lake, venue: str, symbols: Sequence[Mapping[str, 
     for entry in symbols:
         try:
             about = instrument(entry, venue)
-        except (KeyError, TypeError, ArithmeticError) as error:
+        except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, InstrumentError) as error:
             raise FormatError(f"{entry.get('symbol', 'a symbol')} of {venue}: cannot read {error}") from None
         text = msgspec.json.encode(about).decode()
         if latest.get(about.symbol) != text:
             changed.append((venue, about.symbol, at_us, text, _INFO))
-    if changed:
-        made = pl.DataFrame(changed, schema=_SPEC_SCHEMA | {"since": pl.Int64()}, orient="row")
-        lake.put_record(SPECIFICATIONS, f"{venue}-{at_us}", made.with_columns(pl.col("since").cast(TS)))
+    if not changed:
+        return None
+    made = pl.DataFrame(changed, schema=_SPEC_SCHEMA | {"since": pl.Int64()}, orient="row")
+    return made.with_columns(pl.col("since").cast(TS))
 
 
 def _keep_events(lake: Lake, venue: str, events: Sequence[Event], part: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from truewind.errors import ConfigError, FormatError
 from truewind.market.files.container import Member
 from truewind.market.formats import kraken, lean, tardis
 from truewind.market.formats.part import Part
@@ -18,4 +19,7 @@ def read_known(member: Member, options: Options) -> list[Part] | None:
     """
     if options.kind or options.columns:
         return None
-    return next((parts for read in _READERS if (parts := read(member)) is not None), None)
+    try:
+        return next((parts for read in _READERS if (parts := read(member)) is not None), None)
+    except ConfigError as error:  # a venue or symbol that cannot be one
+        raise FormatError(f"{member.label}: {error.message}", remedy="Fetch it again", path=member.path) from None

@@ -33,7 +33,7 @@ def read(member: Member) -> list[Part] | None:
         return None
     try:
         reply = msgspec.json.decode(member.data, type=_Reply)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
     if reply.error:
         raise FormatError(f"{member.label} is an error of Kraken: {', '.join(reply.error)}", remedy="Fetch it again")

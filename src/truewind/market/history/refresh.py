@@ -8,7 +8,7 @@ import msgspec
 
 from truewind.domain.instrument import Instrument
 from truewind.domain.timeframe import DAY_US
-from truewind.errors import ConfigError, FormatError, ProtocolError, UnknownSeriesError, suggest
+from truewind.errors import ConfigError, FormatError, InstrumentError, ProtocolError, UnknownSeriesError, suggest
 from truewind.market.history.http import Http, Reply
 from truewind.market.history.listing import Progress, archive_days, no_progress
 from truewind.market.history.queue import Queue
@@ -17,7 +17,7 @@ from truewind.market.universe import Event, observe, observe_days
 from truewind.storage.lake import Lake
 from truewind.venues.binance import payloads
 from truewind.venues.binance.hosts import Hosts
-from truewind.venues.binance.instruments import SPOT, USDM, instrument
+from truewind.venues.binance.instruments import SPOT, USDM, instruments
 from truewind.venues.binance.signing import Secret, signed, signing_key
 
 _RECV_WINDOW_MS = 10_000
@@ -60,10 +60,11 @@ async def refresh(lake: Lake, venue: str, hosts: Hosts, key: Key | None = None) 
             keyed = Queue(_Signing(http, key, at_us), address, market)
             brackets = await keyed.get("/fapi/v1/leverageBracket", {}, read_brackets)
     try:
+        about = {one.symbol: one for one in instruments(info, venue)}
         events = observe(lake, venue, info, at_us)
-    except FormatError as error:
+    except (FormatError, InstrumentError) as error:
         raise ProtocolError(str(error), remedy="This truewind may be too old") from None
-    changed = _bring_up_to_date(lake, venue, info)
+    changed = _bring_up_to_date(lake, venue, about)
     tiers = None if brackets is None else keep_tiers(lake, venue, brackets, at_us, "GET /fapi/v1/leverageBracket")
     return Refreshed(at_us, [msgspec.to_builtins(event) for event in events], changed, tiers)
 
@@ -91,15 +92,11 @@ class _Signing:
         return await self._http.get(f"{url}?{query}", {}, {"X-MBX-APIKEY": self._key.name.reveal().decode()})
 
 
-def _bring_up_to_date(lake: Lake, venue: str, info: Mapping[str, Any]) -> list[str]:
-    mine = {one.key.symbol for one in lake.series(venue=venue)}
-    changed = []
-    for entry in info["symbols"]:
-        if entry["symbol"] in mine:
-            about = instrument(entry, venue)
-            if _known(lake, venue, about.symbol) != about:
-                lake.put_instrument(about)
-                changed.append(about.symbol)
+def _bring_up_to_date(lake: Lake, venue: str, about: Mapping[str, Instrument]) -> list[str]:
+    mine = sorted({one.key.symbol for one in lake.series(venue=venue)} & set(about))
+    changed = [symbol for symbol in mine if _known(lake, venue, symbol) != about[symbol]]
+    for symbol in changed:
+        lake.put_instrument(about[symbol])
     return changed
 
 
