@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -9,6 +10,8 @@ import pytest
 
 from exchange.signed import Client
 from truewind.exchange import ExchangeConfig, LocalExchange
+from truewind.market.importing import import_files
+from truewind.storage.lake import Lake
 
 MARKET = {"symbols": ("BTCUSDT", "SOLUSDT"), "start": "2024-01-01", "days": 2}
 
@@ -29,3 +32,11 @@ def trade() -> Callable[..., None]:
         asyncio.run(work())
 
     return run
+
+
+@pytest.fixture(scope="session")
+def recorded_lake(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a lake: BTCUSDT of Binance USD-M on 2024-08-08, snapshots, updates and trades as recorded."""
+    folder = tmp_path_factory.mktemp("recorded")
+    import_files(Lake(folder), [shared / "hftbacktest" / "usdm__btcusdt_20240808.gz"], base_latency_ms=1.0)
+    return folder

@@ -137,20 +137,6 @@ def test_long_bars_too(tmp_path: Path, start_exchange: Start, kind: str) -> None
         assert float(ask(f"{rest}/api/v3/depth?symbol=BTCUSDT&limit=5")["bids"][0][0]) > 0
 
 
-@pytest.fixture(scope="module")
-def recorded_lake(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A recording of Binance USD-M with snapshots, updates and trades, imported."""
-    from truewind.market.importing import import_files
-
-    folder = tmp_path_factory.mktemp("recorded")
-    paths = (
-        sorted((shared / "hftbacktest").glob("*usdm*btcusdt*20240808*"))
-        or sorted((shared / "hftbacktest").glob("*btcusdt*"))[:1]
-    )
-    import_files(Lake(folder), paths[:1], base_latency_ms=1.0)
-    return folder
-
-
 def test_recorded_books_keep_their_ids(recorded_lake: Path, start_exchange: Start) -> None:
     """Updates carry the venue's ids in an unbroken chain, and the book that they make never crosses."""
     with start_exchange(lake=str(recorded_lake), speed=0.0, limits=False, seed=1) as exchange:

@@ -13,7 +13,6 @@ from truewind.domain.order import OrderType, TimeInForce
 from truewind.engine.book_lane import BookLane, BookSettings
 from truewind.exchange.matching import Ticket
 from truewind.execution.simulated.latency import LatencySettings
-from truewind.market.importing import import_files
 from truewind.risk.gate import RiskSettings
 from truewind.storage.lake import Lake
 
@@ -21,10 +20,9 @@ EVERY_US = 500_000
 ORDERS = 90
 
 
-def test_a_recorded_market_fills_as_in_a_backtest(shared: Path, tmp_path: Path, trade: Callable[..., None]) -> None:
+def test_a_recorded_market_fills_as_in_a_backtest(recorded_lake: Path, trade: Callable[..., None]) -> None:
     """Every half second an order at, inside or through the touch of Binance USD-M's BTCUSDT on 2024-08-08."""
-    lake = Lake(tmp_path / "lake")
-    import_files(lake, [shared / "hftbacktest" / "usdm__btcusdt_20240808.gz"], base_latency_ms=0)
+    lake = Lake(recorded_lake)
     (series,) = lake.series(kind="book")
     begin = series.start_us + 30_000_000
     data = DataSettings(kind="book", venue="binance_usdm", symbols=("BTCUSDT",), start=iso(begin))
@@ -56,7 +54,7 @@ def test_a_recorded_market_fills_as_in_a_backtest(shared: Path, tmp_path: Path, 
             fee = int(Decimal(row["commission"]) * 10**8)
             filled.append((row["orderId"], 1 if row["buyer"] else -1, price, quantity, fee))
 
-    trade(test, synthetic=None, lake=str(tmp_path / "lake"), start=iso(start))
+    trade(test, synthetic=None, lake=str(recorded_lake), start=iso(start))
     house = RiskSettings(max_position=1000.0, max_exposure=1.0, max_gross=1000.0, max_drawdown=0.0)
     latency = LatencySettings(model="constant", entry_ms=0.0, reply_ms=0.0)
     lane = BookLane(
