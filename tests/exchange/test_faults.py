@@ -263,3 +263,19 @@ def test_message_faults_are_a_function_of_their_number() -> None:
     told = [one.of_message(2, number) for number in range(100)]
     assert [other.of_message(2, number) for number in reversed(range(100))] == told[::-1]
     assert {MessageFault.LOSE, MessageFault.REPEAT, MessageFault.NONE} == set(told)
+
+
+def test_the_faults_of_the_page_are_faults() -> None:
+    """The example in docs/exchange.md can be used as it stands; a misspelt name is told with the right one."""
+    from pathlib import Path
+
+    import yaml
+
+    from truewind.config import parse
+    from truewind.errors import ConfigError
+
+    page = (Path(__file__).resolve().parents[2] / "docs" / "exchange.md").read_text()
+    example = yaml.safe_load(page.partition("```yaml\n")[2].partition("```")[0])
+    assert parse(FaultConfig, example).outages[0].path == "/fapi/v1/klines"
+    with pytest.raises(ConfigError, match="garbled"):
+        parse(FaultConfig, {"garbeld": 0.1})

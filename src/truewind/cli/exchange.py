@@ -25,7 +25,9 @@ def exchange(
     port: Annotated[
         int, typer.Option(min=0, help="Of spot; USD-M and the archive have the next two. 0: free ones.")
     ] = 9100,
-    lake: Annotated[Path | None, typer.Option(help="Replay this lake's venues binance and binance_usdm.")] = None,
+    lake: Annotated[
+        str | None, typer.Option(help="Folder or URL of a lake whose venues binance and binance_usdm are replayed.")
+    ] = None,
     synthetic: Annotated[
         Path | None,
         typer.Option(help="YAML of a synthetic market (seed, symbols, start, days). Without both: its defaults."),
@@ -50,7 +52,7 @@ def exchange(
     from truewind.exchange import ExchangeConfig, LocalExchange
     from truewind.exchange.matching import warm
 
-    given: dict[str, Any] = {"port": port, "speed": speed, "start": start, "lake": None if lake is None else str(lake)}
+    given: dict[str, Any] = {"port": port, "speed": speed, "start": start, "lake": lake}
     if synthetic is not None:
         given["synthetic"] = read_yaml(synthetic)
     if faults is not None:
