@@ -175,6 +175,15 @@ def test_what_cannot_be_is_refused(wrong: dict[str, object]) -> None:
     assert told("spot", "bnbbtc@aggTrade", {k: v for k, v in sound.items() if k not in wrong}) == ([], 1)
 
 
+def test_a_venue_whose_clock_runs_ahead_is_followed_but_no_single_message() -> None:
+    """A replay may be faster than we are; what is a minute after all that was said before is damaged."""
+    sound = EXAMPLES["spot", "bnbbtc@aggTrade"]
+    assert isinstance(sound, dict)
+    ahead = [sound | {"a": number, "T": NOW // 1000 + 50_000 * number} for number in range(5)]
+    heard, refused = told("spot", "bnbbtc@aggTrade", *ahead, sound | {"a": 5, "T": NOW // 1000 + 300_000})
+    assert (len(heard), refused) == (5, 1)
+
+
 def test_times_are_milliseconds_or_microseconds() -> None:
     assert micros(MS, "x") == micros(MS * 1000, "x") == MS * 1000
     for stamp in (0, MS // 1000, MS * 1_000_000):

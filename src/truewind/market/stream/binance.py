@@ -19,7 +19,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import cache
 from types import TracebackType
 from typing import Any
@@ -45,8 +45,9 @@ from truewind.venues.binance.hosts import Hosts
 from truewind.venues.binance.messages import Stream, micros, parse_stream
 
 INF = float("inf")
-AHEAD_US = 60 * SECOND_US  # a message from later than this by our clock is damaged, or one of the clocks is
+AHEAD_US = 60 * SECOND_US  # a message from so long after our clock, the venue's and all other messages is damaged
 _POLLED = "openInterest"
+_PATIENCE_S = 2.0  # for the venue's clock, before streams are opened without it
 _SHARE = 0.5  # of the venue's limits: repairs leave room for downloads and orders from the same address
 _REFUSED = 1000  # refused messages kept for `refused`; all are counted
 _KINDS = {
@@ -141,7 +142,8 @@ class BinanceStreams:
         self.streams = [_stream(market, name) for name in dict.fromkeys(streams)]
         self.settings = settings or Settings()
         self.refused: deque[Refused] = deque(maxlen=_REFUSED)
-        self.watermark_us = 0  # the latest time that the venue has told
+        self.watermark_us = 0  # the latest time that a stream has told
+        self._told_us = 0  # the venue's clock, when it was last asked
         self.lines: dict[Any, Line] = {}  # by series; what the lake has no kind for, by series and name
         self._in_order, self._poll_s, self._refuse = in_order, poll_s, refuse
         self._patience_s = patience_s if in_order else 0.0
@@ -174,6 +176,8 @@ class BinanceStreams:
 
     async def __aenter__(self) -> "BinanceStreams":
         await self._stack.enter_async_context(self._http)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._ask_time(), _PATIENCE_S)
         for key, state in self._resuming.items():
             self.lines[key].resume(state, self.watermark_us)
         self.pool.start(self._ended)
@@ -244,6 +248,8 @@ class BinanceStreams:
         for name in names:
             for line in self._by_name[name]:
                 line.opened(again)
+        if again:
+            self._run(self._ask_time())
         self._run(self._settle(names))
 
     def broken(self, names: Sequence[str], why: str) -> None:
@@ -273,6 +279,13 @@ class BinanceStreams:
         """The body of a reply by REST; one attempt, since whoever asks knows how long to go on."""
         return await self._queue.get(path, parameters, bytes)
 
+    async def _ask_time(self) -> None:
+        """Learn what the venue's clock shows: a replay may run ahead of ours."""
+        try:
+            self._told_us = await self._queue.server_time_us()
+        except NetworkError as error:
+            self.trouble(error)
+
     async def _settle(self, names: Sequence[str]) -> None:
         await asyncio.sleep(self.settings.overlap_s)
         for name in names:
@@ -292,7 +305,8 @@ class BinanceStreams:
         key = _key(streams[0], streams[0].symbol or "ALL")
         for line in self._by_name.get(name, ()):
             line.broken(self.watermark_us, "a message could not be read")
-        refused = Refused(key, recv, error.message, frame[:4096].decode("utf-8", "replace"))
+        reason = str(error.facts.get("reason") or error.message)
+        refused = Refused(key, recv, reason, frame[:4096].decode("utf-8", "replace"))
         self.refused.append(refused)
         if self._refuse is not None:
             self._refuse(refused)
@@ -342,10 +356,11 @@ class BinanceStreams:
     def _mark(self, ts: int, recv: int, stream: Stream) -> None:
         """Note a time that the venue told. Raises ProtocolError for one in the future."""
         if ts > self.watermark_us:
-            if ts > recv + AHEAD_US:
+            if ts > max(recv, self.watermark_us, self._told_us) + AHEAD_US:
                 raise ProtocolError(
                     f"{stream.name}: a message from {(ts - recv) / SECOND_US:.0f} s in the future",
                     remedy="Check this machine's clock",
+                    reason="from the future",
                 )
             self.watermark_us = ts
         self._lag_us = recv - ts
@@ -365,7 +380,7 @@ class BinanceStreams:
         def handle(frame: bytes, recv: int) -> None:
             event = make(decode(frame), recv, stream)
             if event.symbol != symbol:
-                raise ProtocolError(f"{stream.name}: a message of {event.symbol}", remedy="It was set aside")
+                raise _impossible(stream, f"a message of {event.symbol}", "of another symbol")
             mark(event.ts_event, recv, stream)
             if bars is not None and type(event) is out.Forming:
                 bars.form(event)
@@ -478,8 +493,10 @@ def _ticker(m: messages.DayTicker, recv: int, stream: Stream) -> out.DayTicker:
     return out.DayTicker(m.symbol, ts, recv, m.last, m.open, m.high, m.low, m.volume, m.quote_volume, float(m.trades))
 
 
-def _impossible(stream: Stream, what: str) -> ProtocolError:
-    return ProtocolError(f"{stream.name}: {what} cannot be", remedy="The message was set aside", stream=stream.name)
+def _impossible(stream: Stream, what: str, reason: str = "values that cannot be") -> ProtocolError:
+    return ProtocolError(
+        f"{stream.name}: {what} cannot be", remedy="The message was set aside", stream=stream.name, reason=reason
+    )
 
 
 _MAKERS: dict[str, Callable[[Any, int, Stream], Any]] = {

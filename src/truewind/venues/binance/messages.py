@@ -334,6 +334,7 @@ def message_decoder(stream: Stream, *, combined: bool = True) -> Callable[[bytes
                 f"{stream.name}: the message is not what Binance documents: {error}",
                 remedy="It was set aside; if all are so, the protocol has changed: look for a newer truewind",
                 stream=stream.name,
+                reason=str(error).partition(":")[0].partition(" (")[0],
             ) from None
         return found.data if combined else found
 
@@ -370,5 +371,7 @@ def micros(stamp: int, what: str) -> int:
     if 10**15 <= stamp < 10**16:
         return stamp
     raise ProtocolError(
-        f"{what}: {stamp} is a time neither in milliseconds nor in microseconds", remedy="The message was set aside"
+        f"{what}: {stamp} is a time neither in milliseconds nor in microseconds",
+        remedy="The message was set aside",
+        reason="a time in no known unit",
     )
