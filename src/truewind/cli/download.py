@@ -226,6 +226,7 @@ def _run(
 def _print(report: "DownloadReport", left: "Sequence[str]") -> None:
     from truewind.cli.output import console, print_table
     from truewind.domain.clock import iso
+    from truewind.domain.timeframe import SECOND_US
 
     print_table(
         ["series", ">new", ">already there", ">replaced", ">quarantined", "complete until", "from"],
@@ -236,17 +237,23 @@ def _print(report: "DownloadReport", left: "Sequence[str]") -> None:
                 one.duplicates,
                 one.replaced,
                 sum(one.quarantined.values()),
-                None if one.until_us is None else iso(one.until_us),
+                None if one.until_us is None else iso(one.until_us // SECOND_US * SECOND_US),
                 ", ".join(one.read),
             )
             for one in report.outcomes
         ),
     )
+    failed: dict[str, list[str]] = {}
     for one in report.outcomes:
         lines = [f"quarantined {reason}: {count:,}" for reason, count in one.quarantined.items()]
         lines += [f"noticed {check}: {count:,}" for check, count in one.warnings.items()]
-        lines += [f"failed: {one.error}"] if one.error else one.notes
+        lines += [] if one.error else one.notes
         for line in lines:
             console().print(f"{one.key}: {line}", markup=False, soft_wrap=True)
+        if one.error:
+            failed.setdefault(str(one.error), []).append(str(one.key))
+    for why, keys in failed.items():
+        which = keys[0] if len(keys) == 1 else f"{len(keys)} series, {keys[0]} the first"
+        console().print(f"failed: {why} ({which})", markup=False, soft_wrap=True)
     for line in [*report.notes, *left]:
         console().print(line, markup=False, soft_wrap=True)

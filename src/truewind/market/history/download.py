@@ -156,7 +156,7 @@ class Job:
                 except (NetworkError, DataError, ConfigError, LockedError) as failed:
                     error = unlisted or failed
                     outcome.notes.append(f"{provider.name}: {failed.message}")
-                    log.get("data").warning("download", series=str(key), source=provider.name, error=failed.message)
+                    log.get("data").info("no answer", series=str(key), source=provider.name, error=failed.message)
                 outcome.notes += [f"{provider.name}: {note}" for note in provider.told(key)]
             await asyncio.to_thread(self._conclude, want, outcome)
         if outcome.open_us:  # an error that another source made good is none
@@ -193,14 +193,15 @@ class Job:
         key = want.key
         still = [part for wanted in want.ranges for part in self.lake.unasked(key, *wanted)]
         outcome.open_us = sum(end - begin for begin, end in still)
-        until_us = min((begin for begin, _ in still), default=max((end for _, end in want.ranges), default=None))
-        outcome.until_us = None if until_us == min((begin for begin, _ in want.ranges), default=None) else until_us
+        asked = [span for span in self.lake.spans(key) if span.what == "asked"]
+        until_us = min((begin for begin, _ in still), default=max((end for _, end in want.ranges), default=0))
+        outcome.until_us = until_us if any(span.start_us < until_us <= span.end_us for span in asked) else None
         holes = {
             provider.name: offer.holes
             for provider in self.providers[key.venue]
             if (offer := provider.offer(key)) is not None and offer.holes
         }
-        spans = [span for span in self.lake.spans(key) if span.what == "asked" and span.source in holes]
+        spans = [span for span in asked if span.source in holes]
         if not spans or not key.step_us or not self._has_rows(key):
             return
         gaps = self.lake.gaps(key).filter(pl.col("reason") == MISSING).select("ts_from", "ts_to")

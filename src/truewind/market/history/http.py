@@ -93,6 +93,8 @@ def _is_gzip(headers: Mapping[str, str]) -> bool:
 
 
 def _words(error: BaseException) -> str:
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"no connection ({error.os_error.strerror or error.os_error})"
     return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
 
 
