@@ -172,6 +172,21 @@ def test_a_lock_that_is_renewed_is_not_taken_over(s3, quick):
     assert s3.files() == []
 
 
+def test_a_holder_who_sees_that_the_lock_is_gone_stops(s3, quick):
+    """Someone took the lock over: the next write under it puts nothing, and the new holder's lock is left alone."""
+    blobs = open_blobs(s3.url)
+    with blobs.lock("a"):
+        s3.put("a/_lock", b"another holder")
+        deadline = time.monotonic() + 10
+        while not blobs._leases["a"].lost:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        with pytest.raises(LockedError):
+            blobs.write("a/b", b"late")
+    assert s3.files() == ["a/_lock"]
+    assert s3.get("a/_lock") == b"another holder"
+
+
 def test_an_answer_that_got_lost_is_no_conflict(s3, monkeypatch):
     """A conditional put that arrived, whose answer did not, and which was then sent again: what is there is ours."""
     import obstore

@@ -286,11 +286,14 @@ class Lake:
         return found
 
     def _joined(self, key: SeriesKey) -> SeriesInfo:
-        """The series with its files of one month joined; the lock is held only to put them there."""
-        work = writing.joined(self._blobs, self._manifest(key))
-        with self._blobs.lock(key.path):
-            writing.put_joined(self._blobs, self._manifest(key), work)
-        return series_info(work.manifest)
+        """The series with its files of one month joined, month by month; the lock is held only to put them there."""
+        manifest = self._manifest(key)
+        for month in manifest.scattered:
+            work = writing.joined(self._blobs, manifest, month)
+            with self._blobs.lock(key.path):
+                writing.put_joined(self._blobs, self._manifest(key), work)
+            manifest = manifest.replacing({month: (work.whole,)})
+        return series_info(manifest)
 
     def _keys(self, start: str = manifests.NAME) -> Iterator[SeriesKey]:
         """Keys of all folders with something whose name starts so."""

@@ -5,6 +5,7 @@ is written meanwhile. For series with a timeframe it tells the steps between fir
 half-open ranges [from, to) of µs; why they are, the gap ledger tells.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated
 
@@ -75,9 +76,10 @@ class Manifest(msgspec.Struct, frozen=True):
         return row_key(self.key.about, self.columns)
 
     @property
-    def joined(self) -> bool:
-        """Whether each month is one file; only then is there a content hash."""
-        return len({partition.month for partition in self.partitions}) == len(self.partitions)
+    def scattered(self) -> list[str]:
+        """The months that are several files. While there are any, the series has no content hash."""
+        counts = Counter(partition.month for partition in self.partitions)
+        return [month for month, count in counts.items() if count > 1]
 
     @property
     def content_hash(self) -> str:
@@ -113,8 +115,8 @@ class Manifest(msgspec.Struct, frozen=True):
         staying = [partition for partition in self.partitions if partition.month not in months]
         changed = [partition for files in months.values() for partition in files]
         now = tuple(sorted(staying + changed, key=lambda partition: partition.start_us))
-        several = len({partition.month for partition in now}) < len(now)
-        return Manifest(self.key, now, VERSION if several else 1, self.serial + 1)
+        after = Manifest(self.key, now, VERSION, self.serial + 1)
+        return after if after.scattered else msgspec.structs.replace(after, version=1)
 
 
 def missing_steps(gap: tuple[int, int], step_us: int) -> int:

@@ -44,7 +44,7 @@ def series_info(manifest: Manifest) -> SeriesInfo:
         end_us=manifest.end_us,
         gaps=len(gaps),
         missing=sum(missing_steps(gap, manifest.key.step_us) for gap in gaps),
-        content_hash=manifest.content_hash if manifest.joined else None,
+        content_hash=None if manifest.scattered else manifest.content_hash,
         bytes=sum(partition.bytes for partition in manifest.partitions),
         columns=tuple(manifest.columns),
     )

@@ -69,37 +69,25 @@ def write_months(blobs: Blobs, stored: Manifest, table: pl.DataFrame, mode: str)
 
 
 class Joined(msgspec.Struct, frozen=True):
-    """The state `before` with one file for each month; `data` holds the new files, which nobody has written yet."""
+    """The files of one month as one: `parts` became `whole`, whose bytes nobody has written yet."""
 
-    before: Manifest
-    months: dict[str, Partition]
-    data: dict[str, bytes]
-
-    @property
-    def manifest(self) -> Manifest:
-        return self.before.replacing({month: (partition,) for month, partition in self.months.items()})
+    parts: tuple[Partition, ...]
+    whole: Partition
+    data: bytes
 
 
-def joined(blobs: Blobs, stored: Manifest) -> Joined:
-    """`stored` with one file for each month. This takes a while and needs no lock: it only reads."""
-    months, data = {}, {}
-    for month in dict.fromkeys(part.month for part in stored.partitions):
-        parts = stored.month(month)
-        if len(parts) > 1:
-            months[month], data[month] = _encoded(stored.key, month, reading.rows_of(blobs, stored.key, parts))
-    return Joined(stored, months, data)
+def joined(blobs: Blobs, stored: Manifest, month: str) -> Joined:
+    """A month as one file. This takes a while and needs no lock: it only reads."""
+    parts = stored.month(month)
+    return Joined(parts, *_encoded(stored.key, month, reading.rows_of(blobs, stored.key, parts)))
 
 
 def put_joined(blobs: Blobs, stored: Manifest, work: Joined) -> None:
-    """Put the joined files in place of those they were made of, where `stored` still has these."""
-    changed = {}
-    for month, partition in work.months.items():
-        parts, now = work.before.month(month), stored.month(month)
-        if now[: len(parts)] == parts:
-            blobs.write(f"{stored.key.path}/{partition.file}", work.data[month])
-            changed[month] = (partition, *now[len(parts) :])
-    if changed:
-        swap(blobs, stored, stored.replacing(changed))
+    """Put the joined file in place of those it was made of, if `stored` still has these."""
+    month, now = work.whole.month, stored.month(work.whole.month)
+    if now[: len(work.parts)] == work.parts:
+        blobs.write(f"{stored.key.path}/{work.whole.file}", work.data)
+        swap(blobs, stored, stored.replacing({month: (work.whole, *now[len(work.parts) :])}))
 
 
 def swap(blobs: Blobs, stored: Manifest, now: Manifest) -> None:
