@@ -9,6 +9,7 @@ import pytest
 
 from market.history.json_server import serving
 from truewind.domain.clock import parse_ts_us
+from truewind.market.universe import Specifications
 from truewind.storage.lake import Lake
 from truewind.storage.schema import SeriesKey
 
@@ -70,6 +71,7 @@ def test_bars_of_bybit_come_by_the_usual_command(run, home, bybit):
     before = lake.snapshot().id
     assert run("data", "download", *words, *span, "--json").code == 0
     assert lake.snapshot().id == before
+    assert len(Specifications(lake, "bybit").of("BTCUSDT")) == 1  # its rules are dated, and were the same again
 
 
 def test_a_symbol_that_it_does_not_have(run, home, bybit):

@@ -149,7 +149,7 @@ def observe(lake: Lake, venue: str, exchange_info: Mapping[str, Any], at_us: int
         events += _said(name, status, begin, delivery, before, at_us)
     events += [Event(at_us, "delisted", name, source) for name in before.at(at_us) if name not in there]
     new = [event for event in events if (event.symbol, event.ts_us, event.what) not in past]
-    changed = _changed_specifications(lake, venue, symbols, at_us)  # read as a whole before anything is kept
+    changed = _changed(lake, venue, _read(symbols, venue), at_us, _INFO)  # read as a whole before anything is kept
     _keep_events(lake, venue, new, f"{venue}-info-{at_us}")
     if changed is not None:
         lake.put_record(SPECIFICATIONS, f"{venue}-{at_us}", changed)
@@ -286,28 +286,35 @@ class Specifications:
         return held[-1] if held else known[0][1]
 
 
-def _changed_specifications(
-    lake: Lake, venue: str, symbols: Sequence[Mapping[str, Any]], at_us: int
-) -> pl.DataFrame | None:
-    """Those that differ from the last ones seen, as a record; None if none does. Raises FormatError."""
+def keep_specifications(lake: Lake, venue: str, instruments: Iterable[Instrument], at_us: int, source: str) -> None:
+    """Keep what a venue says of its instruments at `at_us`, of those that differ from what was seen last."""
+    changed = _changed(lake, venue, instruments, at_us, source)
+    if changed is not None:
+        lake.put_record(SPECIFICATIONS, f"{venue}-{at_us}", changed)
+
+
+def _changed(lake: Lake, venue: str, instruments: Iterable[Instrument], at_us: int, source: str) -> pl.DataFrame | None:
+    """Those that differ from the last ones seen, as a record; None if none does."""
     table = lake.records(SPECIFICATIONS)
     latest: dict[str, str] = {}
     if not table.is_empty():
         rows = table.filter(pl.col("venue") == venue).sort("since")
         latest = dict(rows.select("symbol", "instrument").iter_rows())
-    changed = []
-    for entry in symbols:
-        try:
-            about = instrument(entry, venue)
-        except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, InstrumentError) as error:
-            raise FormatError(f"{entry.get('symbol', 'a symbol')} of {venue}: cannot read {error}") from None
-        text = msgspec.json.encode(about).decode()
-        if latest.get(about.symbol) != text:
-            changed.append((venue, about.symbol, at_us, text, _INFO))
+    told = ((about.symbol, msgspec.json.encode(about).decode()) for about in instruments)
+    changed = [(venue, symbol, at_us, text, source) for symbol, text in told if latest.get(symbol) != text]
     if not changed:
         return None
     made = pl.DataFrame(changed, schema=_SPEC_SCHEMA | {"since": pl.Int64()}, orient="row")
     return made.with_columns(pl.col("since").cast(TS))
+
+
+def _read(symbols: Sequence[Mapping[str, Any]], venue: str) -> Iterator[Instrument]:
+    """The instruments of a snapshot. Raises FormatError."""
+    for entry in symbols:
+        try:
+            yield instrument(entry, venue)
+        except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, InstrumentError) as error:
+            raise FormatError(f"{entry.get('symbol', 'a symbol')} of {venue}: cannot read {error}") from None
 
 
 def _keep_events(lake: Lake, venue: str, events: Sequence[Event], part: str) -> None:

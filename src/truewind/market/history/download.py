@@ -13,11 +13,12 @@ import msgspec
 import polars as pl
 
 from truewind import log
-from truewind.domain.clock import iso, parse_ts_us
+from truewind.domain.clock import WallClock, iso, parse_ts_us
 from truewind.domain.timeframe import HOUR_US, MINUTE_US, SECOND_US
 from truewind.errors import ConfigError, DataError, LockedError, NetworkError, TruewindError, UnknownSeriesError
 from truewind.market.history.provider import DataProvider, first_with
 from truewind.market.history.shelf import Outcome, Shelf, stored_checksums
+from truewind.market.universe import keep_specifications
 from truewind.storage.lake import Lake
 from truewind.storage.ledger import LOST, MISSING, UNASKED
 from truewind.storage.schema import SeriesKey
@@ -131,8 +132,10 @@ class Job:
         for provider in group:
             while symbols:
                 try:
-                    for instrument in await provider.instruments(symbols):
+                    listed = await provider.instruments(symbols)
+                    for instrument in listed:
                         self.lake.put_instrument(instrument)
+                    keep_specifications(self.lake, venue, listed, WallClock().now_us(), provider.name)
                     break
                 except UnknownSeriesError as error:
                     stranger = str(error.facts["symbol"])
