@@ -87,7 +87,7 @@ class UsdmVenue(Venue):
         """Tell the desk what backs its position: the wallet, and what the account's other positions add or tie up."""
         asset = self.instruments[symbol].currency
         money = float(account.futures.cash.get(asset, 0))
-        for leg in self.legs(account, asset, but=symbol):
+        for leg in self.legs(account, asset, but=symbol, held=not ordering):
             if leg.isolated:
                 money -= leg.wallet
             else:
@@ -98,12 +98,17 @@ class UsdmVenue(Venue):
     def ready_to_order(self, account: Account, symbol: str, desk: Desk) -> None:
         self.ready(account, symbol, desk, ordering=True)
 
-    def legs(self, account: Account, asset: str | None = None, *, but: str = "") -> list[Leg]:
-        """All positions of symbols that the account has traded, of one settlement asset or all."""
+    def legs(self, account: Account, asset: str | None = None, *, but: str = "", held: bool = False) -> list[Leg]:
+        """All positions of symbols that the account has traded, of one settlement asset or all.
+
+        held: only where something is held, which is all that a desk must know while nobody orders.
+        """
         found = []
         for symbol, desks in self.desks.items():
             desk, currency = desks.get(account.number), self.instruments[symbol].currency
-            if desk is not None and symbol != but and asset in (None, currency):
+            if desk is None or (held and not desk.positions["lots"].any()):
+                continue
+            if symbol != but and asset in (None, currency):
                 backing = float(desk.account["cash"])
                 orders = self.orders(account).of(symbol)
                 found += legs_of(account, desk, orders, backing, self.paid.get((account.number, symbol), {}))
