@@ -25,10 +25,16 @@ class ExchangeClock:
     ) -> None:
         self._wall = wall
         self._began = wall()
+        self._replays = start_us is not None
         self.start_us = self._began if start_us is None else start_us
         self.speed = speed
         self.skew_us = skew_us
         self._latest = self.start_us
+
+    def open(self) -> None:
+        """Begin now: a replay does not run while its exchange gets ready."""
+        if self._replays:
+            self._began = self._wall()
 
     def now_us(self) -> int:
         """The market's time."""

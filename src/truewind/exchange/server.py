@@ -137,6 +137,8 @@ class LocalExchange:
             await runner.setup()
             await web.SockSite(runner, listening).start()
             self._runners.append(runner)
+        self.clock.open()
+        self._began_us = self.clock.wall_us()
         if not self.config.idle:
             self._player = asyncio.create_task(self._play())
 
