@@ -254,6 +254,37 @@ def test_what_the_margin_does_not_carry_is_taken_away(trade: Trade) -> None:
     trade(test, accounts=[{"usdm": {"USDT": 100}}])
 
 
+def test_positions_of_one_wallet_stand_behind_each_other(trade: Trade) -> None:
+    """At a position's liquidation price all that the account has equals all maintenance margin: wallet balance + profit
+    of both = Σ notional × rate − cum (FAQ b3c689c1f50a44cabb3a84e663b81d93)."""
+
+    async def test(client: Client) -> None:
+        await client.do("POST", ORDER, **BUY, quantity="0.3")
+        alone = float((await position(client))["liquidationPrice"])
+        await client.do("POST", ORDER, symbol="SOLUSDT", side="SELL", type="MARKET", quantity="60")
+        client.pass_s(2)
+        rows = {row["symbol"]: row for row in await client.do("GET", "/fapi/v3/positionRisk")}
+        btc, sol = rows["BTCUSDT"], rows["SOLUSDT"]
+        at = float(btc["liquidationPrice"])
+        assert at > alone
+        (wallet,) = await client.do("GET", "/fapi/v3/balance")
+        held, entry = float(btc["positionAmt"]), float(btc["entryPrice"])
+        worth = float(wallet["balance"]) + held * (at - entry) + float(sol["unRealizedProfit"])
+        (table,) = await client.do("GET", "/fapi/v1/leverageBracket", symbol="BTCUSDT")
+        tier = next(row for row in table["brackets"] if held * at <= row["notionalCap"])
+        needed = held * at * tier["maintMarginRatio"] - tier["cum"] + float(sol["maintMargin"])
+        assert worth == pytest.approx(needed, abs=0.01)
+        venue = client.exchange.trading.usdm
+        mark = float(sol["markPrice"])
+        venue.on_mark("SOLUSDT", mark, mark, venue.now_us())
+        venue.on_mark("BTCUSDT", at + 1, at, venue.now_us())
+        assert float((await position(client))["positionAmt"]) == held
+        venue.on_mark("BTCUSDT", at - 1, at, venue.now_us())
+        assert float((await position(client))["positionAmt"]) < held
+
+    trade(test, accounts=[{"usdm": {"USDT": 1500}}])
+
+
 def test_funding_is_paid_and_told(trade: Trade) -> None:
     async def test(client: Client) -> None:
         await client.do("POST", ORDER, **BUY, quantity="0.1")
