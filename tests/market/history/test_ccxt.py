@@ -5,6 +5,7 @@ import asyncio
 import gzip
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 import polars as pl
 import pytest
 from aiohttp import web
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from market.history.json_server import Answer, serving
 from truewind.domain.clock import parse_ts_us
@@ -21,6 +24,7 @@ from truewind.errors import (
     LimitedError,
     ProtocolError,
     RejectedError,
+    TruewindError,
     UnknownSeriesError,
     UnreachableError,
 )
@@ -426,6 +430,52 @@ def test_errors_are_ours_and_name_the_exchange(monkeypatch, reply, error):
     key = SeriesKey("bars", "bybit", "BTCUSDT", "1m")
     with pytest.raises(error, match="bybit"):
         fetched("bybit", routes, key, START_US, START_US + HOUR_US)
+
+
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=4)),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=4), inner, max_size=3)),
+    max_leaves=12,
+)
+NAMED = st.fixed_dictionaries({}, optional=dict.fromkeys(("list", "data", "XBTUSDT", "last", "category"), JSON))
+REPLY = st.one_of(
+    JSON,
+    st.fixed_dictionaries({"retCode": st.just(0), "result": st.one_of(JSON, NAMED)}),
+    st.fixed_dictionaries({"code": st.just("0"), "data": JSON}),
+    st.fixed_dictionaries({"error": st.just([]), "result": st.one_of(JSON, NAMED)}),
+)
+
+
+@given(
+    st.sampled_from(
+        ["bybit kline bars", "bybit recent-trade trades", "okx history-trades trades", "kraken Trades trades"]
+    ),
+    REPLY,
+)
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+def test_senseless_replies_are_errors_of_ours_or_hold_nothing(shared, monkeypatch, where, reply):
+    """Whatever JSON comes: a TruewindError, or rows in order of time that lie where the chunk says."""
+    monkeypatch.setattr("truewind.market.history.ccxt._PAUSE_MS", 1)
+    venue, path, kind = where.split()
+    routes = {
+        "bybit": bybit("/v5/market/kline", [], lambda row: 0),
+        "okx": {"/api/v5/public/instruments": okx_instruments(shared)},
+        "kraken": kraken(shared),
+    }[venue]
+    prefix = {"bybit": "/v5/market/", "okx": "/api/v5/market/", "kraken": "/0/public/"}[venue]
+    symbol = {"bybit": "BTCUSDT", "okx": "BTC-USDT", "kraken": "XBTUSDT"}[venue]
+    key = SeriesKey(kind, venue, symbol, "1h" if kind == "bars" else "")
+    with suppress(TruewindError):
+        fetched(venue, routes | {f"{prefix}{path}": lambda _: reply}, key, START_US, START_US + HOUR_US)
+
+
+@pytest.mark.parametrize("last", ["0", "1704067199999999999"])
+def test_pages_that_go_back_end_in_an_error(shared, last):
+    trade = ["40000.0", "0.1", START_US / 1e6 + 1, "b", "l", "", 7]
+    reply = {"error": [], "result": {"XBTUSDT": [trade], "last": last}}
+    routes = kraken(shared) | {"/0/public/Trades": lambda _: reply}
+    with pytest.raises(ProtocolError, match="before this one"):
+        fetched("kraken", routes, SeriesKey("trades", "kraken", "XBTUSDT"), START_US + 5, START_US + HOUR_US)
 
 
 def test_a_server_that_is_not_there(monkeypatch):

@@ -122,9 +122,9 @@ class CcxtProvider(DataProvider):
         # A bar that is not over, and rows that the exchange may still add to, are left to the next time.
         end = min(end_us, now // step * step if key.timeframe else now)
         start = max(start_us, now - known.reach_us) if known.reach_us else start_us
-        pages = _PAGES[known.paging]
-        async for low, high, rows in pages(self, key, market, known, start, end):
-            yield Chunk(low, high, _table(key, rows, market), f"ccxt {self.exchange}")
+        with _translated(self.exchange):
+            async for low, high, rows in _PAGES[known.paging](self, key, market, known, start, end):
+                yield Chunk(low, high, _table(key, rows, market), f"ccxt {self.exchange}")
 
     async def instruments(self, symbols: Collection[str]) -> list[Instrument]:
         made = []
@@ -292,6 +292,8 @@ async def _tokens(
     while low < end:
         rows, following = await source.kraken_trades(market, token)
         held += rows
+        if int(following) < int(token):
+            raise ProtocolError(f"{key}: the next page would begin before this one", remedy="Try again later")
         over = not rows or following == token
         high = end if over else min(end, int(following) // 1000)
         if high > low:
@@ -308,8 +310,11 @@ async def _ids(
     for low in range(start, end, HOUR_US):
         high = min(low + HOUR_US, end)
         rows = page = await source.okx_trades(market, type="2", after=str(high // 1000))
+        oldest: int | None = None
         while page and min(map(_us, page)) >= low:
-            oldest = min(int(row["id"]) for row in page)
+            before, oldest = oldest, min(int(row["id"]) for row in page)
+            if before is not None and oldest >= before:
+                raise ProtocolError(f"{key}: the page before holds no older trades", remedy="Try again later")
             page = await source.okx_trades(market, type="1", after=str(oldest))
             rows = page + rows
         yield low, high, _within(rows, low, high)
