@@ -171,6 +171,7 @@ def test_a_bar_that_is_not_over_is_left():
         (lambda _: web.Response(text="<html>bad gateway</html>", status=502), UnreachableError),
         (lambda _: web.Response(text="<html>hotel</html>"), ProtocolError),
         (lambda _: [1, 2], ProtocolError),
+        (lambda _: {"bars": {}, "next_page_token": "again"}, ProtocolError),
         (lambda _: {"bars": {"AAPL": [{"t": "yesterday"}]}}, ProtocolError),
         (lambda _: {"bars": {"AAPL": [{"t": "yesterday", "o": 1, "h": 1, "l": 1, "c": 1, "v": 1}]}}, ProtocolError),
     ],

@@ -124,7 +124,7 @@ class Alpaca(DataProvider):
         while True:
             reply = await self._get(f"/stocks/{key.kind}", asked | ({"page_token": token} if token else {}))
             page = (reply.get(key.kind) or {}).get(key.symbol) or []
-            token = reply.get("next_page_token")
+            token = _following(reply, token)
             table = _read(key, page)
             if key.kind == "trades":
                 table, last = with_sides(table, last)
@@ -151,7 +151,7 @@ class Alpaca(DataProvider):
             reply = await self._get("/corporate-actions", asked | ({"page_token": token} if token else {}), "v1")
             found = reply.get("corporate_actions") or {}
             yield [row for kind in kinds for row in found.get(kind) or []]
-            token = reply.get("next_page_token")
+            token = _following(reply, token)
             if not token:
                 return
 
@@ -200,6 +200,14 @@ def _translated() -> Iterator[None]:
         raise UnreachableError(
             f"Alpaca cannot be reached: {type(error).__name__}", remedy="Check the connection"
         ) from None
+
+
+def _following(reply: Mapping[str, Any], token: str | None) -> str | None:
+    """The token of the page after this one, None after the last. Raises ProtocolError if it is this one's own."""
+    following = reply.get("next_page_token")
+    if following and following == token:
+        raise ProtocolError("Alpaca's next page is this one again", remedy="Try again later")
+    return str(following) if following else None
 
 
 def _rfc3339(ts_us: int) -> str:
