@@ -74,7 +74,7 @@ def test_a_slow_reader_gets_every_trade_once_and_in_order(
     events = events_of(drawn)
 
     async def scene() -> tuple[list[StreamEvent], Timeline]:
-        timeline = Timeline(limit, lambda: None, lambda: None)
+        timeline = Timeline(limit)
         got: list[StreamEvent] = []
 
         async def read() -> None:
@@ -105,7 +105,8 @@ def test_a_slow_reader_gets_every_trade_once_and_in_order(
 def test_reading_stops_when_trades_pile_up_and_goes_on_when_there_is_room() -> None:
     async def scene() -> list[str]:
         said: list[str] = []
-        timeline = Timeline(10, lambda: said.append("pause"), lambda: said.append("resume"))
+        timeline = Timeline(10)
+        timeline.attach(lambda: said.append("pause"), lambda: said.append("resume"))
         for event in events_of([("trade", 0)] * 25):
             timeline.put(event)
         assert said == ["pause"]
@@ -120,7 +121,7 @@ def test_reading_stops_when_trades_pile_up_and_goes_on_when_there_is_room() -> N
 
 def test_an_error_comes_after_the_last_event() -> None:
     async def scene() -> None:
-        timeline = Timeline(10, lambda: None, lambda: None)
+        timeline = Timeline(10)
         timeline.put(events_of([("trade", 0)])[0])
         timeline.end(UnreachableError("gone"))
         assert (await anext(timeline)).ts_recv == 1
@@ -132,7 +133,7 @@ def test_an_error_comes_after_the_last_event() -> None:
 
 def test_what_waited_counts_as_received_with_what_it_waited_for() -> None:
     async def scene() -> list[int]:
-        timeline = Timeline(10, lambda: None, lambda: None)
+        timeline = Timeline(10)
         early, late = events_of([("trade", 0), ("forming", 0)])
         timeline.put(late)
         timeline.put(early)

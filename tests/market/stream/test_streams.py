@@ -7,6 +7,7 @@ from market.stream.scripted import T0, Venue, kline, trade
 from truewind.domain.market import Bar, Trade
 from truewind.market.stream.binance import BinanceStreams
 from truewind.market.stream.events import Forming, StreamEvent
+from truewind.market.stream.merge import Timeline
 from truewind.market.stream.pool import Settings
 
 QUICK = Settings(backoff_s=(0.01, 0.05), overlap_s=0.05, timeout_s=2.0)
@@ -103,5 +104,28 @@ def test_duplicates_and_order() -> None:
             await asyncio.sleep(0.05)
             assert streams.status.duplicates == 3
             assert venue.requests == []  # what was merely overtaken is not asked for
+
+    asyncio.run(scene())
+
+
+def test_two_markets_on_one_timeline() -> None:
+    async def scene() -> None:
+        timeline = Timeline()
+        async with (
+            Venue() as spot,
+            Venue() as futures,
+            BinanceStreams(spot.hosts, "spot", ["btcusdt@aggTrade"], timeline=timeline),
+            BinanceStreams(futures.hosts, "usdm", ["btcusdt@kline_1m"], timeline=timeline) as streams,
+        ):
+            await spot.listeners("btcusdt@aggTrade")
+            await futures.listeners("btcusdt@kline_1m")
+            for number in range(3):
+                await spot.trade(number)
+                await futures.say("btcusdt@kline_1m", kline(number, True))
+            events = await heard(streams, 6)
+            assert ids(events) == [0, 1, 2]
+            assert sum(isinstance(event, Bar) for event in events) == 3
+            receipts = [event.ts_recv for event in events]
+            assert receipts == sorted(receipts)
 
     asyncio.run(scene())

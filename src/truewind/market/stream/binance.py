@@ -114,7 +114,8 @@ def _key(stream: Stream, symbol: str) -> SeriesKey:
 class BinanceStreams:
     """Streams of one market, by their names. Iteration gives `StreamEvent`s and ends only by an error.
 
-    market: "spot" or "usdm". clock: stamps receipts. buffer: events that may wait (see `merge`). in_order: nothing
+    market: "spot" or "usdm". clock: stamps receipts. buffer: events that may wait (see `merge`).
+    timeline: one that several of these share, instead of one of its own. in_order: nothing
     overtakes what is missing, for at most `patience_s`; else all comes at once, missing things later, and for ever
     (recorders). emit: called with every event instead of iteration, in the loop's thread, without any buffer.
     refuse: called with messages that are set aside. poll_s: between two questions for open interest.
@@ -131,6 +132,7 @@ class BinanceStreams:
         *,
         clock: Clock | None = None,
         buffer: int = 1000,
+        timeline: Timeline | None = None,
         in_order: bool = True,
         patience_s: float = 15.0,
         emit: Callable[[out.StreamEvent], None] | None = None,
@@ -155,10 +157,12 @@ class BinanceStreams:
         self._now = self.clock.now_us
         self._handlers: dict[bytes, Callable[[bytes, int], None]] = {}
         self._by_name: dict[str, list[Line]] = {}
-        self.timeline = Timeline(buffer, self._pause, self._resume)
+        self._owns_timeline = timeline is None
+        self.timeline = Timeline(buffer) if timeline is None else timeline
         self._emit = emit or self.timeline.put
         socket = [stream for stream in self.streams if stream.channel != _POLLED]
         self.pool = Pool(self._base, market, socket, self, self.settings)
+        self.timeline.attach(self.pool.pause, self.pool.resume)
         self.repairs = Repairs(
             BinanceHistory(market, self._ask, self.clock), self.clock, self.trouble, patience_s=self._patience_s
         )
@@ -195,7 +199,8 @@ class BinanceStreams:
         await self.repairs.stop()
         await self.pool.stop()
         await self._stack.aclose()
-        self.timeline.end()
+        if self._owns_timeline:
+            self.timeline.end()
 
     def __aiter__(self) -> Timeline:
         return self.timeline
@@ -291,12 +296,6 @@ class BinanceStreams:
         for name in names:
             for line in self._by_name[name]:
                 line.settle(self.watermark_us)
-
-    def _pause(self) -> None:
-        self.pool.pause()
-
-    def _resume(self) -> None:
-        self.pool.resume()
 
     def _set_aside(self, frame: bytes, recv: int, error: ProtocolError) -> None:
         self._refusals += 1

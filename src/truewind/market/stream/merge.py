@@ -28,16 +28,13 @@ class Pressure(msgspec.Struct):
 
 
 class Timeline:
-    """Takes events by `put`, gives them by iteration. limit: events that may wait.
+    """Takes events by `put`, gives them by iteration. limit: events that may wait. Several sources may share one."""
 
-    pause, resume: called when reading must stop and when it may go on.
-    """
-
-    def __init__(self, limit: int, pause: Callable[[], None], resume: Callable[[], None]) -> None:
+    def __init__(self, limit: int = 1000) -> None:
         self.limit = limit
         self.pressure = Pressure()
         self._events: deque[StreamEvent] = deque()
-        self._pause, self._resume = pause, resume
+        self._sources: list[tuple[Callable[[], None], Callable[[], None]]] = []
         self._paused = self._ended = False
         self._error: TruewindError | None = None
         self._wake: asyncio.Future[None] | None = None
@@ -46,6 +43,10 @@ class Timeline:
 
     def __len__(self) -> int:
         return len(self._events)
+
+    def attach(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
+        """Be told when reading must stop, and when it may go on."""
+        self._sources.append((pause, resume))
 
     def put(self, event: StreamEvent) -> None:
         """Add the latest event. One that had to wait for others counts as received with them."""
@@ -83,7 +84,8 @@ class Timeline:
         if self._paused and 2 * len(events) <= self.limit:
             self._paused = False
             self._next_squeeze = self.limit
-            self._resume()
+            for _, resume in self._sources:
+                resume()
         return event
 
     def _squeeze(self) -> None:
@@ -98,7 +100,8 @@ class Timeline:
         if 4 * after > 3 * self.limit and not self._paused:
             self._paused = True
             self.pressure.pauses += 1
-            self._pause()
+            for pause, _ in self._sources:
+                pause()
         # What was read already still comes. Looking again at twice as many keeps the cost of an event constant.
         self._next_squeeze = max(self.limit, 2 * after)
 
