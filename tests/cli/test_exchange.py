@@ -29,7 +29,16 @@ def test_it_serves_and_tells_where(exchange_process: Callable[..., dict[str, Any
 
 def test_it_ends_on_a_signal(tmp_path: Path) -> None:
     """SIGTERM closes it with exit code 0."""
-    command = [sys.executable, "-m", "truewind.cli", "exchange", "--port", "0", "--set", "synthetic.symbols=[SOLUSDT]"]
+    command = [
+        sys.executable,
+        "-m",
+        "truewind.cli",
+        "exchange",
+        "--port",
+        "0",
+        "--set",
+        "synthetic={symbols: [SOLUSDT], days: 2}",
+    ]
     environment = {**os.environ, "TRUEWIND_LOGS": str(tmp_path)}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     assert process.stdout is not None
