@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from truewind.errors import ProtocolError
-from truewind.market.stream.binance import _MAKERS
+from truewind.market.stream.translate import MAKERS
 from truewind.venues.binance.messages import message_decoder, parse_stream
 
 STREAM = parse_stream("usdm", "btcusdt@markPrice@1s")
@@ -26,7 +26,7 @@ def told(**changes: str) -> Any:
         **changes,
     }
     decode = message_decoder(STREAM, combined=False)
-    return _MAKERS["markPrice"](decode(json.dumps(message).encode()), 0, STREAM)
+    return MAKERS["markPrice"](decode(json.dumps(message).encode()), 0, STREAM)
 
 
 def test_the_documented_example() -> None:
@@ -47,4 +47,4 @@ def test_the_recorded_message(shared: Path) -> None:
     items = json.loads((shared.parent / "payloads" / "nautilus_binance_futures_ws_market.json").read_text())["items"]
     recorded = next(item["payload"] for item in items if item["payload"].get("e") == "markPriceUpdate")
     decode = message_decoder(STREAM, combined=False)
-    assert _MAKERS["markPrice"](decode(json.dumps(recorded).encode()), 0, STREAM).funding_rate == float(recorded["r"])
+    assert MAKERS["markPrice"](decode(json.dumps(recorded).encode()), 0, STREAM).funding_rate == float(recorded["r"])
