@@ -2,13 +2,11 @@
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import Literal
 
 from truewind.errors import ConfigError, suggest
 from truewind.market.history.provider import DataProvider
 from truewind.venues.binance.hosts import Hosts, hosts
 
-Source = Literal["auto", "rest", "archive"]
 Make = Callable[[str, Hosts], DataProvider]
 
 # venue → way → module:callable(venue, hosts), in the order in which the ways are tried.
