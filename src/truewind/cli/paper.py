@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog="Example: truewind paper examples/paper.yaml --network http://127.0.0.1:9100 --for 1h")(paper)
+    app.command(epilog="Example: truewind paper configs/paper.yaml --network http://127.0.0.1:9100 --for 1h")(paper)
     app.command(epilog="Example: truewind audit latest")(audit)
 
 
