@@ -63,7 +63,7 @@ def days(quick: bool, home: Path) -> Row:
             seconds.append(time.perf_counter() - start)
         answers[name] = workload.answer(1, version(name), seconds[1:], rows=rows_found)
     wanted = symbols * 1440
-    title = f"one day of {symbols} symbols out of {minutes / YEAR_MINUTES:.2g} years of minutes"
+    title = f"one day of {symbols} symbols out of {12 * minutes / YEAR_MINUTES:.2g} months of minutes"
     return row(title, "scans", answers.pop("truewind"), answers, same=lambda answer: answer["rows"] == wanted)
 
 
