@@ -6,6 +6,7 @@ orders; v1 and v2 of all.
 
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from truewind.exchange import forms, replies, usdm_settings
@@ -30,9 +31,9 @@ class UsdmAccounts:
 
     def table(self) -> dict[tuple[str, str], Callable[[Call], Any]]:
         return {
-            **{("GET", f"/fapi/v{v}/account"): lambda call, v=v: self.account(call, v) for v in (1, 2, 3)},  # type: ignore[misc]
+            **{("GET", f"/fapi/v{v}/account"): partial(self.account, version=v) for v in (1, 2, 3)},
             **{("GET", f"/fapi/v{v}/balance"): self.balances for v in (1, 2, 3)},
-            **{("GET", f"/fapi/v{v}/positionRisk"): lambda call, v=v: self.risk(call, v) for v in (1, 2, 3)},  # type: ignore[misc]
+            **{("GET", f"/fapi/v{v}/positionRisk"): partial(self.risk, version=v) for v in (1, 2, 3)},
             ("GET", "/fapi/v1/income"): self.income,
             ("POST", "/fapi/v1/leverage"): self.set_leverage,
             ("POST", "/fapi/v1/marginType"): self.set_margin_type,

@@ -5,6 +5,7 @@ streams. A request sees all that has happened until its time; what it changes is
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,13 +52,16 @@ class Trading:
             self.register.accounts, *self._market(SPOT), lambda a, e: self.socket_api.tell(a, e), self.vault
         )
         self.usdm = UsdmVenue(
-            self.register.accounts, *self._market(USDM), lambda a, e: self.listen_keys.tell(a, e), self.vault
+            self.register.accounts,
+            *self._market(USDM),
+            lambda account, event: self.listen_keys.tell(account, event),
+            self.vault,
         )
         self.venues: dict[str, Venue] = {SPOT: self.spot, USDM: self.usdm}
         self._rows: dict[tuple[str, str], list[np.ndarray]] = {}
         self._watched: set[tuple[str, str]] = set()
         for name, market in exchange.markets.items():
-            market.listen(lambda event, name=name: self._happens(name, event))  # type: ignore[misc]
+            market.listen(partial(self._happens, name))
         self._put_up(SPOT, SpotOrders(self.spot).table())
         for table in (UsdmOrders(self.usdm), UsdmAccounts(self.usdm), self.listen_keys):
             self._put_up(USDM, table.table())
@@ -97,7 +101,7 @@ class Trading:
 
     def _put_up(self, market: str, table: Mapping[tuple[str, str], Callable[[Call], Any]]) -> None:
         for (method, path), handler in table.items():
-            self.exchange.handle(market, method, path, lambda call, act=handler: self._handle(act, call))  # type: ignore[misc]
+            self.exchange.handle(market, method, path, partial(self._handle, handler))
 
     def _handle(self, handler: Callable[[Call], Any], call: Call) -> Any:
         try:

@@ -9,7 +9,7 @@ What the journal holds is enough to run the session again as a backtest: `live.a
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +90,8 @@ class Line(threading.Thread):
 
     def run(self) -> None:
         try:
-            asyncio.run(self._main())
-        except asyncio.CancelledError:
-            pass
+            with suppress(asyncio.CancelledError):  # it was told to end
+                asyncio.run(self._main())
         except Exception as error:
             self.error = error
         finally:

@@ -1,4 +1,4 @@
-"""REST for user data: a few requests that bear a key, over one session. What streams miss goes by `history.queue`."""
+"""REST beside streams: a few requests over one session, some with a key. What streams miss goes by `history.queue`."""
 
 import asyncio
 from types import TracebackType
