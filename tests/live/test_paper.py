@@ -138,9 +138,10 @@ def test_a_session_on_bars_is_audited_equal(market, tmp_path) -> None:
     """Two symbols with features that history has warmed up, orders that travel, bars that come in any order."""
     job, result = session(market, tmp_path, market.told_bars(), patience_us=60_000_000)
     assert result.summary["fills"] > 10
+    assert "Paper session" in result.report.read_text()
+    assert "Paper session" not in (found := audit(result.run_dir)).backtest.report.read_text()
     assert job.feed.orderer.dropped == 0
     assert not any("history" in warning for warning in job.warnings)
-    found = audit(result.run_dir)
     assert found.equal
     assert (found.rows, found.whole) == (720, True)
     assert [one.session for one in found.compared] == [one.backtest for one in found.compared]

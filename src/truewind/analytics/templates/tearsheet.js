@@ -60,7 +60,9 @@
       timeScale: { minBarSpacing: 0.001, tickMarkFormatter: ticks(time[time.length - 1] - time[0] < 4 * 86400) },
     };
     const upper = chart("equity-chart", { ...scale, localization: { priceFormatter: compact } }, () => paint());
-    const lower = chart("underwater-chart", { ...scale, localization: { priceFormatter: (v) => `${v.toFixed(1).replace("-", "−")} %` } }, () => paint());
+    const digits = Math.min(...drawdown) > -1 ? 2 : 1; // a fall of less than a percent would be nothing but zeros
+    const percent = (v) => `${v.toFixed(digits).replace("-", "−")} %`;
+    const lower = chart("underwater-chart", { ...scale, localization: { priceFormatter: percent } }, () => paint());
     const held = benchmark && upper.addSeries(LW.LineSeries, { lineWidth: 1, priceLineVisible: false, lastValueVisible: true });
     const own = upper.addSeries(LW.LineSeries, { lineWidth: 2, priceLineVisible: false });
     const below = lower.addSeries(LW.BaselineSeries, { lineWidth: 1, priceLineVisible: false, baseValue: { type: "price", price: 0 } });
