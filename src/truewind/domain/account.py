@@ -5,7 +5,7 @@ import numpy as np
 
 # Integers are ledger units of the account's currency.
 # cash: wallet balance (deposits + realised − fees + funding + carry). carry: dividends, borrow fees and swaps. peak:
-# highest equity so far. next_order: the next order id. orders, fills, events: rows in use of the working tables.
+# highest equity so far. next_order: the next order id. orders, fills, events, verdicts: rows in use of the tables.
 # overflow: some amount did not fit 64 bits. settled: bars before this row are in `equity`. horizon: how many bars to
 # look ahead for something to do. clock: the time, where the last row does not tell it, else 0.
 # halted: equity after some bar was less than `keep` × peak: no order that opens is
@@ -45,6 +45,7 @@ ACCOUNT = np.dtype(
         ("collateral", np.int64),
         ("start", np.int64),
         ("carry", np.int64),
+        ("verdicts", np.int64),
     ],
     align=True,
 )
@@ -68,18 +69,6 @@ COSTS = np.dtype(
         ("fill_probability", np.float64),
         ("seed", np.int64),
         ("impact_law", np.int64),
-    ],
-    align=True,
-)
-
-# Caps as kernels read them; fractions of equity. max_drawdown 0 switches the halt off.
-LIMITS = np.dtype(
-    [
-        ("max_position", np.float64),
-        ("max_exposure", np.float64),
-        ("max_gross", np.float64),
-        ("max_drawdown", np.float64),
-        ("leverage", np.float64),
     ],
     align=True,
 )

@@ -45,11 +45,13 @@ class Desk(Protocol):
         reduce_only: bool = False,
         parent: int = 0,
         tag: int = 0,
+        protect: float = 0.0,
         terms: Terms | None = None,
     ) -> int:
         """Send an order; its id, or 0 if the risk gate denied it. quantity in base units is rounded down to lots.
 
-        price: the limit, or the trigger of an order that has no limit.
+        price: the limit, or the trigger of an order that has no limit. protect: the price of the stop that will
+        protect what it opens, by which the risk gate judges what can be lost; 0 if there will be none.
         """
 
     def amend(

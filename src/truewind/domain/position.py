@@ -1,5 +1,6 @@
 """Position: what is held of one instrument, its cost, and the prices at which something happens to it."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -60,6 +61,8 @@ class Position(NamedTuple):
 
     side: +1 long, -1 short, 0 flat. quantity: signed, in base units. entry: average price, NaN if flat.
     stop: price of the working protective stop, NaN if none. opened_us: when it was opened, 0 if flat.
+    risk: distance from the entry to the stop that the signal of the entry had, in quote units (what R multiples are
+    counted in), NaN if there was none.
     """
 
     side: int
@@ -67,3 +70,4 @@ class Position(NamedTuple):
     entry: float
     stop: float
     opened_us: int
+    risk: float = math.nan

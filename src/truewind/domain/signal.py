@@ -47,4 +47,5 @@ SIGNAL = np.dtype(
     [(name, np.int64 if kind is int else np.float64) for name, kind in Signal.__annotations__.items()], align=True
 )
 # What is remembered of each symbol between bars. last: side of the last signal. expiry: when its horizon ends, in µs.
-FOLLOWING = np.dtype([("last", np.int64), ("expiry", np.int64)], align=True)
+# first_stop: the stop of the last entry as it was sent, NaN if it had none.
+FOLLOWING = np.dtype([("last", np.int64), ("expiry", np.int64), ("first_stop", np.float64)], align=True)

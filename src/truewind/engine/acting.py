@@ -7,9 +7,9 @@ import math
 from typing import Any
 
 from truewind.domain.clock import NEVER, iso
-from truewind.domain.order import Event, OrderType, Reason, Status
+from truewind.domain.order import TRANSITIONS, Event, OrderType, Reason, Status
 from truewind.domain.signal import Signal, Want
-from truewind.engine.intake import submit
+from truewind.engine.intake import amend, submit
 from truewind.errors import StrategyError
 from truewind.execution.simulated.lifecycle import FLUSH, cancel, takes
 from truewind.execution.simulated.valuation import settle, time_at
@@ -27,6 +27,7 @@ from truewind.portfolio.state import (
     prices_of,
     signal_of,
     sizing_of,
+    verdicts_of,
 )
 from truewind.portfolio.worth import average_entry
 from truewind.strategies.sizing import FIXED, size
@@ -38,7 +39,7 @@ BAD_SIDE, BAD_STOP, BAD_TARGET, BAD_PRICE, BAD_QUANTITY = -2, -3, -4, -5, -6
 
 _MARKET, _LIMIT, _STOP = int(OrderType.MARKET), int(OrderType.LIMIT), int(OrderType.STOP)
 _SUBMITTED, _ACCEPTED = int(Status.SUBMITTED), int(Status.ACCEPTED)
-_CANCEL, _BY_STRATEGY = int(Event.CANCEL), int(Reason.BY_STRATEGY)
+_CANCEL, _BY_STRATEGY, _AMEND = int(Event.CANCEL), int(Reason.BY_STRATEGY), int(Event.AMEND)
 _SHORT, _FLAT, _HOLD = int(Want.SHORT), int(Want.FLAT), int(Want.HOLD)
 _NAN = math.nan
 _HIGHEST = 1e15  # no price is as high
@@ -70,13 +71,13 @@ def held_lots(state: int, symbol: int) -> int:
 
 
 @kernel
-def position_of(state: int, symbol: int, side: int) -> tuple[int, float, float, float, int]:
+def position_of(state: int, symbol: int, side: int) -> tuple[int, float, float, float, int, float]:
     """The fields of `domain.position.Position`; side: see `leg_of`."""
     leg = leg_of(state, symbol, side)
     position, instrument = share_of(state, leg), instruments_of(state)[symbol]
     lots, owner = position["lots"], account_of(state)["owner"]
     if lots == 0:
-        return 0, 0.0, _NAN, _NAN, 0
+        return 0, 0.0, _NAN, _NAN, 0, _NAN
     orders = orders_of(state)
     stop = _NAN
     for j in range(account_of(state)["orders"]):
@@ -89,7 +90,8 @@ def position_of(state: int, symbol: int, side: int) -> tuple[int, float, float, 
     entry = average_entry(lots, position["cost"], instrument)
     if instrument["rate"] != 1.0:  # the price that was paid, not what it has become by the exchange
         entry *= instrument["rate"] / positions_of(state)[leg]["entry_rate"]
-    return (1 if lots > 0 else -1), quantity, entry, stop, int(position["opened_ts"])
+    risk = abs(entry - following_of(state)[owner * len(instruments_of(state)) + symbol]["first_stop"])
+    return (1 if lots > 0 else -1), quantity, entry, stop, int(position["opened_ts"]), risk
 
 
 @kernel
@@ -108,14 +110,15 @@ def follow(state: int, k: int, symbol: int) -> int:
     acts = side != mine["last"] and side != _HOLD and (side != here or side == _FLAT or moving(state, symbol))
     if not acts and mine["expiry"] > now:
         mine["last"] = side
-        return IDLE
+        return move_stop(state, k, symbol, held) if here != 0 and side == here else IDLE
     enters = acts and side != _FLAT
     if enters:
         bad = check(state, k)
         if bad != IDLE:
             return bad
     working = money["orders"] + MOST_ORDERS
-    if working > len(orders_of(state)) or money["events"] + 8 * working > len(events_of(state)):
+    full = money["events"] + 8 * working > len(events_of(state)) or money["verdicts"] + 1 > len(verdicts_of(state))
+    if full or working > len(orders_of(state)):
         return FLUSH
     mine["last"] = side
     mine["expiry"] = NEVER
@@ -128,7 +131,43 @@ def follow(state: int, k: int, symbol: int) -> int:
     if here == side:  # what was to change it has been withdrawn: protect what is held
         leave(state, k, symbol, abs(held), 0)
         return DONE
+    mine["first_stop"] = said["stop"]
     return enter(state, k, symbol)
+
+
+@kernel(inline=True)
+def nearer(stop: float, side: int, held: int, working: float) -> bool:
+    """Whether the `stop` of a signal protects more than the `working` one of what is held (NaN: none) does."""
+    return bool(side == held and side != 0 and stop == stop and not (stop - working) * side <= 0.0)
+
+
+@kernel
+def move_stop(state: int, k: int, symbol: int, held: int) -> int:
+    """Move the stop of the `held` lots to that of the signal, if it is nearer; as `follow`."""
+    said, money, orders = signal_of(state), account_of(state), orders_of(state)
+    instrument, side, stop = instruments_of(state)[symbol], said["side"], said["stop"]
+    if stop != stop:
+        return IDLE
+    leg = leg_of(state, symbol, 0)
+    ticks = to_ticks(stop, instrument["tick_num"], instrument["tick_den"], -side)
+    found = 0
+    for j in range(money["orders"]):
+        order = orders[j]
+        guards = order["leg"] == leg and order["owner"] == money["owner"] and order["reduce_only"] != 0
+        if guards and order["type"] == _STOP and TRANSITIONS[order["status"], _AMEND] >= 0:
+            if (ticks - order["trigger"]) * side <= 0:
+                return IDLE
+            found = order["id"]
+            break
+    bad = check(state, k)
+    if bad != IDLE:
+        return bad
+    if found == 0:
+        if money["events"] + 8 > len(events_of(state)) or money["orders"] + 1 > len(orders):
+            return FLUSH
+        submit(state, k, symbol, -side, _STOP, abs(held), ticks, 1, 0, said["reason"])
+        return DONE
+    return DONE if amend(state, found, k, 0, 0, ticks, 0) != FLUSH else FLUSH
 
 
 @kernel
@@ -212,13 +251,21 @@ def enter(state: int, k: int, symbol: int) -> int:
     if turning != 0 and len(positions_of(state)) > len(instruments_of(state)):  # in hedge mode nothing turns
         close(state, k, symbol, tag)
         turning = 0
+    protect = 0
+    if said["stop"] == said["stop"]:
+        protect = to_ticks(said["stop"], instrument["tick_num"], instrument["tick_den"], -side)
     if at_market:
-        parent = submit(state, k, symbol, side, _MARKET, int(lots + 1e-6) + turning, 0, 0, 0, tag)
+        parent = submit(state, k, symbol, side, _MARKET, int(lots + 1e-6) + turning, 0, 0, 0, tag, protect)
     else:
         close(state, k, symbol, tag)
         turning = 0
         ticks = to_ticks(entry, instrument["tick_num"], instrument["tick_den"], -side)
-        parent = submit(state, k, symbol, side, _LIMIT, int(lots + 1e-6), ticks, 0, 0, tag)
+        parent = submit(state, k, symbol, side, _LIMIT, int(lots + 1e-6), ticks, 0, 0, tag, protect)
+    verdict = verdicts_of(state)[account_of(state)["verdicts"] - 1]
+    verdict["target_1"], verdict["target_2"] = said["target_1"], said["target_2"]
+    verdict["target_3"], verdict["target_4"] = said["target_3"], said["target_4"]
+    verdict["stop"], verdict["entry"] = said["stop"], entry
+    verdict["confidence"], verdict["horizon_us"], verdict["signal"] = said["confidence"], said["horizon_us"], 1
     opened = sent_lots(state, parent) - turning  # the risk gate may have reduced it
     if opened > 0:
         leave(state, k, symbol, opened, parent)

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from truewind.domain.market import Bar
+from truewind.domain.position import Position
 from truewind.domain.signal import Signal
 from truewind.engine.acting import fault
 from truewind.engine.engine import Engine, Progress
@@ -41,7 +42,7 @@ _TIMELINE = {"ts": "times[0][i]", "ts_event": "now", "ts_recv": "received[i]"} |
 _OPTIONAL = [name for name in Bar.__struct_fields__ if name not in (*_TIMELINE, "symbol")]
 # What is shown to `decide` of each position between two events.
 HELD = np.dtype(
-    [("side", np.int64), ("quantity", np.float64), ("entry", np.float64), ("stop", np.float64), ("opened", np.int64)],
+    [(name, np.int64 if kind is int else np.float64) for name, kind in Position.__annotations__.items()],
     align=True,
 )
 
@@ -67,9 +68,14 @@ def obstacle(strategy: Strategy) -> str:
                 return "its decide is no static method"
             break
     for name, value in strategy.values._asdict().items():
-        if not isinstance(value, int | float | str | None):
-            return f"its parameter {name} is neither a number nor text"
+        if not isinstance(value, int | float | str | None) and not _is_row(value):
+            return f"its parameter {name} is neither a number, a tuple of floats nor text"
     return ""
+
+
+def _is_row(value: object) -> bool:
+    """Whether a parameter is a tuple of floats, of which machine code makes one that a loop can index."""
+    return isinstance(value, tuple) and len(value) > 0 and all(isinstance(each, float) for each in value)
 
 
 def compilable(strategy: Strategy) -> SignalStrategy:
@@ -102,7 +108,8 @@ class Program:
 
     def inputs(self, columns: Mapping[str, np.ndarray], values: Iterable[Any]) -> Inputs:
         """A timeline's `columns` and the parameters' `values` as the loop takes them."""
-        numbers = [value for value in values if not isinstance(value, str | None)]
+        numbers = [each for value in values for each in (value if isinstance(value, tuple) else (value,))]
+        numbers = [value for value in numbers if not isinstance(value, str | None)]
         return Inputs(
             tuple(np.ascontiguousarray(columns[name], np.float64) for name in self.columns),
             np.array([value for value in numbers if not isinstance(value, float)], np.int64),
@@ -145,6 +152,9 @@ def source(strategy: SignalStrategy, columns: tuple[str, ...], alone: bool) -> s
     for value in strategy.values:
         if isinstance(value, str | None):
             given.append(repr(value))
+        elif isinstance(value, tuple):
+            given.append("(" + "".join(f"floats[{floats + i}], " for i in range(len(value))) + ")")
+            floats += len(value)
         elif isinstance(value, float):
             given.append(f"floats[{floats}]")
             floats += 1
@@ -176,7 +186,7 @@ def source(strategy: SignalStrategy, columns: tuple[str, ...], alone: bool) -> s
 
 _VIEW = """\
 mine, before = held[symbol], following[symbol]
-position = Position(mine["side"], mine["quantity"], mine["entry"], mine["stop"], mine["opened"])
+position = Position(mine["side"], mine["quantity"], mine["entry"], mine["stop"], mine["opened_us"], mine["risk"])
 side, expiry = before["last"], before["expiry"]
 bounds = bounds_of(positions[symbol])"""
 _SOURCE = '''\
@@ -189,7 +199,7 @@ from collections import namedtuple
 from math import nan
 
 from truewind.domain.position import Position
-from truewind.engine.acting import DONE, follow, position_of
+from truewind.engine.acting import DONE, follow, nearer, position_of
 from truewind.engine.trials import tally
 from truewind.execution.simulated.latency import AT_ONCE
 from truewind.execution.simulated.lifecycle import FLUSH
@@ -209,7 +219,8 @@ Params = namedtuple("Params", "{parameter_fields}")
 @kernel(inline=True)
 def look(state, symbol, held):
     mine = held[symbol]
-    mine["side"], mine["quantity"], mine["entry"], mine["stop"], mine["opened"] = position_of(state, symbol, 0)
+    now = position_of(state, symbol, 0)
+    mine["side"], mine["quantity"], mine["entry"], mine["stop"], mine["opened_us"], mine["risk"] = now
 
 
 @kernel
@@ -237,7 +248,7 @@ def loop(state, first, last, columns, integers, floats, held, at):
         if {awake}:
             at[0] = k
             said = decide(Row({row}), position, params)
-            if said[0] != side or now >= expiry:
+            if said[0] != side or now >= expiry or nearer(said[3], said[0], position[0], position[3]):
                 {signal}
                 done = follow(state, k, symbol)
                 if done < 0:

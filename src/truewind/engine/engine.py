@@ -19,6 +19,7 @@ from truewind.domain.instrument import Instrument, Kind
 from truewind.domain.order import ORDER_EVENT, Event, Order, OrderType, Reason, Side, Terms, TimeInForce
 from truewind.domain.ports import Journal
 from truewind.domain.position import Position
+from truewind.domain.risk import VERDICT
 from truewind.domain.signal import Signal
 from truewind.engine.acting import IDLE, MOST_ORDERS, fault, follow, position_of
 from truewind.engine.intake import amend, draft, send, submit
@@ -88,7 +89,7 @@ class Engine:
         self._positions: dict[tuple[int, int], Position] = {}
         self._seen_fills = 0
         self._tells_fills = type(strategy).on_fill is not Strategy.on_fill
-        self._parts: list[tuple[np.ndarray, np.ndarray]] = []
+        self._parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         # tick_num, tick_den, lot_num, lot_den as Python integers, read on every order.
         self._steps = [tuple(int(row[name]) for name in _STEP_FIELDS) for row in self.state.instruments]
         strategy.desk = self
@@ -219,6 +220,7 @@ class Engine:
         reduce_only: bool = False,
         parent: int = 0,
         tag: int = 0,
+        protect: float = 0.0,
         terms: Terms | None = None,
     ) -> int:
         """See `ports.Desk.submit`. Raises StrategyError for what cannot be an order: a price that is no number …"""
@@ -239,15 +241,16 @@ class Engine:
             # A limit is rounded away from the market, a trigger too: never better for us than was asked.
             ticks = self._ticks(index, price, -way if kind == _LIMIT else way)
         row, reduces = self._row, 1 if reduce_only else 0
+        guard = self._ticks(index, protect, -way) if protect else 0
         if terms is None and kind <= _STOP:
             handle, whole = self._handle, int(lots)
-            while (order := submit(handle, row, index, way, kind, whole, ticks, reduces, parent, tag)) == FLUSH:
+            while (order := submit(handle, row, index, way, kind, whole, ticks, reduces, parent, tag, guard)) == FLUSH:
                 self._make_room()
         else:
             said = self._terms(index, way, type, price, terms or _NO_TERMS)
             if terms is not None and terms.close_position and lots >= 1:
                 raise self._refuse(symbol, "a close-position order takes what is held: give it the quantity 0")
-            said |= {"reduce_only": reduces | said["closes"], "parent": parent, "tag": tag}
+            said |= {"reduce_only": reduces | said["closes"], "parent": parent, "tag": tag, "protect": guard}
             while (free := draft(self._handle, index, way, kind, int(lots))) == FLUSH:
                 self._make_room()
             for name, value in said.items():
@@ -416,12 +419,17 @@ class Engine:
     @property
     def events(self) -> np.ndarray:
         """All ORDER_EVENT rows so far."""
-        return np.concatenate([np.zeros(0, ORDER_EVENT), *(events for events, _ in self._parts)])
+        return np.concatenate([np.zeros(0, ORDER_EVENT), *(events for events, _, _ in self._parts)])
 
     @property
     def fills(self) -> np.ndarray:
         """All FILL rows so far."""
-        return np.concatenate([np.zeros(0, FILL), *(fills for _, fills in self._parts)])
+        return np.concatenate([np.zeros(0, FILL), *(fills for _, fills, _ in self._parts)])
+
+    @property
+    def verdicts(self) -> np.ndarray:
+        """All VERDICT rows so far: what the risk gate said of orders that were to open."""
+        return np.concatenate([np.zeros(0, VERDICT), *(verdicts for _, _, verdicts in self._parts)])
 
     @property
     def equity(self) -> np.ndarray:
@@ -449,11 +457,12 @@ class Engine:
 
     def _flush(self) -> None:
         """Empty the kernels' buffers into the journal and our own record."""
-        events, fills = self.state.drain()
+        events, fills, verdicts = self.state.drain()
         self._seen_fills = 0
-        if len(events) or len(fills):
-            self._parts.append((events, fills))
+        if len(events) or len(fills):  # no verdict is without an event
+            self._parts.append((events, fills, verdicts))
             if self.journal is not None:
+                self.journal.rows("verdict", verdicts)
                 self.journal.rows("order", events)
                 self.journal.rows("fill", fills)
 
@@ -461,7 +470,7 @@ class Engine:
         state = self.state
         if state.account[0]["overflow"] == 2:
             raise LedgerError("An order left its life cycle: a bug in the matching kernels")
-        prove([fills for _, fills in self._parts], state.positions, state.account, state.instruments)
+        prove([fills for _, fills, _ in self._parts], state.positions, state.account, state.instruments)
 
     def _refuse(self, symbol: str, what: str) -> StrategyError:
         return StrategyError(

@@ -1,8 +1,10 @@
 """Intake: every new order passes here, through the venue's filters and the risk gate, into the working table."""
 
+import math
 from typing import Any
 
 from truewind.domain.order import TRANSITIONS, Event, OrderType, Reason, Status
+from truewind.domain.risk import Ruling
 from truewind.execution.simulated.filters import (
     check_counts,
     check_filters,
@@ -27,6 +29,7 @@ from truewind.portfolio.state import (
     rules_of,
     shares_of,
     times_of,
+    verdicts_of,
 )
 from truewind.portfolio.worth import lot_worth
 from truewind.risk.gate import judge
@@ -40,6 +43,8 @@ _CLOSE_ONLY, _CLOSED = int(Reason.CLOSE_ONLY), int(Reason.CLOSED)
 _NONE, _PARENT_ENDED = int(Reason.NONE), int(Reason.PARENT_ENDED)
 _BELOW_MIN_QUANTITY, _BELOW_MIN_NOTIONAL = int(Reason.BELOW_MIN_QUANTITY), int(Reason.BELOW_MIN_NOTIONAL)
 _ABOVE_MAX_QUANTITY, _BAD_PRICE, _NO_PRICE = int(Reason.ABOVE_MAX_QUANTITY), int(Reason.BAD_PRICE), int(Reason.NO_PRICE)
+_APPROVED, _REDUCED, _DENIED = int(Ruling.APPROVED), int(Ruling.REDUCED), int(Ruling.DENIED)
+_NAN = math.nan
 EVERYONE = -1  # as an owner: not one strategy, but the account
 
 
@@ -112,8 +117,8 @@ def leads(state: int, parent: int, symbol: int) -> bool:
 
 
 @kernel
-def limit_order(state: int, leg: int, side: int, lots: int, at: float) -> tuple[int, int]:
-    """Lots of a new order that may be sent, and the reason if they are fewer than asked for.
+def limit_order(state: int, leg: int, side: int, lots: int, at: float) -> tuple[int, int, int]:
+    """Lots of a new order that may be sent, how many of them open, and the reason if they are fewer than asked for.
 
     Of several strategies each is held to the limits, too, with its allocation of equity and what is its own.
     """
@@ -130,12 +135,12 @@ def limit_order(state: int, leg: int, side: int, lots: int, at: float) -> tuple[
     if instrument["step"] > 1:
         allowed -= allowed % instrument["step"]
     if allowed < instrument["min_lots"]:
-        return 0, (_BELOW_MIN_QUANTITY if reason == _NONE else reason)
+        return 0, 0, (_BELOW_MIN_QUANTITY if reason == _NONE else reason)
     if allowed > instrument["max_lots"]:
-        return 0, _ABOVE_MAX_QUANTITY
+        return 0, 0, _ABOVE_MAX_QUANTITY
     if opening > 0 and allowed * worth < instrument["min_notional"] * instrument["rate"]:
-        return 0, (_BELOW_MIN_NOTIONAL if reason == _NONE else reason)
-    return allowed, reason
+        return 0, 0, (_BELOW_MIN_NOTIONAL if reason == _NONE else reason)
+    return allowed, opening, reason
 
 
 @kernel
@@ -170,6 +175,7 @@ def submit(
     reduce_only: int,
     parent: int,
     tag: int,
+    protect: int = 0,
 ) -> int:
     """`send` for plain orders: market, limit (`price` is the limit) and stop (`price` is the trigger)."""
     j = draft(state, symbol, side, kind, lots)
@@ -183,6 +189,7 @@ def submit(
     order["reduce_only"] = reduce_only
     order["parent"] = parent
     order["tag"] = tag
+    order["protect"] = protect
     return send(state, j, k)
 
 
@@ -194,7 +201,8 @@ def draft(state: int, symbol: int, side: int, kind: int, lots: int) -> int:
     """
     money, orders = account_of(state), orders_of(state)
     j = money["orders"]
-    if money["events"] + 4 > len(events_of(state)) or j + 1 > len(orders):
+    full = money["events"] + 4 > len(events_of(state)) or money["verdicts"] + 1 > len(verdicts_of(state))
+    if full or j + 1 > len(orders):
         return FLUSH
     order = orders[j]
     order["id"] = 0
@@ -230,6 +238,7 @@ def draft(state: int, symbol: int, side: int, kind: int, lots: int) -> int:
     order["self_trade"] = 0
     order["met"] = 0
     order["owner"] = money["owner"]
+    order["protect"] = 0
     return int(j)
 
 
@@ -258,7 +267,7 @@ def send(state: int, j: int, k: int) -> int:
         order["leg"] += len(instruments)
     at = worth_at(order, positions[symbol]["close"], instrument)
     allowed = lots
-    reason = _NONE
+    opening, reason = 0, _NONE
     limited = kind in (_LIMIT, _STOP_LIMIT, _TAKE_PROFIT_LIMIT)
     waiting = kind >= _STOP and kind != _TRAILING
     if (limited and order["price"] < 1) or (waiting and order["trigger"] < 1):
@@ -274,13 +283,15 @@ def send(state: int, j: int, k: int) -> int:
     elif now >= positions[symbol]["reduces_at"] and not may_trade(positions, order, now):
         allowed, reason = 0, (_CLOSED if now >= positions[symbol]["ends_at"] else _CLOSE_ONLY)
     elif not reduce_only:
-        allowed, reason = limit_order(state, order["leg"], side, lots, at)
+        allowed, opening, reason = limit_order(state, order["leg"], side, lots, at)
     denied = reason != _NONE and allowed == 0
     if not denied:
         refusal = check_venue(state, order, allowed)
         if refusal != _NONE:
-            denied, allowed, reason = True, 0, refusal
+            denied, allowed, opening, reason = True, 0, 0, refusal
     order["lots"] = order["asked"] = allowed
+    if not reduce_only:
+        note_verdict(state, order, k, lots, opening, reason, denied, at)
     if denied:
         change_order(state, j, now, k, _DENY, reason, lots)
         return 0
@@ -292,6 +303,33 @@ def send(state: int, j: int, k: int) -> int:
         change_order(state, j, now, k, _SUBMIT, reason, allowed)
         positions[symbol]["wake"] = 1
     return int(order["id"])
+
+
+@kernel
+def note_verdict(
+    state: int, order: Any, k: int, asked: int, opening: int, reason: int, denied: bool, at: float
+) -> None:
+    """Write down what the gate said of an order; `engine.acting.enter` adds what its signal said."""
+    money, instrument = account_of(state), instruments_of(state)[order["symbol"]]
+    verdict = verdicts_of(state)[money["verdicts"]]
+    money["verdicts"] += 1
+    verdict["ts"] = time_at(state, k)
+    verdict["order"] = order["id"]
+    verdict["asked"], verdict["allowed"], verdict["opening"] = asked, order["lots"], opening
+    verdict["horizon_us"] = verdict["signal"] = 0
+    verdict["tag"], verdict["owner"] = order["tag"], order["owner"]
+    verdict["price"] = at
+    verdict["stop"] = _NAN
+    if order["protect"] > 0:
+        verdict["stop"] = to_price(order["protect"], instrument["tick_num"], instrument["tick_den"])
+    verdict["entry"] = _NAN
+    if order["price"] > 0:
+        verdict["entry"] = to_price(order["price"], instrument["tick_num"], instrument["tick_den"])
+    verdict["target_1"] = verdict["target_2"] = verdict["target_3"] = verdict["target_4"] = _NAN
+    verdict["confidence"] = 1.0
+    verdict["row"], verdict["symbol"], verdict["side"] = k, order["symbol"], order["side"]
+    verdict["reason"] = reason
+    verdict["ruling"] = _DENIED if denied else (_APPROVED if reason == _NONE else _REDUCED)
 
 
 @kernel
@@ -390,7 +428,7 @@ def amend(state: int, order_id: int, k: int, lots: int, price: int, trigger: int
             wanted = order["lots"]
             order["lots"] = order["filled"]  # what is left of it must not count against itself
             at = worth_at(order, positions[order["symbol"]]["close"], instruments[order["symbol"]])
-            allowed, _ = limit_order(state, order["leg"], order["side"], wanted - order["filled"], at)
+            allowed, _, _ = limit_order(state, order["leg"], order["side"], wanted - order["filled"], at)
             if allowed < wanted - order["filled"]:
                 order["lots"], order["price"], order["trigger"], order["trail"] = before
                 return 0

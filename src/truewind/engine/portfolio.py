@@ -89,10 +89,13 @@ class Seat:
         reduce_only: bool = False,
         parent: int = 0,
         tag: int = 0,
+        protect: float = 0.0,
         terms: Terms | None = None,
     ) -> int:
         """See `ports.Desk.submit`."""
-        how: dict[str, Any] = {"reduce_only": reduce_only, "parent": parent, "tag": tag, "terms": terms}
+        how: dict[str, Any] = {
+            "reduce_only": reduce_only, "parent": parent, "tag": tag, "protect": protect, "terms": terms,
+        }  # fmt: skip
         return self.speak().submit(self._known(symbol), side, quantity, type, price, **how)
 
     def follow(self, symbol: str, signal: Signal) -> int:

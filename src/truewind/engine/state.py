@@ -12,6 +12,7 @@ from truewind.domain.fill import FILL
 from truewind.domain.instrument import Instrument, Kind, currency_precision, filters_row, instrument_row
 from truewind.domain.order import ORDER, ORDER_EVENT
 from truewind.domain.position import CROSS, POSITION
+from truewind.domain.risk import BREAKERS, PAIR, VERDICT
 from truewind.domain.signal import FOLLOWING, SIGNAL, Want
 from truewind.domain.terms import RATE, SETTLING
 from truewind.engine.acting import MOST_ORDERS
@@ -27,6 +28,9 @@ from truewind.portfolio.margin import Margin, MarginSettings, refresh_terms
 from truewind.portfolio.state import ARRAYS, DTYPES, OPEN, WORDS
 
 _FIRST_ORDERS = 64
+# Features that sizing and risk rules read: columns of the timeline by these names, which no strategy's field has.
+MEASURE, VOLATILITY = "sizing measure", "risk volatility"
+_NO_ROWS = np.zeros(0)
 BUFFER_ROWS = 16_384  # of fills and order events, before they are drained
 # Index of each int64 field in the account record, for reads through a memoryview (25 ns instead of 130).
 ACCOUNT_FIELD = {name: ACCOUNT.fields[name][1] // 8 for name in ACCOUNT.names or ()} if ACCOUNT.fields else {}
@@ -111,12 +115,15 @@ class State:
         self.orders = np.zeros(_FIRST_ORDERS, ORDER)
         self.fills = np.zeros(buffer_rows or BUFFER_ROWS, FILL)
         self.events = np.zeros(buffer_rows or BUFFER_ROWS, ORDER_EVENT)
+        self.verdicts = np.zeros(buffer_rows or BUFFER_ROWS, VERDICT)
+        self.breakers, self.pairs = np.zeros(1, BREAKERS), np.zeros(len(instruments), PAIR)
+        self.previous, self.moments = np.zeros(0, np.int64), np.zeros(0)
         self._lay_rows(timeline, np.empty(len(timeline)))
         self.costs, self.limits = costs, limits
         self.latency, self.trips = latency
         self.sizing, self.signal = np.zeros(1, SIZING), np.zeros(1, SIGNAL)
         self.following = np.zeros(owners * len(instruments), FOLLOWING)
-        self.following["last"], self.following["expiry"] = Want.HOLD, NEVER
+        self.following["last"], self.following["expiry"], self.following["first_stop"] = Want.HOLD, NEVER, np.nan
         self.counters = self.account.view(np.int64).data
         self._words = np.zeros(WORDS, np.int64)
         self._publish()
@@ -135,6 +142,7 @@ class State:
         self.index_open, self.index_high, self.index_low, self.index_close = timeline.indices
         self.volumes = timeline.volumes
         self.received, self.counts = timeline.received, timeline.counts
+        self.measures, self.volatility = (timeline.columns.get(name, _NO_ROWS) for name in (MEASURE, VOLATILITY))
 
     def lengthen(self, timeline: Timeline) -> None:
         """The timeline has got more rows: take them, wherever its columns lie now."""
@@ -201,14 +209,14 @@ class State:
         self.orders = more
         self._publish()
 
-    def drain(self) -> tuple[np.ndarray, np.ndarray]:
-        """The buffered order events and fills; the buffers are empty afterwards.
+    def drain(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The buffered order events, fills and verdicts; the buffers are empty afterwards.
 
         A buffer that is well filled is given away and replaced: to copy it would touch its memory twice.
         """
         money = self.account[0]
         given = []
-        for name in ("events", "fills"):
+        for name in ("events", "fills", "verdicts"):
             buffer, used = getattr(self, name), int(money[name])
             if 2 * used < len(buffer):
                 given.append(buffer[:used].copy())
@@ -217,7 +225,7 @@ class State:
                 setattr(self, name, np.zeros(len(buffer), buffer.dtype))
             money[name] = 0
         self._publish()
-        return given[0], given[1]
+        return given[0], given[1], given[2]
 
     def make_room(self) -> None:
         """Grow the buffers so that even a full table of orders can act on one bar."""
@@ -225,6 +233,7 @@ class State:
         if len(self.fills) < need:
             self.fills = np.zeros(need, FILL)
             self.events = np.zeros(need, ORDER_EVENT)
+            self.verdicts = np.zeros(need, VERDICT)
             self._publish()
 
 

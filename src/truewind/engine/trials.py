@@ -169,6 +169,7 @@ def tally(state: int, counts: Any) -> None:
             counts[_CLOSED] += 1
     money["fills"] = 0
     money["events"] = 0
+    money["verdicts"] = 0
 
 
 @kernel

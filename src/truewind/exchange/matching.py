@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from truewind.domain.account import LIMITS
 from truewind.domain.book import BOOK_EVENT, BookKind, Report
 from truewind.domain.clock import NEVER
 from truewind.domain.due import DUE
 from truewind.domain.fill import FillKind
 from truewind.domain.instrument import Instrument, Kind, filters_row, instrument_row
 from truewind.domain.order import Event, OrderType, Reason, SelfTrade, Status, TimeInForce, TriggerSource
+from truewind.domain.risk import LIMITS
 from truewind.engine import book_desk
 from truewind.engine.book_loop import MORE_ROOM, STOPPED, learn, room_for, trade_market
 from truewind.execution.simulated import book_arrivals as arrivals

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from truewind.domain.account import ACCOUNT, COSTS, LIMITS, SIZING
+from truewind.domain.account import ACCOUNT, COSTS, SIZING
 from truewind.domain.due import DUE
 from truewind.domain.fill import FILL
 from truewind.domain.filters import FILTERS
@@ -18,6 +18,7 @@ from truewind.domain.instrument import INSTRUMENT
 from truewind.domain.latency import LATENCY, ROUND_TRIP
 from truewind.domain.order import ORDER, ORDER_EVENT
 from truewind.domain.position import POSITION
+from truewind.domain.risk import BREAKERS, LIMITS, PAIR, VERDICT
 from truewind.domain.signal import FOLLOWING, SIGNAL
 from truewind.domain.terms import COLLATERAL, FEE, MARGIN, RATE, SETTLING, TIER
 from truewind.numerics import memory
@@ -32,6 +33,7 @@ ARRAYS = (
     *("margins", "tiers", "rules", "shares", "fees", "rates", "assets"),
     "settling",
     *("received", "counts", "latency", "trips", "heard"),
+    *("breakers", "pairs", "verdicts", "measures", "volatility", "previous", "moments"),
 )
 WORDS = 2 * len(ARRAYS)
 _LAYOUTS: tuple[Any, ...] = (
@@ -41,6 +43,7 @@ _LAYOUTS: tuple[Any, ...] = (
     *(MARGIN, TIER, FILTERS, POSITION, FEE, RATE, COLLATERAL),
     SETTLING,
     *(np.int64, np.float64, LATENCY, ROUND_TRIP, POSITION),
+    *(BREAKERS, PAIR, VERDICT, np.float64, np.float64, np.int64, np.float64),
 )
 DTYPES = {name: np.dtype(layout) for name, layout in zip(ARRAYS, _LAYOUTS, strict=True)}
 # Where kernels run as plain Python there are no addresses: the arrays by handle.
@@ -265,6 +268,48 @@ if COMPILED:
         w = words_at(state, WORDS)
         return array_at(w[82], w[83], POSITION)
 
+    @kernel(inline=True)
+    def breakers_of(state: int) -> Any:
+        """The BREAKERS record."""
+        w = words_at(state, WORDS)
+        return array_at(w[84], w[85], BREAKERS)[0]
+
+    @kernel(inline=True)
+    def pairs_of(state: int) -> Any:
+        """One PAIR a symbol."""
+        w = words_at(state, WORDS)
+        return array_at(w[86], w[87], PAIR)
+
+    @kernel(inline=True)
+    def verdicts_of(state: int) -> Any:
+        """The VERDICT buffer; account["verdicts"] rows are in use."""
+        w = words_at(state, WORDS)
+        return array_at(w[88], w[89], VERDICT)
+
+    @kernel(inline=True)
+    def measures_of(state: int) -> Any:
+        """float64 (rows): what sizing measures a market by; no rows where it asks for nothing."""
+        w = words_at(state, WORDS)
+        return array_at(w[90], w[91], _FLOAT64)
+
+    @kernel(inline=True)
+    def volatility_of(state: int) -> Any:
+        """float64 (rows): standard deviation of a bar's log return, for risk rules; no rows where none asks for it."""
+        w = words_at(state, WORDS)
+        return array_at(w[92], w[93], _FLOAT64)
+
+    @kernel(inline=True)
+    def previous_of(state: int) -> Any:
+        """int64 (rows): the row of the same symbol before each, -1 for its first; no rows where nobody asks for it."""
+        w = words_at(state, WORDS)
+        return array_at(w[94], w[95], _INT64)
+
+    @kernel(inline=True)
+    def moments_of(state: int) -> Any:
+        """float64: what is known of how symbols move together; see `risk.together`."""
+        w = words_at(state, WORDS)
+        return array_at(w[96], w[97], _FLOAT64)
+
 else:
 
     def prefetch_row(state: int, k: int) -> None:
@@ -272,7 +317,7 @@ else:
 
     def _finder(name: str) -> Any:
         index = ARRAYS.index(name)
-        single = name in ("account", "costs", "limits", "sizing", "signal")
+        single = name in ("account", "costs", "limits", "sizing", "signal", "breakers")
         return lambda state: OPEN[state][index][0] if single else OPEN[state][index]
 
     def _columns(first: str, count: int) -> Any:
@@ -289,3 +334,6 @@ else:
     rates_of, assets_of, settling_of = map(_finder, ARRAYS[34:37])
     received_of, counts_of = _finder("received"), _finder("counts")
     latency_of, trips_of, heard_of = map(_finder, ("latency", "trips", "heard"))
+    breakers_of, pairs_of, verdicts_of = map(_finder, ("breakers", "pairs", "verdicts"))
+    measures_of, volatility_of = map(_finder, ("measures", "volatility"))
+    previous_of, moments_of = map(_finder, ("previous", "moments"))

@@ -275,7 +275,7 @@ def _run(
     building = threading.Lock()
 
     def program_of(strategy: SignalStrategy, columns: tuple[str, ...]) -> Program:
-        shape = (columns, tuple(v if isinstance(v, str | None) else type(v) for v in strategy.values))
+        shape = (columns, tuple(_shape(v) for v in strategy.values))
         with building:
             if shape not in programs:
                 programs[shape] = Program(strategy, columns, len(market.timeline.symbols))
@@ -411,3 +411,10 @@ def _assigned(data: Mapping[str, Any], path: Sequence[str], value: Any) -> dict[
 
 def _bytes(made: Mapping[str, np.ndarray]) -> int:
     return sum(values.nbytes for values in made.values())
+
+
+def _shape(value: Any) -> Any:
+    """What of a parameter's value the machine code depends on."""
+    if isinstance(value, tuple):
+        return len(value)
+    return value if isinstance(value, str | None) else type(value)

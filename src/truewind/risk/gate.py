@@ -10,8 +10,8 @@ import numpy as np
 from pydantic import Field
 
 from truewind.config import Settings
-from truewind.domain.account import LIMITS
 from truewind.domain.order import Reason
+from truewind.domain.risk import LIMITS
 from truewind.numerics.jit import kernel
 
 _NO_EQUITY = int(Reason.NO_EQUITY)

@@ -115,7 +115,9 @@ class Strategy:
             symbol = self._only_symbol()
         if stop is None and touch is None and not terms:
             kind, price = (OrderType.MARKET, 0.0) if limit is None else (OrderType.LIMIT, limit)
-            order_id = desk.submit(symbol, side, quantity, kind, price, reduce_only=reduce_only, tag=tag)
+            order_id = desk.submit(
+                symbol, side, quantity, kind, price, reduce_only=reduce_only, tag=tag, protect=stop_loss or 0.0
+            )
         else:
             trails = "trail" in terms or "trail_percent" in terms
             if sum((trails, stop is not None, touch is not None)) > 1 or (trails and limit is not None):
@@ -124,7 +126,7 @@ class Strategy:
             trigger = stop if stop is not None else touch
             price = limit if limit is not None else trigger or 0.0
             order_id = desk.submit(
-                symbol, side, quantity, kind, price, reduce_only=reduce_only, tag=tag,
+                symbol, side, quantity, kind, price, reduce_only=reduce_only, tag=tag, protect=stop_loss or 0.0,
                 terms=Terms(trigger=trigger or 0.0, **terms),
             )  # fmt: skip
         if order_id and (stop_loss is not None or take_profit is not None):
@@ -204,7 +206,9 @@ class SignalStrategy(Strategy, ABC):
 
     A signal says which position is wanted. It acts when it changes: a side that is repeated bar after bar enters
     once, and is not entered again after its stop, target or horizon until the signal has been something else in
-    between. An entry that has not filled by its horizon is withdrawn.
+    between. An entry that has not filled by its horizon is withdrawn. While a position is held, a signal for its side
+    whose stop is nearer to the market than the working one moves that stop there: a stop that is given anew on each
+    bar trails, and never gives way.
 
     To act: all working orders of the symbol are withdrawn, whatever is held on the other side is turned (with a limit
     entry: closed first), and the exits go out as children of the entry: one stop for all, even parts to the targets,
@@ -228,9 +232,12 @@ class SignalStrategy(Strategy, ABC):
         return None if self.fields is None else (*self.fields, "symbol", "ts_event")
 
     def on_bar(self, bar: Any) -> None:
-        signal = self.decide(bar, self.desk.position(bar.symbol), self.values)
+        position = self.desk.position(bar.symbol)
+        signal = self.decide(bar, position, self.values)
         side, expiry = self._followed.get(bar.symbol, _NOTHING)
-        if signal[0] != side or bar.ts_event >= expiry:
+        # Most bars say nothing new; asking the desk costs more than these comparisons.
+        nearer = signal[0] == position[0] and signal[0] != 0 and not (signal[3] - position[3]) * signal[0] <= 0.0
+        if signal[0] != side or bar.ts_event >= expiry or (nearer and signal[3] == signal[3]):
             self._followed[bar.symbol] = signal[0], self.desk.follow(bar.symbol, signal)
 
 

@@ -16,6 +16,7 @@ from truewind.domain.clock import NEVER
 from truewind.domain.fill import FILL
 from truewind.domain.instrument import INSTRUMENT
 from truewind.domain.position import CROSS, POSITION
+from truewind.domain.risk import BREAKERS, PAIR, VERDICT
 from truewind.execution.simulated.latency import LATENCY, ROUND_TRIP
 from truewind.numerics import memory
 from truewind.numerics.book import BOOK_SIDE, NO_KEY, Book
@@ -390,6 +391,9 @@ class BookState:
         self.arrays: dict[str, np.ndarray] = {
             **{name: np.zeros(1) for name in state.ARRAYS},
             "limits": limits,
+            "breakers": np.zeros(1, BREAKERS),
+            "pairs": np.zeros(1, PAIR),
+            "verdicts": np.zeros(1 << 12, VERDICT),
             "market": events,
             "feed": np.zeros(1, np.int64) if tape.order is None else tape.order,
             "lane": lane,

@@ -1,0 +1,64 @@
+"""Risk: the limits that orders are held to, what breakers remember, and the verdicts; as records for kernels."""
+
+from enum import IntEnum
+
+import numpy as np
+
+
+class Ruling(IntEnum):
+    """What the risk gate said of an order, or of the signal that it was to follow."""
+
+    APPROVED = 0
+    REDUCED = 1
+    DENIED = 2
+
+
+# Caps as kernels read them; fractions of equity. max_drawdown 0 switches the halt off.
+LIMITS = np.dtype(
+    [
+        ("max_position", np.float64),
+        ("max_exposure", np.float64),
+        ("max_gross", np.float64),
+        ("max_drawdown", np.float64),
+        ("leverage", np.float64),
+    ],
+    align=True,
+)
+
+# What breakers remember of the account. alarm: all that works is to be withdrawn and all that is held sold.
+BREAKERS = np.dtype([("alarm", np.int64)], align=True)
+
+# What breakers remember of a symbol. entered: when an order that opens was last sent, µs.
+PAIR = np.dtype([("entered", np.int64)], align=True)
+
+# One ruling of the risk gate on an order that was to open or add; journal and report are made of these.
+# asked, allowed: lots; of them opening: those that open (what reduces always may). price: at which its notional is
+# judged. stop: the price of the stop that protects it. entry, target_1 … target_4, confidence, horizon_us: of the
+# signal, where one was followed (NaN and 0 where not; entry NaN: at market). order: its id. reason: a `Reason`.
+VERDICT = np.dtype(
+    [
+        ("ts", np.int64),
+        ("order", np.int64),
+        ("asked", np.int64),
+        ("allowed", np.int64),
+        ("opening", np.int64),
+        ("horizon_us", np.int64),
+        ("tag", np.int64),
+        ("owner", np.int64),
+        ("price", np.float64),
+        ("stop", np.float64),
+        ("entry", np.float64),
+        ("target_1", np.float64),
+        ("target_2", np.float64),
+        ("target_3", np.float64),
+        ("target_4", np.float64),
+        ("confidence", np.float64),
+        ("row", np.int32),
+        ("symbol", np.int32),
+        ("reason", np.int16),
+        ("ruling", np.int8),
+        ("side", np.int8),
+        ("signal", np.int32),
+    ],
+    align=True,
+)
