@@ -9,7 +9,7 @@ import pytest
 
 from scripted import MINUTE, flat
 from truewind import features
-from truewind.backtest.replay import DataSettings, named, replay
+from truewind.backtest.replay import DataSettings, fields_of, named, replay
 from truewind.config import parse
 from truewind.domain.clock import parse_ts_us
 from truewind.errors import ConfigError, EmptyRangeError, FeatureError, TruewindError, UnknownSeriesError
@@ -68,6 +68,14 @@ def test_outputs_of_one_feature_are_fields_of_their_own():
     """Bare specs get their column's name."""
     assert named(["ema(20)", "atr(14)"]) == {"ema_20": "ema(20)", "atr_14": "atr(14)"}
     assert named({"fast": "ema(20)"}) == {"fast": "ema(20)"}
+    assert list(fields_of({"bands": "bollinger(20, 2)"})) == ["bands_lower", "bands_middle", "bands_upper"]
+
+
+def test_the_point_of_a_number_does_not_begin_an_output():
+    """Whether the feature has several outputs or one."""
+    assert list(fields_of({"bands": "bollinger(20, 2.5)"})) == ["bands_lower", "bands_middle", "bands_upper"]
+    assert list(fields_of({"wild": "ewma_volatility(0.94)"})) == ["wild"]
+    assert list(named(["ewma_volatility(0.94)"])) == ["ewma_volatility_0_94"]
 
 
 @pytest.mark.parametrize("field", ["close", "volume", "ts", "ts_event", "symbol", "trades"])

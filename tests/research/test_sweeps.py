@@ -104,3 +104,15 @@ def test_the_grid_may_stand_in_the_config(lake, tmp_path):
     two = sweep(given, lake=lake, out=tmp_path / "2", workers=2).table
     assert len(one) == 5
     assert one.equals(two, null_equal=True)
+
+
+def test_a_feature_with_a_broken_number_has_the_same_fields_as_in_a_backtest(lake, tmp_path):
+    """Bands at 1.5 deviations: the point is not that of an output."""
+    wanted = {"path": "truewind.strategies.crypto.mean_reversion:MeanReversion", "params": {"trend": 50}}
+    grid = {"strategy.params.deviations": [1.5, 2.0]}
+    table = sweep(config(strategy=wanted), grid, lake=lake, out=tmp_path, workers=1).table
+    assert table["error"].null_count() == 2
+    overrides = ["strategy.params.deviations=1.5"]
+    alone = truewind.run(config(strategy=wanted), overrides=overrides, lake=lake, runs=tmp_path / "runs").summary
+    assert table["trades"][0] > 5
+    assert table["final_equity"][0] == alone["final_equity"]

@@ -294,21 +294,22 @@ def _beside(
 
 
 def named(reads: Mapping[str, str] | Sequence[str]) -> dict[str, str]:
-    """A strategy's features as field name → spec; a bare spec gets its column's name ("ema(20)" → ema_20).
+    """A strategy's features as field name → spec; a bare spec gets its column's name ("ema(20)" → ema_20), in which the
+    point of a number is a `_`.
 
     Each output of a feature that has several is a field of its own: name_output.
     """
     if isinstance(reads, Mapping):
         return dict(reads)
-    return {features.parse_spec(spec).columns[0].partition(".")[0]: spec for spec in reads}
+    return {features.parse_spec(spec).column.replace(".", "_"): spec for spec in reads}
 
 
 def fields_of(reads: Mapping[str, str]) -> dict[str, str]:
     """Of named features: the field of each output, and its column. Raises ConfigError for the name of a bar's field."""
     found: dict[str, str] = {}
     for name, spec in reads.items():
-        for column in features.parse_spec(spec).columns:
-            output = column.partition(".")[2]
+        feature = features.parse_spec(spec)
+        for output, column in zip(feature.outputs or ("",), feature.columns, strict=True):
             field = f"{name}_{output}" if output else name
             if field in found or field in Bar.__struct_fields__:
                 raise ConfigError(f"A feature may not be called '{field}': a bar has that field", spec=spec)

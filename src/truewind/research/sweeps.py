@@ -247,7 +247,8 @@ class _Market:
             if key in self._columns:
                 self._columns.move_to_end(key)
                 return self._columns[key]
-        outputs = {column: np.empty(len(self._wide)) for column in features.parse_spec(spec).columns}
+        feature = features.parse_spec(spec)
+        outputs = {column: np.empty(len(self._wide)) for column in feature.columns}
         for rows in self._symbols:
             used = rows[self._wide.times[TS][rows] >= origin] if self._start is not None else rows
             part: Any = slice(None) if len(self._symbols) == 1 and len(used) == len(self._wide) else used
@@ -258,7 +259,8 @@ class _Market:
             for column, values in features.columns([spec], arrays, timeframe=self._timeframe).items():
                 outputs[column][part] = values
         inside: Any = slice(None) if self._inside.all() else self._inside
-        made = {column.partition(".")[2]: values[inside] for column, values in outputs.items()}
+        named_outputs = zip(feature.outputs or ("",), outputs.values(), strict=True)
+        made = {output: values[inside] for output, values in named_outputs}
         with self._lock:
             self._columns[key] = made
             while len(self._columns) > 8 and sum(_bytes(made) for made in self._columns.values()) > _COLUMN_BYTES:
