@@ -101,7 +101,7 @@ def free(**costs: Any) -> CostSettings:
 
 QUICK = OrderLatency(entry_ms=0.0)
 WHOLE = MarginSettings(liquidation_fee=0.0, partial=False)  # a liquidation costs nothing and takes all there is
-UNLIMITED = RiskSettings(max_position=1000.0, max_exposure=1.0, max_gross=1000.0, max_drawdown=0.0)
+UNLIMITED = RiskSettings.unlimited()
 
 
 def by_symbol(bars: Sequence[Candle] | Mapping[str, Any], step: int) -> dict[str, dict[str, np.ndarray]]:

@@ -199,6 +199,24 @@ class Reason(IntEnum):
     WRONG_ENDPOINT = 56
     SELF_TRADE = 57  # the rest would have met an order of our own (self-trade prevention)
     UNKNOWN_ORDER = 58  # asked to change an order that is not there any more, or not yet
+    # What the risk rules deny or reduce an order for, beyond the caps above; in their order: `risk.gate.RULES`.
+    LOW_CONFIDENCE = 64
+    STOP_MISSING = 65
+    STOP_SIDE = 66  # the stop lies where the order would lose nothing by it
+    STOP_TOO_NEAR = 67
+    STOP_TOO_FAR = 68
+    RISK_PER_TRADE = 69
+    VOLUME_CAP = 70
+    DEPTH_CAP = 71
+    LIQUIDATION_NEAR = 72
+    NO_VOLATILITY = 73  # a rule needs the measured volatility, and it is not known yet
+    NET_CAP = 74
+    CONCENTRATION = 75
+    MARGIN_USE = 76
+    CORRELATED = 77
+    CLUSTER_CAP = 78
+    VALUE_AT_RISK = 79
+    SHORTFALL = 80
 
 
 # A working order as kernels keep it. Prices in ticks, quantities in lots, times in µs.

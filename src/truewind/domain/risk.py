@@ -13,14 +13,20 @@ class Ruling(IntEnum):
     DENIED = 2
 
 
-# Caps as kernels read them; fractions of equity. max_drawdown 0 switches the halt off.
+# Limits as kernels read them: `risk.gate.RiskSettings`. A rule that is off lets everything pass: infinity as a most,
+# minus infinity as a least, 0 where a fact is asked for. Fractions of equity but for distances and shares (of price,
+# volume, depth and gross), confidence, correlation and counts. leverage: the account's; volatility: the target that
+# leverage is turned by, 0 if it is not; var_z, shortfall_z: how many standard deviations of a day's profit those are.
 LIMITS = np.dtype(
     [
-        ("max_position", np.float64),
-        ("max_exposure", np.float64),
-        ("max_gross", np.float64),
-        ("max_drawdown", np.float64),
-        ("leverage", np.float64),
+        (name, np.float64)
+        for name in (
+            *("stop_required", "min_stop", "max_stop", "min_confidence", "risk_per_trade", "max_position"),
+            *("max_volume_share", "max_depth_share", "min_liquidation", "leverage", "max_leverage", "volatility"),
+            *("max_exposure", "max_gross", "max_net", "max_concentration", "max_margin_use"),
+            *("correlation", "correlation_bars", "max_correlated", "max_cluster"),
+            *("max_var", "var_z", "max_shortfall", "shortfall_z", "max_drawdown"),
+        )
     ],
     align=True,
 )

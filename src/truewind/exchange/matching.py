@@ -20,7 +20,6 @@ from truewind.domain.due import DUE
 from truewind.domain.fill import FillKind
 from truewind.domain.instrument import Instrument, Kind, filters_row, instrument_row
 from truewind.domain.order import Event, OrderType, Reason, SelfTrade, Status, TimeInForce, TriggerSource
-from truewind.domain.risk import LIMITS
 from truewind.engine import book_desk
 from truewind.engine.book_loop import MORE_ROOM, STOPPED, learn, room_for, trade_market
 from truewind.execution.simulated import book_arrivals as arrivals
@@ -34,12 +33,12 @@ from truewind.execution.simulated.liquidating import set_mark
 from truewind.numerics.exact import to_ticks
 from truewind.portfolio.ledger import book_funding
 from truewind.portfolio.margin import Margin, MarginSettings
+from truewind.risk.gate import RiskSettings
 
 _CHUNK = 4096  # events that are handed to the kernels at once
 _BURST = 256  # so that as many orders may work as any symbol of the venue allows
 _FILLS = (Report.FILLED, Report.PARTIALLY_FILLED, Report.LIQUIDATED)
 _EXECUTIONS = (FillKind.TRADE, FillKind.LIQUIDATION)
-_NO_LIMITS = (np.inf, np.inf, np.inf, 0.0, 1.0)
 
 
 class Ticket(NamedTuple):
@@ -108,8 +107,6 @@ class Desk:
         self._buffer = np.zeros(_CHUNK + 1, BOOK_EVENT)
         self._buffer[0] = (ts, ts, 0, 1, int(BookKind.CLEAR), 0, 1)
         known = np.zeros(int(futures), MARK)
-        limits = np.zeros(1, LIMITS)
-        limits[0] = _NO_LIMITS
         self._state = BookState(
             Tape(self._buffer),
             instrument_row(instrument),
@@ -121,7 +118,7 @@ class Desk:
             1,
             np.zeros(1, VENUE),
             rates,
-            limits,
+            RiskSettings.unlimited().record(1.0),
             LatencySettings(model="constant", entry_ms=0, reply_ms=0).record(0),
             np.zeros(1, ROUND_TRIP),
             wakes=0,

@@ -4,7 +4,8 @@ The rules are ordered; the first that leaves nothing of the order gives the reas
 that opens or adds is limited: working orders of the same side count as if they were filled.
 """
 
-from typing import Any
+from statistics import NormalDist
+from typing import Annotated, Any, NamedTuple, get_args
 
 import numpy as np
 from pydantic import Field
@@ -22,24 +23,143 @@ _GROSS_CAP = int(Reason.GROSS_CAP)
 _NONE = int(Reason.NONE)
 
 
-class RiskSettings(Settings):
-    """Limits on what may be held, as fractions of equity.
+_DAY_VAR = 0.99  # the usual confidence of a day's value at risk (Basel Committee, 1996 amendment)
+Cap = Annotated[float, Field(gt=0.0, le=1000.0)] | None
+Part = Annotated[float, Field(gt=0.0, le=1.0)] | None
 
-    max_position: notional in one symbol. max_exposure: initial margin in use (notional ÷ leverage), all symbols.
-    max_gross: notional, all symbols. max_drawdown: fall of equity from its peak, after any bar, that stops opening
-    orders for the rest of the run (0: never).
+
+class RiskSettings(Settings):
+    """What may be held and sent; `RULES` says what each limit is. null switches a rule off.
+
+    Fractions of equity, but for distances (of price), shares (of a bar's volume, of displayed depth, of gross notional)
+    and counts. correlation, correlation_bars: from which measured correlation of their last so many common bars two
+    symbols count as one cluster. var_confidence: of max_var and max_shortfall, which are of one day. volatility_target:
+    per bar, as measured over volatility_bars; leverage is then the account's × target ÷ measured, from 1 to
+    max_leverage. max_drawdown: 0 for never.
     """
 
-    max_position: float = Field(default=1.0, gt=0.0, le=1000.0)
-    max_exposure: float = Field(default=0.10, gt=0.0, le=1.0)
-    max_gross: float = Field(default=2.0, gt=0.0, le=1000.0)
+    min_confidence: Annotated[float, Field(ge=0.0, le=1.0)] | None = 0.8
+    stop_required: bool = False
+    min_stop_distance: Part = None
+    max_stop_distance: Part = None
+    risk_per_trade: Part = 0.005
+    max_position: Cap = 1.0
+    max_volume_share: Part = None
+    max_depth_share: Part = None
+    min_liquidation_distance: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
+    volatility_target: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
+    volatility_bars: int = Field(default=96, ge=2, le=100_000)
+    max_leverage: float = Field(default=20.0, ge=1.0, le=125.0)
+    max_exposure: Part = 0.10
+    max_gross: Cap = 2.0
+    max_net: Cap = None
+    max_concentration: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
+    max_margin_use: Part = None
+    max_correlated: Annotated[int, Field(ge=1, le=1000)] | None = 5
+    max_cluster: Cap = None
+    correlation: float = Field(default=0.7, gt=0.0, le=1.0)
+    correlation_bars: int = Field(default=96, ge=8, le=10_000)
+    max_var: Part = None
+    max_shortfall: Part = None
+    var_confidence: float = Field(default=_DAY_VAR, ge=0.5, lt=1.0)
     max_drawdown: float = Field(default=0.20, ge=0.0, lt=1.0)
 
+    @classmethod
+    def unlimited(cls) -> "RiskSettings":
+        """Every rule switched off."""
+        off: dict[str, Any] = {rule.setting: None for rule in RULES if rule.setting in _OPTIONAL}
+        return cls(**off, max_drawdown=0.0)
+
+    @property
+    def needs_volatility(self) -> bool:
+        """Whether some rule goes by the measured volatility: `domain.risk` says where it stands."""
+        return self.volatility_target is not None
+
     def record(self, leverage: float) -> np.ndarray:
-        """These limits as one LIMITS record."""
+        """These limits as one LIMITS record; leverage: the account's."""
         row = np.zeros(1, LIMITS)
-        row[0] = (self.max_position, self.max_exposure, self.max_gross, self.max_drawdown, leverage)
+        z = NormalDist().inv_cdf(self.var_confidence)
+        known = {
+            "stop_required": float(self.stop_required),
+            "min_stop": _least(self.min_stop_distance),
+            "max_stop": _most(self.max_stop_distance),
+            "min_confidence": _least(self.min_confidence),
+            "min_liquidation": _least(self.min_liquidation_distance),
+            "leverage": leverage,
+            "max_leverage": self.max_leverage,
+            "volatility": self.volatility_target or 0.0,
+            "correlation": self.correlation,
+            "correlation_bars": float(self.correlation_bars),
+            "var_z": z,
+            "shortfall_z": NormalDist().pdf(z) / (1.0 - self.var_confidence),
+            "max_drawdown": self.max_drawdown,
+        }
+        for name in LIMITS.names or ():
+            row[name] = known[name] if name in known else _most(getattr(self, name))
         return row
+
+
+def _most(value: float | None) -> float:
+    return np.inf if value is None else float(value)
+
+
+def _least(value: float | None) -> float:
+    return -np.inf if value is None else float(value)
+
+
+_OPTIONAL = {name for name, field in RiskSettings.model_fields.items() if type(None) in get_args(field.annotation)}
+
+
+class Rule(NamedTuple):
+    """One line of the risk manager. reason: what its verdicts say. part: what it looks at. text: what it demands."""
+
+    reason: Reason
+    part: str
+    setting: str
+    text: str
+
+
+# In the order in which they are asked. What may be opened is the least of what they allow, whatever the order; the
+# reason is that of the first rule that allows the least.
+RULES = (
+    Rule(Reason.NO_EQUITY, "account", "", "equity is a number above zero"),
+    Rule(Reason.DRAWDOWN, "breaker", "max_drawdown", "equity has not fallen farther from its peak"),
+    Rule(Reason.LOW_CONFIDENCE, "position", "min_confidence", "the signal has at least this confidence"),
+    Rule(Reason.STOP_MISSING, "position", "stop_required", "a stop protects what is opened"),
+    Rule(Reason.STOP_SIDE, "position", "", "the stop of a purchase lies below its price, that of a sale above"),
+    Rule(Reason.STOP_TOO_NEAR, "position", "min_stop_distance", "the stop is at least so far away, of the price"),
+    Rule(Reason.STOP_TOO_FAR, "position", "max_stop_distance", "the stop is at most so far away, of the price"),
+    Rule(
+        Reason.RISK_PER_TRADE,
+        "position",
+        "risk_per_trade",
+        "what the position loses at its stop, with taker fees and half spreads, of equity",
+    ),
+    Rule(Reason.POSITION_CAP, "position", "max_position", "notional in one symbol, of equity"),
+    Rule(Reason.VOLUME_CAP, "position", "max_volume_share", "an order, of the last bar's volume"),
+    Rule(Reason.DEPTH_CAP, "position", "max_depth_share", "an order, of the ten best levels that it would take"),
+    Rule(
+        Reason.LIQUIDATION_NEAR,
+        "position",
+        "min_liquidation_distance",
+        "the price must move at least so far to liquidate the position, of the price",
+    ),
+    Rule(Reason.NO_VOLATILITY, "position", "volatility_target", "the volatility that leverage goes by is known"),
+    Rule(Reason.EXPOSURE_CAP, "portfolio", "max_exposure", "initial margin in use, of equity"),
+    Rule(Reason.GROSS_CAP, "portfolio", "max_gross", "notional of all symbols, whatever their sides, of equity"),
+    Rule(Reason.NET_CAP, "portfolio", "max_net", "notional of all symbols, long less short, of equity"),
+    Rule(
+        Reason.CONCENTRATION,
+        "portfolio",
+        "max_concentration",
+        "notional in one symbol, of gross notional (of equity while that is more)",
+    ),
+    Rule(Reason.MARGIN_USE, "portfolio", "max_margin_use", "maintenance margin, of equity"),
+    Rule(Reason.CORRELATED, "portfolio", "max_correlated", "positions in symbols correlated with this one, and it"),
+    Rule(Reason.CLUSTER_CAP, "portfolio", "max_cluster", "notional of these symbols, of equity"),
+    Rule(Reason.VALUE_AT_RISK, "portfolio", "max_var", "value at risk of a day, of equity"),
+    Rule(Reason.SHORTFALL, "portfolio", "max_shortfall", "expected shortfall of a day, of equity"),
+)
 
 
 @kernel
@@ -77,4 +197,5 @@ def _lots_in(room: float, lot_worth: float) -> int:
     """Whole lots that fit into `room`; the millionth of a lot forgives the float division."""
     if not room > 0.0:
         return 0
-    return int(room / lot_worth + 1e-6)
+    lots = room / lot_worth + 1e-6
+    return int(lots) if lots < 4e18 else 4_000_000_000_000_000_000
