@@ -4,13 +4,15 @@ Unknown keys are errors that name the right spelling. Secrets never stand in a f
 they come from the environment or `.env`, as `SecretStr`, and print as stars.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, NamedTuple, TypeVar, get_args
 
 import pydantic
 import yaml
 from pydantic import BaseModel, ConfigDict
+from pydantic.fields import FieldInfo
 
 from truewind.errors import ConfigError, MissingFileError, suggest
 
@@ -23,6 +25,41 @@ class Settings(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, hide_input_in_errors=True
     )
+
+
+class Bounds(NamedTuple):
+    """What a number may be: from `low` to `high`, both included but where `above` and `below` say otherwise."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    above: bool = False
+    below: bool = False
+
+    @property
+    def finite(self) -> bool:
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
+    def __str__(self) -> str:
+        """As people write it: "2 … 500", "above 0, up to 20", "at least 1"; "" without bounds."""
+        if self.finite and not (self.above or self.below):
+            return f"{self.low:g} … {self.high:g}"
+        parts = [f"{'above' if self.above else 'at least'} {self.low:g}"] if math.isfinite(self.low) else []
+        if math.isfinite(self.high):
+            parts.append(f"{'below' if self.below else 'up to'} {self.high:g}")
+        return ", ".join(parts)
+
+
+def bounds_of(field: FieldInfo) -> Bounds:
+    """The bounds that a field was declared with by ge, gt, le and lt."""
+    bounds = Bounds()
+    for limit in field.metadata:
+        for name in ("ge", "gt"):
+            if hasattr(limit, name):
+                bounds = bounds._replace(low=float(getattr(limit, name)), above=name == "gt")
+        for name in ("le", "lt"):
+            if hasattr(limit, name):
+                bounds = bounds._replace(high=float(getattr(limit, name)), below=name == "lt")
+    return bounds
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
@@ -102,18 +139,33 @@ def _explain(model: type[BaseModel], item: Any) -> tuple[str, str | None]:
     if item["type"] == "missing":
         return f"'{place}' is missing", f"Add {place}."
     message = item["msg"].removeprefix("Value error, ")
-    return f"'{place}': {message[:1].lower()}{message[1:]}", None
+    about = _about(model, item["loc"])
+    return f"'{place}'{about}: {message[:1].lower()}{message[1:]}", None
+
+
+def _about(model: type[BaseModel], location: Sequence[Any]) -> str:
+    """What the field at `location` is, in parentheses; "" for one without a description."""
+    owner = _model_at(model, location[:-1])
+    field = owner.model_fields.get(str(location[-1])) if owner is not None and location else None
+    if field is None or not field.description:
+        return ""
+    bounds = str(bounds_of(field))
+    return f" ({field.description}; {bounds})" if bounds else f" ({field.description})"
 
 
 def _known_keys(model: type[BaseModel], location: Sequence[Any]) -> list[str]:
+    owner = _model_at(model, location)
+    return [] if owner is None else list(owner.model_fields)
+
+
+def _model_at(model: type[BaseModel], location: Sequence[Any]) -> type[BaseModel] | None:
+    """The settings model that holds what stands at `location`."""
     current: Any = model
     for part in location:
         if not (isinstance(current, type) and issubclass(current, BaseModel)) or part not in current.model_fields:
             continue
         current = _model_in(current.model_fields[part].annotation)
-    if isinstance(current, type) and issubclass(current, BaseModel):
-        return list(current.model_fields)
-    return []
+    return current if isinstance(current, type) and issubclass(current, BaseModel) else None
 
 
 def _model_in(annotation: Any) -> Any:

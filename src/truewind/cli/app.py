@@ -21,6 +21,7 @@ from truewind.cli import (
     record,
     refresh,
     report,
+    strategy,
     sweep,
     universe,
 )
@@ -65,6 +66,7 @@ sweep.register(app)
 paper.register(app)
 exchange.register(app)
 report.register(app)
+app.add_typer(strategy.app)
 app.add_typer(features.app)
 app.add_typer(metrics.app)
 app.add_typer(config.app)

@@ -26,6 +26,7 @@ from truewind.domain.ports import Desk
 from truewind.domain.position import Position
 from truewind.domain.signal import Signal, Want
 from truewind.errors import ConfigError, StrategyError, suggest
+from truewind.strategies import catalogue
 from truewind.strategies.sizing import SizingSettings
 
 Decide = Callable[[Any, Position, Any], Signal]
@@ -250,7 +251,7 @@ def _tuple_of(names: tuple[str, ...]) -> Any:
 
 
 def load(path: str, params: Mapping[str, Any]) -> Strategy:
-    """The strategy at `path` ("package.module:Name" or "folder/file.py:Name"), built with `params`.
+    """The strategy at `path` (see `locate`), built with `params`.
 
     Name is a Strategy class, or a function `decide(row, position, params)`; the function's own attribute `features`
     (names or name → spec) is what it reads, and `fields` as in Strategy. Raises ConfigError if there is no such thing.
@@ -266,10 +267,19 @@ def load(path: str, params: Mapping[str, Any]) -> Strategy:
 
 
 def locate(path: str) -> Any:
-    """What stands at `path`, "package.module:Name" or "folder/file.py:Name". Raises ConfigError if nothing does."""
+    """What stands at `path`: "package.module:Name", "folder/file.py:Name", the short name of a built-in strategy, or a
+    file that has one strategy. Raises ConfigError if nothing does.
+    """
+    if path.isidentifier():
+        path = catalogue.path_of(path)
     module_name, colon, name = path.rpartition(":")
     if not colon:
-        raise ConfigError(f"'{path}' names no strategy", remedy="Write package.module:Name or file.py:Name")
+        if path.endswith(".py"):
+            return catalogue.strategy_in(_import(path))
+        raise ConfigError(
+            f"'{path}' names no strategy",
+            remedy=f"Write package.module:Name, file.py:Name, or one of {', '.join(catalogue.names())}",
+        )
     module = _import(module_name)
     found = getattr(module, name, None)
     if found is None:

@@ -2,7 +2,9 @@
 
 Idea: a close beyond the closes of many days says that something has changed, and that others must follow. The
 channel entry is Richard Donchian's; stops in units of the average true range are those of the "Turtle" rules
-(Faith, Way of the Turtle, 2007). Fails when breakouts are false, which is most of the time: few trades pay for many.
+(Faith, Way of the Turtle, 2007).
+
+Fails when breakouts are false, which is most of the time: few trades pay for many.
 """
 
 from collections.abc import Mapping
@@ -22,13 +24,13 @@ class Breakout(SignalStrategy):
     fields = ("close",)
 
     class Params(Settings):
-        """entry, exit: channel lengths in bars. atr: bars of the range. stop: distance in ATRs. short: sell lows."""
+        """Of the channel and the stop."""
 
-        entry: int = Field(default=55, ge=2, le=2000)
-        exit: int = Field(default=20, ge=2, le=2000)
-        atr: int = Field(default=14, ge=2, le=500)
-        stop: float = Field(default=2.0, gt=0.0, le=20.0)
-        short: bool = True
+        entry: int = Field(default=55, ge=2, le=2000, description="channel whose break is an entry, bars")
+        exit: int = Field(default=20, ge=2, le=2000, description="channel whose opposite break is the exit, bars")
+        atr: int = Field(default=14, ge=2, le=500, description="length of the average true range, bars")
+        stop: float = Field(default=2.0, gt=0.0, le=20.0, description="distance of the stop, average true ranges")
+        short: bool = Field(default=True, description="whether new lows are sold short")
 
     def features(self) -> Mapping[str, str]:
         entry, leave, length = self.params.entry, self.params.exit, self.params.atr

@@ -3,6 +3,7 @@
 Idea: trends last longer than chance would have them; two exponential averages say, late but steadily, which way one
 runs. Source: the moving-average rules of Brock, Lakonishok and LeBaron, "Simple Technical Trading Rules and the
 Stochastic Properties of Stock Returns", Journal of Finance 47 (1992).
+
 Fails in sideways markets, where it buys high and sells low, and pays costs on every cross.
 """
 
@@ -25,11 +26,11 @@ class EmaCross(SignalStrategy):
     fields = ()
 
     class Params(Settings):
-        """fast, slow: lengths in bars. short: whether to go short, not just flat, below."""
+        """Of the two averages."""
 
-        fast: int = Field(default=10, ge=2, le=500)
-        slow: int = Field(default=30, ge=3, le=2000)
-        short: bool = True
+        fast: int = Field(default=10, ge=2, le=500, description="length of the fast average, bars")
+        slow: int = Field(default=30, ge=3, le=2000, description="length of the slow average, bars")
+        short: bool = Field(default=True, description="whether to go short below, not just flat")
 
         @model_validator(mode="after")
         def _fast_is_faster(self) -> "EmaCross.Params":

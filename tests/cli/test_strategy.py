@@ -1,0 +1,47 @@
+"""`truewind strategy`: what there is, and what it says of itself."""
+
+from typing import Any
+
+import pytest
+
+from truewind.strategies import catalogue
+
+
+def test_all_built_in_strategies_are_listed(run: Any) -> None:
+    """By name, with lanes and the idea; as JSON with parameters and bounds."""
+    shown = run("strategy", "list")
+    assert shown.code == 0
+    assert all(name in shown.out for name in catalogue.names())
+    found = {one["name"]: one for one in run("strategy", "list", "--json").json["strategies"]}
+    assert list(found) == list(catalogue.names())
+    assert found["breakout"]["lanes"] == ["event", "compiled"]
+    entry = found["breakout"]["parameters"][0]
+    assert (entry["name"], entry["default"], entry["low"], entry["high"]) == ("entry", 55, 2, 2000)
+
+
+def test_a_strategy_is_shown_whole(run: Any) -> None:
+    """Idea, source, when it fails, each parameter with its bounds, features and lanes."""
+    shown = run("strategy", "show", "breakout").out
+    for text in ("Donchian", "Fails when", "above 0, up to 20", "average true ranges", "atr(14)", "event, compiled"):
+        assert text in shown
+
+
+def test_a_config_shows_its_strategy_as_it_is_set(run: Any, config: Any) -> None:
+    """With the parameters given, and the features that these make."""
+    shown = run("strategy", "show", config, "--json").json
+    assert shown["given"]["entry"] == 24
+    assert shown["features"]["entry_high"] == "highest(24, close)"
+
+
+def test_a_strategy_for_the_event_lane_says_why(run: Any, home: Any) -> None:
+    (home / "mine.py").write_text('"""Mine."""\nfrom truewind import Strategy\nclass Mine(Strategy):\n    pass\n')
+    assert "event (it works with callbacks)" in run("strategy", "show", "mine.py").out
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("brakeout", "Did you mean 'breakout'"), ("a.b", "one of"), ("x.py", "x.py")]
+)
+def test_what_is_no_strategy_is_told(run: Any, name: str, says: str) -> None:
+    shown = run("strategy", "show", name)
+    assert shown.code == 2
+    assert says in shown.err
