@@ -177,7 +177,7 @@ def test_config_in_the_folder_runs_again(config, go):
 
 
 def test_a_strategy_that_raises_leaves_its_journal_and_says_which_bar(config, go, tmp_path):
-    """StrategyError; run.json says failed and why; journal.twj holds orders and fills up to that bar, and the error."""
+    """StrategyError; run.json says failed and why; the journal holds all up to that bar, and the error."""
     broken = config | {"strategy": {"path": f"{tmp_path / 'mine.py'}:Fails", "params": {"bar": 9}}}
     with pytest.raises(StrategyError, match="LookupError on AAAUSDT bar 8, known at 2024-01-01 00:05:00") as error:
         go(broken)
@@ -186,7 +186,7 @@ def test_a_strategy_that_raises_leaves_its_journal_and_says_which_bar(config, go
     assert about["status"] == "failed"
     assert "no idea" in about["error"]
     frames = list(read_journal(folder / "journal.twj"))
-    assert [frame.kind for frame in frames if frame.rows is not None] == ["order", "fill"]
+    assert [frame.kind for frame in frames if frame.rows is not None] == ["verdict", "order", "fill"]
     assert frames[-1].kind == "error"
     assert "no idea" in frames[-1].facts["message"]
     assert not (folder / "summary.json").exists()

@@ -29,6 +29,7 @@ MAX_CANDLES = 5_000  # of a symbol
 MAX_CANDLES_IN_ALL = 30_000  # keeps the page below 3 MB however many symbols there are
 MAX_MARKED = 1_000  # trades marked on a symbol's candles
 MAX_ROWS = 500  # of the trade table
+MAX_WITHHELD = 100  # orders that were denied or reduced
 
 _TILES = ("net_return", "benchmark_return", "sharpe", "max_drawdown")
 _DETAILS = (
@@ -43,6 +44,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     candles: by symbol, `ts` (open), `open`, `high`, `low`, `close`. benchmark: `ts`, `equity`, or None.
     gains: of several strategies `ts`, `strategy`, `gain` (since the start, in the account's currency).
+    withheld: what risk rules denied or reduced, and its outcome, as `analytics.withheld.outcomes` returns it.
     info: what identifies the run (data snapshot, code version, result id, seed …), shown as given.
     warnings: what a reader must know before he trusts the figures (inferred instruments, gaps …).
     """
@@ -59,6 +61,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     assumptions: list[str]
     warnings: list[str]
     gains: pl.DataFrame | None = None
+    withheld: pl.DataFrame | None = None
 
 
 def render(report: Report) -> str:
@@ -93,6 +96,7 @@ def render(report: Report) -> str:
         crowded=_crowded(report.trades, candles),
         rows=_trade_rows(report.trades),
         hidden_rows=max(0, len(report.trades) - MAX_ROWS),
+        risk=_risk(report.summary.get("risk"), report.withheld),
         costs=_costs(report.summary, report.fills),
         config_yaml=report.config_yaml,
         info=report.info,
@@ -116,7 +120,7 @@ def from_run(run_dir: Path) -> str:
     """The page of a finished run, from its folder. Raises MissingFileError or CorruptError, naming the file.
 
     `candles.parquet` and `benchmark.parquet` may be absent: the page then says that there is nothing to draw.
-    `gains.parquet` is there where several strategies ran.
+    `gains.parquet` is there where several strategies ran, `withheld.parquet` where rulings were written down.
     Of `run.json` it reads `name`, `info`, `assumptions`, `warnings`, and no wall time.
     """
     run_dir = Path(run_dir)
@@ -124,6 +128,7 @@ def from_run(run_dir: Path) -> str:
     candles = _read_table(run_dir / "candles.parquet") if (run_dir / "candles.parquet").exists() else None
     benchmark = _read_table(run_dir / "benchmark.parquet") if (run_dir / "benchmark.parquet").exists() else None
     gains = _read_table(run_dir / "gains.parquet") if (run_dir / "gains.parquet").exists() else None
+    withheld = _read_table(run_dir / "withheld.parquet") if (run_dir / "withheld.parquet").exists() else None
     try:
         config_yaml = (run_dir / "config.yaml").read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -144,6 +149,7 @@ def from_run(run_dir: Path) -> str:
             assumptions=run["assumptions"],
             warnings=run["warnings"],
             gains=gains,
+            withheld=withheld,
         )
     )
 
@@ -301,6 +307,25 @@ def _trade_rows(trades: pl.DataFrame) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _risk(told: Mapping[str, Any] | None, withheld: pl.DataFrame | None) -> dict[str, Any] | None:
+    """What the risk gate let pass, reduced and denied, in a sentence, by rule and one by one (the latest)."""
+    if told is None or withheld is None or not (told["approved"] + told["reduced"] + told["denied"]):
+        return None
+    total = told["approved"] + told["reduced"] + told["denied"]
+    sentence = f"All {total:,} orders that were to open or add passed."
+    if withheld.height:
+        result = float(withheld["result"].fill_null(0.0).sum())
+        did = "saved" if result < 0 else "cost"
+        sentence = (
+            f"Of {total:,} orders that were to open or add {told['approved']:,} passed, {told['reduced']:,} were made "
+            f"smaller and {told['denied']:,} denied. What was withheld would have "
+            f"{'lost' if result < 0 else 'made'} {figures.money(abs(result))}: by this reckoning the rules {did} it."
+        )
+    followed = withheld.filter(pl.col("result").is_not_null())
+    rows = followed.tail(MAX_WITHHELD).reverse().to_dicts()
+    return {"sentence": sentence, "rules": told["rules"], "rows": rows, "hidden": followed.height - len(rows)}
 
 
 def _span(seconds: float) -> str:

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -24,6 +25,7 @@ from truewind import log
 from truewind.analytics import tearsheet
 from truewind.analytics.summary import summarise
 from truewind.analytics.trades import round_trips
+from truewind.analytics.withheld import by_rule, outcomes
 from truewind.backtest import tables
 from truewind.backtest.book_run import BookJob
 from truewind.backtest.dues import FinancingSettings
@@ -31,6 +33,7 @@ from truewind.backtest.folder import code_version, make_folder, new_run_id, utc,
 from truewind.backtest.rates import AssetSettings, RateSettings
 from truewind.backtest.replay import DataSettings, chosen_members, named, replay
 from truewind.backtest.round_trips import read_round_trips
+from truewind.backtest.shadow import market, minds
 from truewind.config import Settings, dump, override, parse, read_yaml, to_yaml
 from truewind.domain.calendar import calendar
 from truewind.domain.clock import WallClock
@@ -423,6 +426,11 @@ def write_results(run_dir: Path, engine: Engine, settings: BacktestSettings) -> 
         "equity": equity, "trades": trades, "fills": fills, "orders": orders, "benchmark": benchmark,
         "candles": tables.candles_table(timeline),
     }  # fmt: skip
+    verdicts = tables.verdicts_table(engine.verdicts, units)
+    cost = settings.costs.taker_fee + settings.costs.half_spread_bps / 10_000
+    written["withheld"] = outcomes(verdicts, partial(market, engine), cost=cost, minds=minds(engine))
+    summary["risk"] = by_rule(verdicts, written["withheld"])
+    written["verdicts"] = verdicts
     if isinstance(engine, PortfolioEngine):
         names = [member.name for member in engine.team.members]
         written |= {"fills": tables.with_strategy(fills, names), "orders": tables.with_strategy(orders, names)}

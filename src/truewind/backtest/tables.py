@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from truewind.analytics.withheld import TARGETS
 from truewind.domain.fill import FillKind
 from truewind.domain.instrument import Instrument
 from truewind.domain.order import Event, OrderType, Reason, Status
+from truewind.domain.risk import Ruling
 from truewind.engine.engine import Engine
 from truewind.engine.merge import CLOSE, SYMBOL, TS, TS_EVENT, Timeline
 from truewind.engine.portfolio import PortfolioEngine
@@ -29,6 +31,7 @@ _FILL_KINDS = {
     FillKind.FEE: "fee",
     FillKind.EXCHANGE: "exchange",
 }
+_RULINGS = {int(ruling): ruling.name.lower() for ruling in Ruling}
 _FILLED = (int(Event.FILL), int(Event.PARTIAL_FILL))
 _TERMINAL = [
     int(status) for status in (Status.DENIED, Status.REJECTED, Status.FILLED, Status.CANCELLED, Status.EXPIRED)
@@ -128,6 +131,37 @@ def orders_table(events: np.ndarray, units: Units) -> pl.DataFrame:
             *("status", "filled", "reason", "parent", "reduce_only", "tag", "owner"),
         )
     )
+
+
+def verdicts_table(verdicts: np.ndarray, units: Units) -> pl.DataFrame:
+    """One row a ruling of the risk gate, and one a signal to be out (side 0).
+
+    asked, allowed: base units. price: at which it was judged. stop, entry (null: at market), targets, horizon,
+    confidence: of the signal. signal: whether it came of one. row: of the timeline.
+    """
+    symbol = verdicts["symbol"]
+    prices = {name: verdicts[name] for name in ("price", "stop", "entry", *TARGETS)}
+    return pl.DataFrame(
+        {
+            "ts": pl.Series(verdicts["ts"]).cast(UTC_US),
+            "symbol": units.names(symbol),
+            "order_id": verdicts["order"],
+            "side": verdicts["side"],
+            "ruling": pl.Series(verdicts["ruling"]).replace_strict(_RULINGS, return_dtype=pl.String),
+            "reason": pl.Series(verdicts["reason"]).replace_strict(
+                {int(r): r.name.lower() for r in Reason}, return_dtype=pl.String
+            ),
+            "asked": units.quantity(symbol, verdicts["asked"]),
+            "allowed": units.quantity(symbol, verdicts["allowed"]),
+            **prices,
+            "horizon": pl.Series(verdicts["horizon_us"]).cast(pl.Duration("us")),
+            "confidence": verdicts["confidence"],
+            "signal": verdicts["signal"] != 0,
+            "tag": verdicts["tag"],
+            "owner": verdicts["owner"],
+            "row": verdicts["row"].astype(np.int64),
+        }
+    ).with_columns(pl.col(*prices).fill_nan(None))
 
 
 def with_strategy(table: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:

@@ -37,10 +37,12 @@ BREAKERS = np.dtype([("alarm", np.int64)], align=True)
 # What breakers remember of a symbol. entered: when an order that opens was last sent, µs.
 PAIR = np.dtype([("entered", np.int64)], align=True)
 
-# One ruling of the risk gate on an order that was to open or add; journal and report are made of these.
+# One ruling of the risk gate on an order that was to open or add; journal and report are made of these. A signal to be
+# out has one too, with side 0 and no order.
 # asked, allowed: lots; of them opening: those that open (what reduces always may). price: at which its notional is
 # judged. stop: the price of the stop that protects it. entry, target_1 … target_4, confidence, horizon_us: of the
 # signal, where one was followed (NaN and 0 where not; entry NaN: at market). order: its id. reason: a `Reason`.
+# signal: 1 if it came of one, 0 if a strategy sent the order itself.
 VERDICT = np.dtype(
     [
         ("ts", np.int64),

@@ -124,6 +124,8 @@ def follow(state: int, k: int, symbol: int) -> int:
     mine["expiry"] = NEVER
     cancel_all(state, k, symbol)
     if not enters:
+        if acts:
+            note_exit(state, k, symbol, abs(held))
         close(state, k, symbol, said["reason"] if acts else 0)
         return DONE
     if said["horizon_us"] > 0:
@@ -226,6 +228,23 @@ def close(state: int, k: int, symbol: int, tag: int) -> None:
         net = positions_of(state)[leg_of(state, symbol, 0)]["lots"]
         reduces = 1 if net * side <= -abs(held) else 0
         submit(state, k, symbol, side, _MARKET, abs(held), 0, reduces, 0, tag)
+
+
+@kernel
+def note_exit(state: int, k: int, symbol: int, held: int) -> None:
+    """Write down that the strategy wants to be out: a verdict like any, but that the gate has no say in it."""
+    said, money = signal_of(state), account_of(state)
+    verdict = verdicts_of(state)[money["verdicts"]]
+    money["verdicts"] += 1
+    verdict["ts"], verdict["row"] = time_at(state, k), k
+    verdict["symbol"], verdict["owner"], verdict["tag"] = symbol, money["owner"], said["reason"]
+    verdict["asked"] = verdict["allowed"] = held
+    verdict["order"] = verdict["opening"] = verdict["horizon_us"] = 0
+    verdict["side"] = verdict["ruling"] = verdict["reason"] = 0
+    verdict["price"] = prices_of(state)[3][k]
+    verdict["stop"] = verdict["entry"] = _NAN
+    verdict["target_1"] = verdict["target_2"] = verdict["target_3"] = verdict["target_4"] = _NAN
+    verdict["confidence"], verdict["signal"] = said["confidence"], 1
 
 
 @kernel

@@ -23,7 +23,7 @@ from truewind.storage.journal import Journal
 from truewind.storage.lake import Lake
 from truewind.storage.schema import TS, SeriesKey
 
-_COMPARED = {"order": "order events", "fill": "fills"}
+_COMPARED = {"verdict": "verdicts", "order": "order events", "fill": "fills"}
 
 
 class Compared(msgspec.Struct, frozen=True):
