@@ -1,6 +1,10 @@
 """The course of the day, by hand and by definition."""
 
+import datetime as dt
+from zoneinfo import ZoneInfo
+
 import numpy as np
+import pytest
 
 from truewind.features import columns
 from truewind.features.checks import sample_bars
@@ -50,6 +54,46 @@ def test_a_session_may_begin_at_any_minute() -> None:
     assert (found["high"][2:25] == bars["high"][1]).all()
     assert np.isnan(found["high"][25])
     assert (found["low"][26:49] == bars["low"][25]).all()
+
+
+def test_the_range_of_a_session_by_hand() -> None:
+    """Tokyo's 09:00 to 11:00, midnight to 02:00 UTC: 10 to 14. A close at 14 is inside; at 15 it is the day's first
+    outside, and later ones say nothing. The next day has no bar in these hours, and the day after begins anew."""
+    bars = {
+        "ts": HOUR * np.array([0, 1, 2, 3, 4, 5, 28, 48, 50]),
+        "high": np.array([13.0, 14.0, 20.0, 20.0, 20.0, 20.0, 30.0, 5.0, 9.0]),
+        "low": np.array([10.0, 11.0, 2.0, 2.0, 2.0, 2.0, 0.5, 4.0, 1.0]),
+        "close": np.array([12.0, 12.0, 14.0, 15.0, 9.0, 16.0, 1.0, 5.0, 3.0]),
+    }
+    found = outputs("session_range(1, 540, 120)", bars)
+    np.testing.assert_array_equal(found["high"], [NAN, NAN, 14.0, 14.0, 14.0, 14.0, NAN, NAN, 5.0])
+    np.testing.assert_array_equal(found["low"], [NAN, NAN, 10.0, 10.0, 10.0, 10.0, NAN, NAN, 4.0])
+    np.testing.assert_array_equal(found["since"], [NAN, NAN, 0.0, 60.0, 120.0, 180.0, NAN, NAN, 0.0])
+    np.testing.assert_array_equal(found["breakout"], [NAN, NAN, 0.0, 1.0, 0.0, 0.0, NAN, NAN, -1.0])
+
+
+@pytest.mark.parametrize(
+    ("clock", "city"), [(0, "UTC"), (1, "Asia/Tokyo"), (2, "Europe/London"), (3, "America/New_York")]
+)
+def test_ranges_follow_the_clock_of_the_city(clock: int, city: str) -> None:
+    """A year of hours, as the published time zones have it: the range of 03:00 to 09:00 local, and minutes since."""
+    bars = hourly(24 * 366)
+    bars["ts"] = bars["ts"] + dt.datetime(2024, 1, 1, tzinfo=dt.UTC).timestamp() * 1e6
+    found = outputs(f"session_range({clock}, 180, 360)", bars)
+    local = [dt.datetime.fromtimestamp(ts / 1e6, ZoneInfo(city)) for ts in bars["ts"]]
+    top: dict[dt.date, float] = {}
+    for row, at in enumerate(local):
+        if 3 <= at.hour < 9:
+            top[at.date()] = max(top.get(at.date(), 0.0), bars["high"][row])
+    for row in range(48, len(local)):
+        at = local[row]
+        day = at.date() if at.hour >= 3 else at.date() - dt.timedelta(days=1)
+        if 3 <= at.hour < 9:
+            assert np.isnan(found["high"][row])
+        else:
+            assert found["high"][row] == top[day]
+            if at.hour >= 9:
+                assert found["since"][row] == (at.hour - 9) * 60
 
 
 def by_definition(values: np.ndarray, days: int) -> np.ndarray:

@@ -206,6 +206,44 @@ def test_a_bar_that_reclaims_both_sides_says_nothing() -> None:
     np.testing.assert_array_equal(outputs("sweep(1, 1, 1)", bars)["event"], [NAN, NAN, 0.0, 0.0, 0.0])
 
 
+def test_swings_stay_open_until_a_bar_trades_beyond_them() -> None:
+    """Peaks of 14.5, 17.5 and 19.5: a high of 15.5 in row 9 takes the first, 18.5 in row 18 the second. The lows of
+    11.5 and 13.5 are below the market until row 26, whose low of 11.5 runs the younger and touches the older."""
+    found = outputs("open_swings(2, 2)", RISING)
+    np.testing.assert_array_equal(
+        found["high_1"], [NAN] * 6 + [14.5] * 3 + [NAN] * 4 + [17.5] * 5 + [NAN] * 3 + [19.5] * 6
+    )
+    np.testing.assert_array_equal(found["low_1"], [NAN] * 8 + [11.5] * 8 + [13.5] * 9 + [11.5] * 2)
+    np.testing.assert_array_equal(found["low_2"], [NAN] * 16 + [11.5] * 9 + [NAN] * 2)
+    assert np.isnan(found["high_2"]).all()
+
+
+@given(prices, st.integers(1, 3), st.integers(1, 3))
+def test_open_swings_by_their_definition(rows: list[tuple[int, int, int]], left: int, right: int) -> None:
+    """For every row: all bars that stood above their neighbours and no bar has passed since, the youngest first."""
+    bars = drawn(rows)
+    found = outputs(f"open_swings({left}, {right})", bars)
+    for name, sign, values in (("high", 1.0, bars["high"]), ("low", -1.0, -bars["low"])):
+        for row in range(len(values)):
+            open_ones = [
+                values[bar]
+                for bar in range(row - right, left - 1, -1)
+                if values[bar] > values[bar - left : bar].max() and values[bar] >= values[bar + 1 : row + 1].max()
+            ]
+            wanted = [sign * value for value in open_ones[:3]]
+            got = [found[f"{name}_{place}"][row] for place in (1, 2, 3)]
+            np.testing.assert_equal(got, wanted + [NAN] * (3 - len(wanted)))
+
+
+def test_of_more_open_swings_than_are_kept_the_oldest_go() -> None:
+    """Forty peaks, each lower than the one before: 32 are kept, and a market that climbs through 31 finds one left."""
+    highs = np.array([x for peak in range(140, 100, -1) for x in (peak, peak - 1.5)], float)
+    bars = {"high": np.append([100.0, *highs], [131.5, 131.9]), "low": np.full(83, 1.0)}
+    found = outputs("open_swings(1, 1)", bars)
+    np.testing.assert_array_equal([found[f"high_{place}"][80] for place in (1, 2, 3)], [101.0, 102.0, 103.0])
+    np.testing.assert_array_equal([found[f"high_{place}"][82] for place in (1, 2)], [132.0, NAN])
+
+
 def test_a_gap_is_filled_from_the_markets_side() -> None:
     """Highs 10, 14, 18 over lows 8, 10, 15: 10 to 15 was left open. A low of 13 leaves 10 to 13; one of 10 nothing."""
     bars = chart((10.0, 8.0, 9.0), (14.0, 10.0, 14.0), (18.0, 15.0, 17.0), (17.0, 13.0, 14.0), (15.0, 10.0, 12.0))
@@ -250,6 +288,7 @@ def test_highs_and_lows_are_treated_alike(rows: list[tuple[int, int, int]], left
         (f"swing({left}, {right})", {"high": "low", "high_age": "low_age"}, ()),
         (f"equal_swings({left}, {right}, 0)", {"high": "low", "high_count": "low_count"}, ()),
         ("fair_value_gap", {"bull_low": "bear_high", "bull_high": "bear_low"}, ()),
+        (f"open_swings({left}, {right})", {"high_1": "low_1", "high_3": "low_3"}, ()),
         (f"sweep({left}, {right}, {within})", {"level": "level", "extreme": "extreme"}, ("event",)),
         (f"structure_break({left}, {right})", {"level": "level", "change": "change"}, ("event", "direction")),
     ):

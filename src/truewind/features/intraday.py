@@ -1,12 +1,24 @@
 """The course of the day: its opening range, and what volume and volatility usually are at this time of day.
 
-`ts` is when the bar opened, in microseconds since 1970 UTC. Days and their slots are those of UTC.
+`ts` is when the bar opened, in microseconds since 1970 UTC. Days and their slots are those of UTC, but for
+`session_range`, which follows a city's clock.
 """
 
 from math import inf, log1p, nan
 
 from truewind.features.base import Feature, derived, parameter, register, scalars
-from truewind.numerics.civil import DAY, FARTHEST, MINUTE, NO_SESSION, next_opening, next_session
+from truewind.numerics.civil import (
+    DAY,
+    FARTHEST,
+    HOUR,
+    MINUTE,
+    NO_SESSION,
+    london_offset,
+    march_day,
+    new_york_offset,
+    next_opening,
+    next_session,
+)
 from truewind.numerics.jit import kernel
 from truewind.numerics.loop import LEAST
 from truewind.numerics.ring import Memory
@@ -76,6 +88,67 @@ class OpeningRange(Feature):
     start: int = parameter(0, 0, 1439)
     state = scalars(session=NO_SESSION, whole=0, top=-inf, bottom=inf)
     step = staticmethod(opening_range)
+    warmup = derived(lambda self: 1)
+    settles = None
+
+
+@kernel(inline=True)
+def session_range(
+    ts: float, high: float, low: float, close: float, clock: int, start: int, minutes: int,
+    hour: int, offset: int, session: int, whole: int, top: float, bottom: float, broken: int,
+) -> tuple[float, float, float, float, int, int, int, int, float, float, int]:  # fmt: skip
+    """Bounds of the bars in a part of the local day; the clock's `offset` to UTC is worked out once an hour."""
+    if not abs(ts) < FARTHEST:
+        return nan, nan, nan, nan, hour, offset, session, whole, top, bottom, broken
+    if int(ts) // HOUR != hour:
+        hour = int(ts) // HOUR
+        now = hour * HOUR
+        year, since_march = march_day(now // DAY)
+        march = now // DAY - since_march
+        offset = 9 * HOUR if clock == 1 else 0
+        if clock == 2:
+            offset = london_offset(now, march)
+        elif clock == 3:
+            offset = new_york_offset(now, year, march)
+    local = int(ts) + offset
+    begins, session, whole = next_session(local, start, session, whole)
+    if begins:
+        top, bottom, broken = -inf, inf, 0
+    passed = local - start * MINUTE - session * DAY
+    if passed < minutes * MINUTE:
+        top = high if high > top else top
+        bottom = low if low < bottom else bottom
+    if not whole or passed < minutes * MINUTE or top == -inf:
+        return nan, nan, nan, nan, hour, offset, session, whole, top, bottom, broken
+    breakout = 0.0
+    if not broken:
+        breakout = 1.0 if close > top else -1.0 if close < bottom else 0.0
+        broken = 1 if breakout != 0.0 else 0
+    since = (passed - minutes * MINUTE) / MINUTE
+    return top, bottom, since, breakout, hour, offset, session, whole, top, bottom, broken
+
+
+@register
+class SessionRange(Feature):
+    """Range of a part of the day by a city's clock, and the first close outside of it: the Asian range before London.
+
+    clock: 0 UTC, 1 Tokyo, 2 London, 3 New York, with summer time as in `sessions`. high, low: of the bars that opened
+    in the `minutes` from `start` minutes after local midnight on; they stand until the next day's begin. since: minutes
+    from the range's end to the bar's opening. breakout: 1 in the row whose close is the first above the range, −1 in
+    that whose close is the first below it, else 0: one a day. NaN while the range forms, on a day without bars in it,
+    and until a day has been seen from its beginning.
+    """
+
+    name, family, units = "session_range", "time", "of the price, minutes, -1 to 1"
+    inputs = ("ts", "high", "low", "close")
+    outputs = ("high", "low", "since", "breakout")
+    scale, shift = (1, 1, 0, 0), (1, 1, 0, 0)
+    awaits = "the end of a range"
+    clock: int = parameter(2, 0, 3)
+    start: int = parameter(0, 0, 1439)
+    minutes: int = parameter(480, 1, 1440)
+    state = scalars(hour=NO_SESSION, offset=0, session=NO_SESSION, whole=0, top=-inf, bottom=inf, broken=0)
+    step = staticmethod(session_range)
     warmup = derived(lambda self: 1)
     settles = None
 

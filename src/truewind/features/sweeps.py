@@ -14,6 +14,7 @@ from truewind.numerics.jit import kernel
 from truewind.numerics.ring import Memory, part
 
 GAPS = 32  # open gaps kept a side
+KEPT = 32  # open swings kept a side
 
 
 @kernel(inline=True)
@@ -79,6 +80,64 @@ class EqualSwings(Feature):
     warmup = derived(lambda self: self.left + self.right)
     settles = None
     memory = derived(lambda self: 4 * (self.left + self.right + 1))
+
+
+@kernel(inline=True)
+def open_levels(high: float, new: float, count: int, levels: Memory) -> int:
+    """Open swing highs after this row; `levels` holds `count` of them, the youngest, which is the lowest, last."""
+    while count > 0 and high > levels[count - 1]:
+        count -= 1
+    if new == new:
+        if count == KEPT:
+            for place in range(KEPT - 1):
+                levels[place] = levels[place + 1]
+            count -= 1
+        levels[count] = new
+        count += 1
+    return count
+
+
+@kernel(inline=True)
+def open_swings(
+    high: float, low: float, left: int, right: int, cursor: int, count: int, highs: int, lows: int, window: Memory
+) -> tuple[float, float, float, float, float, float, int, int, int, int]:
+    """The nearest open swings on both sides; those of lows are kept as negative prices."""
+    new_top, new_bottom, cursor, count = swings(high, low, left, right, cursor, count, window)
+    above, below = part(window, 4 * (left + right + 1)), part(window, 4 * (left + right + 1) + KEPT)
+    highs = open_levels(high, new_top, highs, above)
+    lows = open_levels(-low, -new_bottom, lows, below)
+    return (
+        above[highs - 1] if highs > 0 else nan,
+        above[highs - 2] if highs > 1 else nan,
+        above[highs - 3] if highs > 2 else nan,
+        -below[lows - 1] if lows > 0 else nan,
+        -below[lows - 2] if lows > 1 else nan,
+        -below[lows - 3] if lows > 2 else nan,
+        *(cursor, count, highs, lows),
+    )
+
+
+@register
+class OpenSwings(Feature):
+    """Open swings: the nearest swing highs above and swing lows below the market that have not been traded through.
+
+    high_1, high_2, high_3: the nearest, the next and the third swing high beyond which no bar has traded since; NaN
+    where there are fewer. Orders that wait behind them are still there. low_1, low_2, low_3: likewise below the market.
+    What only touches a swing leaves it open. The 32 youngest a side are kept.
+    """
+
+    name, family, units = "open_swings", "structure", "of the price"
+    inputs = ("high", "low")
+    outputs = ("high_1", "high_2", "high_3", "low_1", "low_2", "low_3")
+    scale, shift, finite = 1, 1, True
+    awaits = "a confirmed swing that stays open"
+    left: int = parameter(3, 1, LONGEST)
+    right: int = parameter(3, 1, LONGEST)
+    state = scalars(cursor=0, count=0, highs=0, lows=0)
+    step = staticmethod(open_swings)
+    warmup = derived(lambda self: self.left + self.right)
+    settles = None
+    memory = derived(lambda self: 4 * (self.left + self.right + 1) + 2 * KEPT)
 
 
 @kernel(inline=True)
