@@ -4,6 +4,7 @@
 #   make test     lint, types, floors, tests, coverage            (what .ci/run calls)
 #   make lint     only the first three
 #   make docs     docs/features.md and its pictures, from the docstrings
+#   make strategies   docs/strategies.md, by running every built-in strategy on recorded data
 #   make bench    our speed beside the peers', into docs/performance.md
 #   make clean    remove what the above have built; data, runs and logs stay
 
@@ -19,7 +20,7 @@ COVERED_TESTS := $(wildcard tests/engine tests/execution tests/portfolio tests/s
 # Run by tests/parity and tests/research, which take minutes in plain Python and hold these two to the event lane.
 UNCOVERED := */engine/compiled.py,*/engine/trials.py
 
-.PHONY: demo test lint coverage docs bench clean
+.PHONY: demo test lint coverage docs strategies bench clean
 
 demo: .venv/.core
 	$(BIN)/truewind demo
@@ -40,6 +41,9 @@ coverage: .venv/.dev
 
 docs: .venv/.dev
 	$(BIN)/python docs/make_features.py
+
+strategies: .venv/.dev
+	$(BIN)/python docs/make_strategies.py
 
 bench: .venv/.dev
 	$(BIN)/python bench/all.py

@@ -23,6 +23,7 @@ SCRIPTS = (
     "event_lane",
     "trade_lane",
     "compiled_lane",
+    "strategies",
     "sweep",
     "order_book",
     "features",

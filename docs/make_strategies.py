@@ -1,0 +1,241 @@
+"""Writes docs/strategies.md and its pictures: every config in configs/strategies is run on recorded data, as a user
+would run it. `make strategies`, with the recordings in TRUEWIND_SHARED (or ../shared).
+
+What a strategy is stands in its module's docstring, what came out in the header of its config; only figures are made
+here, so a change of code that changes a result changes the page.
+"""
+
+import inspect
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+import yaml
+
+from truewind.strategies.base import locate
+from truewind.strategies.parameters import parameters_of
+
+HERE = Path(__file__).parent
+REPOSITORY = HERE.parent
+RECORDINGS = Path(os.environ.get("TRUEWIND_SHARED") or REPOSITORY.parent / "shared") / "market-data"
+WIDTH, HEIGHT, POINTS = 640, 150, 320
+INTRO = """# Strategies
+
+*Written by `make strategies` from docstrings, configs and runs; do not edit by hand.*
+
+{count} strategies to read, to run and to take apart. Each is one file, from a source that can be looked up, with the
+source's parameters or round ones: nothing here was fitted to the data below. The results are what `truewind backtest
+configs/strategies/NAME.yaml` gives on recorded markets, with fees, spread, impact, latency, margin and (where it was
+recorded) funding. They are shown because they are true, not because they are good: spans are short, there are few of
+them, and a strategy that made money in one of them has not shown that it will again.
+
+`truewind strategy list` and `show NAME` print what stands here in the terminal, `truewind strategy check CONFIG` proves
+that one looks at no future and gives the same in both lanes, `truewind new strategy NAME` begins one of your own. How
+to write one: [Writing a strategy](strategies-how.md); from parts, without code: [Strategy parts](strategy-parts.md);
+what stops one from ruining its owner: [Risk](risk.md).
+
+"""
+_COLUMNS = (
+    *("strategy", "market", "from – to", "net", "held", "Sharpe", "deepest fall"),
+    *("trades", "won", "average R", "costs", "lane"),
+)
+
+
+class Run(NamedTuple):
+    """A config and what came of it. name: of the strategy. said: the header's words on the result."""
+
+    name: str
+    config: Path
+    settings: dict[str, Any]
+    said: str
+    about: dict[str, Any]
+    summary: dict[str, Any]
+    folder: Path
+
+
+def main() -> int:
+    if not RECORDINGS.is_dir():
+        print(f"No recorded market data at {RECORDINGS.name}: docs/strategies.md stays as it is", file=sys.stderr)
+        return 0
+    chosen = sys.argv[1:]
+    configs = sorted((REPOSITORY / "configs/strategies").glob("*.yaml"))
+    with tempfile.TemporaryDirectory() as folder:
+        runs = [backtest(path, Path(folder)) for path in configs if not chosen or path.stem in chosen]
+        (HERE / "strategies").mkdir(exist_ok=True)
+        for run in runs:
+            (HERE / "strategies" / f"{run.config.stem}.svg").write_text(picture(run))
+        if chosen:
+            print(*table(runs), sep="\n")
+            return 0
+        lines = [INTRO.format(count=len({run.name for run in runs})), *table(runs), "", NOTE, ""]
+        (HERE / "strategies.md").write_text("\n".join([*lines, *(section(run) for run in runs)]))
+    return 0
+
+
+def backtest(config: Path, folder: Path) -> Run:
+    """Import what the config's header says, run it, and read what came of it."""
+    header = [line[1:].strip() for line in config.read_text().splitlines() if line.startswith("#")]
+    commands = [line for line in header if line.startswith("truewind data ")]
+    lake, runs = folder / "lake" / config.stem, folder / "runs" / config.stem
+    environment = {**os.environ, "TRUEWIND_LAKE": str(lake), "TRUEWIND_RUNS": str(runs)}
+    for command in commands:
+        words = [found(word) if word.startswith("PATH/") else word for word in shlex.split(command)[1:]]
+        call([*words, "--json"], environment)
+    print(f"{config.stem} …", file=sys.stderr, flush=True)
+    call(["backtest", str(config), "--json"], environment)
+    done = max(runs.iterdir())
+    settings = yaml.safe_load(config.read_text())
+    path = (settings.get("strategy") or {}).get("path", "")
+    last = max((i for i, line in enumerate(header) if line.startswith("truewind ")), default=0)
+    return Run(
+        name=path.rpartition(":")[2] or config.stem,
+        config=config,
+        settings=settings,
+        said=" ".join(header[last + 1 :]),
+        about=json.loads((done / "run.json").read_text()),
+        summary=json.loads((done / "summary.json").read_text()),
+        folder=done,
+    )
+
+
+def found(word: str) -> str:
+    """Where the recording PATH/… of a header lies."""
+    name = word.removeprefix("PATH/")
+    paths = sorted(path for path in RECORDINGS.rglob(Path(name).name) if str(path).endswith(name))
+    if not paths:
+        raise SystemExit(f"There is no recording {name}")
+    return str(paths[0])
+
+
+def call(words: list[str], environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "truewind.cli", *words], env=environment, cwd=REPOSITORY, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    if done.returncode:
+        told = (done.stderr.strip() or done.stdout.strip())[-500:]
+        raise SystemExit(f"truewind {shlex.join(words)}: {told}")
+
+
+def table(runs: list[Run]) -> list[str]:
+    lines = [f"| {' | '.join(_COLUMNS)} |", "|---" * len(_COLUMNS) + "|"]
+    for run in runs:
+        told, data = run.summary, run.settings["data"]
+        universe = data.get("universe") or {}
+        symbols = data.get("symbols") or ([f"top {universe['top']}"] if universe.get("top") else ["all listed"])
+        names = ", ".join(symbols) if len(symbols) < 4 else f"{len(symbols)} symbols"
+        what = data.get("timeframe") or data.get("kind", "")
+        received = sum(told.get(name, 0.0) for name in ("funding", "swaps", "borrow_fees"))
+        cells = [
+            f"[{run.config.stem}](#{run.config.stem})",
+            f"{data['venue']} {names} {what}",
+            f"{told['start'][:10]} – {told['end'][:10]}",
+            percent(told["net_return"]),
+            percent(told["benchmark_return"]),
+            ratio(told["sharpe"]),
+            percent(told["max_drawdown"]),
+            f"{told['trades']:,}",
+            percent(told["win_rate"], 0),
+            ratio(told["average_r"]),
+            percent((told["fees"] + told["slippage"] - received) / told["initial_equity"]),
+            run.about["lane"],
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+NOTE = """*net*: change of equity after all costs. *held*: the same money, bought at the first open and held. *won*:
+share of closed trades that made money. *average R*: mean result over the risk at the first stop. *costs*: fees and
+slippage, less funding and swaps received, of the starting money. A dash: not defined (a run of minutes, no stops)."""
+
+
+def percent(value: float | None, decimals: int = 1) -> str:
+    return "–" if value is None else f"{value * 100:,.{decimals}f} %".replace("-", "−")
+
+
+def ratio(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}".replace("-", "−")
+
+
+def section(run: Run) -> str:
+    lines = [f"## {run.config.stem}", ""]
+    if run.settings.get("strategy", {}).get("path"):
+        kind = locate(run.settings["strategy"]["path"])
+        module = inspect.getmodule(kind)
+        assert module is not None
+        file = Path(str(module.__file__)).relative_to(REPOSITORY / "src" / "truewind")
+        lines += [inspect.cleandoc(module.__doc__ or ""), ""]
+        lines += [f"[{file}](../src/truewind/{file}), ", f"[the config](../configs/strategies/{run.config.name})", ""]
+    lines += [
+        f"![equity of {run.config.stem}](strategies/{run.config.stem}.svg)",
+        "",
+        f"**What came out.** {run.said}",
+        "",
+    ]
+    risk = run.summary.get("risk")
+    if risk:
+        rules = ", ".join(
+            f"{rule['rule'].replace('_', ' ')} {rule['denied'] + rule['reduced']:,}" for rule in risk["rules"]
+        )
+        total = risk["approved"] + risk["reduced"] + risk["denied"]
+        lines += [f"Of {total:,} orders that were to open the risk rules let {risk['approved']:,} pass"
+                  + (f"; reduced or denied: {rules}." if rules else "."), ""]  # fmt: skip
+    if run.settings.get("strategy", {}).get("path"):
+        given = run.settings["strategy"].get("params") or {}
+        lines += ["| parameter | here | allowed | what it is |", "|---|---|---|---|"]
+        for parameter in parameters_of(kind.Params):
+            here = given.get(parameter.name, parameter.default)
+            lines.append(f"| {parameter.name} | {here} | {parameter.allowed} | {parameter.description} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def picture(run: Run) -> str:
+    """Equity (blue) and the same money held (grey), both as multiples of the start."""
+    initial = run.summary["initial_equity"]
+    curves = {"equity": pl.read_parquet(run.folder / "equity.parquet"), "held": run.folder / "benchmark.parquet"}
+    lines = []
+    for name, source in curves.items():
+        if isinstance(source, Path):
+            if not source.exists():
+                continue
+            source = pl.read_parquet(source)
+        values = source["equity"].to_numpy() / initial
+        lines.append((name, values[:: max(1, len(values) // POINTS)].tolist()))
+    low = min(min(values) for _, values in lines)
+    high = max(max(values) for _, values in lines)
+    room = (high - low) or 1.0
+
+    def y(value: float) -> float:
+        return HEIGHT - 14 - (value - low) / room * (HEIGHT - 28)
+
+    out = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        'font-family="sans-serif" font-size="11">',
+        "<style>text{fill:#666}@media(prefers-color-scheme:dark){text{fill:#aaa}}</style>",
+        f'<line x1="0" x2="{WIDTH - 60}" y1="{y(1.0):.1f}" y2="{y(1.0):.1f}" stroke="#999" stroke-dasharray="2 3"/>',
+    ]
+    ends = []
+    for name, values in reversed(lines):
+        step = (WIDTH - 60) / max(1, len(values) - 1)
+        points = " ".join(f"{i * step:.1f},{y(value):.1f}" for i, value in enumerate(values))
+        colour, width = ("#0072b2", 1.6) if name == "equity" else ("#999999", 1.0)
+        out.append(f'<polyline fill="none" stroke="{colour}" stroke-width="{width}" points="{points}"/>')
+        ends.append([y(values[-1]), f"{'held ' if name == 'held' else ''}{(values[-1] - 1) * 100:+.1f} %", colour])
+    ends.sort()
+    if len(ends) == 2 and ends[1][0] - ends[0][0] < 13:
+        ends[0][0], ends[1][0] = ends[0][0] - 6, ends[1][0] + 7
+    for at, text, colour in ends:
+        label = str(text).replace("-", "−")
+        out.append(f'<text x="{WIDTH - 56}" y="{at + 4:.1f}" style="fill:{colour}">{label}</text>')
+    return "\n".join([*out, "</svg>", ""])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
