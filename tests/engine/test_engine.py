@@ -214,8 +214,8 @@ def test_an_order_whose_worth_does_not_fit_is_denied():
     """A position of 10^13 USDT, in units of 1e-8: nothing wraps, nothing is sent."""
     engine = build(
         [flat(1_000_000.0)] * 4, {0: lambda s: s.buy(9e6)}, instruments=[perpetual(lot="1")], cash=8e10,
-        limits=RiskSettings(max_position=1000, max_exposure=1, max_gross=1000, max_drawdown=0), leverage=20,
-        gate_leverage=1e6,
+        limits=RiskSettings(max_position=1000, max_exposure=1, max_gross=1000, max_drawdown=0, cooldown_minutes=None),
+        leverage=20, gate_leverage=1e6,
     )  # fmt: skip
     engine.run()
     assert fates(engine)[1] == (Status.DENIED, Reason.ABOVE_MAX_NOTIONAL)

@@ -168,7 +168,7 @@ def test_two_that_do_the_same_at_half_are_one_at_the_whole():
 def test_limits_hold_for_the_account_and_for_each_within_its_allocation():
     """Position ≤ equity 10,000 at 100. A may use half: 50 of 80. B is on the other side: of its 80 it sends 30, which
     is 0.3 of equity, although the account would be flat with 50. C may use all: 70 more make the account's 100 − 30."""
-    limits = RiskSettings(max_position=1.0, max_gross=1000.0, max_exposure=1.0, max_drawdown=0.0)
+    limits = RiskSettings(max_position=1.0, max_gross=1000.0, max_exposure=1.0, max_drawdown=0.0, cooldown_minutes=None)
     a, b, c = (
         Scripted({0: lambda s: s.buy(80)}),
         Scripted({1: lambda s: s.sell(80)}),

@@ -100,7 +100,13 @@ def account(cash=10_000.0, leverage=20.0, rough=False, **limits):
         drawn = {"limit_fill": "touch", "fill_probability": 0.5}
         costs = costs.model_copy(update={"volume_share": 1.0, **drawn})
         latency = OrderLatency(model="lognormal", entry_ms=30_000.0, sigma=1.0)
-    loose = {"max_position": 30.0, "max_exposure": 1.0, "max_gross": 40.0, "max_drawdown": 0.0} | limits
+    loose = {
+        "max_position": 30.0,
+        "max_exposure": 1.0,
+        "max_gross": 40.0,
+        "max_drawdown": 0.0,
+        "cooldown_minutes": None,
+    } | limits
     return {
         "cash": cash,
         "currency": "USDT",

@@ -20,6 +20,7 @@ CASH = 1_000.0
 
 def caps(**limits):
     wide = {"max_position": 1000.0, "max_exposure": 1.0, "max_gross": 1000.0, "max_drawdown": 0.0}
+    wide |= {"cooldown_minutes": None, "max_price_distance": None}
     return RiskSettings(**wide | limits)
 
 

@@ -161,7 +161,7 @@ def test_stop_and_targets_leave_the_position_in_parts():
 def test_an_entry_that_the_gate_reduced_splits_what_is_left():
     """Asked for 10, allowed 4: targets of 2 and 2."""
     signal = Signal(Want.LONG, target_1=105.0, target_2=110.0)
-    limits = RiskSettings(max_position=0.4, max_exposure=1.0, max_gross=1000.0, max_drawdown=0.0)
+    limits = RiskSettings(max_position=0.4, max_exposure=1.0, max_gross=1000.0, max_drawdown=0.0, cooldown_minutes=None)
     engine = say([signal], cash=1000.0, limits=limits, sizing=SizingSettings(method="fixed", value=10.0))
     assert sent(engine) == [(1, 4000), (-1, 2000), (-1, 2000)]
 

@@ -217,6 +217,21 @@ class Reason(IntEnum):
     CLUSTER_CAP = 78
     VALUE_AT_RISK = 79
     SHORTFALL = 80
+    # Breakers that have tripped, and limits on the flow of orders (96 and up): see `risk.breakers`.
+    DAILY_LOSS = 96
+    LOSING_STREAK = 97
+    KILL_SWITCH = 98
+    SYMBOL_KILLED = 99
+    ORDER_RATE = 100
+    PRICE_FAR_OFF = 101
+    ORDER_TOO_LARGE = 102
+    STALE_DATA = 103
+    WIDE_SPREAD = 104
+    LATENCY = 105
+    VOLATILITY_HALT = 106
+    COOLDOWN = 107
+    DUPLICATE = 108
+    FLATTENED = 109  # withdrawn, or sent, to flatten what a breaker that tripped was to flatten
 
 
 # A working order as kernels keep it. Prices in ticks, quantities in lots, times in µs.

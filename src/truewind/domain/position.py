@@ -19,7 +19,8 @@ CROSS = -1  # as a position's wallet: it shares the account's
 # ledger units, -1 where the position shares the account's (cross). left: lots that orders may still take of the
 # current row's volume. changes_at: when the next split or the end comes, which happens to who holds nothing, too.
 # reduces_at: from when the venue takes only orders that reduce; ends_at: from when it takes none. entry_rate: at which
-# its currency was exchanged, on average, for what it cost.
+# its currency was exchanged, on average, for what it cost. gained: what all
+# sums came to when its last round trip closed.
 # In hedge mode a symbol has a second row, for its short side, as many rows on as there are symbols: a *leg*. What is
 # said of prices and times stands in the first leg only.
 POSITION = np.dtype(
@@ -51,6 +52,7 @@ POSITION = np.dtype(
         ("reduces_at", np.int64),
         ("ends_at", np.int64),
         ("entry_rate", np.float64),
+        ("gained", np.int64),
     ],
     align=True,
 )

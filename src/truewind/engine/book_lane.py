@@ -301,6 +301,7 @@ class BookLane:
             self._marks,
             self._indices,
             self._cash,
+            self.scale,
             settings.record(),
             settings.rates,
             settings.risk.record(settings.leverage),

@@ -19,7 +19,7 @@ from truewind.domain.instrument import Instrument, Kind
 from truewind.domain.order import ORDER_EVENT, Event, Order, OrderType, Reason, Side, Terms, TimeInForce
 from truewind.domain.ports import Journal
 from truewind.domain.position import Position
-from truewind.domain.risk import VERDICT
+from truewind.domain.risk import LATCH, VERDICT
 from truewind.domain.signal import Signal
 from truewind.engine.acting import IDLE, MOST_ORDERS, fault, follow, position_of
 from truewind.engine.intake import amend, draft, send, submit
@@ -50,7 +50,8 @@ class Engine:
     that are not settled in `currency`; collateral: what other currencies the account has;
     settling: SETTLING rows, if money from sales may only be spent once it has come in; latency: of orders and
     replies.
-    After `run`: `events` and `fills` (structured arrays), `equity` (float64, currency, one value a row).
+    After `run`: `events` and `fills` (structured arrays), `equity` (float64, currency, one value a row), `latches`
+    (LATCH rows: breakers that have tripped).
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class Engine:
         self._seen_fills = 0
         self._tells_fills = type(strategy).on_fill is not Strategy.on_fill
         self._parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        self.latches = np.zeros(0, LATCH)
         # tick_num, tick_den, lot_num, lot_den as Python integers, read on every order.
         self._steps = [tuple(int(row[name]) for name in _STEP_FIELDS) for row in self.state.instruments]
         strategy.desk = self
@@ -459,6 +461,10 @@ class Engine:
         """Empty the kernels' buffers into the journal and our own record."""
         events, fills, verdicts = self.state.drain()
         self._seen_fills = 0
+        if len(latches := self.state.take_latches()):
+            self.latches = np.concatenate([self.latches, latches])
+            if self.journal is not None:
+                self.journal.rows("latch", latches)
         if len(events) or len(fills):  # no verdict is without an event
             self._parts.append((events, fills, verdicts))
             if self.journal is not None:

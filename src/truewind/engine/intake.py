@@ -32,6 +32,7 @@ from truewind.portfolio.state import (
     verdicts_of,
 )
 from truewind.portfolio.worth import lot_worth
+from truewind.risk.breakers import latched, note_sent, refuse
 from truewind.risk.gate import judge
 
 _MARKET, _LIMIT, _STOP = int(OrderType.MARKET), int(OrderType.LIMIT), int(OrderType.STOP)
@@ -141,6 +142,15 @@ def limit_order(state: int, leg: int, side: int, lots: int, at: float) -> tuple[
     if opening > 0 and allowed * worth < instrument["min_notional"] * instrument["rate"]:
         return 0, 0, (_BELOW_MIN_NOTIONAL if reason == _NONE else reason)
     return allowed, opening, reason
+
+
+@kernel
+def closing_lots(state: int, leg: int, side: int, lots: int) -> int:
+    """Of `lots` those that only reduce what is held, for the account and for the strategy that sends them."""
+    closing = min(lots, max(0, -lots_ahead(state, leg, side, EVERYONE)))
+    if shared(state):
+        closing = min(closing, max(0, -lots_ahead(state, leg, side, account_of(state)["owner"])))
+    return int(closing)
 
 
 @kernel
@@ -283,7 +293,12 @@ def send(state: int, j: int, k: int) -> int:
     elif now >= positions[symbol]["reduces_at"] and not may_trade(positions, order, now):
         allowed, reason = 0, (_CLOSED if now >= positions[symbol]["ends_at"] else _CLOSE_ONLY)
     elif not reduce_only:
-        allowed, opening, reason = limit_order(state, order["leg"], side, lots, at)
+        closing = closing_lots(state, order["leg"], side, lots)
+        refusal = refuse(state, order, k, now, at) if closing < lots else _NONE
+        asked = lots if refusal == _NONE else closing
+        allowed, opening, reason = limit_order(state, order["leg"], side, asked, at)
+        if refusal != _NONE:
+            reason = refusal
     denied = reason != _NONE and allowed == 0
     if not denied:
         refusal = check_venue(state, order, allowed)
@@ -295,6 +310,8 @@ def send(state: int, j: int, k: int) -> int:
     if denied:
         change_order(state, j, now, k, _DENY, reason, lots)
         return 0
+    if opening > 0:
+        note_sent(state, order, now)
     money["orders"] = j + 1
     if parent != 0:
         change_order(state, j, now, k, _HOLD, reason, allowed)
@@ -428,8 +445,11 @@ def amend(state: int, order_id: int, k: int, lots: int, price: int, trigger: int
             wanted = order["lots"]
             order["lots"] = order["filled"]  # what is left of it must not count against itself
             at = worth_at(order, positions[order["symbol"]]["close"], instruments[order["symbol"]])
-            allowed, _, _ = limit_order(state, order["leg"], order["side"], wanted - order["filled"], at)
-            if allowed < wanted - order["filled"]:
+            left = wanted - order["filled"]
+            allowed, _, _ = limit_order(state, order["leg"], order["side"], left, at)
+            if latched(state, order["symbol"]) != _NONE:
+                allowed = min(allowed, closing_lots(state, order["leg"], order["side"], left))
+            if allowed < left:
                 order["lots"], order["price"], order["trigger"], order["trail"] = before
                 return 0
             order["lots"] = wanted

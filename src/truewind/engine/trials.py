@@ -27,8 +27,13 @@ from truewind.numerics.jit import kernel
 from truewind.numerics.performance import day_index
 from truewind.portfolio.collateral import Collateral
 from truewind.portfolio.margin import Margin
-from truewind.portfolio.state import account_of, equity_of, fills_of, instruments_of
+from truewind.portfolio.state import account_of, breakers_of, equity_of, fills_of, instruments_of
 
+# What a trial changes, of the state's arrays.
+_CHANGED = (
+    *("positions", "account", "following", "margins", "instruments", "assets", "settling"),
+    *("breakers", "pairs"),
+)
 _BUFFER_ROWS = 1024  # small enough to stay in the processor's cache
 _LIQUIDATION, _SPLIT, _FEE = FillKind.LIQUIDATION, FillKind.SPLIT, FillKind.FEE
 _CLOSED, _FILLS, _LIQUIDATIONS = 0, 1, 2
@@ -101,10 +106,7 @@ class Bench:
         world = instruments, timeline, cash, currency, costs, limits, dues, margin, rates, collateral, settling
         self._state = State(*world, latency=latency, buffer_rows=_BUFFER_ROWS)
         self._state.sizing[:] = sizing.record(self._state.scale)
-        self._first = {
-            name: getattr(self._state, name).copy()
-            for name in ("positions", "account", "following", "margins", "instruments", "assets", "settling")
-        }
+        self._first = {name: getattr(self._state, name).copy() for name in _CHANGED}
         self._start = float(self._state.account[0]["start"]) / self._state.scale
         self._held = np.zeros(len(instruments), HELD)
         self._at = np.zeros(1, np.int64)
@@ -170,6 +172,7 @@ def tally(state: int, counts: Any) -> None:
     money["fills"] = 0
     money["events"] = 0
     money["verdicts"] = 0
+    breakers_of(state)["latches"] = 0
 
 
 @kernel

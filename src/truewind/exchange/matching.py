@@ -116,6 +116,7 @@ class Desk:
             known,
             known.copy(),
             1,
+            1,
             np.zeros(1, VENUE),
             rates,
             RiskSettings.unlimited().record(1.0),

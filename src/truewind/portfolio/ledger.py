@@ -18,6 +18,7 @@ from truewind.errors import LedgerError
 from truewind.numerics.exact import SAFE_INT64, mul_div
 from truewind.numerics.jit import kernel
 from truewind.portfolio.conversion import note_entry
+from truewind.portfolio.latches import close_trip
 from truewind.portfolio.state import account_of, fills_of, instruments_of, margins_of, positions_of
 from truewind.portfolio.worth import gains_with_price, worth_of
 
@@ -113,6 +114,8 @@ def book_fill(
         slippage,
         tag,
     )
+    if closing > 0 and (after == 0 or lots > closing):
+        close_trip(state, leg, ts, row)
     return True
 
 

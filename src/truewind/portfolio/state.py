@@ -18,7 +18,7 @@ from truewind.domain.instrument import INSTRUMENT
 from truewind.domain.latency import LATENCY, ROUND_TRIP
 from truewind.domain.order import ORDER, ORDER_EVENT
 from truewind.domain.position import POSITION
-from truewind.domain.risk import BREAKERS, LIMITS, PAIR, VERDICT
+from truewind.domain.risk import BREAKERS, LATCH, LIMITS, PAIR, VERDICT
 from truewind.domain.signal import FOLLOWING, SIGNAL
 from truewind.domain.terms import COLLATERAL, FEE, MARGIN, RATE, SETTLING, TIER
 from truewind.numerics import memory
@@ -34,6 +34,7 @@ ARRAYS = (
     "settling",
     *("received", "counts", "latency", "trips", "heard"),
     *("breakers", "pairs", "verdicts", "measures", "volatility", "previous", "moments"),
+    *("spreads", "latches"),
 )
 WORDS = 2 * len(ARRAYS)
 _LAYOUTS: tuple[Any, ...] = (
@@ -44,6 +45,7 @@ _LAYOUTS: tuple[Any, ...] = (
     SETTLING,
     *(np.int64, np.float64, LATENCY, ROUND_TRIP, POSITION),
     *(BREAKERS, PAIR, VERDICT, np.float64, np.float64, np.int64, np.float64),
+    *(np.float64, LATCH),
 )
 DTYPES = {name: np.dtype(layout) for name, layout in zip(ARRAYS, _LAYOUTS, strict=True)}
 # Where kernels run as plain Python there are no addresses: the arrays by handle.
@@ -310,6 +312,18 @@ if COMPILED:
         w = words_at(state, WORDS)
         return array_at(w[96], w[97], _FLOAT64)
 
+    @kernel(inline=True)
+    def spreads_of(state: int) -> Any:
+        """float64 (rows): spread as a share of the price; no rows where it is not known."""
+        w = words_at(state, WORDS)
+        return array_at(w[98], w[99], _FLOAT64)
+
+    @kernel(inline=True)
+    def latches_of(state: int) -> Any:
+        """The LATCH buffer; breakers["latches"] rows are in use."""
+        w = words_at(state, WORDS)
+        return array_at(w[100], w[101], LATCH)
+
 else:
 
     def prefetch_row(state: int, k: int) -> None:
@@ -337,3 +351,4 @@ else:
     breakers_of, pairs_of, verdicts_of = map(_finder, ("breakers", "pairs", "verdicts"))
     measures_of, volatility_of = map(_finder, ("measures", "volatility"))
     previous_of, moments_of = map(_finder, ("previous", "moments"))
+    spreads_of, latches_of = map(_finder, ("spreads", "latches"))

@@ -10,10 +10,10 @@ from typing import Annotated, Any, NamedTuple, get_args
 import numpy as np
 from pydantic import Field
 
-from truewind.config import Settings
 from truewind.domain.order import Reason
 from truewind.domain.risk import LIMITS
 from truewind.numerics.jit import kernel
+from truewind.risk.breakers import BreakerSettings
 
 _NO_EQUITY = int(Reason.NO_EQUITY)
 _DRAWDOWN = int(Reason.DRAWDOWN)
@@ -28,14 +28,14 @@ Cap = Annotated[float, Field(gt=0.0, le=1000.0)] | None
 Part = Annotated[float, Field(gt=0.0, le=1.0)] | None
 
 
-class RiskSettings(Settings):
+class RiskSettings(BreakerSettings):
     """What may be held and sent; `RULES` says what each limit is. null switches a rule off.
 
     Fractions of equity, but for distances (of price), shares (of a bar's volume, of displayed depth, of gross notional)
     and counts. correlation, correlation_bars: from which measured correlation of their last so many common bars two
     symbols count as one cluster. var_confidence: of max_var and max_shortfall, which are of one day. volatility_target:
     per bar, as measured over volatility_bars; leverage is then the account's × target ÷ measured, from 1 to
-    max_leverage. max_drawdown: 0 for never.
+    max_leverage. What else there is: `BreakerSettings`.
     """
 
     min_confidence: Annotated[float, Field(ge=0.0, le=1.0)] | None = 0.8
@@ -62,12 +62,11 @@ class RiskSettings(Settings):
     max_var: Part = None
     max_shortfall: Part = None
     var_confidence: float = Field(default=_DAY_VAR, ge=0.5, lt=1.0)
-    max_drawdown: float = Field(default=0.20, ge=0.0, lt=1.0)
 
     @classmethod
     def unlimited(cls) -> "RiskSettings":
         """Every rule switched off."""
-        off: dict[str, Any] = {rule.setting: None for rule in RULES if rule.setting in _OPTIONAL}
+        off: dict[str, Any] = dict.fromkeys(_OPTIONAL)
         return cls(**off, max_drawdown=0.0)
 
     @property
@@ -93,6 +92,7 @@ class RiskSettings(Settings):
             "var_z": z,
             "shortfall_z": NormalDist().pdf(z) / (1.0 - self.var_confidence),
             "max_drawdown": self.max_drawdown,
+            **self.flow(),
         }
         for name in LIMITS.names or ():
             row[name] = known[name] if name in known else _most(getattr(self, name))
@@ -122,8 +122,26 @@ class Rule(NamedTuple):
 # In the order in which they are asked. What may be opened is the least of what they allow, whatever the order; the
 # reason is that of the first rule that allows the least.
 RULES = (
-    Rule(Reason.NO_EQUITY, "account", "", "equity is a number above zero"),
+    Rule(Reason.KILL_SWITCH, "breaker", "on_kill", "nobody has thrown the kill switch of the account"),
+    Rule(Reason.SYMBOL_KILLED, "breaker", "on_kill", "nobody has thrown the kill switch of the symbol"),
     Rule(Reason.DRAWDOWN, "breaker", "max_drawdown", "equity has not fallen farther from its peak"),
+    Rule(Reason.DAILY_LOSS, "breaker", "max_daily_loss", "equity has not fallen farther since the UTC day began"),
+    Rule(Reason.LOSING_STREAK, "breaker", "max_losing_streak", "fewer round trips than this were lost in a row"),
+    Rule(Reason.ORDER_RATE, "flow", "max_orders_per_minute", "orders that open or add, in one minute of the clock"),
+    Rule(Reason.PRICE_FAR_OFF, "flow", "max_price_distance", "a limit is at most so far from the last price"),
+    Rule(Reason.ORDER_TOO_LARGE, "flow", "max_order", "notional of an order, of equity (max_order_notional: absolute)"),
+    Rule(Reason.STALE_DATA, "flow", "max_data_age_s", "age of the symbol's last bar, seconds"),
+    Rule(Reason.WIDE_SPREAD, "flow", "max_spread", "spread, of the price, where it is known"),
+    Rule(Reason.LATENCY, "flow", "max_latency_ms", "from when that bar happened to when it was received, ms"),
+    Rule(
+        Reason.VOLATILITY_HALT,
+        "flow",
+        "max_volatility",
+        "standard deviation of a bar's log return (max_bar_move: high ÷ low − 1 of the last bar)",
+    ),
+    Rule(Reason.COOLDOWN, "flow", "cooldown_minutes", "minutes between two entries of one symbol"),
+    Rule(Reason.DUPLICATE, "flow", "duplicate_minutes", "minutes before the same side, price and stop are sent again"),
+    Rule(Reason.NO_EQUITY, "account", "", "equity is a number above zero"),
     Rule(Reason.LOW_CONFIDENCE, "position", "min_confidence", "the signal has at least this confidence"),
     Rule(Reason.STOP_MISSING, "position", "stop_required", "a stop protects what is opened"),
     Rule(Reason.STOP_SIDE, "position", "", "the stop of a purchase lies below its price, that of a sale above"),

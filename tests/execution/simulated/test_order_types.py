@@ -186,7 +186,7 @@ def test_an_amendment_passes_the_risk_gate():
         0: lambda s: s.buy(5, limit=99),
         1: lambda s: answers.append(s.amend(s.ids[0], quantity=50_000)),
     }
-    limits = RiskSettings(max_position=1.0, max_exposure=1.0, max_gross=10.0, max_drawdown=0.0)
+    limits = RiskSettings(max_position=1.0, max_exposure=1.0, max_gross=10.0, max_drawdown=0.0, cooldown_minutes=None)
     engine = play([flat(100), flat(100), (100, 100, 98, 99), flat(99)], acts, limits=limits)
     assert answers == [False]
     assert done(engine) == [Done(2, "trade", 1, 99.0, 5000, maker=True)]

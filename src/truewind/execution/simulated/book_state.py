@@ -16,12 +16,13 @@ from truewind.domain.clock import NEVER
 from truewind.domain.fill import FILL
 from truewind.domain.instrument import INSTRUMENT
 from truewind.domain.position import CROSS, POSITION
-from truewind.domain.risk import BREAKERS, PAIR, VERDICT
+from truewind.domain.risk import LATCH, VERDICT
 from truewind.execution.simulated.latency import LATENCY, ROUND_TRIP
 from truewind.numerics import memory
 from truewind.numerics.book import BOOK_SIDE, NO_KEY, Book
 from truewind.numerics.jit import COMPILED, kernel
 from truewind.portfolio import state
+from truewind.portfolio.latches import begin_breakers
 from truewind.portfolio.margin import Margin, refresh_terms
 
 MARKS = 4096  # cells of the map that says near which prices something of ours lies
@@ -350,6 +351,7 @@ class BookState:
         marks: np.ndarray,
         indices: np.ndarray,
         cash_units: int,
+        scale: int,
         venue: np.ndarray,
         rates: tuple[int, int],
         limits: np.ndarray,
@@ -377,6 +379,7 @@ class BookState:
             account[name] = cash_units
         fall = float(limits[0]["max_drawdown"])
         account["keep"] = 1.0 - fall if fall > 0.0 else -np.inf
+        breakers, pairs = begin_breakers(limits, 1, scale)
         legs = 2 if margin.hedge else 1
         lane[0]["legs"] = legs
         margins, tiers, fees = margin.margins.copy(), margin.tiers, margin.fees
@@ -391,8 +394,9 @@ class BookState:
         self.arrays: dict[str, np.ndarray] = {
             **{name: np.zeros(1) for name in state.ARRAYS},
             "limits": limits,
-            "breakers": np.zeros(1, BREAKERS),
-            "pairs": np.zeros(1, PAIR),
+            "breakers": breakers,
+            "pairs": pairs,
+            "latches": np.zeros(64, LATCH),
             "verdicts": np.zeros(1 << 12, VERDICT),
             "market": events,
             "feed": np.zeros(1, np.int64) if tape.order is None else tape.order,

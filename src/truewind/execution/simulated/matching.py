@@ -33,9 +33,11 @@ from truewind.numerics.exact import to_price, to_ticks
 from truewind.numerics.jit import kernel
 from truewind.portfolio.conversion import apply_rates
 from truewind.portfolio.debts import settle_debt
+from truewind.portfolio.latches import begin_day, watch
 from truewind.portfolio.margin import refresh_terms
 from truewind.portfolio.state import (
     account_of,
+    breakers_of,
     costs_of,
     dues_of,
     equity_of,
@@ -358,6 +360,8 @@ def happen(state: int, k: int) -> int:
     if money["events"] + 8 * working + 8 > len(events_of(state)) or money["fills"] + most > len(fills_of(state)):
         return FLUSH
     settle(state, k)
+    if times[1][k] > breakers_of(state)["day_ends"]:
+        begin_day(state, times[1][k])
     if times[1][k] >= money["terms_at"]:
         money["terms_at"] = refresh_terms(margins_of(state), tiers_of(state), fees_of(state), times[1][k])
         money["bounded"] = -1
@@ -380,9 +384,7 @@ def happen(state: int, k: int) -> int:
     position["close"] = prices[3][k]
     mark_at(state, symbol, marks[3][k])
     money["equity"] = equity_now(state)
-    money["peak"] = max(money["peak"], money["equity"])
-    if money["equity"] < money["keep"] * money["peak"]:
-        money["halted"] = 1
+    watch(state, k)
     money["settled"] = k + 1
     equity_of(state)[k] = money["equity"]
     if marks[2][k] <= position["safe_low"] or marks[1][k] >= position["safe_high"]:

@@ -3,8 +3,10 @@
 from typing import Any
 
 from truewind.numerics.jit import kernel
+from truewind.portfolio.latches import begin_day, day_floor, trip_daily_loss, trip_drawdown
 from truewind.portfolio.state import (
     account_of,
+    breakers_of,
     equity_of,
     instruments_of,
     marks_of,
@@ -70,12 +72,28 @@ def equity_now(state: int) -> float:
 def settle(state: int, upto: int) -> None:
     """Value the account at the closing mark of every row before `upto` that is not valued yet."""
     money = account_of(state)
-    if money["settled"] < upto:
-        if len(positions_of(state)) == 1:
-            settle_alone(state, money["settled"], upto)
-        else:
-            settle_many(state, money["settled"], upto)
+    first = money["settled"]
+    if first < upto:
+        known, breakers = times_of(state)[1], breakers_of(state)
+        while breakers["day_ends"] < known[upto - 1]:  # where a limit asks for it: one UTC day after the other
+            last = first
+            while known[last] <= breakers["day_ends"]:
+                last += 1
+            if last > first:
+                settle_rows(state, first, last)
+            begin_day(state, known[last])
+            first = last
+        settle_rows(state, first, upto)
         money["settled"] = upto
+
+
+@kernel(inline=True)
+def settle_rows(state: int, first: int, upto: int) -> None:
+    """`settle` for rows of one day, where a day's loss is limited."""
+    if len(positions_of(state)) == 1:
+        settle_alone(state, first, upto)
+    else:
+        settle_many(state, first, upto)
 
 
 @kernel
@@ -98,17 +116,19 @@ def settle_alone(state: int, first: int, upto: int) -> None:
         for i in range(len(equity)):
             equity[i] = owned + held * closes[i]
     money["equity"] = equity[-1]
-    peak, keep = money["peak"], money["keep"]
+    peak, keep, day = money["peak"], money["keep"], day_floor(state)
+    floor = max(keep * peak, day)
     beyond = False
     for i in range(len(equity)):
-        beyond |= (equity[i] > peak) | (equity[i] < keep * peak)
+        beyond |= (equity[i] > peak) | (equity[i] < floor)
     if beyond:  # a new peak, or perhaps a fall too deep: one by one
         for i in range(len(equity)):
             if equity[i] > peak:
-                peak = equity[i]
+                money["peak"] = peak = equity[i]
             elif equity[i] < keep * peak:
-                money["halted"] = 1
-        money["peak"] = peak
+                trip_drawdown(state, times_of(state)[1][first + i], first + i, equity[i])
+            if equity[i] < day:
+                trip_daily_loss(state, times_of(state)[1][first + i], first + i, equity[i])
 
 
 @kernel
@@ -117,7 +137,7 @@ def settle_many(state: int, first: int, upto: int) -> None:
     times, prices, marks = times_of(state), prices_of(state), marks_of(state)
     instruments, positions = instruments_of(state), positions_of(state)
     equity, money = equity_of(state), account_of(state)
-    worth, peak, keep = money["equity"], money["peak"], money["keep"]
+    worth, peak, keep, day = money["equity"], money["peak"], money["keep"], day_floor(state)
     for k in range(first, upto):
         symbol = times[2][k]
         position, instrument = positions[symbol], instruments[symbol]
@@ -125,9 +145,11 @@ def settle_many(state: int, first: int, upto: int) -> None:
         if held != 0.0:
             worth += held * (coordinate(marks[3][k], instrument) - coordinate(position["mark"], instrument))
             if worth > peak:
-                peak = worth
+                money["peak"] = peak = worth
             elif worth < keep * peak:
-                money["halted"] = 1
+                trip_drawdown(state, times[1][k], k, worth)
+            if worth < day:
+                trip_daily_loss(state, times[1][k], k, worth)
         position["mark"], position["close"] = marks[3][k], prices[3][k]
         equity[k] = worth
-    money["equity"], money["peak"] = worth, peak
+    money["equity"] = worth
