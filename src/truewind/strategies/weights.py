@@ -121,6 +121,6 @@ def is_member(bar: Any) -> bool:
 
 def inverse(risks: Mapping[str, float]) -> dict[str, float]:
     """Weights that sum to one, inversely proportional to `risks`; without what is not a number > 0."""
-    shares = {name: 1.0 / risk for name, risk in risks.items() if risk > 0.0 and math.isfinite(1.0 / risk)}
+    shares = {name: 1.0 / risk for name, risk in risks.items() if 0.0 < risk < math.inf}
     total = math.fsum(shares.values())
-    return {name: share / total for name, share in shares.items()} if math.isfinite(total) else {}
+    return {name: share / total for name, share in shares.items()} if 0.0 < total < math.inf else {}
