@@ -45,3 +45,18 @@ def test_what_is_no_strategy_is_told(run: Any, name: str, says: str) -> None:
     shown = run("strategy", "show", name)
     assert shown.code == 2
     assert says in shown.err
+
+
+def test_a_check_is_a_table_and_an_exit_code(run: Any, lake: Any, config: Any, home: Any) -> None:
+    """0 where all checks pass; 6 where one fails, with what was found, as JSON too."""
+    found = run("strategy", "check", config, "--json").json
+    assert found["ok"]
+    assert [one["verdict"] for one in found["checks"]] == ["passed"] * 5
+    text = '"""Peeks."""\nfrom truewind import Strategy\nclass Peeks(Strategy):\n    def on_bar(self, bar):\n'
+    text += "        if self.desk.timeline.prices[3][-1] > 0 and not self.desk.position(bar.symbol).side:\n"
+    text += "            self.buy(500 / self.desk.timeline.prices[3][-1], symbol=bar.symbol)\n"
+    (home / "peeks.py").write_text(text)
+    failed = run("strategy", "check", config, "--set", "strategy={path: peeks.py}")
+    assert failed.code == 6, failed
+    assert "causality" in failed.out
+    assert "what was before it moved" in failed.out

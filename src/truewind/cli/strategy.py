@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from truewind.cli.output import Json
+from truewind.cli.progress import progress
 
 if TYPE_CHECKING:
     from truewind.backtest.about import About
@@ -70,6 +71,47 @@ def show(
     out.print(f"reads   {reads or 'bars, no features'}", markup=False)
     out.print(f"lanes   {', '.join(found.lanes)}{f' ({found.why})' if found.why else ''}", markup=False)
     out.print(f"path    {found.path}", markup=False)
+
+
+@app.command(epilog="Example: truewind strategy check configs/demo.yaml")
+def check(
+    target: Annotated[
+        str, typer.Argument(help="A backtest's YAML, or a strategy as `show` takes it, on the demo's market.")
+    ],
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting. Repeatable.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Put a strategy to the test that every built-in one has passed.
+
+    Determinism, causality (the future is changed, the past must not move), lane parity, missing features, and every
+    parameter at its bounds. Without the config's data in the lake: on a made-up market. Exit status 6 if a check fails.
+    """
+    from truewind.backtest.check import FAILED
+    from truewind.backtest.check import check as run
+    from truewind.backtest.run import load_config
+    from truewind.cli import demo, settings
+    from truewind.cli.failures import FAILED_CHECK
+    from truewind.cli.output import console, print_json, print_table
+    from truewind.config import read_yaml
+    from truewind.storage.lake import Lake
+
+    config: Any = Path(target)
+    if not target.endswith((".yaml", ".yml")):
+        config = read_yaml(demo.CONFIG) | {"strategy": {"path": target}}
+    with progress(compiles=True) as step:
+        result = run(load_config(config, assignments or []), Lake(settings.load().lake), step)
+    if json:
+        checks = [one._asdict() for one in result.checks]
+        print_json({**result._asdict(), "ok": result.ok, "checks": checks})
+    else:
+        print_table(["check", "verdict", "what was found"], result.checks, f"{result.strategy} on {result.data}")
+        count = sum(one.verdict == FAILED for one in result.checks)
+        end = f"{count} of {len(result.checks)} checks failed" if count else "all checks passed"
+        console().print(f"{end} in {result.seconds:.1f} s", markup=False)
+    if not result.ok:
+        raise typer.Exit(FAILED_CHECK)
 
 
 def _plain(name: str, about: "About") -> dict[str, Any]:

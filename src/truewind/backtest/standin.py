@@ -1,0 +1,64 @@
+"""A stand-in for data that the lake does not have: the synthetic market, under the names that a backtest asks for."""
+
+import re
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from truewind.domain.instrument import Kind
+from truewind.domain.timeframe import DAY_US, timeframe_us
+from truewind.errors import ConfigError
+from truewind.market.synthetic import SyntheticConfig, SyntheticMarket
+from truewind.storage.lake import Lake
+from truewind.storage.schema import SeriesKey
+
+if TYPE_CHECKING:
+    from truewind.backtest.run import BacktestSettings
+
+_BARS = 3000  # that are made of each symbol, if that does not take more days than
+_DAYS = 365
+_FEWEST_DAYS = 120
+
+
+def stand_in(settings: "BacktestSettings", folder: str | Path) -> tuple["BacktestSettings", Lake]:
+    """These settings, over the days that there are, and a lake in `folder` with synthetic bars of their symbols.
+
+    Raises ConfigError for what there is no stand-in for: a universe, an order book.
+    """
+    data = settings.data
+    if data.kind != "bars" or data.universe is not None:
+        raise ConfigError(
+            "The lake has not the data that this runs on, and only bars of named symbols can be made up",
+            remedy="Import them (the config's first lines may say how), or name bars of some symbols",
+        )
+    length = timeframe_us(data.timeframe)
+    days = min(_DAYS, max(_FEWEST_DAYS, _BARS * length // DAY_US))
+    start = date(2024, 1, 1)
+    lake = Lake(folder)
+    shorts = settings.account.leverage > 1.0 or data.venue == "synthetic"
+    made = {symbol: _listed(symbol) for symbol in data.symbols}
+    market = SyntheticMarket(
+        SyntheticConfig(
+            symbols=tuple(made.values()), start=start, days=days, kind=Kind.PERPETUAL if shorts else Kind.SPOT
+        )
+    )
+    for symbol, name in made.items():
+        about = next(i for i in market.instruments() if i.symbol == name)
+        lake.put_instrument(
+            msgspec.structs.replace(about, venue=data.venue, symbol=symbol, quote=settings.account.currency)
+        )
+        for timeframe in filter(None, (data.timeframe, data.inner_timeframe)):
+            lake.write(SeriesKey("bars", data.venue, symbol, timeframe), market.bars(name, timeframe))
+        if shorts:
+            lake.write(SeriesKey("funding", data.venue, symbol), market.funding(name))
+    begin = datetime(start.year, start.month, start.day, tzinfo=UTC)
+    span = {"start": None if data.start is None else begin.date().isoformat(), "end": None}
+    return settings.model_copy(update={"data": data.model_copy(update=span)}), lake
+
+
+def _listed(symbol: str) -> str:
+    """A name that the synthetic market takes."""
+    name = re.sub(r"[^A-Z0-9]", "", symbol.upper())
+    return name if name.endswith("USDT") and len(name) > 4 else f"{name[:16]}USDT"
