@@ -1,0 +1,1 @@
+"""Strategies for markets that have hours: currencies and indices."""
