@@ -60,3 +60,39 @@ def test_a_check_is_a_table_and_an_exit_code(run: Any, lake: Any, config: Any, h
     assert failed.code == 6, failed
     assert "causality" in failed.out
     assert "what was before it moved" in failed.out
+
+
+FIT = """
+data: {venue: synthetic, symbols: [ETHUSDT], timeframe: 1h, start: 2024-01-01, end: 2024-02-05}
+states: 3
+"""
+
+
+def test_states_are_fitted_shown_and_traded(run: Any, home: Any, lake: Any, config: Any) -> None:
+    """The table, the file that a strategy takes, and the same as JSON; a run over the same bars says in-sample."""
+    (home / "fit.yaml").write_text(FIT)
+    shown = run("strategy", "fit", "fit.yaml")
+    assert shown.code == 0
+    assert "synthetic ETHUSDT 1h, 2024-01-01 to 2024-02-05" in shown.out
+    assert (home / "fit.json").is_file()
+    found = run("strategy", "fit", "fit.yaml", "--out", "mine.json", "--json").json
+    assert (found["file"], len(found["states"])) == ("mine.json", 3)
+    assert (home / "mine.json").read_bytes() == (home / "fit.json").read_bytes()
+    settings = ["data.symbols=[ETHUSDT]", "strategy.path=eth_cluster", "strategy.params={model: mine.json}"]
+    words = [word for assignment in settings for word in ("--set", assignment)]
+    traded = run("backtest", config, *words, "--json").json
+    assert "in-sample" in (home / traded["run_dir"] / "run.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "says"),
+    [("end: 2024-02-05", 2, "give both"), ("ETHUSDT", 2, "NOPEUSDT"), ("states: 3", 2, "unknown key 'state'")],
+)
+def test_what_cannot_be_fitted_is_told(run: Any, home: Any, lake: Any, change: str, code: int, says: str) -> None:
+    """No end, a symbol that is not there, a misspelt key."""
+    instead = {"end: 2024-02-05": "", "ETHUSDT": "NOPEUSDT", "states: 3": "state: 3"}
+    (home / "fit.yaml").write_text(FIT.replace(change, instead[change]))
+    shown = run("strategy", "fit", "fit.yaml")
+    assert shown.code == code
+    assert says in shown.err
+    assert not (home / "fit.json").exists()

@@ -56,6 +56,7 @@ from truewind.storage.journal import JournalWriter
 from truewind.storage.lake import Lake
 from truewind.storage.snapshot import Snapshot
 from truewind.strategies.base import Strategy, load
+from truewind.strategies.fitted import Fitted, in_training
 from truewind.strategies.sizing import SizingSettings
 from truewind.venues.binance.terms import bnb_discount, fee_tables, known_tiers
 
@@ -289,13 +290,32 @@ def the_strategy(settings: BacktestSettings) -> Strategy:
     if not settings.strategies:
         strategy = load(settings.chosen.path, settings.chosen.params)
         strategy.sizing = settings.sizing
+        _check_fitted(strategy, settings.data)
         return strategy
     members = []
     for wanted in settings.strategies:
         strategy = load(wanted.path, wanted.params)
         strategy.sizing = wanted.sizing
+        _check_fitted(strategy, settings.data)
         members.append(Member(wanted.name, strategy, wanted.symbols or settings.data.symbols, wanted.allocation))
     return Team(members)
+
+
+def _check_fitted(strategy: Strategy, data: DataSettings) -> None:
+    """Raises ConfigError if a part was fitted on bars of another length."""
+    if strategy.fitted is not None and strategy.fitted.timeframe != data.timeframe:
+        raise ConfigError(
+            f"{strategy.fitted.name} was fitted on bars of {strategy.fitted.timeframe}, not of {data.timeframe}",
+            remedy="Run on those, or fit it on these",
+        )
+
+
+def fitted_parts(strategy: object) -> list[Fitted]:
+    """What of a strategy, or of a team's, was learned from data."""
+    if isinstance(strategy, Team):
+        return [part for member in strategy.members for part in fitted_parts(member.strategy)]
+    part = getattr(strategy, "fitted", None)
+    return [] if part is None else [part]
 
 
 def features_of(strategy: Strategy) -> dict[str, str]:
@@ -365,6 +385,9 @@ class BarJob:
         self.settings, self.snapshot, self.warnings = settings, source.snapshot, source.warnings
         self.assumptions = assumptions(settings, source.instruments)
         timeline = source.timeline
+        first, last = int(timeline.times[TS][0]), int(timeline.times[TS_EVENT].max())
+        told = [in_training(part, first, last) for part in fitted_parts(strategy)]
+        self.warnings += [warning for warning in told if warning]
         timeline.receive(settings.feed.received(timeline.times[TS_EVENT], settings.seed, timeline.told))
         if timeline.order is not None and features_of(strategy):
             raise ConfigError(
@@ -451,6 +474,8 @@ def identity(settings: BacktestSettings, snapshot: Snapshot, strategy: object) -
         "code_version": code_version(),
         "strategy_code": _strategy_digest(strategy),
     }
+    if fitted := fitted_parts(strategy):
+        parts["fitted"] = ", ".join(part.hash for part in fitted)
     return parts | {"result_id": hashlib.sha256("\n".join(parts.values()).encode()).hexdigest()[:16]}
 
 
@@ -477,6 +502,8 @@ def _about(settings: BacktestSettings, job: Job, known: dict[str, str], run_id: 
         "seed": str(settings.seed),
         "python": platform.python_version(),
     }
+    if fitted := fitted_parts(job.strategy):
+        info["fitted"] = "; ".join(f"{part.name} {part.hash} ({part.source})" for part in fitted)
     return {
         "run_id": run_id,
         "name": settings.name,

@@ -114,6 +114,42 @@ def check(
         raise typer.Exit(FAILED_CHECK)
 
 
+@app.command(epilog="Example: truewind strategy fit configs/fits/eth-cluster.yaml --out my-states.json")
+def fit(
+    recipe: Annotated[Path, typer.Argument(help="YAML: data with start and end, states, horizon, hurdle, seed.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write; the recipe's name with .json if left out.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Fit the market states that the ETH cluster bot decides by, on a training span.
+
+    The file says what it was learned from, and the bot takes it as its parameter `model`. Judge it on later bars only.
+    """
+    from truewind.cli import settings
+    from truewind.cli.output import console, print_json, print_table
+    from truewind.research.states import fit_states
+    from truewind.storage.lake import Lake
+
+    file = out or recipe.with_suffix(".json")
+    with progress(compiles=True) as step:
+        states = fit_states(recipe, lake=Lake(settings.load().lake), out=file, progress=step)
+    if json:
+        print_json({"file": file, "hash": states.hash, **states.model_dump(mode="json")})
+        return
+    held = {1: "long", 0: "flat", -1: "short"}
+    rows = (
+        [number, held[state.side], f"{state.forward:+.2%}", f"{state.rows:,}", *(f"{at:+.2f}" for at in state.centre)]
+        for number, state in enumerate(states.states, 1)
+    )
+    heads = (f">{field}" for field in states.features)
+    print_table([">state", "held", f">return in {states.horizon} bars", ">bars", *heads], rows)
+    console().print(f"{states.rows:,} bars of {states.source}; features in standard deviations", markup=False)
+    console().print(f"states  {file} ({states.hash})", markup=False, soft_wrap=True)
+
+
+
+
 def _plain(name: str, about: "About") -> dict[str, Any]:
     """`About` as JSON has it."""
     parameters = [

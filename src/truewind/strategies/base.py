@@ -27,6 +27,7 @@ from truewind.domain.position import Position
 from truewind.domain.signal import Signal, Want
 from truewind.errors import ConfigError, StrategyError, suggest
 from truewind.strategies import catalogue
+from truewind.strategies.fitted import Fitted
 from truewind.strategies.sizing import SizingSettings
 
 Decide = Callable[[Any, Position, Any], Signal]
@@ -48,6 +49,7 @@ class Strategy:
 
     wakes_on: str | None = None
     fields: Sequence[str] | None = None
+    fitted: Fitted | None = None  # what was learned from data and decides with it, part of a run's identity
 
     class Params(Settings):
         """No parameters."""
