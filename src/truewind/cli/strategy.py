@@ -148,8 +148,6 @@ def fit(
     console().print(f"states  {file} ({states.hash})", markup=False, soft_wrap=True)
 
 
-
-
 def _plain(name: str, about: "About") -> dict[str, Any]:
     """`About` as JSON has it."""
     parameters = [
