@@ -9,7 +9,8 @@ import pytest
 
 from scripted import MINUTE, flat
 from truewind import features
-from truewind.backtest.replay import DataSettings, fields_of, named, replay
+from truewind.backtest.reads import fields_of, named
+from truewind.backtest.replay import DataSettings, replay
 from truewind.config import parse
 from truewind.domain.clock import parse_ts_us
 from truewind.errors import ConfigError, EmptyRangeError, FeatureError, TruewindError, UnknownSeriesError

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from scripted import columns, free, perpetual
 from truewind import features
-from truewind.backtest.replay import named
+from truewind.backtest.reads import named
 from truewind.config import Settings
 from truewind.domain.due import SWAP_SCALE, DueKind, due_rows, in_order
 from truewind.domain.fill import FillKind

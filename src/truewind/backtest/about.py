@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from truewind.backtest.replay import named
+from truewind.backtest.reads import named
 from truewind.engine.compiled import obstacle
 from truewind.errors import ConfigError
 from truewind.strategies import catalogue

@@ -78,20 +78,20 @@ def falling_due(
     if instrument.kind is Kind.EQUITY:
         parts += [_dividends(lake, instrument, first, last, found), _splits(lake, instrument, bars, found)]
         rate = financing.borrow_rate
-        yearly = rate.get(instrument.symbol, 0.0) if isinstance(rate, dict) else rate
+        yearly = rate.get(instrument.name, 0.0) if isinstance(rate, dict) else rate
         if yearly != 0.0:
             parts.append(_borrow(instrument, first, last, yearly))
-    if instrument.symbol in financing.swap:
-        parts.append(_swaps(instrument, first, last, financing.swap[instrument.symbol]))
+    if instrument.name in financing.swap:
+        parts.append(_swaps(instrument, first, last, financing.swap[instrument.name]))
     elif instrument.kind is Kind.FX:
-        found.warnings.append(f"{instrument.symbol}: no financing.swap is given; nights cost nothing")
+        found.warnings.append(f"{instrument.name}: no financing.swap is given; nights cost nothing")
     if instrument.expiry_us is not None and first < instrument.expiry_us <= last:
         parts.append(_settlement(lake, instrument, bars, length, found))
     return found._replace(rows=in_order(*parts))
 
 
 def _funding(lake: Lake, instrument: Instrument, first: int, last: int, found: Dues) -> np.ndarray:
-    key, symbol = SeriesKey("funding", instrument.venue, instrument.symbol), instrument.symbol
+    key, symbol = SeriesKey("funding", instrument.venue, instrument.symbol), instrument.name
     try:
         rows = funding_dues(lake, key, instrument, first, last)
     except (UnknownSeriesError, EmptyRangeError):
@@ -152,7 +152,7 @@ def _splits(lake: Lake, instrument: Instrument, bars: Mapping[str, np.ndarray], 
         fell = closes[at - 1] / opens[at]
         if abs(np.log(fell / ratio)) > abs(np.log(fell)):
             found.warnings.append(
-                f"{instrument.symbol}: the split of {iso(when)[:10]} ({ratio:g} for 1) does not show in the prices, "
+                f"{instrument.name}: the split of {iso(when)[:10]} ({ratio:g} for 1) does not show in the prices, "
                 "which were adjusted for it; holdings are left as they are"
             )
             continue
@@ -206,7 +206,7 @@ def _settlement(
         row = int(np.searchsorted(bars["ts"] + length, at, side="right")) - 1
         price = float((bars["close"] if "close" in bars else bars["price"])[max(row, 0)])
         found.warnings.append(
-            f"{instrument.symbol}: no index prices before its end at {iso(at)}; settled at the last price, {price:g}"
+            f"{instrument.name}: no index prices before its end at {iso(at)}; settled at the last price, {price:g}"
         )
     ticks = max(1, round(price / float(instrument.tick_size)))
     return due_rows(DueKind.SETTLEMENT, at, _TAKERS_RATE, price=ticks)

@@ -65,7 +65,7 @@ def rates_of_exchange(
             continue
         wanted = chosen.get(instrument.currency)
         rows, key = _rates(lake, instrument.id, instrument.venue, (instrument.currency, currency), wanted, first, last)
-        found.rows[instrument.symbol] = rows
+        found.rows[instrument.name] = rows
         found.keys.append(key)
     return found
 

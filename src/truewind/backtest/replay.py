@@ -1,5 +1,6 @@
 """Replay: series of the lake as one timeline, with the features that the strategy reads, and what falls due."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Literal, NamedTuple
@@ -13,12 +14,12 @@ from truewind import features
 from truewind.backtest.dues import FinancingSettings, falling_due
 from truewind.backtest.members import Members, members_of
 from truewind.backtest.rates import AssetSettings, Rates, RateSettings, collateral_of, rates_of_exchange
+from truewind.backtest.reads import Inputs, with_fields
 from truewind.config import Settings
 from truewind.domain.calendar import calendar
 from truewind.domain.clock import iso, parse_ts_us
 from truewind.domain.due import DueKind
 from truewind.domain.instrument import Instrument, Kind
-from truewind.domain.market import Bar
 from truewind.domain.timeframe import DAY_US, timeframe_us
 from truewind.engine.merge import Timeline, merge, merge_trades
 from truewind.engine.nested import nest
@@ -37,12 +38,14 @@ _OPTIONAL_COLUMNS = ("quote_volume", "trades", "taker_buy_volume", "ts_recv")
 
 
 NOTHING = FinancingSettings()
+_OF_VENUE = re.compile(r"([a-z][a-z0-9_]*):(.+)")
 _SATURDAY_NOON_US = 2 * DAY_US + DAY_US // 2  # 1970-01-03: the first day of that year was a Thursday
 
 
 class DataSettings(Settings):
     """Which bars (with kind: trades, book or quotes: which of those) to run on.
 
+    symbols: of `venue`; one of another venue is written with it, binance:BTCUSDT, and called so in the whole run.
     symbols, or universe: those that were listed and chosen at the time, of `symbols` only if these are named as well.
     Rows of a symbol begin with its first choice; `bar.member` is 1 while it is chosen and 0 after that. What is held of
     a symbol that is delisted is settled at its end.
@@ -52,7 +55,8 @@ class DataSettings(Settings):
     mark, index: "auto" takes the mark and index prices of the same venue, symbol and timeframe from the lake, where it
     has them; "last" does without. Margin goes by the mark, triggers by what the order says; where there is no bar of
     theirs, and in runs on trades, the traded prices stand in. inner_timeframe: shorter bars on which orders are matched
-    and margin is watched, while the strategy decides on those of timeframe; empty: the same.
+    and margin is watched, while the strategy decides on those of timeframe; empty: the same. exchange: code of a market
+    with opening hours (ISO 10383), as XNYS, for features that read them.
     """
 
     venue: str
@@ -60,6 +64,7 @@ class DataSettings(Settings):
     universe: UniverseSettings | None = None
     timeframe: str = ""
     kind: Literal["bars", "trades", "book", "quotes"] = "bars"
+    exchange: str = ""
     start: str | None = None
     end: str | None = None
     mark: Literal["auto", "last"] = "auto"
@@ -88,6 +93,10 @@ class DataSettings(Settings):
             raise ValueError("name at least one of symbols, or a universe")
         if self.universe is not None and self.kind != "bars":
             raise ValueError("a universe is of bars")
+        if self.universe is not None and self.venues != (self.venue,):
+            raise ValueError("a universe is of one venue: name symbols without one")
+        if self.on_book and self.venues != (self.venue,):
+            raise ValueError("a run on an order book is of venue: name the symbol without one")
         return self
 
     @model_validator(mode="after")
@@ -103,6 +112,17 @@ class DataSettings(Settings):
             ):
                 raise ValueError(f"inner_timeframe {self.inner_timeframe} does not divide timeframe {self.timeframe}")
         return self
+
+    def key(self, symbol: str, kind: str = "", timeframe: str = "") -> SeriesKey:
+        """The series of a symbol as the run names it: of its own kind and timeframe, or of others."""
+        found = _OF_VENUE.fullmatch(symbol)
+        venue, plain = (found[1], found[2]) if found else (self.venue, symbol)
+        return SeriesKey(kind or self.kind, venue, plain, timeframe or self.timeframe)
+
+    @property
+    def venues(self) -> tuple[str, ...]:
+        """Those of its symbols."""
+        return tuple(dict.fromkeys(self.key(symbol).venue for symbol in self.symbols)) or (self.venue,)
 
     def span_us(self) -> tuple[int | None, int | None]:
         """Start and end in µs. Raises ConfigError if end does not come after start."""
@@ -161,32 +181,29 @@ def replay(
 
     Raises UnknownSeriesError, EmptyRangeError or ConfigError, and FeatureError for a spec that does not exist.
     """
-    duplicates = {symbol for symbol in data.symbols if data.symbols.count(symbol) > 1}
-    if duplicates:
-        raise ConfigError(f"data.symbols names {', '.join(sorted(duplicates))} twice", remedy="Name each symbol once")
+    series = {symbol: data.key(symbol) for symbol in data.symbols}
+    if len(set(series.values())) < len(data.symbols):
+        raise ConfigError(f"data.symbols names one twice: {', '.join(data.symbols)}", remedy="Name each symbol once")
     length = timeframe_us(data.timeframe) if data.kind == "bars" else 0
     if length == 0 and reads:
         raise ConfigError("A run on trades has no bars to compute features on", remedy="Use kind: bars, or no features")
     start, end = data.span_us()
     members = members or chosen_members(lake, data)
-    symbols = data.symbols if members is None else members.symbols
-    about = Specifications(lake, data.venue)
-    rows: dict[str, dict[str, np.ndarray]] = {}
+    series = {symbol: data.key(symbol) for symbol in (data.symbols if members is None else members.symbols)}
+    about = {venue: Specifications(lake, venue) for venue in data.venues}
     instruments: list[Instrument] = []
     dues: dict[str, np.ndarray] = {}
     keys: list[SeriesKey] = []
     warnings: list[str] = []
-    for symbol in symbols:
-        key = SeriesKey(data.kind, data.venue, symbol, data.timeframe)
-        first_us = start if members is None else members.first_us(symbol)
-        try:
-            rows[symbol] = _bars(lake, key, first_us, end, length, reads) if length else _trades(lake, key, start, end)
-        except EmptyRangeError:
-            if members is None:
-                raise
-            warnings.append(f"{symbol}: chosen at {iso(first_us or 0)}, but its bars end before that")
-            continue
-        instrument = about.at(symbol, int(rows[symbol]["ts"][0]))  # as it was when the run began
+    if length:
+        rows = _bars_with(lake, data, series, members, reads, keys, warnings)
+    else:
+        rows = {symbol: _trades(lake, key, start, end) for symbol, key in series.items()}
+    for symbol in rows:
+        key = series[symbol]
+        instrument = about[key.venue].at(key.symbol, int(rows[symbol]["ts"][0]))  # as it was when the run began
+        if symbol != key.symbol:
+            instrument = msgspec.structs.replace(instrument, called=symbol)
         instruments.append(instrument)
         keys.append(key)
         if instrument.inferred:
@@ -228,9 +245,9 @@ def replay(
         step = timeframe_us(data.inner_timeframe)
         walked = {}
         for symbol in rows:
-            keys.append(SeriesKey("bars", data.venue, symbol, data.inner_timeframe))
+            keys.append(data.key(symbol, timeframe=data.inner_timeframe))
             begin = start if members is None else members.first_us(symbol)
-            walked[symbol] = _bars(lake, keys[-1], begin, end, step, {})
+            walked[symbol] = _begun(keys[-1], _bars(lake, keys[-1], begin, end), begin)
             market = instruments[len(walked) - 1].calendar
             warnings += _gaps(walked[symbol]["ts"], step, f"{symbol} {data.inner_timeframe}", market)
     marks = _beside(lake, data, "mark", walked, keys, warnings)
@@ -243,6 +260,48 @@ def replay(
                 f"{lost} bars of {data.timeframe} were not decided on: no {data.inner_timeframe} bars lead to them"
             )
     return Replay(timeline, instruments, dues, lake.snapshot(_once(keys)), warnings, rates.rows, backing)
+
+
+def _bars_with(
+    lake: Lake,
+    data: DataSettings,
+    series: Mapping[str, SeriesKey],
+    members: Members | None,
+    reads: Mapping[str, str],
+    keys: list[SeriesKey],
+    warnings: list[str],
+) -> dict[str, dict[str, np.ndarray]]:
+    """The bars of every symbol with the fields `reads`; adds the series read for these, and warnings."""
+    start, end = data.span_us()
+    length, specs = timeframe_us(data.timeframe), list(reads.values())
+    needed = features.history(specs, data.timeframe)  # what counts from its beginning gets all there is
+    first = {symbol: start if members is None else members.first_us(symbol) for symbol in series}
+    wide: dict[str, dict[str, np.ndarray]] = {}
+    for symbol, key in series.items():
+        begin = first[symbol]
+        try:
+            found = _bars(lake, key, None if begin is None or needed is None else begin - needed * length, end)
+            _begun(key, found, begin)
+        except EmptyRangeError:
+            if members is None:
+                raise
+            warnings.append(f"{symbol}: chosen at {iso(begin or 0)}, but its bars end before that")
+            continue
+        wide[symbol] = found
+    if reads and wide:
+        origin = None if start is None or needed is None else start - needed * length
+        among = (
+            {symbol: members.chosen(symbol, wide[symbol]["ts"] + length) > 0.0 for symbol in wide} if members else {}
+        )
+        inputs = Inputs(
+            lake, {symbol: series[symbol] for symbol in wide}, wide,
+            start_us=origin, find=data.key, among=among, exchange=data.exchange,
+        )  # fmt: skip
+        for symbol, columns in inputs.compute(specs).items():
+            wide[symbol] |= with_fields(columns, reads)
+        keys += inputs.read
+        warnings += inputs.warnings(start)
+    return {symbol: _begun(series[symbol], columns, first[symbol]) for symbol, columns in wide.items()}
 
 
 def chosen_members(lake: Lake, data: DataSettings) -> Members | None:
@@ -274,7 +333,7 @@ def _beside(
         return found
     for symbol, bars in rows.items():
         ts = bars["ts"]
-        key = SeriesKey(f"{which}_bars", data.venue, symbol, data.inner_timeframe or data.timeframe)
+        key = data.key(symbol, f"{which}_bars", data.inner_timeframe or data.timeframe)
         try:
             table = lake.read(key, start_us=int(ts[0]), end_us=int(ts[-1]) + 1, columns=["ts", *_PRICE_COLUMNS])
         except (UnknownSeriesError, EmptyRangeError):
@@ -293,52 +352,22 @@ def _beside(
     return found
 
 
-def named(reads: Mapping[str, str] | Sequence[str]) -> dict[str, str]:
-    """A strategy's features as field name → spec; a bare spec gets its column's name ("ema(20)" → ema_20), in which the
-    point of a number is a `_`.
-
-    Each output of a feature that has several is a field of its own: name_output.
-    """
-    if isinstance(reads, Mapping):
-        return dict(reads)
-    return {features.parse_spec(spec).column.replace(".", "_"): spec for spec in reads}
-
-
-def fields_of(reads: Mapping[str, str]) -> dict[str, str]:
-    """Of named features: the field of each output, and its column. Raises ConfigError for the name of a bar's field."""
-    found: dict[str, str] = {}
-    for name, spec in reads.items():
-        feature = features.parse_spec(spec)
-        for output, column in zip(feature.outputs or ("",), feature.columns, strict=True):
-            field = f"{name}_{output}" if output else name
-            if field in found or field in Bar.__struct_fields__:
-                raise ConfigError(f"A feature may not be called '{field}': a bar has that field", spec=spec)
-            found[field] = column
-    return found
-
-
-def _bars(
-    lake: Lake, key: SeriesKey, start: int | None, end: int | None, length: int, reads: Mapping[str, str]
-) -> dict[str, np.ndarray]:
+def _bars(lake: Lake, key: SeriesKey, start: int | None, end: int | None) -> dict[str, np.ndarray]:
     known = next((info.columns for info in lake.series(kind=key.kind, venue=key.venue, symbol=key.symbol,
                                                        timeframe=key.timeframe)), ())  # fmt: skip
     columns = [*_BAR_COLUMNS, *(name for name in _OPTIONAL_COLUMNS if name in known)]
-    needed = features.history(list(reads.values()), key.timeframe)  # what counts from its beginning gets all there is
-    first_us = None if start is None or needed is None else start - needed * length
-    table = lake.read(key, start_us=first_us, end_us=end, columns=columns)
-    arrays = {name: _numpy(table[name]) for name in columns}
-    if reads:
-        computed = features.columns(list(reads.values()), arrays, timeframe=key.timeframe)
-        arrays |= {field: computed[column] for field, column in fields_of(reads).items()}
-    if start is not None:
-        first = int(np.searchsorted(arrays["ts"], start))
-        if first == len(arrays["ts"]):
-            raise EmptyRangeError(
-                f"{key.symbol} {key.timeframe} has no bar from {iso(start)} on", remedy="See `truewind data list`"
-            )
-        if first:
-            arrays = {name: values[first:] for name, values in arrays.items()}
-    return arrays
+    table = lake.read(key, start_us=start, end_us=end, columns=columns)
+    return {name: _numpy(table[name]) for name in columns}
+
+
+def _begun(key: SeriesKey, arrays: dict[str, np.ndarray], start: int | None) -> dict[str, np.ndarray]:
+    """The rows from `start` on. Raises EmptyRangeError if there are none."""
+    first = 0 if start is None else int(np.searchsorted(arrays["ts"], start))
+    if first == len(arrays["ts"]):
+        raise EmptyRangeError(
+            f"{key.symbol} {key.timeframe} has no bar from {iso(start or 0)} on", remedy="See `truewind data list`"
+        )
+    return {name: values[first:] for name, values in arrays.items()} if first else arrays
 
 
 def _trades(lake: Lake, key: SeriesKey, start: int | None, end: int | None) -> dict[str, np.ndarray]:

@@ -31,7 +31,8 @@ from truewind.backtest.book_run import BookJob
 from truewind.backtest.dues import FinancingSettings
 from truewind.backtest.folder import code_version, make_folder, new_run_id, utc, wall, write, write_json, write_table
 from truewind.backtest.rates import AssetSettings, RateSettings
-from truewind.backtest.replay import DataSettings, chosen_members, named, replay
+from truewind.backtest.reads import named
+from truewind.backtest.replay import DataSettings, chosen_members, replay
 from truewind.backtest.round_trips import read_round_trips
 from truewind.backtest.shadow import market, minds
 from truewind.config import Settings, dump, override, parse, read_yaml, to_yaml
@@ -430,9 +431,9 @@ def write_results(run_dir: Path, engine: Engine, settings: BacktestSettings) -> 
         * float(tables.rates_at(engine, index, timeline.times[TS][-1:])[0])
         for index, symbol in enumerate(timeline.symbols)
     }
-    multipliers = {i.symbol: float(i.multiplier) for i in engine.instruments if i.multiplier != 1}
-    inverse = {i.symbol for i in engine.instruments if i.inverse}
-    steps = {i.symbol: float(i.order_step) for i in engine.instruments if i.order_step}
+    multipliers = {i.name: float(i.multiplier) for i in engine.instruments if i.multiplier != 1}
+    inverse = {i.name for i in engine.instruments if i.inverse}
+    steps = {i.name: float(i.order_step) for i in engine.instruments if i.order_step}
     trades = round_trips(
         tables.in_account_money(fills, engine).filter(pl.col("kind") != "exchange"),
         orders,

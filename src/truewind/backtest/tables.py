@@ -42,7 +42,7 @@ class Units:
     """Ticks, lots and ledger units of each symbol as floats."""
 
     def __init__(self, instruments: Sequence[Instrument], steps: np.ndarray, scale: int) -> None:
-        self.symbols = np.array([instrument.symbol for instrument in instruments], dtype=object)
+        self.symbols = np.array([instrument.name for instrument in instruments], dtype=object)
         self._steps, self.scale = steps, scale
 
     def price(self, symbol: np.ndarray, ticks: np.ndarray) -> np.ndarray:
@@ -174,7 +174,7 @@ def with_strategy(table: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
 
 def refusals(orders: pl.DataFrame, instruments: Sequence[Instrument]) -> list[str]:
     """What gate and venue did not let through, by reason, with the venue's own code and words where it has some."""
-    listed = {instrument.symbol: instrument for instrument in instruments}
+    listed = {instrument.name: instrument for instrument in instruments}
     refused = (
         orders.filter(pl.col("status").is_in(["denied", "rejected"]) | pl.col("reason").str.ends_with("_cap"))
         .with_columns(
@@ -232,11 +232,11 @@ def rates_at(engine: Engine, index: int, opened: np.ndarray) -> np.ndarray:
 
 def in_account_money(fills: pl.DataFrame, engine: Engine) -> pl.DataFrame:
     """`fills` with the prices of symbols in other currencies as the account paid them."""
-    others = {engine.instruments[index].symbol for index in np.unique(engine.state.rates["symbol"]).tolist()}
+    others = {engine.instruments[index].name for index in np.unique(engine.state.rates["symbol"]).tolist()}
     if not others:
         return fills
     units = pl.col("symbol").replace_strict(
-        {i.symbol: float(i.multiplier) for i in engine.instruments}, return_dtype=pl.Float64
+        {i.name: float(i.multiplier) for i in engine.instruments}, return_dtype=pl.Float64
     )
     paid = pl.col("symbol").is_in(list(others)) & (pl.col("quantity") > 0) & (pl.col("kind") != "split")
     return fills.with_columns(

@@ -46,7 +46,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     settle: the currency that profit, loss and margin are in; the quote currency except for inverse contracts.
     expiry_us: last moment of a dated future, else None. filters: the venue's further rules for an order.
     inferred: the steps were guessed from the data, not given by the venue; reports say so. order_step: what an order's
-    quantity is a multiple of, where a position may be finer (0: the lot).
+    quantity is a multiple of, where a position may be finer (0: the lot). called: what a run over several venues calls
+    it (empty: its symbol).
     """
 
     symbol: str
@@ -66,6 +67,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     inferred: bool = False
     filters: Filters = Filters()
     order_step: Decimal = Decimal(0)
+    called: str = ""
 
     def __post_init__(self) -> None:
         for name in ("tick_size", "lot_size", "multiplier"):
@@ -78,6 +80,11 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     def id(self) -> str:
         """Symbol and venue, unique in the house: "BTCUSDT.binance"."""
         return f"{self.symbol}.{self.venue}"
+
+    @property
+    def name(self) -> str:
+        """What a run calls it: its symbol, or with its venue before it: "binance:BTCUSDT"."""
+        return self.called or self.symbol
 
     @property
     def currency(self) -> str:

@@ -80,7 +80,7 @@ class Engine:
         self.currency = currency
         world = instruments, timeline, cash, currency, costs, limits, dues or {}, margin, rates, collateral, settling
         self.state = State(*world, owners=owners, latency=latency)
-        self.symbols = [instrument.symbol for instrument in instruments]
+        self.symbols = [instrument.name for instrument in instruments]
         self._handle = self.state.handle
         self._signal = self.state.signal.view(np.uint8).data
         self._index = {symbol: i for i, symbol in enumerate(self.symbols)}

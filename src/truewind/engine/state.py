@@ -61,7 +61,7 @@ class State:
         buffer_rows: int | None = None,
     ) -> None:
         for instrument in instruments:
-            if instrument.currency != currency and (instrument.inverse or instrument.symbol not in (rates or {})):
+            if instrument.currency != currency and (instrument.inverse or instrument.name not in (rates or {})):
                 raise ConfigError(
                     f"{instrument.id} is settled in {instrument.currency}, the account is in {currency}",
                     remedy="Trade instruments of one settlement currency, or change account.currency",
@@ -99,7 +99,7 @@ class State:
         self.settling = np.zeros(0, SETTLING) if settling is None else settling.copy()
         self.rates = _by_time(instruments, rates or {}, backed.rates, int(timeline.times[0][0]))
         self.dues = self._lay_dues(
-            instruments, [dues.get(instrument.symbol, np.zeros(0, DUE)) for instrument in instruments]
+            instruments, [dues.get(instrument.name, np.zeros(0, DUE)) for instrument in instruments]
         )
         self.shares = self.positions
         if owners > 1:
@@ -254,8 +254,8 @@ def _by_time(
     """The RATE rows of all symbols by time. Raises ConfigError where none is known at `start`."""
     parts = [others]
     for index, instrument in enumerate(instruments):
-        rows = rates.get(instrument.symbol, np.zeros(0, RATE))
-        if instrument.symbol in rates and (not len(rows) or rows[0]["ts"] > start):
+        rows = rates.get(instrument.name, np.zeros(0, RATE))
+        if instrument.name in rates and (not len(rows) or rows[0]["ts"] > start):
             raise ConfigError(
                 f"No rate of {instrument.currency} is known when {instrument.id} begins, at {iso(start)}",
                 remedy="Import earlier bars of the rate, or start later",

@@ -1,13 +1,17 @@
 """Sessions of exchanges that close: which one a bar lies in, joined to the bars as columns."""
 
 import datetime as dt
+from collections.abc import Sequence
 
+import numpy as np
 import polars as pl
 
+from truewind.domain.timeframe import SECOND_US
 from truewind.errors import ConfigError, FeatureError, suggest
 
 TIME = pl.Datetime("us", "UTC")
 SESSION_COLUMNS = ("session_open", "session_close", "previous_close")
+_MARGIN = dt.timedelta(days=14)  # no exchange rests for longer
 
 
 def exchange_sessions(exchange: str, start: dt.date, end: dt.date) -> pl.DataFrame:
@@ -39,6 +43,21 @@ def exchange_sessions(exchange: str, start: dt.date, end: dt.date) -> pl.DataFra
             for name in ("session_open", "session_close")
         }
     )
+
+
+def session_columns(exchange: str, ts: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Those of the columns below that are asked for, of bars that open at `ts` (int64 µs): float64 µs, NaN for none.
+
+    Raises ConfigError as `exchange_sessions`, and if no exchange is named.
+    """
+    if not exchange:
+        raise ConfigError(
+            f"{', '.join(names)}: read, but no exchange is named", remedy="Name it: data.exchange: XNYS", names=names
+        )
+    days = [dt.datetime.fromtimestamp(at / SECOND_US, dt.UTC).date() for at in (int(ts[0]), int(ts[-1]))]
+    sessions = exchange_sessions(exchange, days[0] - _MARGIN, days[1] + _MARGIN)
+    table = with_sessions(pl.DataFrame({"ts": pl.Series(ts).cast(TIME)}), sessions)
+    return {name: table[name].to_physical().cast(pl.Float64).fill_null(float("nan")).to_numpy() for name in names}
 
 
 def with_sessions(bars: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:

@@ -77,10 +77,17 @@ class FeaturePipeline:
             for column in feature.columns
         ]
 
-    def extend(self, tables: Mapping[str, Mapping[str, Any]], *, workers: int = 1) -> dict[str, Columns]:
+    def extend(
+        self,
+        tables: Mapping[str, Mapping[str, Any]],
+        *,
+        among: Mapping[str, np.ndarray] | None = None,
+        workers: int = 1,
+    ) -> dict[str, Columns]:
         """The features over the next rows of every symbol: arrays in, arrays out, by symbol.
 
         `ts` are int64 µs, rising. A symbol that is not given has no rows. Rows of one time must come in one call.
+        among: by symbol, the rows (bool) in which it takes part in cross-sections and has any; left out: all.
         Raises FeatureError naming the symbol and column that is missing, and for times that do not rise.
         """
         given = {symbol: dict(self._table(symbol, tables)) for symbol in self.symbols if symbol in tables}
@@ -103,7 +110,7 @@ class FeaturePipeline:
 
                 list(pool.map(walk, given))
                 for feature, source in stage.across:
-                    for symbol, column in _across(feature, source, times, given).items():
+                    for symbol, column in _across(feature, source, times, given, among or {}).items():
                         given[symbol][feature.column] = found[symbol][feature.column] = column
         return {symbol: {name: columns[name] for name in self.columns} for symbol, columns in found.items()}
 
@@ -232,16 +239,21 @@ def _on(times: np.ndarray, other: np.ndarray | None, values: Any) -> Floats:
 
 
 def _across(
-    feature: Across, source: str, times: Mapping[str, np.ndarray], tables: Mapping[str, Mapping[str, Any]]
+    feature: Across,
+    source: str,
+    times: Mapping[str, np.ndarray],
+    tables: Mapping[str, Mapping[str, Any]],
+    among: Mapping[str, np.ndarray],
 ) -> Columns:
-    """A cross-section of the column `source`, by symbol."""
+    """A cross-section of the column `source`, by symbol; of each symbol the rows `among` take part."""
     if not times:
         return {}
     every = np.unique(np.concatenate(list(times.values())))
     values = np.full((len(every), len(times)), np.nan)
     places = {symbol: np.searchsorted(every, ts) for symbol, ts in times.items()}
     for i, (symbol, place) in enumerate(places.items()):
-        values[place, i] = np.asarray(tables[symbol][source], float)
+        own = np.asarray(tables[symbol][source], float)
+        values[place, i] = np.where(among[symbol], own, np.nan) if symbol in among else own
     out = feature.compared(values)
     return {symbol: out[place, i].copy() for i, (symbol, place) in enumerate(places.items())}
 

@@ -1,4 +1,4 @@
-"""Price: extremes, returns, and the shape of a bar."""
+"""Price: extremes, returns, the shape of a bar, and columns as they are."""
 
 from math import inf, nan
 
@@ -96,6 +96,25 @@ class LogReturns(Feature):
     step = staticmethod(log_returns)
     warmup = derived(lambda self: self.length)
     memory = derived(lambda self: self.length)
+
+
+@kernel(inline=True)
+def value(x: float) -> float:
+    """What the column says."""
+    return x
+
+
+@register
+class Value(Feature):
+    """Value: a column as it is.
+
+    What other series say, as a field of the bar: value(funding_rate), value(open_interest); of another symbol,
+    value(close)[ETHUSDT]; or of the last longer bar that is over, value(close)@1h.
+    """
+
+    name, family, units = "value", "price", "of the source"
+    scale, shift, finite = 1, 1, True
+    step = staticmethod(value)
 
 
 @kernel(inline=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from truewind.backtest.replay import fields_of
+from truewind.backtest.reads import fields_of
 from truewind.backtest.run import (
     BacktestSettings,
     assumptions,

@@ -62,12 +62,7 @@ def columns_beside(lake: Lake, bars: SeriesKey, closes: np.ndarray, names: Itera
 def series_beside(lake: Lake, bars: SeriesKey) -> dict[str, SeriesKey]:
     """The columns above that the symbol of these bars has, each with the series that it is read from."""
     found = {name: key for name in ("mark", "index") if (key := _price_series(lake, bars, name)) is not None}
-    for kind, source in (
-        ("funding", _funding),
-        ("open_interest", _open_interest),
-        ("long_short", _long_short),
-        ("liquidations", _liquidations),
-    ):
+    for kind, source in _READERS.items():
         if lake.series(kind=kind, venue=bars.venue, symbol=bars.symbol):
             key = SeriesKey(kind, bars.venue, bars.symbol)
             found |= dict.fromkeys((name for name, reader in _SOURCES.items() if reader is source), key)
@@ -161,4 +156,16 @@ _SOURCES: dict[str, Callable[[Lake, SeriesKey, np.ndarray, list[str]], Columns]]
     "open_interest": _open_interest,
     "long_short_ratio": _long_short,
     **dict.fromkeys(("liquidated_long", "liquidated_short"), _liquidations),
+}
+_READERS = {
+    "funding": _funding,
+    "open_interest": _open_interest,
+    "long_short": _long_short,
+    "liquidations": _liquidations,
+}
+
+# The columns, each with the kind of series that it comes from.
+BESIDE: dict[str, str] = {
+    name: next((kind for kind, reader in _READERS.items() if reader is source), f"{name}_bars")
+    for name, source in _SOURCES.items()
 }

@@ -22,17 +22,15 @@ from pydantic import Field, field_validator
 
 from truewind.config import Settings, parse, read_yaml
 from truewind.domain.clock import parse_ts_us
-from truewind.domain.timeframe import SECOND_US
-from truewind.errors import ConfigError, CorruptError, EmptyRangeError
+from truewind.errors import CorruptError, EmptyRangeError
 from truewind.features import FeaturePipeline
-from truewind.features.exchange import SESSION_COLUMNS, exchange_sessions, with_sessions
+from truewind.features.exchange import SESSION_COLUMNS, session_columns
 from truewind.market.columns import Columns, bar_columns
 from truewind.storage.lake import Lake
 from truewind.storage.schema import TS, SeriesKey
 
 Progress = Callable[[str, int, int], None]
 _STATE = "state"
-_MARGIN = dt.timedelta(days=14)
 
 
 class BuildData(Settings):
@@ -207,21 +205,8 @@ class _Builder:
             except EmptyRangeError:
                 continue  # not listed yet, or no more, in this window
             if hours:
-                tables[symbol].update(self._hours(tables[symbol]["ts"], hours))
+                tables[symbol].update(session_columns(self.recipe.data.exchange, tables[symbol]["ts"], hours))
         return tables
-
-    def _hours(self, ts: np.ndarray, names: list[str]) -> Columns:
-        """When the exchange is open around each bar; two weeks more on each side than any holidays last."""
-        if not self.recipe.data.exchange:
-            raise ConfigError(
-                f"{', '.join(names)}: read, but no exchange is named",
-                remedy="Name it: data.exchange: XNYS",
-                names=names,
-            )
-        days = [dt.datetime.fromtimestamp(at / SECOND_US, dt.UTC).date() for at in (int(ts[0]), int(ts[-1]))]
-        sessions = exchange_sessions(self.recipe.data.exchange, days[0] - _MARGIN, days[1] + _MARGIN)
-        table = with_sessions(pl.DataFrame({"ts": pl.Series(ts).cast(TS)}), sessions)
-        return {name: table[name].to_physical().cast(pl.Float64).fill_null(float("nan")).to_numpy() for name in names}
 
     def _write(self, symbol: str, ts: np.ndarray, columns: Mapping[str, np.ndarray]) -> None:
         key = self.recipe.key(symbol)

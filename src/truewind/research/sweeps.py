@@ -24,20 +24,22 @@ import polars as pl
 from pydantic import Field
 
 from truewind import features
-from truewind.backtest.replay import Replay, named, replay
+from truewind.backtest.reads import Inputs, named
+from truewind.backtest.replay import Replay, replay
 from truewind.backtest.run import BacktestSettings, identity
 from truewind.config import Settings, override, parse, read_yaml
 from truewind.domain.clock import iso
 from truewind.domain.timeframe import timeframe_us
 from truewind.engine.compiled import Program, compilable
-from truewind.engine.merge import OPEN, SYMBOL, TS, TS_EVENT
+from truewind.engine.merge import PRICES, SYMBOL, TS, TS_EVENT
 from truewind.engine.trials import Bench, Days, Figures, days_of
-from truewind.errors import ConfigError, StorageError, TruewindError
+from truewind.errors import ConfigError, FeatureError, StorageError, TruewindError
 from truewind.market.terms import tiers_of
 from truewind.research import picture
 from truewind.research.space import Space
 from truewind.storage.blobs import open_blobs
 from truewind.storage.lake import Lake
+from truewind.storage.snapshot import Snapshot
 from truewind.strategies.base import SignalStrategy, Strategy, load
 
 Progress = Callable[[str, int, int], None]
@@ -110,7 +112,7 @@ def sweep(
     plan = _Plan(data, source, space)
     tell("reading data", 0, 0)
     market = _Market(lake if isinstance(lake, Lake) else Lake(lake), plan.settings, plan.history)
-    known = identity(plan.settings_without_varied(), market.source.snapshot, plan.strategy)
+    known = identity(plan.settings_without_varied(), market.snapshot_with(plan.specs), plan.strategy)
     folder = Path(out) / known["result_id"]
     kept = _Kept(folder, space)
     waiting = [trial for trial in range(len(space)) if space[trial] not in kept]
@@ -147,10 +149,11 @@ class _Plan:
         first = self._first()
         self.strategy = compilable(first)
         self._base = dict(self.settings.chosen.params)
+        reads = {tuple(self.reads(trial).values()) for trial in self._valid()}
+        self.specs = list(dict.fromkeys(spec for specs in reads for spec in specs))
         self.history: int | None = 0  # bars before the start that features need, None: all
         if self.settings.data.start is not None:
-            timeframe = self.settings.data.timeframe
-            needed = [features.history(list(self.reads(trial).values()), timeframe) for trial in self._valid()]
+            needed = [features.history(specs, self.settings.data.timeframe) for specs in reads]
             self.history = None if None in needed else max(rows or 0 for rows in needed)
 
     def settings_without_varied(self) -> BacktestSettings:
@@ -191,8 +194,8 @@ class _Plan:
     def _valid(self) -> Iterator[tuple[Any, ...]]:
         for values in self.space:
             try:
-                self.strategy_of(values)
-            except ConfigError:
+                self.reads(values)
+            except (ConfigError, FeatureError):
                 continue
             yield values
 
@@ -223,7 +226,8 @@ class _Market:
             earlier = data.model_copy(update={"start": start})
             wide = replay(lake, earlier, {}).timeline
         self._symbols = [np.flatnonzero(wide.times[SYMBOL] == i) for i in range(len(wide.symbols))]
-        self._wide = wide
+        self._wide, self._lake = wide, lake
+        self._inputs = self._columns_read(lake, settings)
         self._inside = np.ones(len(wide), bool) if self._start is None else wide.times[TS] >= self._start
         self._columns: OrderedDict[tuple[str, int], dict[str, np.ndarray]] = OrderedDict()
         self._lock = threading.Lock()
@@ -240,6 +244,24 @@ class _Market:
                 found[f"{field}_{name}" if name else field] = values
         return found
 
+    def snapshot_with(self, specs: Sequence[str]) -> Snapshot:
+        """The snapshot of all that is read, also for the features `specs`. Raises as `Inputs.reading`."""
+        beside = self._inputs.reading(specs)
+        found = self.source.snapshot
+        return self._lake.snapshot([*(info.key for info in found.series), *beside]) if beside else found
+
+    def _columns_read(self, lake: Lake, settings: BacktestSettings) -> Inputs:
+        """What features read, on the bars of every symbol and those before that warm them up."""
+        data, rows = settings.data, {}
+        for symbol, own in zip(self._wide.symbols, self._symbols, strict=True):
+            part: Any = slice(None) if len(self._symbols) == 1 else own
+            table = dict(zip(PRICES, (prices[part] for prices in self._wide.prices), strict=True))
+            table |= {name: values[part] for name, values in self._wide.columns.items()}
+            rows[symbol] = {"ts": self._wide.times[TS][part], **table}
+        bars = {symbol: data.key(symbol) for symbol in self._wide.symbols}
+        first = None if self._start is None else int(self._wide.times[TS].min())
+        return Inputs(lake, bars, rows, start_us=first, find=data.key, exchange=data.exchange)
+
     def _feature(self, spec: str, origin: int) -> dict[str, np.ndarray]:
         """The outputs of one feature on the timeline's rows, by the name of the output ("" if it has one only)."""
         key = (spec, origin)
@@ -248,16 +270,11 @@ class _Market:
                 self._columns.move_to_end(key)
                 return self._columns[key]
         feature = features.parse_spec(spec)
-        outputs = {column: np.empty(len(self._wide)) for column in feature.columns}
-        for rows in self._symbols:
-            used = rows[self._wide.times[TS][rows] >= origin] if self._start is not None else rows
-            part: Any = slice(None) if len(self._symbols) == 1 and len(used) == len(self._wide) else used
-            named_columns = ("open", "high", "low", "close")
-            arrays = {name: self._wide.prices[OPEN + i][part] for i, name in enumerate(named_columns)}
-            arrays |= {name: values[part] for name, values in self._wide.columns.items()}
-            arrays["ts"] = self._wide.times[TS][part]
-            for column, values in features.columns([spec], arrays, timeframe=self._timeframe).items():
-                outputs[column][part] = values
+        outputs = {column: np.full(len(self._wide), np.nan) for column in feature.columns}
+        computed = self._inputs.compute([spec], origin if self._start is not None else None)
+        for rows, found in zip(self._symbols, computed.values(), strict=True):
+            for column, values in found.items():
+                outputs[column][rows[len(rows) - len(values) :]] = values
         inside: Any = slice(None) if self._inside.all() else self._inside
         named_outputs = zip(feature.outputs or ("",), outputs.values(), strict=True)
         made = {output: values[inside] for output, values in named_outputs}
