@@ -12,7 +12,7 @@ import numpy as np
 import workload as w
 from ours_ema import COSTS, INSTRUMENT
 from truewind import __version__, features
-from truewind.backtest.replay import fields_of, named
+from truewind.backtest.reads import fields_of, named
 from truewind.domain.order import Event
 from truewind.engine.compiled import CompiledEngine
 from truewind.engine.merge import merge

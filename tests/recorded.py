@@ -9,7 +9,7 @@ import polars as pl
 
 from scripted import UNLIMITED, free, perpetual
 from truewind import features
-from truewind.backtest.replay import fields_of, named
+from truewind.backtest.reads import fields_of, named
 from truewind.domain.instrument import Instrument
 from truewind.engine.compiled import CompiledEngine
 from truewind.engine.engine import Engine

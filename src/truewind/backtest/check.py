@@ -24,7 +24,7 @@ import numpy as np
 
 from truewind.backtest import changed
 from truewind.backtest.changed import Changed, Remembered
-from truewind.backtest.replay import fields_of
+from truewind.backtest.reads import fields_of
 from truewind.backtest.run import BacktestSettings, BarJob, Progress, features_of, the_strategy
 from truewind.backtest.standin import stand_in
 from truewind.domain.clock import iso
