@@ -85,21 +85,24 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
 
 
 def override(data: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
-    """`data` with "a.b=value" assignments applied; values are read as YAML. Raises ConfigError."""
-    changed = _copied(data)
+    """`data` with "a.b=value" assignments applied; values are read as YAML. "a.0.b=value" is of a list's first item.
+
+    Raises ConfigError.
+    """
+    changed: dict[str, Any] = _copied(data)
     for assignment in assignments:
         dotted, equals, text = assignment.partition("=")
         if not equals or not dotted.strip():
             raise ConfigError(f"'{assignment}' is no assignment", remedy="Write key=value, as in account.cash=5000")
-        node = changed
+        node: Any = changed
         *parents, last = dotted.strip().split(".")
         for name in parents:
-            following = node.setdefault(name, {})
-            if not isinstance(following, dict):
+            node = node.setdefault(name, {}) if isinstance(node, dict) else node[_place(node, name, dotted)]
+            if not isinstance(node, dict | list):
                 raise ConfigError(f"'{name}' in '{dotted}' is a value, not a group of settings")
-            node = following
+        place = last if isinstance(node, dict) else _place(node, last, dotted)
         try:
-            node[last] = yaml.safe_load(text)
+            node[place] = yaml.safe_load(text)
         except yaml.YAMLError:
             raise ConfigError(f"'{text}' in '{assignment}' is not valid YAML") from None
     return changed
@@ -128,8 +131,17 @@ def to_yaml(settings: BaseModel) -> str:
     return str(yaml.safe_dump(dump(settings), sort_keys=False, allow_unicode=True))
 
 
-def _copied(data: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: _copied(value) if isinstance(value, Mapping) else value for key, value in data.items()}
+def _copied(data: Any) -> Any:
+    if isinstance(data, Mapping):
+        return {key: _copied(value) for key, value in data.items()}
+    return [_copied(value) for value in data] if isinstance(data, list) else data
+
+
+def _place(items: Sequence[Any], name: str, dotted: str) -> int:
+    """The place in a list that `name` says, counted from 0. Raises ConfigError."""
+    if not name.isdigit() or int(name) >= len(items):
+        raise ConfigError(f"'{name}' in '{dotted}' is no place in a list of {len(items)}", remedy="Count from 0")
+    return int(name)
 
 
 def _explain(model: type[BaseModel], item: Any) -> tuple[str, str | None]:
@@ -155,7 +167,7 @@ def _about(model: type[BaseModel], location: Sequence[Any]) -> str:
 
 def _known_keys(model: type[BaseModel], location: Sequence[Any]) -> list[str]:
     owner = _model_at(model, location)
-    return [] if owner is None else list(owner.model_fields)
+    return [] if owner is None else [field.alias or name for name, field in owner.model_fields.items()]
 
 
 def _model_at(model: type[BaseModel], location: Sequence[Any]) -> type[BaseModel] | None:

@@ -19,7 +19,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import orjson
 import polars as pl
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from truewind import log
 from truewind.analytics import tearsheet
@@ -58,6 +58,7 @@ from truewind.storage.lake import Lake
 from truewind.storage.snapshot import Snapshot
 from truewind.strategies.base import Strategy, load
 from truewind.strategies.fitted import Fitted, in_training
+from truewind.strategies.parts import PartsSettings, assemble
 from truewind.strategies.sizing import SizingSettings
 from truewind.venues.binance.terms import bnb_discount, fee_tables, known_tiers
 
@@ -65,10 +66,34 @@ Progress = Callable[[str, int, int], None]
 
 
 class StrategySettings(Settings):
-    """path: "package.module:Name" or "file.py:Name", a Strategy class or a decide function. params: its parameters."""
+    """path: "package.module:Name" or "file.py:Name", a Strategy class or a decide function. params: its parameters.
 
-    path: str
+    parts: instead of both, a strategy put together here; see `strategies.parts`.
+    """
+
+    path: str = ""
     params: dict[str, Any] = Field(default_factory=dict)
+    parts: PartsSettings | None = None
+
+    @model_validator(mode="after")
+    def _path_or_parts(self) -> "StrategySettings":
+        if bool(self.path) == (self.parts is not None) or (self.parts is not None and self.params):
+            raise ValueError("give a path (and params), or parts, which have their settings in themselves")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_given(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        unused = ("path", "params") if self.parts is not None else ("parts",)
+        return {name: value for name, value in dump(self).items() if name not in unused}
+
+    @property
+    def shown(self) -> str:
+        """What it is, for people."""
+        return self.path or f"parts: {', '.join(choice.name for choice in self.parts.choices())}"  # type: ignore[union-attr]
+
+    def load(self) -> Strategy:
+        """The strategy. Raises ConfigError."""
+        return load(self.path, self.params) if self.parts is None else assemble(self.parts)
 
 
 class MemberSettings(StrategySettings):
@@ -142,6 +167,8 @@ class BacktestSettings(Settings):
             raise ValueError("collateral in other currencies backs one strategy's cross positions, on bars or trades")
         if self.strategies and (self.lane == "compiled" or self.data.on_book):
             raise ValueError("several strategies run in the event lane, on bars or trades")
+        if self.data.on_book and self.strategy is not None and self.strategy.parts is not None:
+            raise ValueError("a strategy out of parts decides on bars: data.kind")
         if self.data.on_book and self.costs.fee_currency == "received":
             raise ValueError("a run on an order book pays its fees in the settlement currency: costs.fee_currency")
         return self
@@ -289,13 +316,13 @@ class Job(Protocol):
 def the_strategy(settings: BacktestSettings) -> Strategy:
     """The strategy that the settings name, or the team of them."""
     if not settings.strategies:
-        strategy = load(settings.chosen.path, settings.chosen.params)
+        strategy = settings.chosen.load()
         strategy.sizing = settings.sizing
         _check_fitted(strategy, settings.data)
         return strategy
     members = []
     for wanted in settings.strategies:
-        strategy = load(wanted.path, wanted.params)
+        strategy = wanted.load()
         strategy.sizing = wanted.sizing
         _check_fitted(strategy, settings.data)
         members.append(Member(wanted.name, strategy, wanted.symbols or settings.data.symbols, wanted.allocation))
@@ -490,7 +517,7 @@ def _strategy_digest(strategy: object) -> str:
 
 
 def _named(settings: BacktestSettings) -> str:
-    return ", ".join(f"{m.name}: {m.path}" for m in settings.strategies) or settings.chosen.path
+    return ", ".join(f"{m.name}: {m.shown}" for m in settings.strategies) or settings.chosen.shown
 
 
 def _about(settings: BacktestSettings, job: Job, known: dict[str, str], run_id: str, started: int) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from pydantic import Field
 from truewind import features
 from truewind.backtest.reads import Inputs, named
 from truewind.backtest.replay import Replay, replay
-from truewind.backtest.run import BacktestSettings, identity
+from truewind.backtest.run import BacktestSettings, StrategySettings, identity
 from truewind.config import Settings, override, parse, read_yaml
 from truewind.domain.clock import iso
 from truewind.domain.timeframe import timeframe_us
@@ -43,7 +43,8 @@ from truewind.storage.snapshot import Snapshot
 from truewind.strategies.base import SignalStrategy, Strategy, load
 
 Progress = Callable[[str, int, int], None]
-_PARAMS = "strategy.params."
+_PARAMS, _PARTS = "strategy.params.", "strategy.parts."
+_NOT_GIVEN = object()
 _CHUNK = 4096  # trials in a file
 _SAVE_EVERY = 10.0  # seconds after which what is finished is saved, if the file is not full
 _COLUMN_BYTES = 160 << 20  # of feature columns kept at a time
@@ -107,7 +108,7 @@ def sweep(
     for key in space.keys:
         if key.split(".")[0] not in ("strategy", "sizing", "costs", "risk", "account") or key == "strategy.path":
             raise ConfigError(
-                f"A sweep cannot vary {key}", remedy="Vary strategy.params, sizing, costs, risk or account"
+                f"A sweep cannot vary {key}", remedy="Vary strategy.params or parts, sizing, costs, risk, account"
             )
     plan = _Plan(data, source, space)
     tell("reading data", 0, 0)
@@ -143,7 +144,8 @@ class _Plan:
     def __init__(self, data: Mapping[str, Any], source: str, space: Space) -> None:
         self.space = space
         self._data, self._source = data, source
-        self._others = [i for i, key in enumerate(space.keys) if not key.startswith(_PARAMS)]
+        self._others = [i for i, key in enumerate(space.keys) if not key.startswith((_PARAMS, _PARTS))]
+        self._parts = [i for i, key in enumerate(space.keys) if key.startswith(_PARTS)]
         self._given = [(i, key.removeprefix(_PARAMS)) for i, key in enumerate(space.keys) if key.startswith(_PARAMS)]
         self.settings = self.settings_of(())
         first = self._first()
@@ -158,6 +160,11 @@ class _Plan:
 
     def settings_without_varied(self) -> BacktestSettings:
         """The settings that hold for all trials: the identity of the sweep."""
+        if self._parts:
+            data = dict(self._data)
+            for i in self._parts:
+                data = _assigned(data, self.space.keys[i].split("."), _NOT_GIVEN)
+            return parse(BacktestSettings, data, self._source)
         params = {key: value for key, value in self._base.items() if key not in {name for _, name in self._given}}
         return self.settings.model_copy(update={"strategy": self.settings.chosen.model_copy(update={"params": params})})
 
@@ -174,8 +181,16 @@ class _Plan:
 
     def strategy_of(self, values: Sequence[Any]) -> SignalStrategy:
         """The strategy of a trial. Raises ConfigError."""
+        if self._parts:
+            return self._assembled(values)
         given = self._base | {name: values[i] for i, name in self._given}
         return type(self.strategy)(**given)
+
+    def _assembled(self, values: Sequence[Any]) -> SignalStrategy:
+        data = dict(self._data)
+        for i in self._parts:
+            data = _assigned(data, self.space.keys[i].split("."), values[i])
+        return compilable(parse(StrategySettings, data["strategy"], f"{self._source}: strategy").load())
 
     def reads(self, values: Sequence[Any]) -> dict[str, str]:
         return named(self.strategy_of(values).features())
@@ -186,6 +201,10 @@ class _Plan:
         failed: ConfigError | None = None
         for values in self.space:
             try:
+                if self._parts:
+                    return self._assembled(values)
+                if self.settings.chosen.parts is not None:
+                    return self.settings.chosen.load()
                 return load(path, base | {name: values[i] for i, name in self._given})
             except ConfigError as error:
                 failed = error
@@ -294,7 +313,7 @@ def _run(
     building = threading.Lock()
 
     def program_of(strategy: SignalStrategy, columns: tuple[str, ...]) -> Program:
-        shape = (columns, tuple(_shape(v) for v in strategy.values))
+        shape = (strategy.decide, columns, tuple(_shape(v) for v in strategy.values))
         with building:
             if shape not in programs:
                 programs[shape] = Program(strategy, columns, len(market.timeline.symbols))
@@ -420,12 +439,20 @@ class _Kept:
         return orjson.dumps(dict(zip(self._keys, values, strict=True)), option=orjson.OPT_SORT_KEYS).decode()
 
 
-def _assigned(data: Mapping[str, Any], path: Sequence[str], value: Any) -> dict[str, Any]:
-    """`data` with `value` at `path`; what lies beside the path is shared."""
+def _assigned(data: Any, path: Sequence[str], value: Any) -> Any:
+    """`data` with `value` at `path`, or without what stands there if it is _NOT_GIVEN; a part of the path may be the
+    place in a list. What lies beside the path is shared. Raises ConfigError for a place that a list does not have."""
     name, *rest = path
-    below = data.get(name)
-    inner = _assigned(below if isinstance(below, Mapping) else {}, rest, value) if rest else value
-    return {**data, name: inner}
+    if isinstance(data, list | tuple):
+        place = int(name) if name.isdigit() else len(data)
+        if place >= len(data):
+            raise ConfigError(f"'{name}' is no place in a list of {len(data)}", remedy="Count places from 0", key=name)
+        return [_assigned(each, rest, value) if i == place else each for i, each in enumerate(data)]
+    inside = dict(data) if isinstance(data, Mapping) else {}
+    if value is _NOT_GIVEN and not rest:
+        inside.pop(name, None)
+        return inside
+    return {**inside, name: _assigned(inside.get(name), rest, value) if rest else value}
 
 
 def _bytes(made: Mapping[str, np.ndarray]) -> int:

@@ -53,7 +53,9 @@ def digest(decide: Callable[..., Any]) -> str:
         file = Path(function.__code__.co_filename)
         hashed.update(file.read_bytes() if file.is_file() else function.__code__.co_code)
         read = {name: value for name, value in _names(function).items() if not callable(value)}
-        hashed.update(repr((function.__qualname__, function.__code__.co_consts, read)).encode())
+        hashed.update(
+            repr((function.__qualname__, function.__code__.co_names, function.__code__.co_consts, read)).encode()
+        )
     return hashed.hexdigest()
 
 
