@@ -19,6 +19,7 @@ import polars as pl
 import yaml
 
 from truewind.strategies.base import locate
+from truewind.strategies.catalogue import path_of
 from truewind.strategies.parameters import parameters_of
 
 HERE = Path(__file__).parent
@@ -73,8 +74,9 @@ def main() -> int:
         if chosen:
             print(*table(runs), sep="\n")
             return 0
-        lines = [INTRO.format(count=len({run.name for run in runs})), *table(runs), "", NOTE, ""]
-        (HERE / "strategies.md").write_text("\n".join([*lines, *(section(run) for run in runs)]))
+        by_name = {name: [run for run in runs if run.name == name] for name in sorted({run.name for run in runs})}
+        lines = [INTRO.format(count=len(by_name)), *table(runs), "", NOTE, ""]
+        (HERE / "strategies.md").write_text("\n".join([*lines, *(section(*each) for each in by_name.items())]))
     return 0
 
 
@@ -85,16 +87,16 @@ def backtest(config: Path, folder: Path) -> Run:
     lake, runs = folder / "lake" / config.stem, folder / "runs" / config.stem
     environment = {**os.environ, "TRUEWIND_LAKE": str(lake), "TRUEWIND_RUNS": str(runs)}
     for command in commands:
-        words = [found(word) if word.startswith("PATH/") else word for word in shlex.split(command)[1:]]
+        words = [path for word in shlex.split(command)[1:] for path in (found(word) or [word])]
         call([*words, "--json"], environment)
     print(f"{config.stem} …", file=sys.stderr, flush=True)
     call(["backtest", str(config), "--json"], environment)
     done = max(runs.iterdir())
     settings = yaml.safe_load(config.read_text())
-    path = (settings.get("strategy") or {}).get("path", "")
+    path = settings["strategy"]["path"]
     last = max((i for i, line in enumerate(header) if line.startswith("truewind ")), default=0)
     return Run(
-        name=path.rpartition(":")[2] or config.stem,
+        name=path.rpartition(":")[0].rpartition(".")[2] or path,
         config=config,
         settings=settings,
         said=" ".join(header[last + 1 :]),
@@ -104,13 +106,15 @@ def backtest(config: Path, folder: Path) -> Run:
     )
 
 
-def found(word: str) -> str:
-    """Where the recording PATH/… of a header lies."""
-    name = word.removeprefix("PATH/")
-    paths = sorted(path for path in RECORDINGS.rglob(Path(name).name) if str(path).endswith(name))
+def found(word: str) -> list[str]:
+    """Where the recordings of a header's PATH/… lie; empty for another word."""
+    if not word.startswith("PATH/"):
+        return []
+    wanted = word.removeprefix("PATH/")
+    paths = sorted(str(path) for path in RECORDINGS.rglob(Path(wanted).name) if path.match(wanted))
     if not paths:
-        raise SystemExit(f"There is no recording {name}")
-    return str(paths[0])
+        raise SystemExit(f"There is no recording {wanted}")
+    return paths
 
 
 def call(words: list[str], environment: dict[str, str]) -> None:
@@ -133,7 +137,7 @@ def table(runs: list[Run]) -> list[str]:
         what = data.get("timeframe") or data.get("kind", "")
         received = sum(told.get(name, 0.0) for name in ("funding", "swaps", "borrow_fees"))
         cells = [
-            f"[{run.config.stem}](#{run.config.stem})",
+            f"[{run.config.stem}](#{run.name.replace('_', '-')})",
             f"{data['venue']} {names} {what}",
             f"{told['start'][:10]} – {told['end'][:10]}",
             percent(told["net_return"]),
@@ -163,37 +167,33 @@ def ratio(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}".replace("-", "−")
 
 
-def section(run: Run) -> str:
-    lines = [f"## {run.config.stem}", ""]
-    if run.settings.get("strategy", {}).get("path"):
-        kind = locate(run.settings["strategy"]["path"])
-        module = inspect.getmodule(kind)
-        assert module is not None
-        file = Path(str(module.__file__)).relative_to(REPOSITORY / "src" / "truewind")
-        lines += [inspect.cleandoc(module.__doc__ or ""), ""]
-        lines += [f"[{file}](../src/truewind/{file}), ", f"[the config](../configs/strategies/{run.config.name})", ""]
-    lines += [
-        f"![equity of {run.config.stem}](strategies/{run.config.stem}.svg)",
-        "",
-        f"**What came out.** {run.said}",
-        "",
-    ]
+def section(name: str, runs: list[Run]) -> str:
+    """A strategy: what it is, what came out in each of its configs, and its parameters."""
+    kind = locate(path_of(name))
+    module = inspect.getmodule(kind)
+    assert module is not None
+    file = Path(str(module.__file__)).relative_to(REPOSITORY / "src" / "truewind")
+    lines = [f"## {name.replace('_', '-')}", "", inspect.cleandoc(module.__doc__ or ""), ""]
+    lines += [f"[{file}](../src/truewind/{file})", ""]
+    for run in runs:
+        stem = run.config.stem
+        lines += [f"**{run.settings['name']}** ([{stem}](../configs/strategies/{run.config.name})). {run.said}", ""]
+        lines += [f"![equity of {stem}](strategies/{stem}.svg)", "", ruled(run), ""]
+    lines += ["| parameter | default | allowed | what it is |", "|---|---|---|---|"]
+    for each in parameters_of(kind.Params):
+        lines.append(f"| {each.name} | {each.default} | {each.allowed} | {each.description} |")
+    return "\n".join([*lines, ""])
+
+
+def ruled(run: Run) -> str:
+    """What the risk rules did, in a sentence."""
     risk = run.summary.get("risk")
-    if risk:
-        rules = ", ".join(
-            f"{rule['rule'].replace('_', ' ')} {rule['denied'] + rule['reduced']:,}" for rule in risk["rules"]
-        )
-        total = risk["approved"] + risk["reduced"] + risk["denied"]
-        lines += [f"Of {total:,} orders that were to open the risk rules let {risk['approved']:,} pass"
-                  + (f"; reduced or denied: {rules}." if rules else "."), ""]  # fmt: skip
-    if run.settings.get("strategy", {}).get("path"):
-        given = run.settings["strategy"].get("params") or {}
-        lines += ["| parameter | here | allowed | what it is |", "|---|---|---|---|"]
-        for parameter in parameters_of(kind.Params):
-            here = given.get(parameter.name, parameter.default)
-            lines.append(f"| {parameter.name} | {here} | {parameter.allowed} | {parameter.description} |")
-        lines.append("")
-    return "\n".join(lines)
+    if not risk:
+        return ""
+    spoke = {rule["rule"].replace("_", " "): rule["denied"] + rule["reduced"] for rule in risk["rules"]}
+    total = risk["approved"] + risk["reduced"] + risk["denied"]
+    said = f"Of {total:,} orders that were to open or add the risk rules let {risk['approved']:,} pass whole"
+    return said + (f"; {', '.join(f'{name} {count:,}' for name, count in spoke.items())}." if spoke else ".")
 
 
 def picture(run: Run) -> str:
