@@ -152,7 +152,7 @@ class FundingTaker(Strategy):
 
     def on_bar(self, bar: Any) -> None:
         SEEN.append((bar.symbol, bar.ts, bar.rate, bar.market))
-        if bar.rate > 2e-4 and not self.position(bar.symbol):
+        if bar.rate > 2e-4 and not self.position(bar.symbol).quantity:
             self.sell(1, symbol=bar.symbol)
 
 

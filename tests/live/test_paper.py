@@ -10,6 +10,7 @@ import pytest
 
 from truewind import cli
 from truewind.backtest.run import load_config, run
+from truewind.config import Settings
 from truewind.domain.clock import VenueClock, WallClock
 from truewind.domain.market import Bar, Trade
 from truewind.domain.order import OrderType, Side
@@ -248,11 +249,32 @@ def test_a_feed_that_breaks_ends_the_session_with_its_results(market, tmp_path) 
 
 @pytest.mark.parametrize(
     "override",
-    ["data.inner_timeframe=1s", "feed.model=constant", "account.settled_only=true", "feed.late_share=0.1"],
+    [
+        "data.inner_timeframe=1s",
+        "feed.model=constant",
+        "account.settled_only=true",
+        "feed.late_share=0.1",
+        "data.symbols=[binance:BTCUSDT]",
+    ],
 )
 def test_what_no_stream_brings_is_refused(override) -> None:
     with pytest.raises(ConfigError, match="paper session"):
         session_settings(load_config(CONFIG, [override]))
+
+
+class Reader(Strategy):
+    class Params(Settings):
+        spec: str = ""
+
+    def features(self):
+        return {"field": self.params.spec}
+
+
+@pytest.mark.parametrize("spec", ["funding_rate", "close[ETHUSDT]", "rank(returns(3))"])
+def test_features_of_what_is_not_heard_are_refused(market, spec) -> None:
+    given = {**CONFIG, "strategy": {"path": f"{__name__}:Reader", "params": {"spec": spec}}}
+    with pytest.raises(ConfigError, match="which a session's bars do not have"):
+        PaperJob(session_settings(load_config(given)), market.instruments, market.lake, stream([]), market.clock())
 
 
 def test_a_backtest_is_no_session(tmp_path, market) -> None:

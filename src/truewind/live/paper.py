@@ -33,7 +33,8 @@ from truewind.domain.result import Result
 from truewind.domain.timeframe import timeframe_us
 from truewind.engine.growing import GrowingBars, GrowingTape, Rows
 from truewind.errors import ConfigError, EmptyRangeError, MissingFileError, NetworkError, UnknownSeriesError
-from truewind.features import history
+from truewind.features import history, parse_spec
+from truewind.features.base import ancestors
 from truewind.features.streaming import Stream
 from truewind.live.feed import BAR_COLUMNS, MARK_COLUMNS, TRADE_COLUMNS, Feed
 from truewind.live.marks import Marks
@@ -62,6 +63,7 @@ def session_settings(settings: BacktestSettings) -> BacktestSettings:
     refused = {
         f"data.kind: {data.kind}": data.kind not in ("bars", "trades"),
         "data.inner_timeframe": bool(data.inner_timeframe),
+        f"symbols of {' and '.join(data.venues)}": data.venues != (data.venue,),
         "account.collateral": bool(account.collateral),
         "account.rates": bool(account.rates),
         "account.settled_only": account.settled_only,
@@ -141,6 +143,7 @@ class PaperJob:
         self._on_bars = data.kind == "bars"
         if reads and not self._on_bars:
             raise ConfigError("A session on trades has no bars to compute features on", remedy="Use kind: bars")
+        _heard(reads)
         streams = {symbol: Stream(list(reads.values()), timeframe=data.timeframe) for symbol in data.symbols}
         self.feed = Feed(
             data.symbols,
@@ -260,6 +263,20 @@ class PaperJob:
                 self.warnings.append(f"{symbol}: bars are missing between {last} and {iso(self.start_us)}")
             stream.extend(columns)
             self._warmth[symbol] = columns
+
+
+def _heard(reads: Mapping[str, str]) -> None:
+    """Raises ConfigError for features that read what no bar of their own symbol has."""
+    for field, spec in reads.items():
+        feature = parse_spec(spec)
+        parts = (*ancestors(feature), feature)
+        sources = {source for part in parts for source in part.sources if isinstance(source, str)}
+        unheard = sorted(sources - {"ts", *BAR_COLUMNS}) or [one.name for one in parts if one.across]
+        if unheard:
+            raise ConfigError(
+                f"Feature '{field}', {spec}, reads {', '.join(unheard)}, which a session's bars do not have",
+                remedy="A session computes features of each symbol's own bars: run a backtest, or read less",
+            )
 
 
 def listens_to_marks(settings: BacktestSettings) -> bool:
