@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from scripted import columns, free, perpetual
+from scripted import UNLIMITED, columns, free, perpetual
 from truewind import features
 from truewind.backtest.reads import named
 from truewind.domain.due import SWAP_SCALE, DueKind, due_rows, in_order
@@ -13,7 +13,6 @@ from truewind.engine.engine import Engine
 from truewind.engine.merge import merge
 from truewind.execution.simulated.latency import ROUND_TRIP, Latency, OrderLatency
 from truewind.portfolio.collateral import Collateral
-from truewind.risk.gate import RiskSettings
 
 MINUTE = 60_000_000
 
@@ -83,18 +82,12 @@ def account(cash=10_000.0, leverage=20.0, rough=False, **limits):
         drawn = {"limit_fill": "touch", "fill_probability": 0.5}
         costs = costs.model_copy(update={"volume_share": 1.0, **drawn})
         latency = OrderLatency(model="lognormal", entry_ms=30_000.0, sigma=1.0)
-    loose = {
-        "max_position": 30.0,
-        "max_exposure": 1.0,
-        "max_gross": 40.0,
-        "max_drawdown": 0.0,
-        "cooldown_minutes": None,
-    } | limits
+    loose = {"max_position": 30.0, "max_exposure": 1.0, "max_gross": 40.0} | limits
     return {
         "cash": cash,
         "currency": "USDT",
         "costs": costs.record(leverage),
-        "limits": RiskSettings(**loose).record(leverage),
+        "limits": UNLIMITED.model_copy(update=loose).record(leverage),
         "latency": Latency(latency.record(42), np.zeros(0, ROUND_TRIP)),
     }
 

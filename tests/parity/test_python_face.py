@@ -121,7 +121,7 @@ def fills_and_all(strategy, share=None, costs={}, latency=OrderLatency(), **how)
 
 signals = Signals()
 signals.sizing = SizingSettings(method="risk", value=0.02)
-wide = RiskSettings(max_position=30, max_exposure=1, max_gross=50, max_drawdown=0, cooldown_minutes=None)
+wide = RiskSettings.unlimited().model_copy(update={"max_position": 30.0, "max_gross": 50.0})
 tight = RiskSettings(max_position=1.5, max_exposure=0.3, max_gross=2, max_drawdown=0.5, cooldown_minutes=None)
 names = ("fills", "events", "equity")
 drawn = {"limit_fill": "touch", "fill_probability": 0.5, "impact_law": "volume_share"}

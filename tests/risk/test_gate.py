@@ -11,7 +11,8 @@ from scripted import MINUTE, UNLIMITED, columns, done, fates, flat, perpetual, p
 from truewind.config import parse
 from truewind.domain.order import OrderType, Reason, Side, Status
 from truewind.errors import ConfigError
-from truewind.risk.gate import RiskSettings, judge
+from truewind.risk.gate import RiskSettings
+from truewind.risk.judging import Asked, Own, Portfolio, judge
 
 # 1 000 USDT, one BTC is 100: a position of 10 BTC is worth the equity.
 FLAT = [flat(100)] * 8
@@ -19,9 +20,7 @@ CASH = 1_000.0
 
 
 def caps(**limits):
-    wide = {"max_position": 1000.0, "max_exposure": 1.0, "max_gross": 1000.0, "max_drawdown": 0.0}
-    wide |= {"cooldown_minutes": None, "max_price_distance": None}
-    return RiskSettings(**wide | limits)
+    return UNLIMITED.model_copy(update=limits)
 
 
 def lots_filled(engine, symbol=None):
@@ -35,20 +34,27 @@ def lots_filled(engine, symbol=None):
     st.integers(1, 10**6), st.integers(1, 10**7), st.integers(0, 10**7), st.integers(0, 10**7), st.integers(1, 10**4),
     st.tuples(*[st.integers(1, 400)] * 3), st.sampled_from([1, 2, 4, 16]),
 )  # fmt: skip
-def test_what_is_allowed_is_the_most_that_every_cap_leaves_room_for(asked, equity, own, others, worth, caps, leverage):
+def test_what_is_allowed_is_the_most_that_every_cap_leaves_room_for(asked, equity, own, others, worth, parts, leverage):
     """No cap is passed, and one lot more would pass one, unless all was allowed; the reason names a cap that binds."""
-    position, exposure, gross = (Fraction(cap, 100) for cap in caps)
+    alone, exposure, gross = (Fraction(cap, 100) for cap in parts)
     exposure = min(exposure, Fraction(1))
-    limit = RiskSettings(max_position=float(position), max_exposure=float(exposure), max_gross=float(gross))
+    limit = caps(max_position=float(alone), max_exposure=float(exposure), max_gross=float(gross))
     rooms = {
-        Reason.POSITION_CAP: position * equity - own,
+        Reason.POSITION_CAP: alone * equity - own,
         Reason.EXPOSURE_CAP: exposure * leverage * equity - own - others,
         Reason.GROSS_CAP: gross * equity - own - others,
     }
     # Floats decide where a room is within a millionth of whole lots.
     for room in rooms.values():
         assume(abs(room / worth - round(room / worth)) > Fraction(1, 10**5) or room <= 0)
-    allowed, reason = judge(limit.record(leverage)[0], float(equity), 0, asked, float(own), float(others), float(worth))
+    portfolio = Portfolio(float(equity), 0, float(others), others / leverage)
+    allowed, reason = judge(
+        limit.record(leverage)[0],
+        Asked(1, 1.0, float(worth)),
+        Own(float(own), leverage=float(leverage)),
+        portfolio,
+        asked,
+    )
     most = min(asked, *(max(0, room // worth) for room in rooms.values()))
     assert allowed == most
     if allowed < asked:
@@ -60,9 +66,10 @@ def test_what_is_allowed_is_the_most_that_every_cap_leaves_room_for(asked, equit
 def test_no_equity_and_a_halt_open_nothing():
     """Whatever the caps say."""
     limit = caps().record(10)[0]
+    asked, own = Asked(1, 100.0, 1.0), Own(0.0)
     for nothing in (0.0, -1.0, float("nan")):
-        assert judge(limit, nothing, 0, 5, 0.0, 0.0, 1.0) == (0, Reason.NO_EQUITY)
-    assert judge(limit, 100.0, 1, 5, 0.0, 0.0, 1.0) == (0, Reason.DRAWDOWN)
+        assert judge(limit, asked, own, Portfolio(nothing), 5) == (0, Reason.NO_EQUITY)
+    assert judge(limit, asked, own, Portfolio(100.0, Reason.DRAWDOWN), 5) == (0, Reason.DRAWDOWN)
 
 
 @pytest.mark.parametrize("cap", [{"max_position": 0}, {"max_exposure": 1.5}, {"max_drawdown": 1.0}, {"max_gros": 1}])

@@ -246,7 +246,8 @@ class Reason(IntEnum):
 # closes: it takes all that is held when it is executed, `lots` says nothing before. shown: lots of an iceberg that
 # others see, 0 if all. refilled: the row in which they were last taken. self_trade: a SelfTrade.
 # ts_decided: event time of what it was decided on; on a feed that takes time it is sent later.
-# protect: ticks of the stop that will protect what it opens, 0 if there will be none.
+# protect: ticks of the stop that will protect what it opens, 0 if there will be none. confidence: of the signal that it
+# follows, 1 for others.
 # met: ticks at which it trades at once, since the market was beyond its price when its parent woke it; 0 if it was not.
 ORDER = np.dtype(
     [
@@ -284,6 +285,7 @@ ORDER = np.dtype(
         ("met", np.int64),
         ("owner", np.int64),
         ("protect", np.int64),
+        ("confidence", np.float64),
     ],
     align=True,
 )

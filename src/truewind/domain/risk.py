@@ -59,8 +59,20 @@ FLATTEN_SYMBOLS, FLATTEN_ALL, SELLING = 1, 2, 3
 # What breakers remember of a symbol. entered: when an order that opens or turns was last let through, µs. killed: its
 # kill switch has tripped; alarm: what works and is held of it is to be flattened. side, price, stop, asked_at: of the
 # last order that was let through, its side, price (0: at market) and protecting stop in ticks, and when it was sent.
+# leverage: by which its initial margin was reckoned last, 0 if none was turned by volatility.
 PAIR = np.dtype(
-    [(name, np.int64) for name in ("entered", "killed", "alarm", "side", "price", "stop", "asked_at")], align=True
+    [
+        *((name, np.int64) for name in ("entered", "killed", "alarm", "side", "price", "stop", "asked_at")),
+        ("leverage", np.float64),
+    ],
+    align=True,
+)
+
+# What the orders of a leg that are on their way may still buy and sell, in lots; of those that only reduce, what is at
+# market: covered (bought) and left (sold). price: at which it is worth. Reckoned anew for each order that is judged.
+AHEAD = np.dtype(
+    [("bought", np.int64), ("sold", np.int64), ("covered", np.int64), ("left", np.int64), ("price", np.float64)],
+    align=True,
 )
 
 # One time that a breaker tripped, or was released by a person. rule: its Reason. symbol: -1 for all. value: what it

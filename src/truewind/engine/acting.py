@@ -252,7 +252,7 @@ def enter(state: int, k: int, symbol: int) -> int:
     """Send the entry, which first turns what is held on the other side, and the exits of what it opens."""
     settle(state, k + 1)
     said, how, instrument = signal_of(state), sizing_of(state), instruments_of(state)[symbol]
-    side, entry, tag = said["side"], said["entry"], said["reason"]
+    side, entry, tag, sure = said["side"], said["entry"], said["reason"], said["confidence"]
     at_market = entry != entry
     price = prices_of(state)[3][k] if at_market else entry
     equity = account_of(state)["equity"] / how["scale"]
@@ -274,17 +274,17 @@ def enter(state: int, k: int, symbol: int) -> int:
     if said["stop"] == said["stop"]:
         protect = to_ticks(said["stop"], instrument["tick_num"], instrument["tick_den"], -side)
     if at_market:
-        parent = submit(state, k, symbol, side, _MARKET, int(lots + 1e-6) + turning, 0, 0, 0, tag, protect)
+        parent = submit(state, k, symbol, side, _MARKET, int(lots + 1e-6) + turning, 0, 0, 0, tag, protect, sure)
     else:
         close(state, k, symbol, tag)
         turning = 0
         ticks = to_ticks(entry, instrument["tick_num"], instrument["tick_den"], -side)
-        parent = submit(state, k, symbol, side, _LIMIT, int(lots + 1e-6), ticks, 0, 0, tag, protect)
+        parent = submit(state, k, symbol, side, _LIMIT, int(lots + 1e-6), ticks, 0, 0, tag, protect, sure)
     verdict = verdicts_of(state)[account_of(state)["verdicts"] - 1]
     verdict["target_1"], verdict["target_2"] = said["target_1"], said["target_2"]
     verdict["target_3"], verdict["target_4"] = said["target_3"], said["target_4"]
     verdict["stop"], verdict["entry"] = said["stop"], entry
-    verdict["confidence"], verdict["horizon_us"], verdict["signal"] = said["confidence"], said["horizon_us"], 1
+    verdict["horizon_us"], verdict["signal"] = said["horizon_us"], 1
     opened = sent_lots(state, parent) - turning  # the risk gate may have reduced it
     if opened > 0:
         leave(state, k, symbol, opened, parent)

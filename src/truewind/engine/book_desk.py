@@ -4,10 +4,11 @@ Prices are ticks, quantities lots, times µs. What is known is known by the feed
 at the venue a moment ago still works here until the reply has come.
 """
 
+import math
 from typing import Any
 
 from truewind.domain.book import Report
-from truewind.domain.order import OrderType, Status, TimeInForce
+from truewind.domain.order import OrderType, Reason, Status, TimeInForce
 from truewind.execution.simulated.book_orders import find, is_tied, note, put_request, rate_at
 from truewind.execution.simulated.book_state import (
     ALL_FILLED,
@@ -27,9 +28,10 @@ from truewind.execution.simulated.latency import ENTRY, delay
 from truewind.numerics.book import NO_KEY, lots_at, next_key
 from truewind.numerics.exact import to_price
 from truewind.numerics.jit import kernel
-from truewind.portfolio.state import limits_of
+from truewind.portfolio.state import limits_of, margins_of, tiers_of
 from truewind.portfolio.worth import lot_worth
-from truewind.risk.gate import judge
+from truewind.risk.judging import Asked, Own, Portfolio, judge
+from truewind.risk.position import notional_carried, notional_safe
 from truewind.strategies.book import BookOrder, BookReport, BookTrade
 
 POST_ONLY, REDUCE_ONLY = 1, 2  # flags of an order
@@ -42,6 +44,8 @@ _REJECTED, _CANCELLED, _EXPIRED = int(Status.REJECTED), int(Status.CANCELLED), i
 _TRAILING = int(OrderType.TRAILING_STOP)
 _SENT, _KEPT = int(Report.SUBMITTED), int(Report.HELD)
 _NEW, _CANCEL, _AMEND = int(Request.NEW), int(Request.CANCEL), int(Request.AMEND)
+_NONE, _DRAWDOWN = int(Reason.NONE), int(Reason.DRAWDOWN)
+_DEPTH_LEVELS = 10  # prices of the other side that an order is measured by
 _IOC, _GTD = int(TimeInForce.IOC), int(TimeInForce.GTD)
 
 
@@ -146,7 +150,7 @@ def allowed(handle: int, side: int, lots: int, ticks: int, row: int) -> int:
     instruments, _, account, _, _ = money_at(handle)
     leg = leg_for(handle, side, 0)
     ahead = side * (lane["short"] if leg else lane["position"])
-    others = abs(lane["position"] if leg else lane["short"])
+    others = opposite = abs(lane["position"] if leg else lane["short"])
     for j in range(lane["working"]):
         order = orders[rows[j]]
         if rows[j] != row and not order["reduce_only"]:
@@ -160,18 +164,47 @@ def allowed(handle: int, side: int, lots: int, ticks: int, row: int) -> int:
     if ticks == 0:
         ticks = best_ask(handle) if side > 0 else best_bid(handle)
     instrument, money = instruments[0], account[0]
-    worth = lot_worth(to_price(ticks, instrument["tick_num"], instrument["tick_den"]), instrument)
-    committed, gross = max(0, ahead) * worth, others * worth
-    opening, _ = judge(
-        limits_of(handle),
-        money["equity"],
-        money["halted"],
-        lots - reducing,
-        committed,
-        gross,
-        worth,
-    )
+    price = to_price(ticks, instrument["tick_num"], instrument["tick_den"])
+    worth = lot_worth(price, instrument)
+    asked = Asked(side, price, worth, math.nan, math.nan, 1.0)
+    own = own_of(handle, side, max(0, ahead) * worth, money["equity"])
+    gross, leverage = others * worth, own.leverage
+    barred = _DRAWDOWN if money["halted"] else _NONE
+    portfolio = Portfolio(
+        money["equity"], barred, gross, gross / leverage, -opposite * worth, 1 if others else 0, gross, 0.0, 0.0, 0.0
+    )  # fmt: skip
+    opening, _ = judge(limits_of(handle), asked, own, portfolio, lots - reducing)
     return int(reducing + opening)
+
+
+@kernel
+def own_of(handle: int, side: int, committed: float, equity: float) -> Own:
+    """What the risk rules are told of the symbol. There are no bars here: what goes by their volume lets all pass."""
+    limit, terms = limits_of(handle), margins_of(handle)[0]
+    depth, safe, carried = math.inf, math.inf, math.inf
+    if limit["max_depth_share"] < math.inf:
+        depth = float(depth_of(handle, -side))
+    if money_at(handle)[0][0]["can_short"]:
+        if limit["max_margin_use"] < math.inf:
+            carried = notional_carried(limit["max_margin_use"] * equity, terms, tiers_of(handle))
+        if limit["min_liquidation"] > -math.inf:
+            inverse = money_at(handle)[0][0]["inverse"] != 0
+            safe = notional_safe(
+                equity, limit["min_liquidation"], inverse, terms["leverage"], terms, tiers_of(handle)
+            )  # fmt: skip
+    return Own(committed, 0.0, limit["leverage"], math.inf, depth, safe, carried)
+
+
+@kernel
+def depth_of(handle: int, side: int) -> int:
+    """Lots displayed at the ten best prices of a side; side: +1 bids, −1 asks."""
+    ticks, lots = best_bid(handle) if side > 0 else best_ask(handle), 0
+    for _ in range(_DEPTH_LEVELS):
+        if ticks == 0:
+            break
+        lots += displayed(handle, side, ticks)
+        ticks = next_level(handle, side, ticks)
+    return lots
 
 
 @kernel

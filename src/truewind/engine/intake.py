@@ -5,6 +5,7 @@ from typing import Any
 
 from truewind.domain.order import TRANSITIONS, Event, OrderType, Reason, Status
 from truewind.domain.risk import Ruling
+from truewind.engine.limiting import limit_order, worth_at
 from truewind.execution.simulated.filters import (
     check_counts,
     check_filters,
@@ -17,23 +18,18 @@ from truewind.execution.simulated.lifecycle import FLUSH, change_order, trigger_
 from truewind.execution.simulated.valuation import settle, time_at
 from truewind.numerics.exact import to_price
 from truewind.numerics.jit import kernel
-from truewind.portfolio.shares import shared
 from truewind.portfolio.state import (
     account_of,
     events_of,
     instruments_of,
-    limits_of,
     orders_of,
     positions_of,
     prefetch_row,
     rules_of,
-    shares_of,
     times_of,
     verdicts_of,
 )
-from truewind.portfolio.worth import lot_worth
 from truewind.risk.breakers import latched, note_sent, refuse
-from truewind.risk.gate import judge
 
 _MARKET, _LIMIT, _STOP = int(OrderType.MARKET), int(OrderType.LIMIT), int(OrderType.STOP)
 _STOP_LIMIT, _TRAILING, _NEW = int(OrderType.STOP_LIMIT), int(OrderType.TRAILING_STOP), int(Status.NEW)
@@ -46,64 +42,6 @@ _BELOW_MIN_QUANTITY, _BELOW_MIN_NOTIONAL = int(Reason.BELOW_MIN_QUANTITY), int(R
 _ABOVE_MAX_QUANTITY, _BAD_PRICE, _NO_PRICE = int(Reason.ABOVE_MAX_QUANTITY), int(Reason.BAD_PRICE), int(Reason.NO_PRICE)
 _APPROVED, _REDUCED, _DENIED = int(Ruling.APPROVED), int(Ruling.REDUCED), int(Ruling.DENIED)
 _NAN = math.nan
-EVERYONE = -1  # as an owner: not one strategy, but the account
-
-
-@kernel(inline=True)
-def held_by(state: int, leg: int, owner: int) -> int:
-    """Signed lots of `leg` that a strategy holds; of EVERYONE what the account holds."""
-    if owner == EVERYONE:
-        return int(positions_of(state)[leg]["lots"])
-    return int(shares_of(state)[owner * len(positions_of(state)) + leg]["lots"])
-
-
-@kernel
-def notional_ahead(state: int, leg: int, owner: int) -> float:
-    """The largest notional that `leg` may come to, whichever of its opening orders fill; reckoned at the last price.
-
-    owner: whose positions and orders are meant, or EVERYONE.
-    """
-    instruments = instruments_of(state)
-    positions = positions_of(state)
-    account = account_of(state)
-    orders = orders_of(state)
-    symbol = positions[leg]["symbol"]
-    price = positions[symbol]["close"]
-    bought = sold = 0
-    for i in range(account["orders"]):
-        order = orders[i]
-        if order["leg"] == leg and not order["reduce_only"] and (owner == EVERYONE or order["owner"] == owner):
-            if order["side"] > 0:
-                bought += order["lots"] - order["filled"]
-            else:
-                sold += order["lots"] - order["filled"]
-            if price != price:  # before its first bar an order's own price must do
-                price = to_price(
-                    order["price"] or order["trigger"], instruments[symbol]["tick_num"], instruments[symbol]["tick_den"]
-                )
-    held = held_by(state, leg, owner)
-    lots = max(abs(held), held + bought, sold - held)
-    return float(lots * lot_worth(price, instruments[symbol])) if lots > 0 else 0.0
-
-
-@kernel
-def lots_ahead(state: int, leg: int, side: int, owner: int) -> int:
-    """Lots held on `side` (negative: on the other) once the orders of that side that are on their way have filled.
-
-    Of reduce-only orders only those at market count: stops and targets may never fill. owner: as above.
-    """
-    account = account_of(state)
-    orders = orders_of(state)
-    ahead = side * held_by(state, leg, owner)
-    leaving = 0
-    for i in range(account["orders"]):
-        order = orders[i]
-        if order["leg"] == leg and order["side"] == side and (owner == EVERYONE or order["owner"] == owner):
-            if not order["reduce_only"]:
-                ahead += order["lots"] - order["filled"]
-            elif order["type"] == _MARKET:
-                leaving += order["lots"] - order["filled"]
-    return int(ahead + min(leaving, max(0, -ahead)))
 
 
 @kernel
@@ -115,62 +53,6 @@ def leads(state: int, parent: int, symbol: int) -> bool:
         if orders[i]["id"] == parent:
             return bool(orders[i]["symbol"] == symbol and orders[i]["parent"] == 0)
     return False
-
-
-@kernel
-def limit_order(state: int, leg: int, side: int, lots: int, at: float) -> tuple[int, int, int]:
-    """Lots of a new order that may be sent, how many of them open, and the reason if they are fewer than asked for.
-
-    Of several strategies each is held to the limits, too, with its allocation of equity and what is its own.
-    """
-    money, instrument = account_of(state), instruments_of(state)[positions_of(state)[leg]["symbol"]]
-    worth = lot_worth(at, instrument)
-    if instrument["step"] > 1:
-        lots -= lots % instrument["step"]
-    allowed, opening, reason = room_for(state, leg, side, lots, worth, money["equity"], EVERYONE)
-    if shared(state):
-        equity = money["equity"] * money["allocation"]
-        own, _, why = room_for(state, leg, side, lots, worth, equity, money["owner"])
-        if own < allowed:
-            opening, allowed, reason = max(0, opening - (allowed - own)), own, why
-    if instrument["step"] > 1:
-        allowed -= allowed % instrument["step"]
-    if allowed < instrument["min_lots"]:
-        return 0, 0, (_BELOW_MIN_QUANTITY if reason == _NONE else reason)
-    if allowed > instrument["max_lots"]:
-        return 0, 0, _ABOVE_MAX_QUANTITY
-    if opening > 0 and allowed * worth < instrument["min_notional"] * instrument["rate"]:
-        return 0, 0, (_BELOW_MIN_NOTIONAL if reason == _NONE else reason)
-    return allowed, opening, reason
-
-
-@kernel
-def closing_lots(state: int, leg: int, side: int, lots: int) -> int:
-    """Of `lots` those that only reduce what is held, for the account and for the strategy that sends them."""
-    closing = min(lots, max(0, -lots_ahead(state, leg, side, EVERYONE)))
-    if shared(state):
-        closing = min(closing, max(0, -lots_ahead(state, leg, side, account_of(state)["owner"])))
-    return int(closing)
-
-
-@kernel
-def room_for(
-    state: int, leg: int, side: int, lots: int, worth: float, equity: float, owner: int
-) -> tuple[int, int, int]:  # fmt: skip
-    """Of `lots` those that the risk gate lets pass, how many of them open, and the reason if they are fewer.
-
-    Orders on their way count as filled, so that two orders sent together cannot pass a cap that one could not.
-    """
-    others = 0.0
-    for other in range(len(positions_of(state))):
-        if other != leg:
-            others += notional_ahead(state, other, owner)
-    ahead = lots_ahead(state, leg, side, owner)
-    reducing = min(lots, max(0, -ahead))
-    committed = max(0, ahead) * worth
-    halted = account_of(state)["halted"]
-    opening, reason = judge(limits_of(state), equity, halted, lots - reducing, committed, others, worth)
-    return reducing + opening, opening, reason
 
 
 @kernel
@@ -186,6 +68,7 @@ def submit(
     parent: int,
     tag: int,
     protect: int = 0,
+    confidence: float = 1.0,
 ) -> int:
     """`send` for plain orders: market, limit (`price` is the limit) and stop (`price` is the trigger)."""
     j = draft(state, symbol, side, kind, lots)
@@ -199,7 +82,7 @@ def submit(
     order["reduce_only"] = reduce_only
     order["parent"] = parent
     order["tag"] = tag
-    order["protect"] = protect
+    order["protect"], order["confidence"] = protect, confidence
     return send(state, j, k)
 
 
@@ -249,6 +132,7 @@ def draft(state: int, symbol: int, side: int, kind: int, lots: int) -> int:
     order["met"] = 0
     order["owner"] = money["owner"]
     order["protect"] = 0
+    order["confidence"] = 1.0
     return int(j)
 
 
@@ -293,12 +177,7 @@ def send(state: int, j: int, k: int) -> int:
     elif now >= positions[symbol]["reduces_at"] and not may_trade(positions, order, now):
         allowed, reason = 0, (_CLOSED if now >= positions[symbol]["ends_at"] else _CLOSE_ONLY)
     elif not reduce_only:
-        closing = closing_lots(state, order["leg"], side, lots)
-        refusal = refuse(state, order, k, now, at) if closing < lots else _NONE
-        asked = lots if refusal == _NONE else closing
-        allowed, opening, reason = limit_order(state, order["leg"], side, asked, at)
-        if refusal != _NONE:
-            reason = refusal
+        allowed, opening, reason = limit_order(state, order, k, lots, at, refuse(state, order, k, now, at))
     denied = reason != _NONE and allowed == 0
     if not denied:
         refusal = check_venue(state, order, allowed)
@@ -343,7 +222,7 @@ def note_verdict(
     if order["price"] > 0:
         verdict["entry"] = to_price(order["price"], instrument["tick_num"], instrument["tick_den"])
     verdict["target_1"] = verdict["target_2"] = verdict["target_3"] = verdict["target_4"] = _NAN
-    verdict["confidence"] = 1.0
+    verdict["confidence"] = order["confidence"]
     verdict["row"], verdict["symbol"], verdict["side"] = k, order["symbol"], order["side"]
     verdict["reason"] = reason
     verdict["ruling"] = _DENIED if denied else (_APPROVED if reason == _NONE else _REDUCED)
@@ -396,20 +275,6 @@ def check_venue(state: int, order: Any, lots: int) -> int:
 
 
 @kernel
-def worth_at(order: Any, close: float, instrument: Any) -> float:
-    """The price at which an order's notional is judged: the highest at which it is likely to trade.
-
-    The least that a sale brings by its limit, and a purchase costs by its trigger, is the market.
-    """
-    ticks = order["trigger"] if order["trigger"] > 0 else order["price"]
-    if ticks == 0:
-        return float(close)
-    at = to_price(ticks, instrument["tick_num"], instrument["tick_den"])
-    rising = order["rising"] > 0 if order["trigger"] > 0 else order["side"] < 0
-    return float(close if rising and close > at else at)
-
-
-@kernel
 def amend(state: int, order_id: int, k: int, lots: int, price: int, trigger: int, trail: int) -> int:
     """Change a working order; 0 keeps what it has. Returns 1, 0 if it works no more or the gate denies, or FLUSH.
 
@@ -445,10 +310,8 @@ def amend(state: int, order_id: int, k: int, lots: int, price: int, trigger: int
             wanted = order["lots"]
             order["lots"] = order["filled"]  # what is left of it must not count against itself
             at = worth_at(order, positions[order["symbol"]]["close"], instruments[order["symbol"]])
-            left = wanted - order["filled"]
-            allowed, _, _ = limit_order(state, order["leg"], order["side"], left, at)
-            if latched(state, order["symbol"]) != _NONE:
-                allowed = min(allowed, closing_lots(state, order["leg"], order["side"], left))
+            left, barred = wanted - order["filled"], latched(state, order["symbol"])
+            allowed, _, _ = limit_order(state, order, k, left, at, barred)
             if allowed < left:
                 order["lots"], order["price"], order["trigger"], order["trail"] = before
                 return 0

@@ -12,7 +12,7 @@ from truewind.domain.fill import FILL
 from truewind.domain.instrument import Instrument, Kind, currency_precision, filters_row, instrument_row
 from truewind.domain.order import ORDER, ORDER_EVENT
 from truewind.domain.position import CROSS, POSITION
-from truewind.domain.risk import LATCH, VERDICT
+from truewind.domain.risk import AHEAD, LATCH, VERDICT
 from truewind.domain.signal import FOLLOWING, SIGNAL, Want
 from truewind.domain.terms import RATE, SETTLING
 from truewind.engine.acting import MOST_ORDERS
@@ -27,6 +27,7 @@ from truewind.portfolio.expiry import CLOSE_ONLY_US
 from truewind.portfolio.latches import begin_breakers
 from truewind.portfolio.margin import Margin, MarginSettings, refresh_terms
 from truewind.portfolio.state import ARRAYS, DTYPES, OPEN, WORDS
+from truewind.risk.together import room_for_pairs
 
 _FIRST_ORDERS = 64
 # Features that sizing and risk rules read: columns of the timeline by these names, which no strategy's field has.
@@ -121,7 +122,8 @@ class State:
         self.verdicts = np.zeros(buffer_rows or BUFFER_ROWS, VERDICT)
         self.breakers, self.pairs = begin_breakers(limits, len(instruments), self.scale)
         self.latches = np.zeros(_LATCHES + len(instruments), LATCH)
-        self.previous, self.moments = np.zeros(0, np.int64), np.zeros(0)
+        self.ahead = np.zeros(len(self.positions), AHEAD)
+        self.moments = room_for_pairs(limits, len(instruments), len(self.positions))
         self._lay_rows(timeline, np.empty(len(timeline)))
         self.costs, self.limits = costs, limits
         self.latency, self.trips = latency

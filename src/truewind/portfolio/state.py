@@ -18,7 +18,7 @@ from truewind.domain.instrument import INSTRUMENT
 from truewind.domain.latency import LATENCY, ROUND_TRIP
 from truewind.domain.order import ORDER, ORDER_EVENT
 from truewind.domain.position import POSITION
-from truewind.domain.risk import BREAKERS, LATCH, LIMITS, PAIR, VERDICT
+from truewind.domain.risk import AHEAD, BREAKERS, LATCH, LIMITS, PAIR, VERDICT
 from truewind.domain.signal import FOLLOWING, SIGNAL
 from truewind.domain.terms import COLLATERAL, FEE, MARGIN, RATE, SETTLING, TIER
 from truewind.numerics import memory
@@ -33,7 +33,7 @@ ARRAYS = (
     *("margins", "tiers", "rules", "shares", "fees", "rates", "assets"),
     "settling",
     *("received", "counts", "latency", "trips", "heard"),
-    *("breakers", "pairs", "verdicts", "measures", "volatility", "previous", "moments"),
+    *("breakers", "pairs", "verdicts", "measures", "volatility", "ahead", "moments"),
     *("spreads", "latches"),
 )
 WORDS = 2 * len(ARRAYS)
@@ -44,7 +44,7 @@ _LAYOUTS: tuple[Any, ...] = (
     *(MARGIN, TIER, FILTERS, POSITION, FEE, RATE, COLLATERAL),
     SETTLING,
     *(np.int64, np.float64, LATENCY, ROUND_TRIP, POSITION),
-    *(BREAKERS, PAIR, VERDICT, np.float64, np.float64, np.int64, np.float64),
+    *(BREAKERS, PAIR, VERDICT, np.float64, np.float64, AHEAD, np.float64),
     *(np.float64, LATCH),
 )
 DTYPES = {name: np.dtype(layout) for name, layout in zip(ARRAYS, _LAYOUTS, strict=True)}
@@ -301,10 +301,10 @@ if COMPILED:
         return array_at(w[92], w[93], _FLOAT64)
 
     @kernel(inline=True)
-    def previous_of(state: int) -> Any:
-        """int64 (rows): the row of the same symbol before each, -1 for its first; no rows where nobody asks for it."""
+    def ahead_of(state: int) -> Any:
+        """One AHEAD a position."""
         w = words_at(state, WORDS)
-        return array_at(w[94], w[95], _INT64)
+        return array_at(w[94], w[95], AHEAD)
 
     @kernel(inline=True)
     def moments_of(state: int) -> Any:
@@ -350,5 +350,5 @@ else:
     latency_of, trips_of, heard_of = map(_finder, ("latency", "trips", "heard"))
     breakers_of, pairs_of, verdicts_of = map(_finder, ("breakers", "pairs", "verdicts"))
     measures_of, volatility_of = map(_finder, ("measures", "volatility"))
-    previous_of, moments_of = map(_finder, ("previous", "moments"))
+    ahead_of, moments_of = map(_finder, ("ahead", "moments"))
     spreads_of, latches_of = map(_finder, ("spreads", "latches"))

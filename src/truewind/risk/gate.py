@@ -1,7 +1,7 @@
 """The risk gate: each new order is approved, reduced or denied, with the reason. Reducing orders always pass.
 
-The rules are ordered; the first that leaves nothing of the order gives the reason. Only the part of an order
-that opens or adds is limited: working orders of the same side count as if they were filled.
+Here stand its limits and its ordered rules; `risk.judging` is what they do. Only the part of an order that opens or
+adds is limited: working orders of the same side count as if they were filled.
 """
 
 from statistics import NormalDist
@@ -12,16 +12,7 @@ from pydantic import Field
 
 from truewind.domain.order import Reason
 from truewind.domain.risk import LIMITS
-from truewind.numerics.jit import kernel
 from truewind.risk.breakers import BreakerSettings
-
-_NO_EQUITY = int(Reason.NO_EQUITY)
-_DRAWDOWN = int(Reason.DRAWDOWN)
-_POSITION_CAP = int(Reason.POSITION_CAP)
-_EXPOSURE_CAP = int(Reason.EXPOSURE_CAP)
-_GROSS_CAP = int(Reason.GROSS_CAP)
-_NONE = int(Reason.NONE)
-
 
 _DAY_VAR = 0.99  # the usual confidence of a day's value at risk (Basel Committee, 1996 amendment)
 Cap = Annotated[float, Field(gt=0.0, le=1000.0)] | None
@@ -178,42 +169,3 @@ RULES = (
     Rule(Reason.VALUE_AT_RISK, "portfolio", "max_var", "value at risk of a day, of equity"),
     Rule(Reason.SHORTFALL, "portfolio", "max_shortfall", "expected shortfall of a day, of equity"),
 )
-
-
-@kernel
-def judge(
-    limit: Any, equity: float, halted: int, opening: int, committed: float, gross: float, lot_worth: float
-) -> tuple[int, int]:
-    """How many of `opening` lots may be opened, and the reason if fewer.
-
-    halted: the drawdown limit was reached. committed: notional in this symbol that is held or on its way on the order's
-    side, after its reducing part. gross: the most that all other symbols may come to. lot_worth: notional of one lot.
-    Money in ledger units.
-    """
-    if opening <= 0:
-        return opening, _NONE
-    if not equity > 0.0:
-        return 0, _NO_EQUITY
-    if halted:
-        return 0, _DRAWDOWN
-    allowed = opening
-    reason = _NONE
-    room = limit["max_position"] * equity - committed
-    if room < allowed * lot_worth:
-        allowed, reason = _lots_in(room, lot_worth), _POSITION_CAP
-    room = limit["max_exposure"] * limit["leverage"] * equity - committed - gross
-    if room < allowed * lot_worth:
-        allowed, reason = _lots_in(room, lot_worth), _EXPOSURE_CAP
-    room = limit["max_gross"] * equity - committed - gross
-    if room < allowed * lot_worth:
-        allowed, reason = _lots_in(room, lot_worth), _GROSS_CAP
-    return allowed, reason
-
-
-@kernel
-def _lots_in(room: float, lot_worth: float) -> int:
-    """Whole lots that fit into `room`; the millionth of a lot forgives the float division."""
-    if not room > 0.0:
-        return 0
-    lots = room / lot_worth + 1e-6
-    return int(lots) if lots < 4e18 else 4_000_000_000_000_000_000
