@@ -224,6 +224,7 @@ def test_open_swings_by_their_definition(rows: list[tuple[int, int, int]], left:
     bars = drawn(rows)
     found = outputs(f"open_swings({left}, {right})", bars)
     for name, sign, values in (("high", 1.0, bars["high"]), ("low", -1.0, -bars["low"])):
+        before: list[float] = []
         for row in range(len(values)):
             open_ones = [
                 values[bar]
@@ -233,6 +234,9 @@ def test_open_swings_by_their_definition(rows: list[tuple[int, int, int]], left:
             wanted = [sign * value for value in open_ones[:3]]
             got = [found[f"{name}_{place}"][row] for place in (1, 2, 3)]
             np.testing.assert_equal(got, wanted + [NAN] * (3 - len(wanted)))
+            taken = sum(price < values[row] for price in before)
+            np.testing.assert_equal(found[f"{name}s_taken"][row], taken if row >= left + right else NAN)
+            before = open_ones
 
 
 def test_of_more_open_swings_than_are_kept_the_oldest_go() -> None:
@@ -288,13 +292,13 @@ def test_highs_and_lows_are_treated_alike(rows: list[tuple[int, int, int]], left
         (f"swing({left}, {right})", {"high": "low", "high_age": "low_age"}, ()),
         (f"equal_swings({left}, {right}, 0)", {"high": "low", "high_count": "low_count"}, ()),
         ("fair_value_gap", {"bull_low": "bear_high", "bull_high": "bear_low"}, ()),
-        (f"open_swings({left}, {right})", {"high_1": "low_1", "high_3": "low_3"}, ()),
+        (f"open_swings({left}, {right})", {"high_1": "low_1", "high_3": "low_3", "highs_taken": "lows_taken"}, ()),
         (f"sweep({left}, {right}, {within})", {"level": "level", "extreme": "extreme"}, ("event",)),
         (f"structure_break({left}, {right})", {"level": "level", "change": "change"}, ("event", "direction")),
     ):
         here, there = outputs(spec, bars), outputs(spec, mirrored(bars))
         for one, other in pairs.items():
-            same = one.endswith(("age", "count", "change"))
+            same = one.endswith(("age", "count", "change", "taken"))
             np.testing.assert_array_equal(here[one], there[other] if same else TOP - there[other])
             np.testing.assert_array_equal(here[other], there[one] if same else TOP - there[one])
         for name in signs:

@@ -83,10 +83,12 @@ class EqualSwings(Feature):
 
 
 @kernel(inline=True)
-def open_levels(high: float, new: float, count: int, levels: Memory) -> int:
-    """Open swing highs after this row; `levels` holds `count` of them, the youngest, which is the lowest, last."""
+def open_levels(high: float, new: float, count: int, levels: Memory) -> tuple[int, float]:
+    """(open swing highs after this row, how many it took); `levels` holds the youngest, which is the lowest, last."""
+    taken = 0.0
     while count > 0 and high > levels[count - 1]:
         count -= 1
+        taken += 1.0
     if new == new:
         if count == KEPT:
             for place in range(KEPT - 1):
@@ -94,18 +96,20 @@ def open_levels(high: float, new: float, count: int, levels: Memory) -> int:
             count -= 1
         levels[count] = new
         count += 1
-    return count
+    return count, taken
 
 
 @kernel(inline=True)
 def open_swings(
     high: float, low: float, left: int, right: int, cursor: int, count: int, highs: int, lows: int, window: Memory
-) -> tuple[float, float, float, float, float, float, int, int, int, int]:
-    """The nearest open swings on both sides; those of lows are kept as negative prices."""
+) -> tuple[float, float, float, float, float, float, float, float, int, int, int, int]:
+    """The nearest open swings on both sides, and how many were taken; those of lows are kept as negative prices."""
     new_top, new_bottom, cursor, count = swings(high, low, left, right, cursor, count, window)
     above, below = part(window, 4 * (left + right + 1)), part(window, 4 * (left + right + 1) + KEPT)
-    highs = open_levels(high, new_top, highs, above)
-    lows = open_levels(-low, -new_bottom, lows, below)
+    highs, tops_taken = open_levels(high, new_top, highs, above)
+    lows, bottoms_taken = open_levels(-low, -new_bottom, lows, below)
+    if count < left + right + 1:
+        tops_taken = bottoms_taken = nan
     return (
         above[highs - 1] if highs > 0 else nan,
         above[highs - 2] if highs > 1 else nan,
@@ -113,6 +117,7 @@ def open_swings(
         -below[lows - 1] if lows > 0 else nan,
         -below[lows - 2] if lows > 1 else nan,
         -below[lows - 3] if lows > 2 else nan,
+        *(tops_taken, bottoms_taken),
         *(cursor, count, highs, lows),
     )
 
@@ -123,13 +128,14 @@ class OpenSwings(Feature):
 
     high_1, high_2, high_3: the nearest, the next and the third swing high beyond which no bar has traded since; NaN
     where there are fewer. Orders that wait behind them are still there. low_1, low_2, low_3: likewise below the market.
-    What only touches a swing leaves it open. The 32 youngest a side are kept.
+    What only touches a swing leaves it open. highs_taken, lows_taken: how many this row has traded beyond: more than one
+    where equal highs or lows, or whatever lies as near together, are run at once. The 32 youngest a side are kept.
     """
 
-    name, family, units = "open_swings", "structure", "of the price"
+    name, family, units = "open_swings", "structure", "of the price, count"
     inputs = ("high", "low")
-    outputs = ("high_1", "high_2", "high_3", "low_1", "low_2", "low_3")
-    scale, shift, finite = 1, 1, True
+    outputs = ("high_1", "high_2", "high_3", "low_1", "low_2", "low_3", "highs_taken", "lows_taken")
+    scale, shift, finite = (1, 1, 1, 1, 1, 1, 0, 0), (1, 1, 1, 1, 1, 1, 0, 0), True
     awaits = "a confirmed swing that stays open"
     left: int = parameter(3, 1, LONGEST)
     right: int = parameter(3, 1, LONGEST)

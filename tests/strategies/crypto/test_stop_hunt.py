@@ -27,7 +27,7 @@ def row(side=1, **changes):
         "sweep_event": 1.0, "sweep_level": 1000.0, "sweep_extreme": 990.0,
         "open_high_1": 1040.0, "open_high_2": 1060.0, "open_high_3": 1100.0,
         "open_low_1": 980.0, "open_low_2": NAN, "open_low_3": NAN,
-        "pool_low_count": 0.0, "pool_high_count": 0.0, "hours_europe": 1.0, "hours_us": 0.0,
+        "lows_taken": 1 / 3, "highs_taken": 0.0, "hours_europe": 1.0, "hours_us": 0.0,
     } | changes  # fmt: skip
     if side < 0:  # the same upside down
         top = 2000.0
@@ -37,7 +37,7 @@ def row(side=1, **changes):
             high, low = fields[f"open_high_{place}"], fields[f"open_low_{place}"]
             fields[f"open_high_{place}"], fields[f"open_low_{place}"] = top - low, top - high
         fields["sweep_event"] = -fields["sweep_event"]
-        fields["pool_low_count"], fields["pool_high_count"] = fields["pool_high_count"], fields["pool_low_count"]
+        fields["lows_taken"], fields["highs_taken"] = fields["highs_taken"], fields["lows_taken"]
     return SimpleNamespace(**fields)
 
 
@@ -85,9 +85,11 @@ def test_upside_down_it_is_sold():
         ({"regime": 1.0}, {}, False),
         ({"regime": 1.0}, {"regime": 1}, True),
         ({"regime": NAN}, {"regime": 1}, False),
-        ({}, {"only_equal": True}, False),
-        ({"pool_low_count": 2.0}, {"only_equal": True}, True),
-        ({"pool_high_count": 2.0}, {"only_equal": True}, False),  # on the other side
+        ({}, {"pool": 2}, False),
+        ({"lows_taken": 2 / 3}, {"pool": 2}, True),
+        ({"lows_taken": 2.0}, {"pool": 2, "within": 1}, True),
+        ({"highs_taken": 1.0}, {"pool": 2}, False),  # on the other side
+        ({"lows_taken": NAN}, {}, False),
         ({"hours_us": 1.0}, {"new_york": False}, True),  # London works as well
         ({}, {"london": False}, False),
         ({"hours_europe": 0.0, "hours_us": 1.0}, {"london": False}, True),
@@ -112,8 +114,8 @@ def test_what_is_held_is_left_to_its_exits(held):
 
 def test_equal_lows_are_told_apart():
     """The report names what was swept."""
-    assert decide(row(pool_low_count=2.0)).reason == Reason.EQUAL_LOWS
-    assert decide(row(-1, pool_low_count=3.0)).reason == Reason.EQUAL_HIGHS
+    assert decide(row(lows_taken=2 / 3)).reason == Reason.EQUAL_LOWS
+    assert decide(row(-1, lows_taken=1.0)).reason == Reason.EQUAL_HIGHS
 
 
 @pytest.mark.parametrize("params", [{"left": 0}, {"reward": 0.0}, {"regime": 2}, {"hold": 0}, {"buffer": -0.1}])

@@ -44,8 +44,7 @@ class StopHunt(SignalStrategy):
         left: int = Field(default=20, ge=1, le=1000, description="bars before a swing that it stands out from")
         right: int = Field(default=4, ge=1, le=1000, description="bars after a swing that confirm it")
         within: int = Field(default=3, ge=1, le=100, description="bars from the sweep to the close back inside")
-        equal: float = Field(default=0.001, ge=0.0, le=0.1, description="tolerance of equal swings, fraction of price")
-        only_equal: bool = Field(default=False, description="trade equal highs and lows only, not single swings")
+        pool: int = Field(default=1, ge=1, le=32, description="swings that one sweep has to take; 2: equal highs, lows")
         atr: int = Field(default=14, ge=2, le=500, description="length of the average true range, bars")
         buffer: float = Field(default=0.25, ge=0.0, le=10.0, description="stop beyond the wick, in average true ranges")
         least_stop: float = Field(default=0.002, ge=0.0, le=0.2, description="nearest stop traded, fraction of price")
@@ -63,8 +62,10 @@ class StopHunt(SignalStrategy):
         swings = f"{read.left}, {read.right}"
         return {
             "sweep": f"sweep({swings}, {read.within})",
-            "pool": f"equal_swings({swings}, {read.equal})",
             "open": f"open_swings({swings})",
+            # Means over the rows that a sweep may last: times their number, how many swings it took.
+            "highs_taken": f"sma({read.within}, open_swings({swings}).highs_taken)",
+            "lows_taken": f"sma({read.within}, open_swings({swings}).lows_taken)",
             "range": f"atr({read.atr})",
             "hours": "sessions",
             "regime": "volatility_regime",
@@ -77,8 +78,8 @@ class StopHunt(SignalStrategy):
         if not (row.regime <= params.regime and in_hours(row, params)):
             return HOLD
         side = 1 if row.sweep_event > 0.0 else -1
-        equal = row.pool_low_count > 1.0 if side > 0 else row.pool_high_count > 1.0
-        if params.only_equal and not equal:
+        taken = params.within * (row.lows_taken if side > 0 else row.highs_taken)
+        if not taken > params.pool - 0.5:
             return HOLD
         stop = row.sweep_extreme - side * params.buffer * row.range
         risk = (row.close - stop) * side
@@ -94,7 +95,7 @@ class StopHunt(SignalStrategy):
             target_2=row.open_high_2 if side > 0 else row.open_low_2,
             target_3=row.open_high_3 if side > 0 else row.open_low_3,
             horizon_us=params.hold * (row.ts_event - row.ts),
-            reason=reason_of(side, equal),
+            reason=reason_of(side, taken > 1.5),
         )
 
 
