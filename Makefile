@@ -44,6 +44,7 @@ docs: .venv/.dev
 
 strategies: .venv/.dev
 	$(BIN)/python docs/make_strategies.py
+	$(BIN)/python docs/make_stop_hunt.py
 
 bench: .venv/.dev
 	$(BIN)/python bench/all.py
