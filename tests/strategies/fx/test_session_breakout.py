@@ -76,6 +76,8 @@ def test_a_break_to_below_is_sold():
         ({"range_since": 180.0, "weekday": 4.0}, {"friday": 239}, False),
         ({"range_since": 0.0, "weekday": 4.0}, {"friday": 60}, True),
         ({"weekday": 4.0}, {"friday": 0}, False),
+        ({"weekday": NAN}, {}, False),
+        ({"range_since": NAN}, {}, False),
         ({"range_low": 0.0001, "range_high": 1.0}, {"stop": 1.5}, False),  # no stop below nothing
     ],
 )

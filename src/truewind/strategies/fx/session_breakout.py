@@ -47,8 +47,8 @@ class SessionBreakout(SignalStrategy):
         clock: int = Field(default=2, ge=0, le=3, description="whose clock: 0 UTC, 1 Tokyo, 2 London, 3 New York")
         start: int = Field(default=0, ge=0, le=1439, description="begin of the range, minutes after local midnight")
         minutes: int = Field(default=480, ge=1, le=1439, description="length of the range, minutes")
-        entries: int = Field(default=240, ge=1, le=1440, description="how long after it is traded, minutes")
-        friday: int = Field(default=240, ge=0, le=1440, description="how long on Fridays, minutes; 0: not at all")
+        entries: int = Field(default=240, ge=1, le=1439, description="how long after it is traded, minutes")
+        friday: int = Field(default=240, ge=0, le=1439, description="how long on Fridays, minutes; 0: not at all")
         out: int = Field(default=540, ge=1, le=1440, description="when the trade is closed, minutes after the range")
         stop: float = Field(default=1.0, gt=0.0, le=2.0, description="stop's distance from the edge, in ranges")
         least: float = Field(default=0.001, ge=0.0, le=0.2, description="smallest range traded, fraction of price")
@@ -72,7 +72,8 @@ class SessionBreakout(SignalStrategy):
         if not (height > 0.0 and height >= params.least * row.close):
             return HOLD
         now = row.range_since + (row.ts_event - row.ts) / _MINUTE_US  # when the bar is over
-        if now > (params.friday if row.weekday == _FRIDAY else params.entries):
+        latest = params.friday if row.weekday == _FRIDAY else params.entries
+        if not (now <= latest and row.weekday >= 0.0):
             return HOLD
         left = params.out - now
         if row.range_breakout > 0.0:
