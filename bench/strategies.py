@@ -13,14 +13,13 @@ from truewind.strategies.base import SignalStrategy, locate
 from truewind.strategies.catalogue import names, path_of
 
 REPEATS = 7
-NEEDS_MORE = {"eth_cluster": "it needs a fitted file"}
 
 
 def rows(quick: bool) -> Iterator[Row]:
     n = 5_000 if quick else 1_000_000
     for name in names():
         kind = locate(path_of(name))
-        if issubclass(kind, SignalStrategy) and name not in NEEDS_MORE:
+        if issubclass(kind, SignalStrategy):
             ours = run(sys.executable, "ours_strategies.py", name, n, 1 if quick else REPEATS)
             yield row(f"{name.replace('_', ' ')} {size_name(n)}", "bars", ours, {})
 

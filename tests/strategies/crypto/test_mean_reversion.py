@@ -82,7 +82,7 @@ def test_it_reads_bands_trend_and_range():
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("params", [{"length": 1}, {"deviations": 0.0}, {"patience": 0}, {"stop": math.nan}, {"n": 3}])
+@pytest.mark.parametrize("params", [{"length": 1}, {"deviations": 0.01}, {"patience": 0}, {"stop": math.nan}, {"n": 3}])
 def test_impossible_parameters_are_refused(params):
     """Out of bounds, no number, or misspelt."""
     with pytest.raises(ConfigError):

@@ -38,7 +38,7 @@ class MeanReversion(SignalStrategy):
 
     class Params(Settings):
         length: int = Field(default=20, ge=2, le=1000, description="mean and standard deviation, bars")
-        deviations: float = Field(default=2.0, gt=0.0, le=10.0, description="how far is far, standard deviations")
+        deviations: float = Field(default=2.0, ge=0.1, le=10.0, description="how far is far, standard deviations")
         trend: int = Field(default=200, ge=2, le=5000, description="average that tells the trend, bars")
         atr: int = Field(default=14, ge=2, le=500, description="average true range, bars")
         stop: float = Field(default=2.0, gt=0.0, le=20.0, description="distance of the stop, ATRs")
@@ -48,7 +48,7 @@ class MeanReversion(SignalStrategy):
     def features(self) -> Mapping[str, str]:
         params = self.params
         return {
-            "bands": f"bollinger({params.length}, {params.deviations:g})",
+            "bands": f"bollinger({params.length}, {params.deviations})",
             "trend": f"sma({params.trend})",
             "range": f"atr({params.atr})",
         }
