@@ -280,7 +280,7 @@ def amend(state: int, order_id: int, k: int, lots: int, price: int, trigger: int
 
     lots: of the whole order; 0 is returned if they are not more than have filled.
 
-    Like a cancel it takes effect before the next bar. An order that grows passes the risk gate again, whole.
+    Like a cancel it takes effect before the next bar. It passes the risk gate again, whole, unless it only shrinks.
     """
     instruments = instruments_of(state)
     positions = positions_of(state)
@@ -306,7 +306,8 @@ def amend(state: int, order_id: int, k: int, lots: int, price: int, trigger: int
                 order["trigger"] = trigger_behind(order)
         if lots > 0:
             order["lots"] = lots
-        if not order["reduce_only"]:
+        same = before[1:] == (order["price"], order["trigger"], order["trail"])
+        if not order["reduce_only"] and not (same and order["lots"] <= before[0]):
             wanted = order["lots"]
             order["lots"] = order["filled"]  # what is left of it must not count against itself
             at = worth_at(order, positions[order["symbol"]]["close"], instruments[order["symbol"]])

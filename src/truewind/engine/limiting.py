@@ -28,7 +28,7 @@ from truewind.portfolio.state import (
 from truewind.portfolio.tiers import maintenance_margin
 from truewind.portfolio.worth import lot_worth
 from truewind.risk.judging import Asked, Own, Portfolio, judge
-from truewind.risk.position import loss_of_lot, notional_carried, notional_safe, turned_leverage
+from truewind.risk.position import loss_of_lot, notional_carried, notional_safe, traded_at, turned_leverage
 from truewind.risk.together import alike, together
 
 EVERYONE = -1  # as an owner: not one strategy, but the account
@@ -86,7 +86,8 @@ def room_for(
     worth, stop, loss = lot_worth(at, instrument), math.nan, math.nan
     if order["protect"] > 0:
         stop = to_price(order["protect"], instrument["tick_num"], instrument["tick_den"])
-        loss = loss_of_lot(at, stop, cost_of_way(state, symbol), instrument)
+        taker = margins_of(state)[symbol]["taker"]
+        loss = loss_of_lot(side, at, stop, taker, costs_of(state)["half_spread"], instrument)
     asked = Asked(side, at, worth, stop, loss, order["confidence"])
     own = own_of(state, order, k, max(0, ahead) * worth, equity, owner)
     portfolio = portfolio_of(state, leg, side, k, own.committed, equity, barred, owner)
@@ -218,12 +219,6 @@ def leverage_of(state: int, k: int, symbol: int) -> float:
     return turned_leverage(limit["leverage"], limit["volatility"], volatility[row], limit["max_leverage"])
 
 
-@kernel(inline=True)
-def cost_of_way(state: int, symbol: int) -> int:
-    """What going in, or out, at the market costs, in 1e-8 of the notional: the taker fee and half the spread."""
-    return int(margins_of(state)[symbol]["taker"] + costs_of(state)["half_spread"])
-
-
 @kernel
 def lost_at_stops(state: int, leg: int, side: int, owner: int) -> float:
     """Ledger units that what is held, or on its way, on `side` of `leg` loses at its stops, from its entry, with costs.
@@ -232,7 +227,8 @@ def lost_at_stops(state: int, leg: int, side: int, owner: int) -> float:
     """
     orders, positions = orders_of(state), positions_of(state)
     symbol = positions[leg]["symbol"]
-    instrument, cost = instruments_of(state)[symbol], cost_of_way(state, symbol)
+    instrument, spread = instruments_of(state)[symbol], costs_of(state)["half_spread"]
+    taker = margins_of(state)[symbol]["taker"]
     position = position_by(state, leg, owner)
     held = max(0, side * position["lots"])
     sent = guarded = 0.0
@@ -245,13 +241,14 @@ def lost_at_stops(state: int, leg: int, side: int, owner: int) -> float:
         if not order["reduce_only"] and order["side"] == side and order["protect"] > 0:
             stop = to_price(order["protect"], instrument["tick_num"], instrument["tick_den"])
             entry = worth_at(order, positions[symbol]["close"], instrument)
-            sent += rest * loss_of_lot(entry, stop, cost, instrument)
+            sent += rest * loss_of_lot(side, entry, stop, taker, spread, instrument)
         guards = order["reduce_only"] and order["side"] == -side and order["rising"] == order["side"]
         if held > 0 and guards and order["type"] >= _STOP and order["trigger"] > 0 and order["status"] != _HELD:
             rest = held if order["closes"] else rest
             stop = to_price(order["trigger"], instrument["tick_num"], instrument["tick_den"])
-            paid = cost / RATE_SCALE * (abs(position["cost"]) / held + lot_worth(stop, instrument))
-            guarded += rest * max(0.0, paid - unrealised(position, instrument, stop) / held)
+            stop = traded_at(stop, -side, spread, instrument)
+            fees = taker / RATE_SCALE * (abs(position["cost"]) / held + lot_worth(stop, instrument))
+            guarded += rest * max(0.0, fees - unrealised(position, instrument, stop) / held)
             lots += rest
     if lots > held:  # several stops for the same lots
         guarded *= held / lots

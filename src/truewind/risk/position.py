@@ -7,12 +7,29 @@ from truewind.numerics.jit import kernel
 from truewind.portfolio.ledger import RATE_SCALE
 from truewind.portfolio.worth import lot_worth
 
+_HAIR = 1e-9  # of a tick, for the rounding of floats
+
 
 @kernel(inline=True)
-def loss_of_lot(entry: float, stop: float, cost: int, instrument: Any) -> float:
-    """Ledger units that one lot loses from the price `entry` to `stop`; cost: of each way, in 1e-8 of its notional."""
-    entered, left = lot_worth(entry, instrument), lot_worth(stop, instrument)
-    return abs(entered - left) + cost / RATE_SCALE * (entered + left)
+def traded_at(price: float, side: int, half_spread: int, instrument: Any) -> float:
+    """What is paid (side 1) or got (−1) at the market where that stands at `price`: half the spread worse.
+
+    half_spread: in 1e-8 of the price; rounded away to whole ticks, as the simulated venue does.
+    """
+    ticks = price * instrument["tick_den"] / instrument["tick_num"]
+    away = math.ceil(ticks * half_spread / RATE_SCALE - _HAIR)
+    return float((ticks + side * away) * instrument["tick_num"] / instrument["tick_den"])
+
+
+@kernel(inline=True)
+def loss_of_lot(side: int, entry: float, stop: float, taker: int, half_spread: int, instrument: Any) -> float:
+    """Ledger units that one lot on `side` loses from the price `entry` to `stop`, with the costs of both ways.
+
+    taker: fee in 1e-8 of notional. Neither the impact of large orders is in it, nor a gap beyond the stop.
+    """
+    entered = lot_worth(traded_at(entry, side, half_spread, instrument), instrument)
+    left = lot_worth(traded_at(stop, -side, half_spread, instrument), instrument)
+    return abs(entered - left) + taker / RATE_SCALE * (entered + left)
 
 
 @kernel
