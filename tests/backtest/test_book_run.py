@@ -238,7 +238,13 @@ def test_a_compiled_strategy_comes_from_the_disk_in_a_second_process(tmp_path):
     market.write_book(lake, "BTCUSDT", market.config.start_us, market.config.start_us + 1)
     script = tmp_path / "script.py"
     script.write_text(CACHED)
-    command = [sys.executable, script, "examples/market_making_synthetic.yaml", tmp_path / "lake", tmp_path / "runs"]
+    command = [
+        sys.executable,
+        script,
+        "configs/strategies/market-maker-synthetic.yaml",
+        tmp_path / "lake",
+        tmp_path / "runs",
+    ]
     seen = [
         json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
         for _ in range(2)
@@ -247,12 +253,20 @@ def test_a_compiled_strategy_comes_from_the_disk_in_a_second_process(tmp_path):
     assert seen[1][1:] == [1, 0]
 
 
-def test_the_example_gives_the_same_in_both_lanes_on_a_recorded_book(shared, tmp_path):
+CLOSE = ["strategy.params.half_spread=0.1", "strategy.params.seconds=5"]  # near the touch, so that much is filled
+
+
+def test_the_market_maker_gives_the_same_in_both_lanes_on_a_recorded_book(shared, tmp_path):
     """Real levels and trades of Binance USD-M: hundreds of orders, equal to the last bit."""
     lake = Lake(tmp_path / "lake")
     import_files(lake, [shared / "hftbacktest" / "usdm__btcusdt_20240808.gz"], base_latency_ms=1)
     runs = [
-        run("examples/market_making.yaml", overrides=[f"lane={lane}"], lake=lake, runs=tmp_path / "runs")
+        run(
+            "configs/strategies/market-maker.yaml",
+            overrides=[f"lane={lane}", *CLOSE],
+            lake=lake,
+            runs=tmp_path / "runs",
+        )
         for lane in ("event", "compiled")
     ]
     assert runs[0].result_id == runs[1].result_id

@@ -12,6 +12,7 @@ from truewind.strategies import catalogue
 from truewind.strategies.base import SignalStrategy, Strategy, load, locate
 from truewind.strategies.book import BookStrategy
 from truewind.strategies.parameters import Parameter, parameters_of
+from truewind.strategies.quoting import Quoter
 
 
 class About(NamedTuple):
@@ -42,7 +43,11 @@ def about(path: str, params: Mapping[str, Any] | None = None) -> About:
     fails = text.pop() if text and text[-1].startswith("Fails") else ""
     strategy: Any = found(**(params or {})) if book else load(path, params or {})
     if book:
-        why = "" if strategy.decide is not None else "it has no decide, the face for machine code"
+        why = (
+            ""
+            if strategy.decide is not None or isinstance(strategy, Quoter)
+            else "it has no decide, the face for machine code"
+        )
         kind, reads = "book", {}
     else:
         why = obstacle(strategy)

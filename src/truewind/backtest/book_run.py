@@ -15,11 +15,13 @@ from truewind.backtest.round_trips import read_round_trips
 from truewind.domain.calendar import calendar
 from truewind.domain.instrument import instrument_row
 from truewind.engine.book_lane import BookLane, BookResult, BookSettings, Decide
+from truewind.engine.quoting import decide_of
 from truewind.errors import ConfigError, StrategyError
 from truewind.market.terms import tiers_of
 from truewind.storage.journal import JournalWriter
 from truewind.storage.lake import Lake
 from truewind.strategies.book import BookStrategy, load_book
+from truewind.strategies.quoting import Quoter
 
 if TYPE_CHECKING:
     from truewind.backtest.run import BacktestSettings
@@ -165,7 +167,7 @@ def mark_assumptions(marked: bool) -> list[str]:
 
 def _machine_face(lane: str, strategy: BookStrategy) -> Decide | None:
     """The strategy's `decide` if it is to run as machine code. Raises StrategyError where it has none for the lane."""
-    decide = type(strategy).decide
+    decide = decide_of(type(strategy).quote) if isinstance(strategy, Quoter) else type(strategy).decide
     if lane == "compiled" and decide is None:
         raise StrategyError(
             f"{type(strategy).__name__} has no decide, the face for machine code",
