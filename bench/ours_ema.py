@@ -38,8 +38,9 @@ LEVERAGE = 1.0
 # What the peers do not know is switched off.
 FEES = {"maker_fee": w.FEE, "taker_fee": w.FEE, "half_spread_bps": 0.0, "impact": 0.0, "volume_share": None}
 COSTS = CostSettings(**FEES).record(LEVERAGE)
-# The fees of five million bars cost a third of the account: the halt on drawdown stays on guard, further out.
-LIMITS = RiskSettings(max_drawdown=0.9).record(LEVERAGE)
+# The fees of five million bars cost a third of the account: the halt on drawdown stays on guard, further out. The peers
+# turn as often as the averages cross.
+LIMITS = RiskSettings(max_drawdown=0.9, cooldown_minutes=None).record(LEVERAGE)
 
 
 class EmaCross(Strategy):
