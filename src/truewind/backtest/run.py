@@ -35,6 +35,7 @@ from truewind.backtest.reads import named
 from truewind.backtest.replay import DataSettings, chosen_members, replay
 from truewind.backtest.round_trips import read_round_trips
 from truewind.backtest.shadow import market, minds
+from truewind.backtest.standin import supply
 from truewind.config import Settings, dump, override, parse, read_yaml, to_yaml
 from truewind.domain.calendar import calendar
 from truewind.domain.clock import WallClock
@@ -228,8 +229,23 @@ class BacktestSettings(Settings):
 def load_config(config: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> BacktestSettings:
     """Settings from a YAML file or a mapping, with "key=value" overrides. Raises ConfigError, MissingFileError."""
     source = "config" if isinstance(config, Mapping) else str(config)
-    data = config if isinstance(config, Mapping) else read_yaml(config)
-    return parse(BacktestSettings, override(data, overrides), source)
+    return parse(BacktestSettings, override(read_config(config), overrides), source)
+
+
+def read_config(config: str | Path | Mapping[str, Any]) -> dict[str, Any]:
+    """What a YAML file or a mapping says. A strategy's file that is not where the path leads from the working folder,
+    but is where it leads from the config's, is found there.
+    """
+    if isinstance(config, Mapping):
+        return dict(config)
+    data, folder = read_yaml(config), Path(config).parent
+    several = data.get("strategies")
+    for chosen in (data.get("strategy"), *(several if isinstance(several, list) else ())):
+        if isinstance(chosen, dict) and isinstance(chosen.get("path"), str):
+            file, colon, name = chosen["path"].partition(":")
+            if file.endswith(".py") and not Path(file).is_file() and (folder / file).is_file():
+                chosen["path"] = f"{folder / file}{colon}{name}"
+    return data
 
 
 def run(
@@ -242,6 +258,7 @@ def run(
 ) -> Result:
     """Run a backtest and write its folder `runs/<run_id>/`. `progress(stage, done, total)` is called as it goes.
 
+    The synthetic market is made in the lake where a run on it asks for what is not there yet.
     Raises ConfigError or DataError before anything is written; StrategyError (the folder with the journal stays, its
     path is in the error's facts) if the strategy raises; StorageError if the disk refuses.
     """
@@ -249,6 +266,7 @@ def run(
     tell = progress or (lambda stage, done, total: None)
     tell("reading data", 0, 0)
     source = lake if isinstance(lake, Lake) else Lake(lake)
+    supply(settings.data, source, tell)
     return run_job(
         BookJob(settings, source) if settings.data.on_book else BarJob(settings, source), settings, runs, tell
     )
@@ -496,6 +514,10 @@ def write_results(run_dir: Path, engine: Engine, settings: BacktestSettings) -> 
 def identity(settings: BacktestSettings, snapshot: Snapshot, strategy: object) -> dict[str, str]:
     """What a result depends on, and the hash of it all."""
     chosen = {key: value for key, value in dump(settings).items() if key != "lane"}  # the result is the same in each
+    for one in (chosen["strategy"], *chosen["strategies"]):  # of a file the content counts, not where it lies
+        if one is not None:
+            file, colon, name = one["path"].partition(":")
+            one["path"] = (Path(file).name if file.endswith(".py") else file) + colon + name
     parts = {
         "data_snapshot": snapshot.id,
         "config": hashlib.sha256(orjson.dumps(chosen, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16],

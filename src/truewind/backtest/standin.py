@@ -1,20 +1,25 @@
 """A stand-in for data that the lake does not have: the synthetic market, under the names that a backtest asks for."""
 
 import re
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from truewind.config import parse
 from truewind.domain.instrument import Kind
 from truewind.domain.timeframe import DAY_US, timeframe_us
-from truewind.errors import ConfigError
+from truewind.errors import ConfigError, MissingFileError
 from truewind.market.synthetic import SyntheticConfig, SyntheticMarket
+from truewind.market.synthetic.config import LISTED, VENUE
 from truewind.storage.lake import Lake
 from truewind.storage.schema import SeriesKey
 
 if TYPE_CHECKING:
+    from truewind.backtest.replay import DataSettings
     from truewind.backtest.run import BacktestSettings
 
 _BARS = 3000  # that are made of each symbol, if that does not take more days than
@@ -56,6 +61,22 @@ def stand_in(settings: "BacktestSettings", folder: str | Path) -> tuple["Backtes
     begin = datetime(start.year, start.month, start.day, tzinfo=UTC)
     span = {"start": None if data.start is None else begin.date().isoformat(), "end": None}
     return settings.model_copy(update={"data": data.model_copy(update=span)}), lake
+
+
+def supply(data: "DataSettings", lake: Lake, tell: Callable[[str, int, int], object]) -> None:
+    """Make the synthetic market where `data` asks for bars of it, and the lake has none of these symbols.
+
+    Only of the symbols that it lists: a misspelt name is told as it is of any other venue.
+    """
+    missing = [symbol for symbol in data.symbols if symbol in LISTED]
+    if data.venue != VENUE or data.kind != "bars" or len(missing) < len(data.symbols) or not missing:
+        return
+    with suppress(MissingFileError):
+        known = {info.key.symbol for info in lake.series(kind="bars", venue=VENUE)}
+        missing = [symbol for symbol in missing if symbol not in known]
+    if missing:
+        wanted = {"symbols": missing, "timeframe": data.timeframe}
+        SyntheticMarket(parse(SyntheticConfig, wanted, "synthetic market")).write(lake, tell)
 
 
 def _listed(symbol: str) -> str:

@@ -17,6 +17,7 @@ from truewind.cli import (
     exchange,
     features,
     metrics,
+    new,
     paper,
     record,
     refresh,
@@ -66,6 +67,7 @@ sweep.register(app)
 paper.register(app)
 exchange.register(app)
 report.register(app)
+app.add_typer(new.app)
 app.add_typer(strategy.app)
 app.add_typer(features.app)
 app.add_typer(metrics.app)

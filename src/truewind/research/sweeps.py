@@ -26,8 +26,9 @@ from pydantic import Field
 from truewind import features
 from truewind.backtest.reads import Inputs, named
 from truewind.backtest.replay import Replay, replay
-from truewind.backtest.run import BacktestSettings, StrategySettings, identity
-from truewind.config import Settings, override, parse, read_yaml
+from truewind.backtest.run import BacktestSettings, StrategySettings, identity, read_config
+from truewind.backtest.standin import supply
+from truewind.config import Settings, override, parse
 from truewind.domain.clock import iso
 from truewind.domain.timeframe import timeframe_us
 from truewind.engine.compiled import Program, compilable
@@ -96,7 +97,7 @@ def sweep(
     """
     started = time.perf_counter()
     tell = progress or (lambda stage, done, total: None)
-    data = dict(config if isinstance(config, Mapping) else read_yaml(config))
+    data = read_config(config)
     source = "config" if isinstance(config, Mapping) else str(config)
     asked = parse(SweepSettings, data.pop("sweep", None) or {}, f"{source}: sweep")
     space = Space(
@@ -112,7 +113,9 @@ def sweep(
             )
     plan = _Plan(data, source, space)
     tell("reading data", 0, 0)
-    market = _Market(lake if isinstance(lake, Lake) else Lake(lake), plan.settings, plan.history)
+    source_lake = lake if isinstance(lake, Lake) else Lake(lake)
+    supply(plan.settings.data, source_lake, tell)
+    market = _Market(source_lake, plan.settings, plan.history)
     known = identity(plan.settings_without_varied(), market.snapshot_with(plan.specs), plan.strategy)
     folder = Path(out) / known["result_id"]
     kept = _Kept(folder, space)

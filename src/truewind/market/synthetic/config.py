@@ -101,7 +101,7 @@ class Listing(msgspec.Struct, frozen=True):
 
 
 # Price levels of January 2024 and steps as USD-M perpetuals have them; turnover of a mid-sized venue.
-_LISTED = {
+LISTED = {
     "BTCUSDT": Listing(42_000.0, "0.1", "0.001", 1.0, 6e9, 7_000.0, "100"),
     "ETHUSDT": Listing(2_300.0, "0.01", "0.001", 1.2, 4e9, 5_000.0, "20"),
     "SOLUSDT": Listing(100.0, "0.01", "0.01", 1.7, 1.5e9, 2_500.0),
@@ -113,8 +113,8 @@ _LISTED = {
 
 def listing(symbol: str) -> Listing:
     """The level of `symbol`; for a name not in the table it is drawn from the name alone."""
-    if symbol in _LISTED:
-        return _LISTED[symbol]
+    if symbol in LISTED:
+        return LISTED[symbol]
     digest = hashlib.blake2b(symbol.encode(), digest_size=16).digest()
     level, wildness, size, trade = (int.from_bytes(digest[i : i + 4], "little") / 2**32 for i in (0, 4, 8, 12))
     price = float(f"{10 ** (4 * level - 2):.3g}")  # 0.01 … 100 USDT
