@@ -69,23 +69,32 @@ class Changed(Remembered):
 
 
 def future(cut_us: int, seed: int) -> Change:
-    """Everything that is known only after `cut_us` is different: prices by tens of percent, all else by more."""
+    """Everything that is known only after `cut_us` is different: prices by tens of percent, all else by more.
+
+    Of a bar that has begun before, the open is known and stays.
+    """
 
     def change(key: SeriesKey, table: pl.DataFrame) -> pl.DataFrame:
-        later = known_us(key, table) > cut_us
+        later = pl.Series(known_us(key, table) > cut_us)
         ts = table["ts"].to_physical().to_numpy()
         draw = _uniform(ts, zlib.crc32(f"{seed} {key.symbol}".encode()))
-        price, other = np.exp(0.6 * draw - 0.3), 4.0 * _uniform(ts, seed) + 0.1
-        columns = {}
+        price, other = pl.Series(np.exp(0.6 * draw - 0.3)), pl.Series(4.0 * _uniform(ts, seed) + 0.1)
+        begun = pl.Series(ts < cut_us) if key.timeframe else pl.Series(np.zeros(len(ts), bool))
+        factors = {name: price for name in table.columns if name in _PRICES}
         for name in table.columns:
-            if name in _PRICES:
-                columns[name] = price
-            elif name not in _TIMES and table[name].dtype == pl.Float64:
-                columns[name] = -other if name.endswith("rate") else other
-        return table.with_columns(
-            pl.when(pl.Series(later)).then(pl.col(name) * pl.Series(factor)).otherwise(pl.col(name)).alias(name)
-            for name, factor in columns.items()
+            if name not in (*_PRICES, *_TIMES) and table[name].dtype == pl.Float64:
+                factors[name] = -other if name.endswith("rate") else other
+        changed = table.with_columns(
+            pl.when(later & ~begun if name == "open" else later)
+            .then(pl.col(name) * factor)
+            .otherwise(pl.col(name))
+            .alias(name)
+            for name, factor in factors.items()
         )
+        if not {"open", "high", "low"} <= set(table.columns):
+            return changed
+        high, low = pl.max_horizontal("open", "high"), pl.min_horizontal("open", "low")
+        return changed.with_columns(high=high, low=low)
 
     return change
 

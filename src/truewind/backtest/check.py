@@ -28,6 +28,7 @@ from truewind.backtest.reads import fields_of
 from truewind.backtest.run import BacktestSettings, BarJob, Progress, features_of, the_strategy
 from truewind.backtest.standin import stand_in
 from truewind.domain.clock import iso
+from truewind.domain.fill import FillKind
 from truewind.domain.order import ORDER_EVENT, Event, OrderType, Reason
 from truewind.engine.compiled import obstacle
 from truewind.engine.engine import Engine
@@ -203,6 +204,8 @@ def _missing(settings: BacktestSettings, lake: Lake, base: Ran) -> tuple[str, st
 def _bounds(settings: BacktestSettings, lake: Lake, base: Ran) -> tuple[str, str]:
     if settings.strategies:
         return NOTE, "several strategies: check each by itself"
+    if settings.chosen.parts is not None:
+        return NOTE, "it is made of parts, which have their bounds in themselves"
     declared = parameters_of(type(the_strategy(settings)).Params)
     if not declared:
         return PASSED, "it has no parameters"
@@ -329,8 +332,11 @@ def _words(engine: Engine, records: np.ndarray, at: int) -> str:
     what = f"order {record['order']} ({instrument.symbol} {side} {quantity}"
     if records.dtype == ORDER_EVENT:
         what += f", {OrderType(int(record['type'])).name.lower()}) {Event(int(record['event'])).name.lower()}"
-    else:
+    elif record["kind"] == FillKind.TRADE:
         what += f") filled at {float(instrument.price(record['price'])):g}"
+    else:
+        names = {value: name.lower() for name, value in vars(FillKind).items() if name.isupper()}
+        what = f"{names[int(record['kind'])]} of {instrument.symbol}"
     return f"{what} on {_bar(engine, int(record['row']))}"
 
 
@@ -362,4 +368,4 @@ def _blank(engine: Engine, fields: Sequence[str], share: float) -> None:
 
 
 def _title(settings: BacktestSettings) -> str:
-    return ", ".join(member.path for member in settings.strategies) or settings.chosen.path
+    return ", ".join(member.shown for member in settings.strategies) or settings.chosen.shown

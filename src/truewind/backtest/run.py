@@ -515,7 +515,7 @@ def identity(settings: BacktestSettings, snapshot: Snapshot, strategy: object) -
     """What a result depends on, and the hash of it all."""
     chosen = {key: value for key, value in dump(settings).items() if key != "lane"}  # the result is the same in each
     for one in (chosen["strategy"], *chosen["strategies"]):  # of a file the content counts, not where it lies
-        if one is not None:
+        if one is not None and "path" in one:
             file, colon, name = one["path"].partition(":")
             one["path"] = (Path(file).name if file.endswith(".py") else file) + colon + name
     parts = {
