@@ -4,6 +4,7 @@ import importlib.util
 from pathlib import Path
 
 from truewind.features.base import REGISTRY
+from truewind.risk.gate import RULES, RiskSettings
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -17,3 +18,17 @@ def test_the_page_of_features_is_that_of_the_docstrings() -> None:
     spec.loader.exec_module(maker)
     assert (DOCS / "features.md").read_text(encoding="utf-8") == maker.page(), "run make docs"
     assert {path.stem for path in (DOCS / "features").glob("*.svg")} == set(REGISTRY)
+
+
+def test_the_table_of_risk_rules_is_that_of_the_code() -> None:
+    """Every rule in its order, with its setting, default, text and reason."""
+    defaults = RiskSettings()
+
+    def setting(name: str) -> str:
+        value = getattr(defaults, name) if name else None
+        shown = "off" if value is None or value is False else f"{value:g}" if isinstance(value, float | int) else value
+        return f"`{name}`: {shown}" if name else "always on"
+
+    rows = [f"| {rule.part} | {setting(rule.setting)} | {rule.text} | {rule.reason.name} |" for rule in RULES]
+    table = [line for line in (DOCS / "risk.md").read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    assert table[1:] == rows
