@@ -128,8 +128,8 @@ class OpenSwings(Feature):
 
     high_1, high_2, high_3: the nearest, the next and the third swing high beyond which no bar has traded since; NaN
     where there are fewer. Orders that wait behind them are still there. low_1, low_2, low_3: likewise below the market.
-    What only touches a swing leaves it open. highs_taken, lows_taken: how many this row has traded beyond: more than one
-    where equal highs or lows, or whatever lies as near together, are run at once. The 32 youngest a side are kept.
+    What only touches a swing leaves it open. highs_taken, lows_taken: how many this row has traded beyond, more than
+    one where equal highs or lows, or what lies as near together, are run at once. The 32 youngest a side are kept.
     """
 
     name, family, units = "open_swings", "structure", "of the price, count"

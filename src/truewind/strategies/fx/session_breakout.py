@@ -49,7 +49,7 @@ class SessionBreakout(SignalStrategy):
         minutes: int = Field(default=480, ge=1, le=1439, description="length of the range, minutes")
         entries: int = Field(default=240, ge=1, le=1439, description="how long after it is traded, minutes")
         friday: int = Field(default=240, ge=0, le=1439, description="how long on Fridays, minutes; 0: not at all")
-        out: int = Field(default=540, ge=1, le=1440, description="when the trade is closed, minutes after the range")
+        out: int = Field(default=540, ge=2, le=1440, description="when the trade is closed, minutes after the range")
         stop: float = Field(default=1.0, gt=0.0, le=2.0, description="stop's distance from the edge, in ranges")
         least: float = Field(default=0.001, ge=0.0, le=0.2, description="smallest range traded, fraction of price")
         short: bool = Field(default=True, description="trade breaks to below, too")
