@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from truewind.config import Bounds
 from truewind.errors import ConfigError
-from truewind.research.space import Space, is_range
+from truewind.research.space import Space, is_auto, is_range, spanned
+from truewind.strategies.parameters import Parameter
 
 
 @pytest.mark.parametrize(
@@ -78,3 +80,28 @@ def test_only_several_values_make_a_range():
         *[True] * 4,
         *[False] * 4,
     ]
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "bounds", "values"),
+    [
+        ("auto:3", "int", Bounds(1, 9), [1, 5, 9]),
+        ("auto", "int", Bounds(3, 6), [3, 4, 5, 6]),
+        (" auto : 2 ", "float", Bounds(0.5, 2.5), [0.5, 2.5]),
+        ("auto", "float", Bounds(0.5, 2.5), "0.5..2.5"),
+        ("auto", "float", Bounds(0.001, 1.0), "0.001..1.0 log"),
+    ],
+)
+def test_auto_is_what_the_bounds_span(given, kind, bounds, values):
+    """So many values, or all there are; of fractions any, by orders of magnitude where the bounds are far apart."""
+    assert is_auto(given)
+    assert is_range(given)
+    assert spanned("k", given, Parameter("k", kind, None, bounds, (), "")) == values
+
+
+def test_auto_needs_bounds():
+    """And says which parameter has none."""
+    with pytest.raises(ConfigError, match=r"strategy\.params\.x has no bounds"):
+        spanned("strategy.params.x", "auto:8", Parameter("x", "int", 3, Bounds(low=1), (), ""))
+    assert not is_auto("automatic")
+    assert not is_auto(["auto"])

@@ -116,3 +116,33 @@ def test_a_feature_with_a_broken_number_has_the_same_fields_as_in_a_backtest(lak
     alone = truewind.run(config(strategy=wanted), overrides=overrides, lake=lake, runs=tmp_path / "runs").summary
     assert table["trades"][0] > 5
     assert table["final_equity"][0] == alone["final_equity"]
+
+
+def test_parameters_are_varied_within_their_declared_bounds(lake, tmp_path):
+    """fast is from 2 to 500, so it is spread by ratios: 2, 2 × 250^(1/3) …; a flag has both its values."""
+    grid = {"strategy.params.fast": "auto:4", "strategy.params.short": "auto"}
+    table = sweep(config(strategy={"path": "ema_cross", "params": {"slow": 600}}), grid, lake=lake, out=tmp_path).table
+    assert table["strategy.params.fast"].unique().sort().to_list() == [2, 13, 79, 500]
+    assert table["strategy.params.short"].to_list() == [False, True] * 4
+    assert table["error"].is_null().all()
+
+
+def test_all_parameters_are_varied_at_once(lake, tmp_path):
+    """But for what the grid says itself; a fraction may be any within its bounds, 0 excluded."""
+    breakout = config(strategy={"path": "breakout"})
+    done = sweep(breakout, {"strategy.params.atr": [14]}, lake=lake, out=tmp_path, sample=12, all_params=True)
+    assert set(done.keys) == {f"strategy.params.{name}" for name in ("entry", "exit", "atr", "stop", "short")}
+    assert len(done.table) == 12
+    assert set(done.table["strategy.params.atr"]) == {14}
+    assert done.table["strategy.params.stop"].is_between(0.0, 20.0, closed="right").all()
+    assert done.table["strategy.params.stop"].n_unique() == 12
+
+
+def test_what_has_no_bounds_is_not_spread(lake, tmp_path):
+    """A name that the strategy does not declare, a setting beside its parameters, fractions without a sample."""
+    with pytest.raises(ConfigError, match=r"Did you mean 'strategy\.params\.fast'"):
+        sweep(config(), {"strategy.params.fats": "auto"}, lake=lake, out=tmp_path)
+    with pytest.raises(ConfigError, match=r"sizing\.value is no parameter"):
+        sweep(config(), {"sizing.value": "auto:3"}, lake=lake, out=tmp_path)
+    with pytest.raises(ConfigError, match="--sample"):
+        sweep(config(strategy={"path": "breakout"}), {"strategy.params.stop": "auto"}, lake=lake, out=tmp_path)

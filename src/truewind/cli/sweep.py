@@ -23,11 +23,15 @@ def sweep(
         typer.Option(
             "--set",
             metavar="KEY=VALUES",
-            help="Vary a setting: KEY=5:15, KEY=0.5:3:0.25, KEY=[1,2,5], KEY=0.5..4 (any number; needs --sample). "
+            help="Vary a setting: KEY=5:15, KEY=0.5:3:0.25, KEY=[1,2,5], KEY=0.5..4 (any number; needs --sample), "
+            "KEY=auto:8 (over the bounds that the strategy declares). "
             "KEY=VALUE changes it for all trials. Repeatable.",
         ),
     ] = None,
     sample: Annotated[int | None, typer.Option(help="Try so many of them, chosen at random by the seed.")] = None,
+    all_params: Annotated[
+        bool, typer.Option("--all-params", help="Vary every parameter within its declared bounds; with --sample.")
+    ] = False,
     seed: Annotated[int | None, typer.Option(help="Chooses the sample.")] = None,
     out: Annotated[Path, typer.Option(help="Folder of sweeps.")] = Path("sweeps"),
     workers: Annotated[int | None, typer.Option(min=1, help="Threads; all cores if left out.")] = None,
@@ -60,7 +64,7 @@ def sweep(
     with progress(compiles=True) as step:
         done = run(
             config, grid, overrides=overrides, sample=sample, seed=seed, lake=program.lake, out=out, workers=workers,
-            progress=step,
+            progress=step, all_params=all_params,
         )  # fmt: skip
     if json:
         print_json(

@@ -5,6 +5,8 @@ strategy.params.slow: 20:65:5     20, 25 … 65; steps may be fractions: 0.5:3:0
 sizing.value: [0.25, 0.5, 1.0]    these
 strategy.params.stop: 0.5..4      any number in between; only where a sample is drawn
 strategy.params.decay: 1e-4..1e-1 log        … with even chances for every order of magnitude
+strategy.params.fast: auto:8      eight values over the bounds that the strategy declares (by ratios where wide)
+strategy.params.stop: auto        all that is within the bounds; of fractions and of many whole numbers a sample
 """
 
 import math
@@ -15,15 +17,41 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 from truewind.errors import ConfigError
+from truewind.strategies.parameters import Parameter
 
+_AUTO = re.compile(r"\s*auto\s*(?::\s*([1-9]\d*)\s*)?")
 _SPAN = re.compile(r"\s*([^:\s]+)\s*:\s*([^:\s]+)\s*(?::\s*([^:\s]+)\s*)?")
 _BETWEEN = re.compile(r"\s*(\S+?)\s*\.\.\s*(\S+?)\s*(log)?\s*")
 _MOST_STEPS = 1_000_000
+_WHOLE = 200  # so many whole numbers stand for all that lie within wide bounds
 
 
 def is_range(text: str) -> bool:
     """Whether `text` gives several values: a range or a list."""
-    return bool(_SPAN.fullmatch(text) or _BETWEEN.fullmatch(text) or text.lstrip().startswith("["))
+    forms = (_AUTO, _SPAN, _BETWEEN)
+    return any(form.fullmatch(text) for form in forms) or text.lstrip().startswith("[")
+
+
+def is_auto(given: Any) -> bool:
+    """Whether the values are those that a parameter's own bounds span."""
+    return isinstance(given, str) and _AUTO.fullmatch(given) is not None
+
+
+def spanned(key: str, given: str, parameter: Parameter) -> Any:
+    """What "auto" or "auto:8" stands for: a list of values, or a range of any numbers. Raises ConfigError for a
+    parameter without bounds.
+    """
+    wanted = _AUTO.fullmatch(given)
+    values = parameter.spread(int(wanted[1]) if wanted and wanted[1] else _WHOLE)
+    if not values:
+        raise ConfigError(
+            f"{key} has no bounds to choose values from ({parameter.type})",
+            remedy="Say which: 5:15, or [a, b]; or declare bounds: Field(ge=…, le=…)",
+        )
+    if parameter.type == "float" and wanted and not wanted[1]:
+        low, high = parameter.edges()
+        return f"{low!r}..{high!r}{' log' if parameter.by_ratio else ''}"
+    return values
 
 
 class Between(NamedTuple):

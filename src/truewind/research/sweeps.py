@@ -34,14 +34,15 @@ from truewind.domain.timeframe import timeframe_us
 from truewind.engine.compiled import Program, compilable
 from truewind.engine.merge import PRICES, SYMBOL, TS, TS_EVENT
 from truewind.engine.trials import Bench, Days, Figures, days_of
-from truewind.errors import ConfigError, FeatureError, StorageError, TruewindError
+from truewind.errors import ConfigError, FeatureError, StorageError, TruewindError, suggest
 from truewind.market.terms import tiers_of
 from truewind.research import picture
-from truewind.research.space import Space
+from truewind.research.space import Space, is_auto, spanned
 from truewind.storage.blobs import open_blobs
 from truewind.storage.lake import Lake
 from truewind.storage.snapshot import Snapshot
-from truewind.strategies.base import SignalStrategy, Strategy, load
+from truewind.strategies.base import SignalStrategy, Strategy, load, locate
+from truewind.strategies.parameters import parameters_of
 
 Progress = Callable[[str, int, int], None]
 _PARAMS, _PARTS = "strategy.params.", "strategy.parts."
@@ -89,8 +90,11 @@ def sweep(
     out: str | Path = "sweeps",
     workers: int | None = None,
     progress: Progress | None = None,
+    all_params: bool = False,
 ) -> Sweep:
     """Try `config` with every combination of `grid` (added to its own `sweep: grid:`), or with a sample of them.
+
+    all_params: every parameter that has bounds is varied within them, if `grid` does not say how.
 
     Raises ConfigError, DataError, and StrategyError for a strategy that cannot be compiled. A trial whose settings are
     refused, or whose signals cannot be acted on, has its reason in the table's `error` instead of figures.
@@ -100,12 +104,12 @@ def sweep(
     data = read_config(config)
     source = "config" if isinstance(config, Mapping) else str(config)
     asked = parse(SweepSettings, data.pop("sweep", None) or {}, f"{source}: sweep")
+    data = override(data, overrides)
     space = Space(
-        {**asked.grid, **(grid or {})},
+        _within_bounds({**asked.grid, **(grid or {})}, data, all_params),
         sample=asked.sample if sample is None else sample,
         seed=asked.seed if seed is None else seed,
     )
-    data = override(data, overrides)
     for key in space.keys:
         if key.split(".")[0] not in ("strategy", "sizing", "costs", "risk", "account") or key == "strategy.path":
             raise ConfigError(
@@ -139,6 +143,28 @@ def sweep(
     open_blobs(folder).write("sweep.json", orjson.dumps(about, option=orjson.OPT_INDENT_2) + b"\n")
     open_blobs(folder).write("sweep.html", picture.page(plan.settings.name, table, space.keys, about).encode())
     return Sweep(table, space.keys, folder, folder / "sweep.html", seconds, market.rows)
+
+
+def _within_bounds(grid: Mapping[str, Any], data: Mapping[str, Any], all_params: bool) -> dict[str, Any]:
+    """`grid` with values in place of "auto", and with every parameter that has bounds if `all_params`.
+
+    Raises ConfigError for a parameter that the strategy does not declare, or declares without bounds.
+    """
+    found = dict(grid)
+    if not all_params and not any(is_auto(given) for given in grid.values()):
+        return found
+    strategy = data.get("strategy")
+    path = strategy.get("path") if isinstance(strategy, Mapping) else None
+    declared = getattr(locate(str(path)), "Params", None) if path else None
+    known = {_PARAMS + one.name: one for one in (parameters_of(declared) if declared is not None else ())}
+    if all_params:
+        found = {key: "auto" for key, one in known.items() if one.spread(2)} | found
+    for key, given in found.items():
+        if is_auto(given):
+            if key not in known:
+                raise ConfigError(f"{key} is no parameter that the strategy declares", remedy=suggest(key, known))
+            found[key] = spanned(key, given, known[key])
+    return found
 
 
 class _Plan:
