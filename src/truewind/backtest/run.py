@@ -364,6 +364,13 @@ def fitted_parts(strategy: object) -> list[Fitted]:
     return [] if part is None else [part]
 
 
+def in_sample(strategy: object, timeline: Timeline) -> list[str]:
+    """A warning for each part of the strategy that was fitted on times of this run."""
+    first, last = int(timeline.times[TS][0]), int(timeline.times[TS_EVENT].max())
+    told = [in_training(part, first, last) for part in fitted_parts(strategy)]
+    return [warning for warning in told if warning]
+
+
 def features_of(strategy: Strategy) -> dict[str, str]:
     """All features that are read, by field. Raises ConfigError if two strategies call different ones by one name."""
     if not isinstance(strategy, Team):
@@ -431,9 +438,7 @@ class BarJob:
         self.settings, self.snapshot, self.warnings = settings, source.snapshot, source.warnings
         self.assumptions = assumptions(settings, source.instruments)
         timeline = source.timeline
-        first, last = int(timeline.times[TS][0]), int(timeline.times[TS_EVENT].max())
-        told = [in_training(part, first, last) for part in fitted_parts(strategy)]
-        self.warnings += [warning for warning in told if warning]
+        self.warnings += in_sample(strategy, timeline)
         timeline.receive(settings.feed.received(timeline.times[TS_EVENT], settings.seed, timeline.told))
         if timeline.order is not None and features_of(strategy):
             raise ConfigError(
