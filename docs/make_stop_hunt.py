@@ -17,7 +17,7 @@ import polars as pl
 
 import truewind
 from truewind import features
-from truewind.backtest.replay import fields_of, named
+from truewind.backtest.reads import fields_of, named
 from truewind.backtest.run import load_config
 from truewind.market.importing import import_files
 from truewind.storage.lake import Lake
@@ -407,9 +407,10 @@ AFTER = """
 ## What came of it
 
 One config ([stop-hunt.yaml](../configs/strategies/stop-hunt.yaml)), the same parameters on five sets of bars, half a
-percent of equity at risk, the venue's fees, half a basis point of half spread, impact, latency, funding where it was
-recorded. Spot cannot be sold short, so only swept lows are traded there. The risk manager's drawdown limit of 20 % is
-switched off here, so that every trade counts; with it both runs on spot end early, near their 20 %.
+percent of equity at risk with the costs of the stop, the venue's fees, half a basis point of half spread, impact,
+latency, funding where it was recorded. Spot cannot be sold short, so only swept lows are traded there. The risk
+manager's drawdown limit of 20 % is switched off here, so that every trade counts; with it both runs on spot end early,
+near their 20 %.
 
 """
 
