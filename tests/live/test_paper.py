@@ -262,6 +262,26 @@ def test_what_no_stream_brings_is_refused(override) -> None:
         session_settings(load_config(CONFIG, [override]))
 
 
+class Metronome(Strategy):
+    """Buys and sells in turn, every ten seconds."""
+
+    timer_us = 10 * SECOND_US
+
+    def on_timer(self):
+        for symbol in SYMBOLS:
+            self.order(-1 if self.position(symbol).quantity > 0 else 1, 0.01, symbol=symbol)
+
+
+def test_timers_ring_in_the_audit_as_they_did_in_the_session(market, tmp_path) -> None:
+    overrides = ["data.kind=trades", "data.timeframe=", f"strategy={{path: '{__name__}:Metronome'}}"]
+    job, result = session(market, tmp_path, market.told_trades(), overrides)
+    rung = journal_tables(result.run_dir / "journal.twj")["timer"]["ts"].to_list()
+    assert len(rung) > 50
+    assert all(ts % (10 * SECOND_US) == 0 for ts in rung)
+    assert result.summary["fills"] > 50
+    assert audit(result.run_dir).equal
+
+
 class Reader(Strategy):
     class Params(Settings):
         spec: str = ""

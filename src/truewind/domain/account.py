@@ -13,7 +13,8 @@ import numpy as np
 # next. booked: fills and payments so far. bounded: how many of them there were when the safe marks were reckoned; -1:
 # reckon them anew. owner: the strategy that is speaking. allocation: what of the account's equity it may use (0 … 1).
 # next_rate: row of the table of rates that comes next, and rates_at when. collateral: what other currencies of the
-# account count for. start: equity before the first row.
+# account count for. start: equity before the first row. timer: when the last timer was due: what is decided on it is
+# decided no sooner.
 ACCOUNT = np.dtype(
     [
         ("cash", np.int64),
@@ -46,6 +47,7 @@ ACCOUNT = np.dtype(
         ("start", np.int64),
         ("carry", np.int64),
         ("verdicts", np.int64),
+        ("timer", np.int64),
     ],
     align=True,
 )

@@ -60,7 +60,7 @@ def obstacle(strategy: Strategy) -> str:
     kind, base = type(strategy), SignalStrategy
     if not isinstance(strategy, SignalStrategy):
         return "it works with callbacks"
-    if kind.on_bar is not base.on_bar or kind.on_fill is not base.on_fill:
+    if any(getattr(kind, name) is not getattr(base, name) for name in ("on_bar", "on_fill", "on_timer")):
         return "it overrides a callback of SignalStrategy"
     for owner in kind.__mro__:
         if "decide" in vars(owner):

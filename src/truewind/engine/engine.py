@@ -25,6 +25,7 @@ from truewind.engine.acting import IDLE, MOST_ORDERS, fault, follow, position_of
 from truewind.engine.intake import amend, draft, send, submit
 from truewind.engine.merge import CHUNK, CLOSE, SYMBOL, Timeline
 from truewind.engine.state import ACCOUNT_FIELD, State
+from truewind.engine.timers import Timed, Timers, timed
 from truewind.errors import ConfigError, LedgerError, StrategyError, TruewindError, suggest
 from truewind.execution.simulated.latency import AT_ONCE, Latency
 from truewind.execution.simulated.lifecycle import FLUSH, cancel
@@ -38,6 +39,7 @@ from truewind.portfolio.margin import Margin
 from truewind.strategies.base import Strategy
 
 _FILLS, _ORDERS, _OVERFLOW = (ACCOUNT_FIELD[name] for name in ("fills", "orders", "overflow"))
+_CLOCK, _TIMER = ACCOUNT_FIELD["clock"], ACCOUNT_FIELD["timer"]
 _PACK_SIGNAL = struct.Struct("=q7d2q").pack_into
 Progress = Callable[[int, int], None]
 
@@ -87,6 +89,7 @@ class Engine:
         self.journal = journal
         self._row = -1
         self._wake = 0
+        self._timers = Timers((), 0)
         self._positions: dict[tuple[int, int], Position] = {}
         self._seen_fills = 0
         self._tells_fills = type(strategy).on_fill is not Strategy.on_fill
@@ -103,6 +106,7 @@ class Engine:
         strategy, known = self.strategy, len(self.timeline)
         try:
             self._guard(strategy.on_start)
+            self._timers = Timers(self._timed(), int(self.timeline.received.min()))
             self.state.sizing[:] = strategy.sizing.record(self.state.scale)
             self._wake = scan(self._handle, 0, min(known, CHUNK))
             self._walk(progress or (lambda done, total: None))
@@ -116,13 +120,15 @@ class Engine:
     def _walk(self, progress: Progress) -> None:
         """Hand every bar that is wanted to the strategy, each after what happened on it at the venue."""
         callback, fields = getattr(self.strategy, self.timeline.callback), self.strategy.bar_fields()
+        replay = self._replay_timed if self._timers else self._replay
         for first in self.timeline.arriving():
             if first:
                 self._flush()  # what was done on the rows before is written down before these are read
                 self.state.lengthen(self.timeline)
             for rows, bars in self.timeline.chunks(self._wanted(first), fields):
-                self._guard(self._replay, rows, bars, callback)
+                self._guard(replay, rows, bars, callback)
                 progress(rows[-1] + 1, len(self.timeline))
+        self._guard(self._pass_time, int(self.timeline.received.max()))
 
     def _replay(self, rows: Sequence[int], bars: Any, on_bar: Callable[[Any], None]) -> None:
         for row, bar in zip(rows, bars, strict=False):  # equally long; the check would cost as much as the loop
@@ -130,6 +136,36 @@ class Engine:
                 self._catch_up(row)
             self._row = row
             on_bar(bar)
+
+    def _replay_timed(self, rows: Sequence[int], bars: Any, on_bar: Callable[[Any], None]) -> None:
+        """As `_replay`, with the timers that are due before each row is received."""
+        received = self.timeline.received
+        for row, bar in zip(rows, bars, strict=False):
+            if received[row] > self._timers.due_us:
+                self._pass_time(int(received[row]) - 1)
+            self._replay((row,), (bar,), on_bar)
+
+    def _pass_time(self, until: int) -> None:
+        """Call the strategy for every timer that is due by `until`; what it sends then carries the timer's time."""
+        while self._timers.due_us <= until:
+            timer, call = self._timers.next()
+            self._hear(timer.ts_event)
+            clock = self.state.counters[_CLOCK]
+            self.state.counters[_CLOCK] = self.state.counters[_TIMER] = timer.ts_event
+            if self.journal is not None:
+                self.journal.record("timer", ts=timer.ts_event, name=timer.name)
+            call()
+            self.state.counters[_CLOCK] = clock
+
+    def _hear(self, now: int) -> None:
+        """Let everything happen of which the strategy knows at `now`."""
+        row = int(np.searchsorted(self.timeline.received, now, side="right")) - 1
+        self._catch_up(row)
+        self._row = max(self._row, row)
+
+    def _timed(self) -> list[Timed]:
+        """The timers that strategies ask for."""
+        return timed(type(self.strategy).__name__, self.strategy, self.strategy.on_timer)
 
     def _catch_up(self, row: int) -> None:
         """Let everything happen at the venue up to and including bar `row`."""

@@ -154,7 +154,7 @@ def send(state: int, j: int, k: int) -> int:
     instrument = instruments[symbol]
     money["next_order"] += 1
     order["id"] = money["next_order"]
-    order["ts_decided"] = times_of(state)[1][k] if k >= 0 else now
+    order["ts_decided"] = max(times_of(state)[1][k], money["timer"]) if k >= 0 else now
     order["ts_arrive"] = now + flight(state, order["id"], 0, now, k)
     # In hedge mode purchases open the long leg and reduce the short one, sales the other way round.
     if len(positions) > len(instruments) and (side < 0) != (reduce_only != 0):

@@ -82,6 +82,10 @@ class LateEngine(WiredEngine):
         super()._catch_up(row)
         self._row, self._done = shown, max(self._done, row)
 
+    def _hear(self, now: int) -> None:
+        # What is known is what reports have told: the venue is as far as the last row that was shown.
+        self._listen(now)
+
     def _walk(self, progress: Progress) -> None:
         super()._walk(progress)
         self._catch_up(len(self.timeline) - 1)

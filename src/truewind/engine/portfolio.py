@@ -6,6 +6,7 @@ limits hold for the account, and for each strategy within its allocation. It run
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from truewind.engine.acting import position_of
 from truewind.engine.engine import Engine
 from truewind.engine.merge import CLOSE, SYMBOL, Timeline
 from truewind.engine.state import ACCOUNT_FIELD
+from truewind.engine.timers import Timed, timed
 from truewind.engine.wire import WiredEngine
 from truewind.errors import ConfigError, StrategyError, TruewindError, suggest
 from truewind.execution.simulated.valuation import settle
@@ -163,6 +165,10 @@ class Team(Strategy):
         for seat in self.seats:
             self._call(seat, seat.member.strategy.on_stop)
 
+    def ring(self, seat: Seat) -> None:
+        """The timer of a member is due."""
+        self._call(seat, seat.member.strategy.on_timer)
+
     def told(self, owner: int, fill: Fill) -> None:
         """Tell the owner of an order that it was filled; of a liquidation all that trade the symbol."""
         for number, seat in enumerate(self.seats):
@@ -207,6 +213,13 @@ class PortfolioEngine(WiredEngine):
         now = books(self.state.shares)
         if not np.array_equal(now, self._booked[-1][1]):
             self._booked.append((row, now))
+
+    def _timed(self) -> list[Timed]:
+        return [
+            timer
+            for seat in self.team.seats
+            for timer in timed(seat.member.name, seat.member.strategy, partial(self.team.ring, seat))
+        ]
 
     def _tell(self, fill: np.void) -> None:
         self.team.told(int(fill["owner"]), self._fill(fill))
