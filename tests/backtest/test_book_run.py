@@ -18,6 +18,51 @@ from truewind.storage.journal import read_journal
 from truewind.storage.lake import Lake
 from truewind.storage.schema import SeriesKey
 
+PLAIN = '''
+import json
+from truewind.strategies.base import Strategy
+
+
+class Plain(Strategy):
+    """What Taker does, in prices and base units; writes down what it was told."""
+
+    timer_us = 10_000
+
+    def on_start(self):
+        self.calls, self.told, self.seen, self.books = 0, [], [], 0
+
+    def on_book(self, book):
+        self.books += 1
+        if self.books == 2:
+            bids, asks = book.depth(5)
+            self.told.append([list(map(list, bids)), list(map(list, asks)), book.mid, book.best_bid, book.ask_quantity])
+
+    def on_trade(self, trade):
+        self.seen.append([trade.price, trade.quantity, trade.side])
+
+    def on_fill(self, fill):
+        position = self.position()
+        held = [fill.position, position.quantity, position.entry]
+        self.told.append([fill.price, fill.quantity, fill.fee, fill.maker, *held])
+
+    def on_timer(self):
+        self.calls += 1
+        if self.calls == 2:
+            self.buy(0.35)
+        if self.calls == 3:
+            order = self.buy(0.2, limit=99.92, post_only=True)
+            self.told.append([order, len(self.working()), self.working()[0].price])
+            assert not self.amend(77, price=1.0) and not self.cancel(78)
+
+    def on_stop(self):
+        with open("OUT", "w") as file:
+            json.dump({"told": self.told, "seen": self.seen, "timers": self.calls, "fees": self.account.fees}, file)
+
+
+class OnBars(Strategy):
+    def on_bar(self, bar):
+        pass
+'''
 START_MS = 1_723_161_600_000
 TAKER = '''
 from truewind.domain.order import TriggerSource
@@ -134,6 +179,34 @@ def test_a_run_by_hand(tmp_path, lake):
     assert result.report.read_text(encoding="utf-8").count("walks the displayed levels") == 1
     kinds = [one.kind for one in read_journal(result.run_dir / "journal.twj")]
     assert kinds == ["start", "fill", "report", "stop"]
+
+
+def test_a_plain_strategy_works_a_book_in_prices_and_base_units(tmp_path, lake):
+    """The orders of `test_a_run_by_hand`: 0.35 and 99.92 go to the step that is worse for us, 0.3 and 99.9.
+
+    Average entry (0.2 × 100.1 + 0.1 × 100.2) ÷ 0.3 = 100.1333…, with 0.2 more at 99.9: 100.04.
+    """
+    (tmp_path / "plain.py").write_text(PLAIN.replace("OUT", str(tmp_path / "out.json")))
+    given = config(tmp_path, strategy={"path": f"{tmp_path / 'plain.py'}:Plain"})
+    result = run(given, lake=lake, runs=tmp_path / "runs")
+    by_hand = run(config(tmp_path), lake=lake, runs=tmp_path / "runs")
+    same = ["price", "quantity", "fee", "maker"]
+    assert result.fills.select(same).equals(by_hand.fills.select(same))
+    assert result.summary["final_equity"] == by_hand.summary["final_equity"]
+    out = json.loads((tmp_path / "out.json").read_text())
+    book, bought, more, sent, rested, last = out["told"]
+    assert book == [[[99.9, 0.4], [99.8, 1.0]], [[100.1, 0.2], [100.2, 0.5]], 100.0, 99.9, 0.2]
+    assert bought == pytest.approx([100.1, 0.2, 0.02002, False, 0.2, 0.2, 100.1])
+    assert more == pytest.approx([100.2, 0.1, 0.01002, False, 0.3, 0.3, 100.13333333])
+    assert sent == [pytest.approx(sent[0]), 1, 99.9]
+    assert rested == pytest.approx([99.9, 0.1, 0.0, True, 0.4, 0.4, 100.075])
+    assert last == pytest.approx([99.9, 0.1, 0.0, True, 0.5, 0.5, 100.04])
+    assert out["seen"] == [[100.1, 0.1, 1], [99.9, 0.5, -1], [99.8, 0.1, -1]]
+    assert out["fees"] == pytest.approx(0.03004)
+    told = [one for one in read_journal(result.run_dir / "journal.twj") if one.kind == "timer"]
+    assert out["timers"] == len(told)
+    with pytest.raises(ConfigError, match="has none of on_book"):
+        run(config(tmp_path, strategy={"path": f"{tmp_path / 'plain.py'}:OnBars"}), lake=lake)
 
 
 def test_fees_by_the_venues_dated_tables(tmp_path, lake):

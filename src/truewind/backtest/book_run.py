@@ -13,8 +13,9 @@ from truewind.backtest.book_replay import replay_book
 from truewind.backtest.folder import write_json, write_table
 from truewind.backtest.round_trips import read_round_trips
 from truewind.domain.calendar import calendar
-from truewind.domain.instrument import instrument_row
+from truewind.domain.instrument import currency_precision, instrument_row
 from truewind.engine.book_lane import BookLane, BookResult, BookSettings, Decide
+from truewind.engine.on_book import OnBook
 from truewind.engine.quoting import decide_of
 from truewind.errors import ConfigError, StrategyError
 from truewind.market.terms import tiers_of
@@ -33,10 +34,11 @@ class BookJob:
     def __init__(self, settings: "BacktestSettings", lake: Lake) -> None:
         self.settings = settings
         self.strategy = load_book(settings.chosen.path, settings.chosen.params)
-        self._decide = _machine_face(settings.lane, self.strategy)
-        self.lane = "event" if self._decide is None else "compiled"
         source = replay_book(lake, settings.data)
         self._events, self.instrument = source.events, source.instrument
+        self._runs = self._as_book_strategy()
+        self._decide = _machine_face(settings.lane, self._runs)
+        self.lane = "event" if self._decide is None else "compiled"
         if self.instrument.currency != settings.account.currency:
             raise ConfigError(
                 f"{self.instrument.id} is settled in {self.instrument.currency}, the account is in "
@@ -70,10 +72,18 @@ class BookJob:
         ]
         self._result: BookResult
 
+    def _as_book_strategy(self) -> BookStrategy:
+        """The strategy as the lane takes it."""
+        if isinstance(self.strategy, BookStrategy):
+            return self.strategy
+        return OnBook(self.strategy, self.instrument, 10 ** currency_precision(self.instrument.currency))
+
     def run(self, journal: JournalWriter, tell: Callable[[str, int, int], None]) -> dict[str, Any]:
         """Run it; what the journal ends with."""
         tell("running", 0, len(self._events))
-        strategy = self.strategy
+        strategy = self._runs
+        if isinstance(strategy, OnBook):
+            strategy.journal = journal
         if self._decide is None:
             self._result = self._lane.run(strategy, journal)
         else:

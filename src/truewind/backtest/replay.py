@@ -115,14 +115,18 @@ class DataSettings(Settings):
 
     def key(self, symbol: str, kind: str = "", timeframe: str = "") -> SeriesKey:
         """The series of a symbol as the run names it: of its own kind and timeframe, or of others."""
-        found = _OF_VENUE.fullmatch(symbol)
-        venue, plain = (found[1], found[2]) if found else (self.venue, symbol)
+        venue, plain = self._placed(symbol)
         return SeriesKey(kind or self.kind, venue, plain, timeframe or self.timeframe)
 
     @property
     def venues(self) -> tuple[str, ...]:
         """Those of its symbols."""
-        return tuple(dict.fromkeys(self.key(symbol).venue for symbol in self.symbols)) or (self.venue,)
+        return tuple(dict.fromkeys(self._placed(symbol)[0] for symbol in self.symbols)) or (self.venue,)
+
+    def _placed(self, symbol: str) -> tuple[str, str]:
+        """The venue of a symbol as the run names it, and what it is called there."""
+        found = _OF_VENUE.fullmatch(symbol)
+        return (found[1], found[2]) if found else (self.venue, symbol)
 
     def span_us(self) -> tuple[int | None, int | None]:
         """Start and end in µs. Raises ConfigError if end does not come after start."""

@@ -72,3 +72,21 @@ FILL = np.dtype(
     ],
     align=True,
 )
+
+
+def read_fill(row: np.void, symbol: str, steps: tuple[int, int, int, int], scale: int) -> Fill:
+    """A FILL row as a strategy sees it. steps: tick_num, tick_den, lot_num, lot_den of its instrument; scale: ledger
+    units of one of the currency."""
+    tick_num, tick_den, lot_num, lot_den = steps
+    return Fill(
+        order_id=int(row["order"]),
+        symbol=symbol,
+        ts_event=int(row["ts"]),
+        side=int(row["side"]),
+        price=int(row["price"]) * tick_num / tick_den,
+        quantity=int(row["lots"]) * lot_num / lot_den,
+        fee=int(row["fee"]) / scale,
+        maker=bool(row["maker"]),
+        position=int(row["position"]) * lot_num / lot_den,
+        tag=int(row["tag"]),
+    )

@@ -1,10 +1,16 @@
 """The desk of a Python strategy in the order-book lane: `engine.book_desk` as an object."""
 
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
 from truewind.domain.order import OrderType, TimeInForce, TriggerSource
 from truewind.engine import book_desk
+from truewind.execution.simulated.book_matching import equity_now
 from truewind.execution.simulated.book_state import BookState
 from truewind.portfolio.ledger import RATE_SCALE
-from truewind.strategies.book import BookOrder
+from truewind.strategies.book import BookOrder, BookReport
 
 _STOP, _STOP_LIMIT = OrderType.STOP, OrderType.STOP_LIMIT
 _TAKE_PROFIT, _TAKE_PROFIT_LIMIT = OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT
@@ -13,9 +19,12 @@ _TAKE_PROFIT, _TAKE_PROFIT_LIMIT = OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_
 class Desk:
     """Implements `strategies.book.BookDesk`."""
 
-    def __init__(self, state: BookState) -> None:
+    def __init__(self, state: BookState, booked: Callable[[], Iterable[np.void]] = tuple) -> None:
+        """booked: the FILL rows that were booked since it was last called."""
         self._state = state  # keeps alive what the handle points to
         self._handle = state.handle
+        self._booked = booked
+        self._fills: defaultdict[int, deque[np.void]] = defaultdict(deque)
 
     @property
     def now_us(self) -> int:
@@ -38,6 +47,29 @@ class Desk:
 
     def displayed(self, side: int, ticks: int) -> int:
         return book_desk.displayed(self._handle, side, ticks)
+
+    def next_level(self, side: int, ticks: int) -> int:
+        """Ticks of the next displayed price that is worse than `ticks`, 0 if there is none; side: +1 bids, −1 asks."""
+        return book_desk.next_level(self._handle, side, ticks)
+
+    def rows(self) -> list[np.void]:
+        """The BOOK_ORDER rows of `working`: live, not copies."""
+        arrays = self._state.arrays
+        known = arrays["working"][: book_desk.working(self._handle)]
+        return [arrays["book_orders"][i] for i in known]
+
+    def money(self) -> dict[str, float]:
+        """The venue's account now, in ledger units: cash, equity, realised, fees, funding."""
+        account = self._state.arrays["account"][0]
+        sums = {name: float(account[name]) for name in ("cash", "realised", "fees", "funding")}
+        return sums | {"equity": float(equity_now(self._handle))}
+
+    def fill_of(self, report: BookReport) -> np.void:
+        """The FILL row that a report of a fill tells of; each is to be asked for once, in their order."""
+        for fill in self._booked():
+            if fill["lots"] > 0:
+                self._fills[int(fill["order"])].append(fill)
+        return self._fills[report.order].popleft()
 
     def working(self) -> list[BookOrder]:
         return [book_desk.order_at(self._handle, j) for j in range(book_desk.working(self._handle))]

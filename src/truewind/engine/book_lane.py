@@ -5,7 +5,7 @@ uses the functions of `engine.book_desk`. Both run on the same kernels (`engine.
 give the same fills, to the last unit.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, Literal
 
@@ -40,6 +40,8 @@ from truewind.risk.gate import RiskSettings
 from truewind.strategies.book import BookStrategy
 
 Decide = Callable[[int, int, Any], None]
+_WAKES = {"on_book": ON_BOOK, "on_trade": ON_TRADE, "on_report": ON_REPORT, "on_fill": ON_REPORT}
+_FILLS = (Report.PARTIALLY_FILLED, Report.FILLED, Report.LIQUIDATED)
 _LOOP = """
 from truewind.engine.book_face import Desk
 from truewind.engine.book_loop import advance
@@ -237,15 +239,24 @@ class BookLane:
 
         journal: is handed reports and fills; of a run that breaks off, those until then.
         """
-        kind = type(strategy)
+        kind, called = type(strategy), strategy.called()
         wakes = 0
-        for name, bit in (("on_book", ON_BOOK), ("on_trade", ON_TRADE), ("on_report", ON_REPORT)):
-            wakes |= bit if getattr(kind, name) is not getattr(BookStrategy, name) else 0
-        state = self._state(wakes, strategy.timer_us if kind.on_timer is not BookStrategy.on_timer else 0)
+        for name, bit in (
+            ("on_book", ON_BOOK),
+            ("on_trade", ON_TRADE),
+            ("on_report", ON_REPORT),
+            ("on_fill", ON_REPORT),
+        ):
+            wakes |= bit if name in called else 0
+        timer_us = strategy.timer_us if "on_timer" in called else 0
+        state = self._state(wakes, timer_us)
+        if timer_us:
+            state.lane["timer_at"] = strategy.first_timer_us(int(state.lane["now"]))
         store = _Store(state, journal)
         handle = state.handle
-        desk = strategy.desk = Desk(state)
+        desk = strategy.desk = Desk(state, store.news)
         try:
+            strategy.on_start()
             while (wake := advance(handle)) != END:
                 if wake < 0:
                     store.make_room()
@@ -256,7 +267,12 @@ class BookLane:
                 elif wake == ON_TRADE:
                     strategy.on_trade(book_desk.trade(handle))
                 else:
-                    strategy.on_report(book_desk.report(handle))
+                    report = book_desk.report(handle)
+                    strategy.on_report(report)
+                    if report.kind in _FILLS:
+                        strategy.on_fill(report)
+            store.make_room()
+            strategy.on_stop()
         except TruewindError:
             store.drain()
             raise
@@ -357,6 +373,7 @@ class _Store:
         self.state, self.journal = state, journal
         self.fills: list[np.ndarray] = []
         self.reports: list[np.ndarray] = []
+        self._told = (0, 0)  # part and row of the first fill that `news` has not told
 
     def drain(self) -> None:
         """Keep what the buffers hold, and give the kernels new ones: cheaper than copying."""
@@ -372,6 +389,17 @@ class _Store:
             arrays[name] = np.zeros(len(arrays[name]), arrays[name].dtype)
             money[used] = 0
         self.state.publish()
+
+    def news(self) -> Iterator[np.void]:
+        """The fills that were booked since this was last asked."""
+        arrays = self.state.arrays
+        parts = [*self.fills, arrays["fills"][: arrays["account"][0]["fills"]]]
+        part, row = self._told
+        for number in range(part, len(parts)):
+            yield from parts[number][row:]
+            row = 0
+        last = len(parts) - 1
+        self._told = (last, len(parts[last]))
 
     def make_room(self) -> None:
         """Empty the buffers; afterwards there is room for any one event or order."""

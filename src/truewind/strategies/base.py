@@ -40,6 +40,8 @@ class Strategy:
     a field of the bar. Orders take quantities in base units (rounded down to lots) and return the order's id, or 0
     if the risk gate denied them. Bars are known at their close; the earliest fill is on the next bar.
 
+    book: in runs on an order book the live view of it (`engine.on_book.Book`), in all callbacks; else None.
+
     timer_us: how often `on_timer` is called: at its whole multiples since 1970 UTC, 3_600_000_000 on the hour.
 
     wakes_on: name of a field of the bar; `on_bar` is then called only where it is neither 0 nor NaN, and the bars in
@@ -49,6 +51,7 @@ class Strategy:
     is what most of a run's time goes into, and asking for them raises AttributeError. Left out: all are there.
     """
 
+    book: Any = None
     timer_us: int = 0
     wakes_on: str | None = None
     fields: Sequence[str] | None = None
@@ -78,6 +81,9 @@ class Strategy:
 
     def on_trade(self, trade: Trade) -> None:
         """A trade was printed (in runs on trades)."""
+
+    def on_book(self, book: Any) -> None:
+        """A message changed the order book (in runs on a book); see `engine.on_book.Book`."""
 
     def on_fill(self, fill: Fill) -> None:
         """An order of ours was filled; comes before the `on_bar` of the bar in which it happened."""

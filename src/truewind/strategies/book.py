@@ -9,7 +9,7 @@ import numpy as np
 from truewind.config import Settings, parse
 from truewind.domain.order import TimeInForce, TriggerSource
 from truewind.errors import ConfigError
-from truewind.strategies.base import locate
+from truewind.strategies.base import Strategy, locate
 
 
 class BookTrade(NamedTuple):
@@ -216,6 +216,18 @@ class BookStrategy:
         """The array that `decide` reads its parameters from, and keeps what it must remember in."""
         return np.zeros(1)
 
+    def called(self) -> frozenset[str]:
+        """The callbacks that a subclass defines."""
+        names = ("on_book", "on_trade", "on_report", "on_fill", "on_timer")
+        return frozenset(name for name in names if getattr(type(self), name) is not getattr(BookStrategy, name))
+
+    def first_timer_us(self, start_us: int) -> int:
+        """When the first timer is due in a run that starts at `start_us`."""
+        return start_us + self.timer_us
+
+    def on_start(self) -> None:
+        """Before the first event."""
+
     def on_book(self) -> None:
         """A message changed the book."""
 
@@ -225,16 +237,22 @@ class BookStrategy:
     def on_report(self, report: BookReport) -> None:
         """The venue reported of an order: accepted, filled, refused …"""
 
+    def on_fill(self, report: BookReport) -> None:
+        """Of the reports those of fills, after `on_report`; the desk's position has it already."""
+
     def on_timer(self) -> None:
         """`timer_us` have passed."""
 
+    def on_stop(self) -> None:
+        """After the last event."""
 
-def load_book(path: str, params: Mapping[str, Any]) -> BookStrategy:
-    """The book strategy at `path` ("package.module:Name" or "folder/file.py:Name"). Raises ConfigError."""
+
+def load_book(path: str, params: Mapping[str, Any]) -> BookStrategy | Strategy:
+    """The strategy for an order book at `path`, "package.module:Name" or "folder/file.py:Name". Raises ConfigError."""
     found = locate(path)
-    if not (inspect.isclass(found) and issubclass(found, BookStrategy)):
+    if not (inspect.isclass(found) and issubclass(found, BookStrategy | Strategy)) or inspect.isabstract(found):
         raise ConfigError(
-            f"{path} is no BookStrategy, which a run on an order book needs",
-            remedy="Name a subclass of truewind.strategies.book.BookStrategy, or run on bars",
+            f"{path} is no BookStrategy, nor a Strategy with callbacks, of which a run on an order book needs one",
+            remedy="Name a subclass of truewind.strategies.book.BookStrategy or truewind.Strategy, or run on bars",
         )
     return found(**params)
