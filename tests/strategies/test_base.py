@@ -252,7 +252,7 @@ def test_signals_that_make_no_sense_stop_the_run(signal, says):
 def test_a_size_of_nothing_is_on_record():
     """Risk sizing without a stop: the order is denied, not forgotten."""
     engine = say([LONG], sizing=SizingSettings(method="risk", value=0.01))
-    assert fates(engine) == {1: (Status.DENIED, Reason.BELOW_MIN_QUANTITY)}
+    assert fates(engine) == {1: (Status.DENIED, Reason.SIZE_NEEDS_STOP)}
 
 
 def test_a_turn_that_cannot_open_still_closes():

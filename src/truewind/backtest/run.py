@@ -372,12 +372,16 @@ def in_sample(strategy: object, timeline: Timeline) -> list[str]:
 
 
 def features_of(strategy: Strategy) -> dict[str, str]:
-    """All features that are read, by field. Raises ConfigError if two strategies call different ones by one name."""
+    """All features that are read, by field, what sizing measures by among them.
+
+    Raises ConfigError if two strategies call different ones by one name.
+    """
     if not isinstance(strategy, Team):
-        return named(strategy.features())
+        return named(strategy.features()) | strategy.sizing.reads()
     found: dict[str, str] = {}
     for member in strategy.members:
-        for name, spec in named(member.strategy.features()).items():
+        reads = named(member.strategy.features()) | member.strategy.sizing.reads()
+        for name, spec in reads.items():
             if found.setdefault(name, spec) != spec:
                 raise ConfigError(
                     f"Strategy {member.name} calls {spec} '{name}', and another calls {found[name]} so",

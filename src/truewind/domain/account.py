@@ -76,7 +76,17 @@ COSTS = np.dtype(
 )
 
 # How large a position is. method: index in the sizing settings' list. scale: ledger units in one unit of the currency.
-SIZING = np.dtype([("method", np.int64), ("value", np.float64), ("scale", np.float64)], align=True)
+# cap: most that Kelly's method risks. root_year: root of the bars in a year, by which volatility is annualised.
+SIZING = np.dtype(
+    [
+        ("method", np.int64),
+        ("value", np.float64),
+        ("scale", np.float64),
+        ("cap", np.float64),
+        ("root_year", np.float64),
+    ],
+    align=True,
+)
 
 
 class Account(msgspec.Struct, frozen=True):

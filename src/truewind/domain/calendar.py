@@ -10,19 +10,33 @@ import msgspec
 
 from truewind.errors import ConfigError, suggest
 
+_HOUR_US = 3_600_000_000
+_DAY_US = 24 * _HOUR_US
+_DAYS_A_YEAR = 365.25
+
 
 class Calendar(msgspec.Struct, frozen=True):
     """A market's year and day.
 
-    days_per_year: trading days a year; the factor under the root of an annualised Sharpe ratio. closes: the hour at
-    which a day ends in the time of `zone`. weekdays: it is closed on Saturdays and Sundays. Holidays are not known.
+    days_per_year: trading days a year; the factor under the root of an annualised Sharpe ratio. hours: of trading in a
+    day. closes: the hour at which a day ends in the time of `zone`. weekdays: it is closed on Saturdays and Sundays.
+    Holidays are not known.
     """
 
     name: str
     days_per_year: int
+    hours: float = 24.0
     zone: str = "UTC"
     closes: int = 0
     weekdays: bool = False
+
+    def bars_a_year(self, length_us: int) -> float:
+        """How many bars of a length the market has in a year; of trades, which have no length, its days."""
+        if length_us <= 0:
+            return float(self.days_per_year)
+        if length_us > _DAY_US:
+            return _DAYS_A_YEAR * _DAY_US / length_us
+        return self.days_per_year * max(1.0, self.hours * _HOUR_US / length_us)
 
     def day_end_us(self, ts_us: int) -> int:
         """When the market's day that holds `ts_us`, or else the next one, ends: the first end after it, µs UTC."""
@@ -37,8 +51,8 @@ class Calendar(msgspec.Struct, frozen=True):
 CALENDARS = {
     "crypto": Calendar("crypto", 365),  # trades every day of the year
     # NYSE sessions a year, the field's convention
-    "us_equities": Calendar("us_equities", 252, "America/New_York", 16, weekdays=True),
-    "fx": Calendar("fx", 260, "America/New_York", 17, weekdays=True),  # 52 weeks of five days
+    "us_equities": Calendar("us_equities", 252, 6.5, "America/New_York", 16, weekdays=True),
+    "fx": Calendar("fx", 260, 24.0, "America/New_York", 17, weekdays=True),  # 52 weeks of five days
 }
 
 

@@ -199,6 +199,10 @@ class Reason(IntEnum):
     WRONG_ENDPOINT = 56
     SELF_TRADE = 57  # the rest would have met an order of our own (self-trade prevention)
     UNKNOWN_ORDER = 58  # asked to change an order that is not there any more, or not yet
+    # Why sizing finds no size.
+    SIZE_NEEDS_STOP = 60  # its method needs a stop, at a distance
+    SIZE_NEEDS_MEASURE = 61  # … what the market is measured by, which is not known yet, or says that nothing moves
+    NO_EDGE = 62  # Kelly's fraction is not positive, or there is no target
     # What the risk rules deny or reduce an order for, beyond the caps above; in their order: `risk.gate.RULES`.
     LOW_CONFIDENCE = 64
     STOP_MISSING = 65

@@ -6,6 +6,8 @@ What a signal means is told in `strategies.base.SignalStrategy`; here stands how
 import math
 from typing import Any
 
+import numpy as np
+
 from truewind.domain.clock import NEVER, iso
 from truewind.domain.order import TRANSITIONS, Event, OrderType, Reason, Status
 from truewind.domain.signal import Signal, Want
@@ -13,24 +15,29 @@ from truewind.engine.intake import amend, submit
 from truewind.errors import StrategyError
 from truewind.execution.simulated.lifecycle import FLUSH, cancel, takes
 from truewind.execution.simulated.valuation import settle, time_at
-from truewind.numerics.exact import to_ticks
+from truewind.numerics.exact import to_price, to_ticks
 from truewind.numerics.jit import kernel
 from truewind.portfolio.fees import whole_steps
+from truewind.portfolio.ledger import RATE_SCALE
 from truewind.portfolio.state import (
     account_of,
+    costs_of,
     events_of,
     following_of,
     heard_of,
     instruments_of,
+    margins_of,
+    measures_of,
     orders_of,
     positions_of,
     prices_of,
     signal_of,
     sizing_of,
+    times_of,
     verdicts_of,
 )
 from truewind.portfolio.worth import average_entry
-from truewind.strategies.sizing import FIXED, size
+from truewind.strategies.sizing import EQUAL, FIXED, KELLY, PARITY, RISK, cost_of, size
 
 MOST_ORDERS = 7  # that one signal can send: a close, an entry, a stop and four targets
 # What `follow` answers, besides FLUSH: nothing to do, done, or what is wrong with the signal.
@@ -260,26 +267,25 @@ def enter(state: int, k: int, symbol: int) -> int:
         equity *= price
     if instrument["rate"] != 1.0:
         equity /= instrument["rate"]
-    quantity = size(how["method"], how["value"], equity, price, said["stop"])
+    quantity, unsized = sized(state, k, symbol, equity, price)
     if how["method"] != FIXED:
         quantity *= (price if instrument["inverse"] else 1.0) / instrument["multiplier"]
     lots = quantity * instrument["lot_den"] / instrument["lot_num"]
     if not lots < 4e18:
         return BAD_QUANTITY
     turning = abs(held_lots(state, symbol))
-    if turning != 0 and len(positions_of(state)) > len(instruments_of(state)):  # in hedge mode nothing turns
+    hedged = len(positions_of(state)) > len(instruments_of(state))
+    if turning != 0 and (hedged or unsized != 0 or not at_market):  # what is not turned by the entry itself
         close(state, k, symbol, tag)
         turning = 0
     protect = 0
     if said["stop"] == said["stop"]:
         protect = to_ticks(said["stop"], instrument["tick_num"], instrument["tick_den"], -side)
-    if at_market:
-        parent = submit(state, k, symbol, side, _MARKET, int(lots + 1e-6) + turning, 0, 0, 0, tag, protect, sure)
-    else:
-        close(state, k, symbol, tag)
-        turning = 0
-        ticks = to_ticks(entry, instrument["tick_num"], instrument["tick_den"], -side)
-        parent = submit(state, k, symbol, side, _LIMIT, int(lots + 1e-6), ticks, 0, 0, tag, protect, sure)
+    kind, ticks = _MARKET, 0
+    if not at_market:
+        kind, ticks = _LIMIT, to_ticks(entry, instrument["tick_num"], instrument["tick_den"], -side)
+    whole = int(lots + 1e-6) + turning
+    parent = submit(state, k, symbol, side, kind, whole, ticks, 0, 0, tag, protect, sure, unsized)
     verdict = verdicts_of(state)[account_of(state)["verdicts"] - 1]
     verdict["target_1"], verdict["target_2"] = said["target_1"], said["target_2"]
     verdict["target_3"], verdict["target_4"] = said["target_3"], said["target_4"]
@@ -289,6 +295,66 @@ def enter(state: int, k: int, symbol: int) -> int:
     if opened > 0:
         leave(state, k, symbol, opened, parent)
     return DONE
+
+
+@kernel
+def sized(state: int, k: int, symbol: int, equity: float, price: float) -> tuple[float, int]:
+    """Base units that the state's signal is worth, and why there are none; see `strategies.sizing.size`.
+
+    equity: in the quote currency. An entry at a limit pays no spread; all fees are the taker's.
+    """
+    said, how, instrument = signal_of(state), sizing_of(state), instruments_of(state)[symbol]
+    method, side, stop, inverse = how["method"], said["side"], said["stop"], instrument["inverse"] != 0
+    loss = gain = measure = _NAN
+    share = 1.0
+    if method in (RISK, KELLY) and stop == stop:
+        half, fee = costs_of(state)["half_spread"], margins_of(state)[symbol]["taker"] / RATE_SCALE
+        entered = taken_at(state, symbol, side, price, half if said["entry"] != said["entry"] else 0)
+        loss = cost_of(side, price, entered, taken_at(state, symbol, -side, stop, half), fee, inverse)
+        total, count = 0.0, 0
+        for target in (said["target_1"], said["target_2"], said["target_3"], said["target_4"]):
+            if target == target:
+                total -= cost_of(side, price, entered, target, fee, inverse)
+                count += 1
+        gain = total / count if count > 0 else _NAN
+    elif method == EQUAL:
+        share = 1.0 / len(instruments_of(state))
+    elif method == PARITY:
+        share = parity_share(state, k, symbol)
+    elif len(measures_of(state)) > 0:
+        measure = measures_of(state)[k]
+    return size(how, equity, price, loss, gain, said["confidence"], measure, share)
+
+
+@kernel
+def taken_at(state: int, symbol: int, side: int, price: float, half_spread: int) -> float:
+    """Where an order of `side` is filled that takes liquidity at `price`, in whole ticks, but for its impact."""
+    instrument = instruments_of(state)[symbol]
+    ticks = to_ticks(price, instrument["tick_num"], instrument["tick_den"], side)
+    ticks += side * ((ticks * half_spread + RATE_SCALE - 1) // RATE_SCALE)
+    return to_price(ticks, instrument["tick_num"], instrument["tick_den"])
+
+
+@kernel
+def parity_share(state: int, k: int, symbol: int) -> float:
+    """The part of a symbol in the inverse volatilities of all, by their last measures up to row `k`; NaN without one.
+
+    A symbol that had none for a long time (256 rows of each) has no part.
+    """
+    measures, symbols = measures_of(state), times_of(state)[2]
+    count = len(instruments_of(state))
+    if len(measures) == 0 or not measures[k] > 0.0:
+        return _NAN
+    found = np.zeros(count, np.int64)
+    total, missing, row = 0.0, count, k
+    while row >= 0 and missing > 0 and k - row < 256 * count:
+        which, measure = symbols[row], measures[row]
+        if found[which] == 0 and measure > 0.0:
+            found[which] = 1
+            missing -= 1
+            total += 1.0 / measure
+        row -= 1
+    return float(1.0 / measures[k] / total)
 
 
 @kernel

@@ -99,10 +99,11 @@ class Program:
                 f"{type(strategy).__name__}.wakes_on names no field '{strategy.wakes_on}'",
                 remedy=suggest(strategy.wakes_on, columns),
             )
-        self.strategy, self.columns = strategy, columns
-        text = source(strategy, columns, symbols == 1)
+        # Columns with a blank in their names are what sizing and risk rules read, and no fields of a row.
+        self.strategy, self.columns = strategy, tuple(filter(str.isidentifier, columns))
+        text = source(strategy, self.columns, symbols == 1)
         try:
-            self.loop, self.trial = _compiled(strategy.decide, text, len(columns))
+            self.loop, self.trial = _compiled(strategy.decide, text, len(self.columns))
         except KernelError as error:
             raise _refusal(strategy, _reason(str(error))) from None
 

@@ -107,7 +107,7 @@ class Engine:
         try:
             self._guard(strategy.on_start)
             self._timers = Timers(self._timed(), int(self.timeline.received.min()))
-            self.state.sizing[:] = strategy.sizing.record(self.state.scale)
+            self.state.sizing[:] = strategy.sizing.record(self.state.scale, self.state.bars_a_year)
             self._wake = scan(self._handle, 0, min(known, CHUNK))
             self._walk(progress or (lambda done, total: None))
             self._catch_up(len(self.timeline) - 1)

@@ -69,6 +69,7 @@ def submit(
     tag: int,
     protect: int = 0,
     confidence: float = 1.0,
+    unsized: int = 0,
 ) -> int:
     """`send` for plain orders: market, limit (`price` is the limit) and stop (`price` is the trigger)."""
     j = draft(state, symbol, side, kind, lots)
@@ -83,7 +84,7 @@ def submit(
     order["parent"] = parent
     order["tag"] = tag
     order["protect"], order["confidence"] = protect, confidence
-    return send(state, j, k)
+    return send(state, j, k, unsized)
 
 
 @kernel
@@ -137,11 +138,11 @@ def draft(state: int, symbol: int, side: int, kind: int, lots: int) -> int:
 
 
 @kernel
-def send(state: int, j: int, k: int) -> int:
+def send(state: int, j: int, k: int, unsized: int = 0) -> int:
     """Judge the order drafted in row `j` and send it. Returns its id, or 0 if it was denied.
 
-    k: the last row that the strategy has seen. With a parent the order is held until the parent fills. Reducing orders
-    pass without a question.
+    k: the last row that the strategy has seen. unsized: why sizing has found no size, which denies it. With a parent
+    the order is held until the parent fills. Reducing orders pass without a question.
     """
     instruments = instruments_of(state)
     positions = positions_of(state)
@@ -164,7 +165,9 @@ def send(state: int, j: int, k: int) -> int:
     opening, reason = 0, _NONE
     limited = kind in (_LIMIT, _STOP_LIMIT, _TAKE_PROFIT_LIMIT)
     waiting = kind >= _STOP and kind != _TRAILING
-    if (limited and order["price"] < 1) or (waiting and order["trigger"] < 1):
+    if unsized != 0:
+        allowed, reason = 0, unsized
+    elif (limited and order["price"] < 1) or (waiting and order["trigger"] < 1):
         allowed, reason = 0, _BAD_PRICE
     elif not at > 0.0:
         allowed, reason = 0, _NO_PRICE

@@ -67,6 +67,11 @@ class Timeline:
     def __len__(self) -> int:
         return len(self.times[0])
 
+    @property
+    def length_us(self) -> int:
+        """How long the bars are that are decided on."""
+        return int(self.times[TS_EVENT][0] - self.times[TS][0])
+
     def arriving(self) -> Iterator[int]:
         """The first of the rows that are there, each time there are more: 0, once, where all are known beforehand."""
         yield 0
@@ -87,12 +92,16 @@ class Timeline:
         return {**times, **dict(zip(PRICES, self.prices, strict=True)), **self.columns}
 
     def row_type(self, fields: Iterable[str] | None = None) -> type[Any]:
-        """The type of this timeline's rows: `kind`, with a field for each feature if there are any.
+        """The type of this timeline's rows: `kind`, with a field for each feature if there are any. Columns that
+        sizing and risk rules read, which have a blank in their names, are no fields.
 
         fields: those of `kind` that it shall have, left out: all. Raises ConfigError for one that `kind` has not.
         """
         kind: Any = self.kind  # as a key of the cache, which takes it for no type
-        return cast("type[Any]", _row_type(kind, tuple(self.columns), None if fields is None else tuple(fields)))
+        return cast(
+            "type[Any]",
+            _row_type(kind, tuple(filter(str.isidentifier, self.columns)), None if fields is None else tuple(fields)),
+        )
 
     def chunks(
         self, wanted: np.ndarray | None = None, fields: Iterable[str] | None = None

@@ -24,6 +24,11 @@ class Nested(Timeline):
         self.coarse = coarse
         self.volumes, self.counts = inner.volumes, inner.counts
 
+    @property
+    def length_us(self) -> int:
+        first = self.wanted[0] if self.wanted is not None else 0
+        return int(self.coarse["ts_event"][first] - self.coarse["ts"][first])
+
     def table(self) -> dict[str, np.ndarray]:
         return {**super().table(), **self.coarse}
 

@@ -61,7 +61,8 @@ class Seat:
 
     def __init__(self, engine: Engine, owner: int, member: Member) -> None:
         self._engine, self._owner, self.member = engine, owner, member
-        self._sizing = member.strategy.sizing.record(engine.state.scale / member.allocation)
+        state = engine.state
+        self._sizing = member.strategy.sizing.record(state.scale / member.allocation, state.bars_a_year)
         member.strategy.desk = self
 
     def speak(self) -> Engine:

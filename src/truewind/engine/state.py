@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from truewind.domain.account import ACCOUNT, SIZING
+from truewind.domain.calendar import calendar
 from truewind.domain.clock import NEVER, iso
 from truewind.domain.due import DUE, DueKind
 from truewind.domain.fill import FILL
@@ -28,10 +29,11 @@ from truewind.portfolio.latches import begin_breakers
 from truewind.portfolio.margin import Margin, MarginSettings, refresh_terms
 from truewind.portfolio.state import ARRAYS, DTYPES, OPEN, WORDS
 from truewind.risk.together import room_for_pairs
+from truewind.strategies.sizing import MEASURE
 
 _FIRST_ORDERS = 64
-# Features that sizing and risk rules read: columns of the timeline by these names, which no strategy's field has.
-MEASURE, VOLATILITY = "sizing measure", "risk volatility"
+# Features that risk rules read, as sizing reads MEASURE: columns of the timeline by names that no strategy's field has.
+VOLATILITY = "risk volatility"
 SPREAD = "spread"  # a feature that a strategy may read, as a share of the price; limits on the spread read it, too
 _NO_ROWS = np.zeros(0)
 _LATCHES = 8  # breakers that can trip before they are written down, besides one for each symbol
@@ -127,6 +129,7 @@ class State:
         self._lay_rows(timeline, np.empty(len(timeline)))
         self.costs, self.limits = costs, limits
         self.latency, self.trips = latency
+        self.bars_a_year = max(calendar(one.calendar).bars_a_year(timeline.length_us) for one in instruments)
         self.sizing, self.signal = np.zeros(1, SIZING), np.zeros(1, SIGNAL)
         self.following = np.zeros(owners * len(instruments), FOLLOWING)
         self.following["last"], self.following["expiry"], self.following["first_stop"] = Want.HOLD, NEVER, np.nan
@@ -148,9 +151,17 @@ class State:
         self.index_open, self.index_high, self.index_low, self.index_close = timeline.indices
         self.volumes = timeline.volumes
         self.received, self.counts = timeline.received, timeline.counts
+        self._take_measures(timeline.columns)
+
+    def _take_measures(self, columns: Mapping[str, np.ndarray]) -> None:
         self.measures, self.volatility, self.spreads = (
-            timeline.columns.get(name, _NO_ROWS) for name in (MEASURE, VOLATILITY, SPREAD)
+            columns.get(name, _NO_ROWS) for name in (MEASURE, VOLATILITY, SPREAD)
         )
+
+    def measure_by(self, columns: Mapping[str, np.ndarray]) -> None:
+        """Take what sizing and risk rules measure by from these columns."""
+        self._take_measures(columns)
+        self._publish()
 
     def lengthen(self, timeline: Timeline) -> None:
         """The timeline has got more rows: take them, wherever its columns lie now."""

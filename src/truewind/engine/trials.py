@@ -105,7 +105,7 @@ class Bench:
         self._timeline, self._days = timeline, days
         world = instruments, timeline, cash, currency, costs, limits, dues, margin, rates, collateral, settling
         self._state = State(*world, latency=latency, buffer_rows=_BUFFER_ROWS)
-        self._state.sizing[:] = sizing.record(self._state.scale)
+        self._state.sizing[:] = sizing.record(self._state.scale, self._state.bars_a_year)
         self._first = {name: getattr(self._state, name).copy() for name in _CHANGED}
         self._start = float(self._state.account[0]["start"]) / self._state.scale
         self._held = np.zeros(len(instruments), HELD)
@@ -113,9 +113,14 @@ class Bench:
         self._counts = np.zeros(3, np.int64)
         self._year = max(calendar(instrument.calendar).days_per_year for instrument in instruments)
 
-    def run(self, program: Program, inputs: Inputs) -> Figures:
-        """The figures of one trial. Raises StrategyError for a signal that cannot be acted on, LedgerError."""
+    def run(self, program: Program, inputs: Inputs, columns: Mapping[str, np.ndarray] | None = None) -> Figures:
+        """The figures of one trial. columns: those that sizing and risk rules read, among others.
+
+        Raises StrategyError for a signal that cannot be acted on, LedgerError.
+        """
         state, timeline = self._state, self._timeline
+        if columns is not None:
+            state.measure_by(columns)
         while True:
             self._reset()
             done = program.trial(state.handle, len(timeline), *inputs, self._held, self._at, self._counts)

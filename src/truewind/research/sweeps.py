@@ -230,7 +230,10 @@ class _Plan:
         return compilable(parse(StrategySettings, data["strategy"], f"{self._source}: strategy").load())
 
     def reads(self, values: Sequence[Any]) -> dict[str, str]:
-        return named(self.strategy_of(values).features())
+        """All features that a trial reads, by field, what its sizing measures by among them. Raises ConfigError."""
+        sizes = any(self.space.keys[i].startswith("sizing.") for i in self._others)
+        sizing = self.settings_of(values).sizing if sizes else self.settings.sizing
+        return named(self.strategy_of(values).features()) | sizing.reads()
 
     def _first(self) -> Strategy:
         """Any trial's strategy: the base's own parameters may be unusable without the varied ones."""
@@ -388,12 +391,12 @@ def _run(
         try:
             strategy = plan.strategy_of(values)
             bench = bench_of(values)
-            columns = market.columns(named(strategy.features()))
+            columns = market.columns(plan.reads(values))
         except ConfigError as error:
             return trial, None, str(error)
         program = program_of(strategy, tuple(columns))
         try:
-            return trial, bench.run(program, program.inputs(columns, strategy.values)), ""
+            return trial, bench.run(program, program.inputs(columns, strategy.values), columns), ""
         except TruewindError as error:
             return trial, None, str(error)
 
