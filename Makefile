@@ -3,7 +3,7 @@
 #   make demo     a synthetic market, a backtest, a report        (installs the core only)
 #   make test     lint, types, floors, tests, coverage            (what .ci/run calls)
 #   make lint     only the first three
-#   make docs     docs/features.md and its pictures, from the docstrings
+#   make docs     docs/features.md and its pictures, and the tables of docs/strategy-parts.md, from the docstrings
 #   make strategies   docs/strategies.md, by running every built-in strategy on recorded data
 #   make bench    our speed beside the peers', into docs/performance.md
 #   make clean    remove what the above have built; data, runs and logs stay
@@ -41,6 +41,7 @@ coverage: .venv/.dev
 
 docs: .venv/.dev
 	$(BIN)/python docs/make_features.py
+	$(BIN)/python docs/make_parts.py
 
 strategies: .venv/.dev
 	$(BIN)/python docs/make_strategies.py

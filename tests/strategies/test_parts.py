@@ -1,7 +1,9 @@
 """Strategies out of parts: what each part says, by hand, and what becomes of them together."""
 
+import importlib.util
 import math
 from collections import namedtuple
+from pathlib import Path
 
 import pytest
 
@@ -339,3 +341,12 @@ def test_mistakes_are_named_with_their_place(parts, said):
 def test_a_strategy_is_a_path_or_parts(strategy):
     with pytest.raises(ConfigError, match="give a path"):
         load_config(CONFIG | {"strategy": strategy})
+
+
+def test_the_page_of_parts_is_that_of_the_docstrings():
+    """`make docs` would write the page that is there: every part with its settings, defaults and bounds."""
+    docs = Path(__file__).parents[2] / "docs"
+    spec = importlib.util.spec_from_file_location("make_parts", docs / "make_parts.py")
+    maker = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(maker)
+    assert (docs / "strategy-parts.md").read_text(encoding="utf-8") == maker.page(), "run make docs"

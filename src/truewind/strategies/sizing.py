@@ -23,7 +23,7 @@ _NO_STOP, _NO_MEASURE, _NO_EDGE = int(Reason.SIZE_NEEDS_STOP), int(Reason.SIZE_N
 
 
 class SizingSettings(Settings):
-    """How large a new position is.
+    """How large a new position is. Where what a method needs is not there (a stop, enough bars), the order is denied.
 
     method: "fixed": `value` base units.
     "fraction": `value` × equity as notional.
@@ -39,7 +39,6 @@ class SizingSettings(Settings):
     and 20 days (Faith, Way of the Turtle, 2007).
     "parity": shares `value` × equity of notional among the symbols of the run by the inverse of their volatility over
     `length` bars, which for equal correlations gives all of them the same part in the risk.
-    Where what a method needs is not there (a stop, a target, enough bars), the order is denied.
     """
 
     method: Literal["fixed", "fraction", "risk", "volatility", "kelly", "units", "equal", "parity"] = "risk"
