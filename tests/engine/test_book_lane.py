@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from booked import END, ONE, START, Script, fills, level, made_up, reasons, run, settings_with, timeline, trade
+from booked import END, FREE, ONE, START, Script, fills, level, made_up, reasons, run, settings_with, timeline, trade
 from truewind.domain.book import BookKind, Report
 from truewind.domain.instrument import Instrument, Kind
-from truewind.domain.order import TimeInForce
+from truewind.domain.order import Reason, TimeInForce
+from truewind.domain.risk import Ruling
 from truewind.engine import book_desk as desk_of
 from truewind.engine.book_lane import BookLane
 from truewind.engine.book_loop import ON_TIMER
@@ -258,6 +259,18 @@ def test_the_risk_gate_cuts_orders_and_counts_those_it_denies():
     result, strategy = run(script, cash=1000.0, risk=risk)
     assert [order.lots for order in strategy.desk.working()] == [10]
     assert (strategy.ids[2], result.denied) == (0, 1)
+    told = [(Ruling(row["ruling"]), row["order"] > 0, row["asked"], row["allowed"]) for row in result.verdicts]
+    assert told == [(Ruling.REDUCED, True, 25, 10), (Ruling.DENIED, False, 25, 0)]
+    assert {Reason(reason) for reason in result.verdicts["reason"].tolist()} == {Reason.POSITION_CAP}
+
+
+def test_an_order_takes_no_more_than_its_share_of_what_is_displayed():
+    """30 are offered (10 at 101, 20 at 102) and 30 bid for: half of either. What reduces takes what it wants."""
+    risk = FREE | {"max_depth_share": 0.5}
+    script = {1: lambda desk, _: desk.market(1, 25), 6: lambda desk, _: desk.market(-1, 15)}
+    result, _ = run(script, cash=1e6, risk=risk)
+    assert result.reports["lots"][result.reports["kind"] == Report.SUBMITTED].tolist() == [15, 15]
+    assert [Reason(reason) for reason in result.verdicts["reason"].tolist()] == [Reason.DEPTH_CAP]
 
 
 @pytest.mark.parametrize(

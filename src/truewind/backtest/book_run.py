@@ -108,13 +108,17 @@ class BookJob:
         written = {
             "equity": equity, "trades": trades, "fills": fills, "orders": orders, "benchmark": benchmark,
             "candles": book_tables.candles_table(self._events, result, units),
+            "verdicts": tables.verdicts_table(result.verdicts, units),
         }  # fmt: skip
         for name, table in written.items():
             write_table(run_dir / f"{name}.parquet", table)
         write_json(run_dir / "summary.json", summary)
         refused = tables.refusals(orders, [instrument])
-        if result.denied:
-            refused.append(f"{result.denied} orders were not sent: the risk gate left nothing of them")
+        held_back = written["verdicts"].group_by("ruling", "reason").len().sort("ruling", "reason")
+        for ruling, reason, count in held_back.iter_rows():
+            refused.append(f"{count} orders were {ruling} by the risk gate ({reason.replace('_', ' ')})")
+        if result.denied > (denied := int((result.verdicts["order"] == 0).sum())):
+            refused.append(f"{result.denied - denied} orders were not sent: they were none, or too many at one wake")
         if result.stood_in:
             refused.append(
                 f"{result.stood_in} triggers by mark or index price waited for the traded one: the lake has none of it"

@@ -14,6 +14,7 @@ from truewind.domain.risk import Ruling
 from truewind.engine.engine import Engine
 from truewind.engine.merge import CLOSE, SYMBOL, TS, TS_EVENT, Timeline
 from truewind.engine.portfolio import PortfolioEngine
+from truewind.risk.gate import RULES
 from truewind.venues.binance.errors import refusal
 
 UTC_US = pl.Datetime("us", "UTC")
@@ -31,6 +32,7 @@ _FILL_KINDS = {
     FillKind.FEE: "fee",
     FillKind.EXCHANGE: "exchange",
 }
+_RULES = [rule.reason.name.lower() for rule in RULES]
 _RULINGS = {int(ruling): ruling.name.lower() for ruling in Ruling}
 _FILLED = (int(Event.FILL), int(Event.PARTIAL_FILL))
 _TERMINAL = [
@@ -176,7 +178,7 @@ def refusals(orders: pl.DataFrame, instruments: Sequence[Instrument]) -> list[st
     """What gate and venue did not let through, by reason, with the venue's own code and words where it has some."""
     listed = {instrument.name: instrument for instrument in instruments}
     refused = (
-        orders.filter(pl.col("status").is_in(["denied", "rejected"]) | pl.col("reason").str.ends_with("_cap"))
+        orders.filter(pl.col("status").is_in(["denied", "rejected"]) | pl.col("reason").is_in(_RULES))
         .with_columns(
             what=pl.when(pl.col("status").is_in(["denied", "rejected"])).then("status").otherwise(pl.lit("reduced"))
         )

@@ -9,6 +9,7 @@ from typing import Any
 
 from truewind.domain.book import Report
 from truewind.domain.order import OrderType, Reason, Status, TimeInForce
+from truewind.engine.book_limiting import note_verdict, own_of
 from truewind.execution.simulated.book_orders import find, is_tied, note, put_request, rate_at
 from truewind.execution.simulated.book_state import (
     ALL_FILLED,
@@ -28,10 +29,9 @@ from truewind.execution.simulated.latency import ENTRY, delay
 from truewind.numerics.book import NO_KEY, lots_at, next_key
 from truewind.numerics.exact import to_price
 from truewind.numerics.jit import kernel
-from truewind.portfolio.state import limits_of, margins_of, tiers_of
+from truewind.portfolio.state import limits_of
 from truewind.portfolio.worth import lot_worth
-from truewind.risk.judging import Asked, Own, Portfolio, judge
-from truewind.risk.position import notional_carried, notional_safe
+from truewind.risk.judging import Asked, Portfolio, judge
 from truewind.strategies.book import BookOrder, BookReport, BookTrade
 
 POST_ONLY, REDUCE_ONLY = 1, 2  # flags of an order
@@ -140,8 +140,10 @@ def post(
 
 
 @kernel
-def allowed(handle: int, side: int, lots: int, ticks: int, row: int) -> int:
-    """Lots that the risk gate lets through; orders of this side that are not known to have ended count as filled.
+def allowed(handle: int, side: int, lots: int, ticks: int, row: int) -> tuple[int, int]:
+    """Lots that the risk gate lets through, and the Reason if they are fewer.
+
+    Orders of this side that are not known to have ended count as filled.
 
     ticks: of the limit, 0 at market. row: of the order that this one stands for (an amendment), else −1.
     """
@@ -160,39 +162,22 @@ def allowed(handle: int, side: int, lots: int, ticks: int, row: int) -> int:
                 others += order["lots"] - order["known_filled"]
     reducing = min(lots, max(0, -ahead))
     if reducing == lots:
-        return lots
+        return lots, _NONE
     if ticks == 0:
         ticks = best_ask(handle) if side > 0 else best_bid(handle)
     instrument, money = instruments[0], account[0]
     price = to_price(ticks, instrument["tick_num"], instrument["tick_den"])
     worth = lot_worth(price, instrument)
     asked = Asked(side, price, worth, math.nan, math.nan, 1.0)
-    own = own_of(handle, side, max(0, ahead) * worth, money["equity"])
+    depth = float(depth_of(handle, -side)) if limits_of(handle)["max_depth_share"] < math.inf else math.inf
+    own = own_of(handle, max(0, ahead) * worth, money["equity"], depth)
     gross, leverage = others * worth, own.leverage
     barred = _DRAWDOWN if money["halted"] else _NONE
     portfolio = Portfolio(
         money["equity"], barred, gross, gross / leverage, -opposite * worth, 1 if others else 0, gross, 0.0, 0.0, 0.0
     )  # fmt: skip
-    opening, _ = judge(limits_of(handle), asked, own, portfolio, lots - reducing)
-    return int(reducing + opening)
-
-
-@kernel
-def own_of(handle: int, side: int, committed: float, equity: float) -> Own:
-    """What the risk rules are told of the symbol. There are no bars here: what goes by their volume lets all pass."""
-    limit, terms = limits_of(handle), margins_of(handle)[0]
-    depth, safe, carried = math.inf, math.inf, math.inf
-    if limit["max_depth_share"] < math.inf:
-        depth = float(depth_of(handle, -side))
-    if money_at(handle)[0][0]["can_short"]:
-        if limit["max_margin_use"] < math.inf:
-            carried = notional_carried(limit["max_margin_use"] * equity, terms, tiers_of(handle))
-        if limit["min_liquidation"] > -math.inf:
-            inverse = money_at(handle)[0][0]["inverse"] != 0
-            safe = notional_safe(
-                equity, limit["min_liquidation"], inverse, terms["leverage"], terms, tiers_of(handle)
-            )  # fmt: skip
-    return Own(committed, 0.0, limit["leverage"], math.inf, depth, safe, carried)
+    opening, reason = judge(limits_of(handle), asked, own, portfolio, lots - reducing)
+    return int(reducing + opening), int(reason)
 
 
 @kernel
@@ -308,9 +293,10 @@ def send(handle: int) -> int:
     order = orders[i]
     sound = lane["sent"] < lane["burst"] and 2 * lane["working"] < len(orders) and is_sound(handle, order)
     if sound and not order["reduce_only"]:
-        order["lots"] = allowed(
-            handle, order["side"], order["lots"], order["ticks"] if order["ticks"] > 0 else order["trigger"], -1
-        )
+        asked, ticks = order["lots"], order["ticks"] if order["ticks"] > 0 else order["trigger"]
+        order["lots"], reason = allowed(handle, order["side"], asked, ticks, -1)
+        if reason != _NONE:
+            note_verdict(handle, order_id if order["lots"] > 0 else 0, order, asked, order["lots"], ticks, reason)
     if not sound or order["lots"] < 1:
         lane["denied"] += 1
         return 0
@@ -430,8 +416,12 @@ def amend(handle: int, order_id: int, ticks: int, lots: int, trigger: int = 0, t
     orders, _, _ = orders_at(handle)
     order = orders[i]
     more = 0 if order["reduce_only"] else (lots if lots > 0 else order["lots"]) - order["known_filled"]
-    if more > 0 and allowed(handle, order["side"], more, ticks if ticks > 0 else order["ticks"], i) < more:
-        return False
+    if more > 0:
+        at = ticks if ticks > 0 else order["ticks"]
+        granted, reason = allowed(handle, order["side"], more, at, i)
+        if granted < more:
+            note_verdict(handle, order_id, order, more, 0, at, reason)
+            return False
     return change_order(handle, order_id, _AMEND, ticks, lots, trigger, trail)
 
 

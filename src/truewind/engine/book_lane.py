@@ -22,6 +22,7 @@ from truewind.domain.fill import FILL
 from truewind.domain.instrument import Instrument, currency_precision, filters_row, instrument_row
 from truewind.domain.order import Reason, SelfTrade, Status
 from truewind.domain.ports import Journal
+from truewind.domain.risk import VERDICT
 from truewind.engine import book_desk
 from truewind.engine.book_face import Desk
 from truewind.engine.book_loop import END, ON_BOOK, ON_REPORT, ON_TIMER, ON_TRADE, advance, tidy
@@ -117,6 +118,7 @@ class BookSettings(BookVenueSettings):
 
 class BookResult(msgspec.Struct, frozen=True):
     """What happened. fills, reports, samples: FILL, REPORT and SAMPLE rows (equity in ledger units, `scale` to one).
+    verdicts: VERDICT rows of the orders that the risk gate has reduced or denied.
 
     crossed: messages of the data that left the book crossed. denied: orders that were not sent. stood_in: orders whose
     trigger was to wait for a mark or index price and waited for the traded one.
@@ -125,6 +127,7 @@ class BookResult(msgspec.Struct, frozen=True):
     instrument: Instrument
     fills: np.ndarray
     reports: np.ndarray
+    verdicts: np.ndarray
     samples: np.ndarray
     scale: int
     cash: float
@@ -355,6 +358,7 @@ class BookLane:
             instrument=self.instrument,
             fills=fills,
             reports=reports,
+            verdicts=_joined(store.verdicts, VERDICT),
             samples=samples,
             scale=self.scale,
             cash=float(account[0]["cash"]) / self.scale,
@@ -367,18 +371,20 @@ class BookLane:
 
 
 class _Store:
-    """Takes fills and reports out of the kernels' buffers, and makes the buffers longer where they are too short."""
+    """Takes what the kernels' buffers hold out of them, and makes them longer where they are too short."""
 
     def __init__(self, state: BookState, journal: Journal | None) -> None:
         self.state, self.journal = state, journal
         self.fills: list[np.ndarray] = []
         self.reports: list[np.ndarray] = []
+        self.verdicts: list[np.ndarray] = []
         self._told = (0, 0)  # part and row of the first fill that `news` has not told
 
     def drain(self) -> None:
         """Keep what the buffers hold, and give the kernels new ones: cheaper than copying."""
         arrays, money = self.state.arrays, self.state.arrays["account"][0]
-        for name, used, kept in (("fills", "fills", self.fills), ("reports", "events", self.reports)):
+        buffers = ("verdicts", "verdicts", self.verdicts), ("reports", "events", self.reports)
+        for name, used, kept in (("fills", "fills", self.fills), *buffers):
             rows = arrays[name][: money[used]]
             if not len(rows):
                 continue
@@ -411,6 +417,7 @@ class _Store:
         acts = ours + int((sides["near"] + sides["far"]).sum()) + 128
         state.lengthen("fills", 2 * acts)
         state.lengthen("reports", 2 * (acts + int(lane["burst"])))
+        state.lengthen("verdicts", int(lane["burst"]))
         state.lengthen("replies", int(lane["last_reply"]) + 2 * acts)
         kept = int(lane["burst"] + lane["waiting"] + lane["tied"])
         state.lengthen("requests", int(lane["last_request"]) + 2 * (kept + 2))

@@ -38,6 +38,7 @@ from truewind.execution.simulated.book_state import (
 from truewind.execution.simulated.book_triggers import LAST
 from truewind.numerics.book import FULL, clear, set_level
 from truewind.numerics.jit import kernel
+from truewind.portfolio.state import verdicts_of
 
 # What `advance` returns. Wakes are bits, for a strategy says which of them it wants.
 END, MORE_ROOM = 0, -1
@@ -80,6 +81,7 @@ def room_for(handle: int, levels: int) -> bool:
     return bool(
         account[0]["fills"] + acts <= len(fills)
         and account[0]["events"] + acts + lane["burst"] <= len(reports)
+        and account[0]["verdicts"] + lane["burst"] <= len(verdicts_of(handle))
         and lane["last_reply"] + acts <= len(replies)
         and lane["last_request"] + lane["burst"] + lane["waiting"] + lane["tied"] + 2 <= len(requests)
         and lane["taken"] + levels + _SPARE <= len(taken)
