@@ -157,6 +157,7 @@ def test_a_session_that_hears_marks_pays_funding(market, tmp_path) -> None:
     overrides = [
         "strategy={path: truewind.strategies.crypto.ema_cross:EmaCross}",
         "sizing={method: fraction, value: 1}",
+        "risk.cooldown_minutes=null",
     ]
     job, result = session(market, tmp_path, events, overrides)
     found = audit(result.run_dir)
@@ -211,7 +212,11 @@ def test_a_session_on_trades(market, tmp_path) -> None:
         market,
         tmp_path,
         market.told_trades(),
-        ["data={venue: synthetic, symbols: [BTCUSDT, ETHUSDT], kind: trades}", f"strategy={{path: '{__file__}:Flip'}}"],
+        [
+            "data={venue: synthetic, symbols: [BTCUSDT, ETHUSDT], kind: trades}",
+            f"strategy={{path: '{__file__}:Flip'}}",
+            "risk.cooldown_minutes=null",
+        ],
     )
     assert result.summary["fills"] > 5
     found = audit(result.run_dir)

@@ -9,10 +9,8 @@ import polars as pl
 import pytest
 
 import truewind
-from truewind.config import read_yaml
 from truewind.errors import ConfigError, EmptyRangeError
 from truewind.market.importing import import_files
-from truewind.research import sweep
 from truewind.research.states import StatesRecipe, fit_states, states_of
 from truewind.storage.lake import Lake
 from truewind.strategies.crypto.eth_cluster import OWN_MODEL
@@ -164,18 +162,3 @@ def test_bars_of_another_length_are_refused(recorded, tmp_path):
     """The states' features count bars."""
     with pytest.raises(ConfigError, match="fitted on bars of 1h, not of 4h"):
         truewind.run(CONFIG, overrides=["data.timeframe=4h"], lake=recorded, runs=tmp_path / "runs")
-
-
-def test_a_sweep_over_the_training_span_says_so_and_keeps_to_one_model(recorded, tmp_path):
-    """The most tempting of all mistakes. Its folder is named by the model, so that a second one is refused."""
-    text = RECIPE.read_text().replace("hurdle: 0.002", "hurdle: 0.006")
-    (tmp_path / "recipe.yaml").write_text(text)
-    fit_states(tmp_path / "recipe.yaml", lake=recorded, out=tmp_path / "other.json")
-    span = ["data.start=2024-05-20", "data.end=2024-06-10"]
-    grid = {"strategy.params.model": ["", str(tmp_path / "other.json")]}
-    done = sweep(read_yaml(CONFIG), grid, overrides=span, lake=recorded, out=tmp_path / "sweeps", workers=1)
-    assert done.table["error"].to_list()[0] is None
-    assert "one fitted part" in done.table["error"].to_list()[1]
-    (warning,) = done.warnings
-    assert warning.startswith("From 2024-05-20 00:00:00 to 2024-06-01 00:00:00 this run is in-sample")
-    assert "in-sample" in done.report.read_text()

@@ -116,6 +116,7 @@ class AccountSettings(Settings):
     rates: for instruments settled in other currencies, the bars that say what these are worth, by currency; left out:
     the pair, as the lake has it. collateral: other currencies that it has, which count as margin.
     settled_only: shares are paid for with settled money only, as in a US cash account (T+3, T+2, T+1 by date).
+    name: by which live and paper sessions keep what breakers of this account have tripped.
     """
 
     cash: float = Field(default=10_000.0, gt=0.0, le=1e12)
@@ -124,6 +125,7 @@ class AccountSettings(Settings):
     rates: dict[str, RateSettings] = Field(default_factory=dict)
     collateral: dict[str, AssetSettings] = Field(default_factory=dict)
     settled_only: bool = False
+    name: str = Field(default="main", pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
 
 
 class BacktestSettings(Settings):
@@ -364,13 +366,6 @@ def fitted_parts(strategy: object) -> list[Fitted]:
     return [] if part is None else [part]
 
 
-def in_sample(strategy: object, timeline: Timeline) -> list[str]:
-    """A warning for each part of the strategy that was fitted on times of this run."""
-    first, last = int(timeline.times[TS][0]), int(timeline.times[TS_EVENT].max())
-    told = [in_training(part, first, last) for part in fitted_parts(strategy)]
-    return [warning for warning in told if warning]
-
-
 def features_of(strategy: Strategy) -> dict[str, str]:
     """All features that are read, by field, what sizing measures by among them.
 
@@ -442,7 +437,9 @@ class BarJob:
         self.settings, self.snapshot, self.warnings = settings, source.snapshot, source.warnings
         self.assumptions = assumptions(settings, source.instruments)
         timeline = source.timeline
-        self.warnings += in_sample(strategy, timeline)
+        first, last = int(timeline.times[TS][0]), int(timeline.times[TS_EVENT].max())
+        told = [in_training(part, first, last) for part in fitted_parts(strategy)]
+        self.warnings += [warning for warning in told if warning]
         timeline.receive(settings.feed.received(timeline.times[TS_EVENT], settings.seed, timeline.told))
         if timeline.order is not None and features_of(strategy):
             raise ConfigError(
@@ -508,6 +505,7 @@ def write_results(run_dir: Path, engine: Engine, settings: BacktestSettings) -> 
     cost = settings.costs.taker_fee + settings.costs.half_spread_bps / 10_000
     written["withheld"] = outcomes(verdicts, partial(market, engine), cost=cost, minds=minds(engine))
     summary["risk"] = by_rule(verdicts, written["withheld"])
+    summary["latches"] = tables.latch_facts(engine)
     written["verdicts"] = verdicts
     if isinstance(engine, PortfolioEngine):
         names = [member.name for member in engine.team.members]
@@ -517,7 +515,7 @@ def write_results(run_dir: Path, engine: Engine, settings: BacktestSettings) -> 
     for name, table in written.items():
         write_table(run_dir / f"{name}.parquet", table)
     write_json(run_dir / "summary.json", summary)
-    return summary, tables.refusals(orders, engine.instruments)
+    return summary, [*tables.latch_notes(engine), *tables.refusals(orders, engine.instruments)]
 
 
 def identity(settings: BacktestSettings, snapshot: Snapshot, strategy: object) -> dict[str, str]:

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from truewind.analytics.withheld import TARGETS
+from truewind.domain.clock import iso
 from truewind.domain.fill import FillKind
 from truewind.domain.instrument import Instrument
 from truewind.domain.order import Event, OrderType, Reason, Status
@@ -194,6 +195,45 @@ def refusals(orders: pl.DataFrame, instruments: Sequence[Instrument]) -> list[st
             why += f"; at the venue {answer.code}: {answer.message.rstrip('.')}"
         lines.append(f"{row['len']} orders were {row['what']} ({why}), the first at {row['created']:%Y-%m-%d %H:%M}")
     return lines
+
+
+def latch_facts(engine: Engine) -> list[dict[str, Any]]:
+    """Each time that a breaker has tripped or was released; limited: how many signals or orders it held back then."""
+    found = []
+    for latch in engine.latches:
+        rule, symbol = Reason(int(latch["rule"])), int(latch["symbol"])
+        held = engine.verdicts[(engine.verdicts["reason"] == rule) & (engine.verdicts["ts"] >= latch["ts"])]
+        found.append(
+            {
+                "ts": iso(int(latch["ts"])),
+                "breaker": rule.name.lower(),
+                "symbol": engine.symbols[symbol] if symbol >= 0 else None,
+                "value": float(latch["value"]),
+                "limit": float(latch["limit"]),
+                "released": bool(latch["released"]),
+                "flattens": bool(latch["flattens"]),
+                "limited": 0 if latch["released"] else len(held),
+            }
+        )
+    return found
+
+
+def latch_notes(engine: Engine) -> list[str]:
+    """The same in words."""
+    notes = []
+    for fact in latch_facts(engine):
+        what = fact["breaker"].replace("_", " ").capitalize() + (f" {fact['symbol']}" if fact["symbol"] else "")
+        if fact["released"]:
+            notes.append(f"{what}: released at {fact['ts']}")
+            continue
+        measured = ""
+        if fact["breaker"] == "losing_streak":
+            measured = f" of {fact['limit']:.0f} round trips"
+        elif fact["limit"]:
+            measured = f" limit of {100 * fact['limit']:.3g} % ({100 * fact['value']:.3g} %)"
+        ends = "what was held was closed, and " if fact["flattens"] else ""
+        notes.append(f"{what}{measured} reached at {fact['ts']}: {ends}{fact['limited']} orders were denied after it")
+    return notes
 
 
 def equity_table(engine: Engine, fills: np.ndarray, units: Units) -> pl.DataFrame:

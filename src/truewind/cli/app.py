@@ -22,6 +22,7 @@ from truewind.cli import (
     record,
     refresh,
     report,
+    risk,
     strategy,
     sweep,
     universe,
@@ -69,6 +70,7 @@ exchange.register(app)
 report.register(app)
 app.add_typer(new.app)
 app.add_typer(strategy.app)
+app.add_typer(risk.app)
 app.add_typer(features.app)
 app.add_typer(metrics.app)
 app.add_typer(config.app)

@@ -52,6 +52,7 @@ def paper(
             lake=program.lake,
             length_us=None if length is None else timeframe_us(length),
             patience_us=round(patience_ms * 1000),
+            state=program.state,
         )
         before = signal.signal(signal.SIGINT, lambda *_: job.feed.close())  # what was heard is still acted on
         try:

@@ -23,7 +23,8 @@ ENVIRONMENT_ONLY = (
 class AppSettings(BaseSettings):
     """lake: folder or URL of the market data. runs: folder of finished backtests. logs, log_level: see `log`.
 
-    network: where venues are: mainnet, testnet, or the address of a local exchange.
+    network: where venues are: mainnet, testnet, or the address of a local exchange. state: folder of what sessions keep
+    for the next: breakers that have tripped.
     """
 
     model_config = SettingsConfigDict(
@@ -32,6 +33,7 @@ class AppSettings(BaseSettings):
 
     lake: str = "data"
     runs: Path = Path("runs")
+    state: Path = Path("state")
     logs: Path = Path("logs")
     log_level: str = "INFO"
     network: str = "mainnet"

@@ -74,7 +74,6 @@ def sweep(
                 "seconds": done.seconds,
                 "folder": done.folder,
                 "report": done.report,
-                "warnings": done.warnings,
                 "best": done.best(sort).to_dicts(),
             }
         )
@@ -85,6 +84,4 @@ def sweep(
     failed = done.table["error"].count()
     note = f", {failed} without figures (see the table's `error`)" if failed else ""
     console().print(f"{len(done.table)} trials of {done.bars} bars in {done.seconds:.1f} s{note}", markup=False)
-    for warning in done.warnings:
-        console().print(warning, markup=False)
     console().print(f"report  {done.report}", markup=False, soft_wrap=True)

@@ -252,6 +252,7 @@ class Reason(IntEnum):
 # ts_decided: event time of what it was decided on; on a feed that takes time it is sent later.
 # protect: ticks of the stop that will protect what it opens, 0 if there will be none. confidence: of the signal that it
 # follows, 1 for others.
+# house: 1 if a breaker has sent it to flatten; no strategy may withdraw or change it.
 # met: ticks at which it trades at once, since the market was beyond its price when its parent woke it; 0 if it was not.
 ORDER = np.dtype(
     [
@@ -290,6 +291,7 @@ ORDER = np.dtype(
         ("owner", np.int64),
         ("protect", np.int64),
         ("confidence", np.float64),
+        ("house", np.int64),
     ],
     align=True,
 )

@@ -1,8 +1,11 @@
 """Risk: the limits that orders are held to, what breakers remember, and the verdicts; as records for kernels."""
 
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
+
+from truewind.domain.order import Reason
 
 
 class Ruling(IntEnum):
@@ -74,6 +77,21 @@ AHEAD = np.dtype(
     [("bought", np.int64), ("sold", np.int64), ("covered", np.int64), ("left", np.int64), ("price", np.float64)],
     align=True,
 )
+
+
+class Command(NamedTuple):
+    """What a person demands of a running session: that a breaker trips, or is released.
+
+    row: of the timeline, after which it came; -1: what had tripped before the first. ts: µs UTC. rule: a Reason.
+    symbol: "" for all. released: else it trips.
+    """
+
+    row: int
+    ts: int
+    rule: Reason
+    symbol: str
+    released: bool
+
 
 # One time that a breaker tripped, or was released by a person. rule: its Reason. symbol: -1 for all. value: what it
 # had come to, limit: what it was held to (fractions of equity, or round trips). flattens: all is closed, too.

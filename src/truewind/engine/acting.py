@@ -215,7 +215,7 @@ def cancel_all(state: int, k: int, symbol: int) -> None:
     account, orders = account_of(state), orders_of(state)
     j = 0
     while j < account["orders"]:
-        if orders[j]["symbol"] == symbol and orders[j]["owner"] == account["owner"]:
+        if orders[j]["symbol"] == symbol and orders[j]["owner"] == account["owner"] and not orders[j]["house"]:
             cancel(state, orders[j]["id"], k, _BY_STRATEGY, _CANCEL)
             j = 0
         else:

@@ -201,6 +201,7 @@ from math import nan
 
 from truewind.domain.position import Position
 from truewind.engine.acting import DONE, follow, nearer, position_of
+from truewind.engine.flatten import flatten
 from truewind.engine.trials import tally
 from truewind.execution.simulated.latency import AT_ONCE
 from truewind.execution.simulated.lifecycle import FLUSH
@@ -210,7 +211,7 @@ from truewind.execution.simulated.valuation import settle
 from truewind.numerics.jit import kernel
 from truewind.numerics.memory import row
 from truewind.portfolio.state import (
-    account_of, following_of, marks_of, positions_of, prices_of, received_of, signal_of, times_of,
+    account_of, breakers_of, following_of, marks_of, positions_of, prices_of, received_of, signal_of, times_of,
 )
 
 Row = namedtuple("Row", "{row_fields}")
@@ -230,7 +231,9 @@ def loop(state, first, last, columns, integers, floats, held, at):
         return last, 0
     times, prices, marks, positions = times_of(state), prices_of(state), marks_of(state), positions_of(state)
     received, money = received_of(state), account_of(state)
-    marked = money["marked"]
+    marked, breakers = money["marked"], breakers_of(state)
+    if breakers["alarm"] != 0 and money["settled"] > first and flatten(state, first) == FLUSH:
+        return first, FLUSH  # there was no room for it when it tripped, on this row
     signal, following = signal_of(state), following_of(state){columns}
     params = Params({parameters})
     for symbol in range(len(positions)):
@@ -243,6 +246,8 @@ def loop(state, first, last, columns, integers, floats, held, at):
         {look_each}
         if stirs(i, *bounds, times, prices, marks, marked) and money["settled"] <= k:
             if happen(state, k) == FLUSH:
+                return k, FLUSH
+            if breakers["alarm"] != 0 and flatten(state, k) == FLUSH:
                 return k, FLUSH
             look(state, symbol, held)
             {view}

@@ -19,9 +19,10 @@ from truewind.domain.instrument import Instrument, Kind
 from truewind.domain.order import ORDER_EVENT, Event, Order, OrderType, Reason, Side, Terms, TimeInForce
 from truewind.domain.ports import Journal
 from truewind.domain.position import Position
-from truewind.domain.risk import LATCH, VERDICT
+from truewind.domain.risk import LATCH, VERDICT, Command
 from truewind.domain.signal import Signal
 from truewind.engine.acting import IDLE, MOST_ORDERS, fault, follow, position_of
+from truewind.engine.flatten import flatten
 from truewind.engine.intake import amend, draft, send, submit
 from truewind.engine.merge import CHUNK, CLOSE, SYMBOL, Timeline
 from truewind.engine.state import ACCOUNT_FIELD, State
@@ -34,12 +35,15 @@ from truewind.execution.simulated.quiet import scan
 from truewind.execution.simulated.valuation import settle, time_at
 from truewind.numerics.exact import to_ticks
 from truewind.portfolio.collateral import Collateral
+from truewind.portfolio.latches import ALL_SYMBOLS, latch, release, throw
 from truewind.portfolio.ledger import RATE_SCALE, prove
 from truewind.portfolio.margin import Margin
 from truewind.strategies.base import Strategy
 
 _FILLS, _ORDERS, _OVERFLOW = (ACCOUNT_FIELD[name] for name in ("fills", "orders", "overflow"))
 _CLOCK, _TIMER = ACCOUNT_FIELD["clock"], ACCOUNT_FIELD["timer"]
+_ALARM = 0  # where BREAKERS has it
+_SWITCHES = (Reason.KILL_SWITCH, Reason.SYMBOL_KILLED)  # what a person throws
 _PACK_SIGNAL = struct.Struct("=q7d2q").pack_into
 Progress = Callable[[int, int], None]
 
@@ -85,6 +89,7 @@ class Engine:
         self.symbols = [instrument.name for instrument in instruments]
         self._handle = self.state.handle
         self._signal = self.state.signal.view(np.uint8).data
+        self._alarms = self.state.breakers.view(np.int64).data
         self._index = {symbol: i for i, symbol in enumerate(self.symbols)}
         self.journal = journal
         self._row = -1
@@ -95,6 +100,7 @@ class Engine:
         self._tells_fills = type(strategy).on_fill is not Strategy.on_fill
         self._parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         self.latches = np.zeros(0, LATCH)
+        self._commands: list[Command] = []
         # tick_num, tick_den, lot_num, lot_den as Python integers, read on every order.
         self._steps: list[Any] = [tuple(int(row[name]) for name in _STEP_FIELDS) for row in self.state.instruments]
         strategy.desk = self
@@ -105,10 +111,12 @@ class Engine:
         """Run to the end of the timeline. Raises StrategyError naming the bar if the strategy raises."""
         strategy, known = self.strategy, len(self.timeline)
         try:
+            self._obey_before(0)
             self._guard(strategy.on_start)
             self._timers = Timers(self._timed(), int(self.timeline.received.min()))
             self.state.sizing[:] = strategy.sizing.record(self.state.scale, self.state.bars_a_year)
             self._wake = scan(self._handle, 0, min(known, CHUNK))
+            self._expect()
             self._walk(progress or (lambda done, total: None))
             self._catch_up(len(self.timeline) - 1)
             self._guard(strategy.on_stop)
@@ -128,7 +136,46 @@ class Engine:
             for rows, bars in self.timeline.chunks(self._wanted(first), fields):
                 self._guard(replay, rows, bars, callback)
                 progress(rows[-1] + 1, len(self.timeline))
+        self._obey_before(len(self.timeline))
         self._guard(self._pass_time, int(self.timeline.received.max()))
+
+    def _obey_before(self, row: int) -> None:
+        """Obey the commands that came before row `row` was heard."""
+        while self._commands and self._commands[0].row < row:
+            self.obey(self._commands.pop(0))
+
+    def _expect(self) -> None:
+        """Stop at the first row that comes after the next command."""
+        if self._commands:
+            self._wake = min(self._wake, self._commands[0].row + 1)
+
+    def command(self, commands: Sequence[Command]) -> None:
+        """Be ready to obey; commands: what had tripped before, or came to a session that is run again. Before `run`."""
+        self._commands = list(commands)
+        flatten(self._handle, -1, 0)  # nothing asks for it yet; but when somebody does, it must be compiled
+        settle(self._handle, 0)
+
+    def obey(self, command: Command) -> None:
+        """Let a breaker trip, or release it, after the row `command.row`, which has happened.
+
+        What the run does not trade is left alone. Of what had tripped before the first row no record is made.
+        """
+        if command.symbol and command.symbol not in self._index:
+            return
+        symbol = self._index[command.symbol] if command.symbol else ALL_SYMBOLS
+        self._catch_up(command.row)
+        settle(self._handle, command.row + 1)
+        at = command.rule, command.ts, command.row, symbol
+        if command.released:
+            release(self.state, *at)
+        elif command.row < 0 or command.rule not in _SWITCHES:
+            latch(self.state, command.rule, symbol)
+        else:
+            throw(self.state, *at)
+        if self._alarms[_ALARM]:
+            self._flatten(command.row, command.ts)
+        self._wake = min(self._wake, command.row + 1)
+        self._flush()
 
     def _replay(self, rows: Sequence[int], bars: Any, on_bar: Callable[[Any], None]) -> None:
         for row, bar in zip(rows, bars, strict=False):  # equally long; the check would cost as much as the loop
@@ -142,6 +189,7 @@ class Engine:
         received = self.timeline.received
         for row, bar in zip(rows, bars, strict=False):
             if received[row] > self._timers.due_us:
+                self._obey_before(row)
                 self._pass_time(int(received[row]) - 1)
             self._replay((row,), (bar,), on_bar)
 
@@ -170,7 +218,9 @@ class Engine:
     def _catch_up(self, row: int) -> None:
         """Let everything happen at the venue up to and including bar `row`."""
         while self._wake <= row:
+            self._obey_before(self._wake)
             self._step(self._wake)
+            self._expect()
 
     def _wanted(self, first: int) -> np.ndarray | None:
         """The rows from `first` on that the strategy asked for, of those on which it may decide; None for all."""
@@ -192,6 +242,8 @@ class Engine:
                 break
             self._make_room()
         self._wake = wake
+        if self._alarms[_ALARM]:
+            self._flatten(row)
         if state.counters[_OVERFLOW]:
             self._flush()
             self._prove()
@@ -204,6 +256,16 @@ class Engine:
                 for fill in state.fills[first:filled].copy():
                     if fill["lots"] > 0 and fill["kind"] != FillKind.SPLIT:
                         self._tell(fill)
+
+    def _flatten(self, row: int, decided_us: int = 0) -> None:
+        """Withdraw and close at market what a breaker that has tripped by row `row` flattens."""
+        counters = self.state.counters
+        clock, counters[_CLOCK] = counters[_CLOCK], decided_us
+        while flatten(self._handle, row, decided_us) == FLUSH:
+            self._make_room()
+        counters[_CLOCK] = clock
+        self._wake = row + 1
+        self._positions.clear()
 
     def _tell(self, fill: np.void) -> None:
         self.strategy.on_fill(self._fill(fill))

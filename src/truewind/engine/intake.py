@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from truewind.domain.order import TRANSITIONS, Event, OrderType, Reason, Status
-from truewind.domain.risk import Ruling
+from truewind.domain.risk import SELLING, Ruling
 from truewind.engine.limiting import limit_order, worth_at
 from truewind.execution.simulated.filters import (
     check_counts,
@@ -20,6 +20,7 @@ from truewind.numerics.exact import to_price
 from truewind.numerics.jit import kernel
 from truewind.portfolio.state import (
     account_of,
+    breakers_of,
     events_of,
     instruments_of,
     orders_of,
@@ -37,7 +38,7 @@ _TAKE_PROFIT, _TAKE_PROFIT_LIMIT = int(OrderType.TAKE_PROFIT), int(OrderType.TAK
 _AMEND, _HELD, _TIME_IN_FORCE = int(Event.AMEND), int(Status.HELD), int(Reason.TIME_IN_FORCE)
 _DENY, _SUBMIT, _HOLD = int(Event.DENY), int(Event.SUBMIT), int(Event.HOLD)
 _CLOSE_ONLY, _CLOSED = int(Reason.CLOSE_ONLY), int(Reason.CLOSED)
-_NONE, _PARENT_ENDED = int(Reason.NONE), int(Reason.PARENT_ENDED)
+_NONE, _PARENT_ENDED, _FLATTENED = int(Reason.NONE), int(Reason.PARENT_ENDED), int(Reason.FLATTENED)
 _BELOW_MIN_QUANTITY, _BELOW_MIN_NOTIONAL = int(Reason.BELOW_MIN_QUANTITY), int(Reason.BELOW_MIN_NOTIONAL)
 _ABOVE_MAX_QUANTITY, _BAD_PRICE, _NO_PRICE = int(Reason.ABOVE_MAX_QUANTITY), int(Reason.BAD_PRICE), int(Reason.NO_PRICE)
 _APPROVED, _REDUCED, _DENIED = int(Ruling.APPROVED), int(Ruling.REDUCED), int(Ruling.DENIED)
@@ -134,6 +135,7 @@ def draft(state: int, symbol: int, side: int, kind: int, lots: int) -> int:
     order["owner"] = money["owner"]
     order["protect"] = 0
     order["confidence"] = 1.0
+    order["house"] = 1 if breakers_of(state)["alarm"] == SELLING else 0
     return int(j)
 
 
@@ -179,7 +181,7 @@ def send(state: int, j: int, k: int, unsized: int = 0) -> int:
         allowed, reason = 0, _TIME_IN_FORCE
     elif now >= positions[symbol]["reduces_at"] and not may_trade(positions, order, now):
         allowed, reason = 0, (_CLOSED if now >= positions[symbol]["ends_at"] else _CLOSE_ONLY)
-    elif not reduce_only:
+    elif not reduce_only and not order["house"]:
         allowed, opening, reason = limit_order(state, order, k, lots, at, refuse(state, order, k, now, at))
     denied = reason != _NONE and allowed == 0
     if not denied:
@@ -194,6 +196,8 @@ def send(state: int, j: int, k: int, unsized: int = 0) -> int:
         return 0
     if opening > 0:
         note_sent(state, order, now)
+    if order["house"]:
+        reason = _FLATTENED
     money["orders"] = j + 1
     if parent != 0:
         change_order(state, j, now, k, _HOLD, reason, allowed)
@@ -294,7 +298,7 @@ def amend(state: int, order_id: int, k: int, lots: int, price: int, trigger: int
     settle(state, k + 1)
     for j in range(account["orders"]):
         order = orders[j]
-        if order["id"] != order_id or TRANSITIONS[order["status"], _AMEND] < 0:
+        if order["id"] != order_id or order["house"] or TRANSITIONS[order["status"], _AMEND] < 0:
             continue
         if 0 < lots <= order["filled"]:
             return 0

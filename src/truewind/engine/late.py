@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from truewind.domain.order import ORDER
+from truewind.domain.risk import Command
 from truewind.engine.engine import Progress
 from truewind.engine.merge import TS_EVENT, Timeline
 from truewind.engine.state import ACCOUNT_FIELD
@@ -106,6 +107,14 @@ class LateEngine(WiredEngine):
         self._heard_at = max(self._heard_at, happened, *heard)  # no report overtakes another
         self._reports.append(Report(self._heard_at, self._fresh, self.state.shares.copy(), touched))
         self._fresh = []
+
+    def obey(self, command: Command) -> None:
+        before = super(WiredEngine, self)._orders().copy()
+        super().obey(command)
+        touched = self._changed(before)
+        if touched:  # it hears of what was withdrawn
+            self._heard_at = max(self._heard_at, command.ts)
+            self._reports.append(Report(self._heard_at, [], self.state.shares.copy(), touched))
 
     def _tell(self, fill: np.void) -> None:
         self._fresh.append(fill)

@@ -13,17 +13,19 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from truewind.backtest.run import load_config, run
+from truewind.backtest.run import BarJob, load_config, run_job
 from truewind.domain.clock import iso
 from truewind.domain.instrument import Instrument
+from truewind.domain.order import Reason
 from truewind.domain.result import Result
+from truewind.domain.risk import Command
 from truewind.errors import DataError
 from truewind.live.feed import BAR_COLUMNS, MARK_COLUMNS
 from truewind.storage.journal import Journal
 from truewind.storage.lake import Lake
 from truewind.storage.schema import TS, SeriesKey
 
-_COMPARED = {"verdict": "verdicts", "order": "order events", "fill": "fills"}
+_COMPARED = {"verdict": "verdicts", "order": "order events", "fill": "fills", "latch": "breakers"}
 
 
 class Compared(msgspec.Struct, frozen=True):
@@ -53,6 +55,7 @@ class _Record(msgspec.Struct):
 
     session: dict[str, Any]
     rows: dict[str, np.ndarray]
+    commands: list[Command]
     whole: bool
 
 
@@ -62,12 +65,10 @@ def audit(run_dir: Path) -> Audit:
     lake = _lake(run_dir, told)
     settings = load_config(run_dir / "config.yaml")
     start = iso(told.session["start"])
-    again = run(
-        settings.model_dump(mode="json"),
-        overrides=[f"data.start='{start}'"],
-        lake=lake,
-        runs=run_dir / "audit",
-    )
+    settings = load_config(settings.model_dump(mode="json"), [f"data.start='{start}'"])
+    job = BarJob(settings, lake)
+    job.engine.command(told.commands)
+    again = run_job(job, settings, run_dir / "audit", lambda stage, done, total: None)
     found = _read(again.run_dir / "journal.twj")
     compared = [_compare(kind, told, found) for kind in _COMPARED]
     rows = sum(len(told.rows[kind]) for kind in ("bar", "trade") if kind in told.rows)
@@ -77,14 +78,19 @@ def audit(run_dir: Path) -> Audit:
 def _read(path: Path) -> _Record:
     parts: dict[str, list[np.ndarray]] = {}
     facts: dict[str, dict[str, Any]] = {}
+    commands: list[Command] = []
     for frame in Journal(path):
         if frame.rows is not None:
             parts.setdefault(frame.kind, []).append(frame.rows)
+        elif frame.facts is not None and frame.kind == "command":
+            said = {name: frame.facts[name] for name in Command._fields}
+            commands.append(Command(**said | {"rule": Reason[said["rule"]]}))
         elif frame.facts is not None:
             facts[frame.kind] = frame.facts
     return _Record(
         session=facts.get("session", {}),
         rows={kind: np.concatenate(rows) for kind, rows in parts.items()},
+        commands=commands,
         whole="stop" in facts,
     )
 

@@ -58,6 +58,7 @@ class Feed:
         self._fallen: list[Funding] = []
         self._known_us = 0  # when the last row handed on was known
         self._news = threading.Condition()
+        self._called = False  # somebody wants the engine's thread, whether rows come or not
         self._over = False  # nothing more will come
         self._ended = False  # nothing more is wanted
         self._length_us = length_us
@@ -89,6 +90,12 @@ class Feed:
             self._over = True
             self._news.notify()
 
+    def call(self) -> None:
+        """Let who waits for rows come back without any."""
+        with self._news:
+            self._called = True
+            self._news.notify()
+
     def first(self) -> list[Told]:
         """The first events, as many as it takes until every symbol has had one; fewer if the feed is closed before."""
         found: list[Told] = []
@@ -102,12 +109,19 @@ class Feed:
         return found
 
     def rows(self) -> Iterator[Rows]:
-        """What comes after that, all that is there at once, until the feed is closed or the session's time is over."""
+        """What comes after that, all that is there at once, until the feed is closed or the session's time is over.
+
+        Nothing at once where somebody has called.
+        """
         while True:
             events = self._wait()
-            if not events:
+            if events:
+                yield self.table(events)
+            elif self._called:
+                self._called = False
+                yield {}
+            else:
                 return
-            yield self.table(events)
 
     def table(self, events: Sequence[Told]) -> dict[str, np.ndarray]:
         """The columns of some events, with their features; they are received now, but not before they happened."""
@@ -146,7 +160,7 @@ class Feed:
                     until = self._until_us = self._until_us or found[0].ts + self._length_us
                     self._ended = found[-1].ts_event > until
                     found = [event for event in found if event.ts_event <= until]
-                if found or self._over:
+                if found or self._over or self._called:
                     return found
                 due = self.orderer.due_us()
                 if not self._ended:

@@ -29,7 +29,9 @@ from truewind.domain.clock import VenueClock, iso
 from truewind.domain.due import DueKind, due_rows
 from truewind.domain.instrument import Instrument, Kind
 from truewind.domain.market import Bar, Funding, Trade
+from truewind.domain.order import Reason
 from truewind.domain.result import Result
+from truewind.domain.risk import Command
 from truewind.domain.timeframe import timeframe_us
 from truewind.engine.growing import GrowingBars, GrowingTape, Rows
 from truewind.errors import ConfigError, EmptyRangeError, MissingFileError, NetworkError, UnknownSeriesError
@@ -38,10 +40,12 @@ from truewind.features.base import ancestors
 from truewind.features.streaming import Stream
 from truewind.live.feed import BAR_COLUMNS, MARK_COLUMNS, TRADE_COLUMNS, Feed
 from truewind.live.marks import Marks
+from truewind.live.switches import Switches
 from truewind.market.stream.events import MarkPrice
 from truewind.portfolio.ledger import RATE_SCALE
 from truewind.storage.journal import JournalWriter
 from truewind.storage.lake import Lake
+from truewind.storage.latches import Latch, LatchBook, described
 from truewind.storage.schema import SeriesKey
 from truewind.storage.snapshot import Snapshot
 
@@ -118,7 +122,8 @@ class PaperJob:
 
     events: opens the streams. lake: where bars are that warm features up; bring: gets those into it that are missing.
     length_us: of market time, None: until it is told to end (`stop`). Building it waits until every symbol has been
-    heard of.
+    heard of. book: the latch file of the account: what has tripped stays so, and what a person does to it meanwhile is
+    obeyed at once. Raises CorruptError if it is damaged.
     """
 
     lane = "event"
@@ -135,8 +140,10 @@ class PaperJob:
         length_us: int | None = None,
         patience_us: int = PATIENCE_US,
         bring: Bring | None = None,
+        book: LatchBook | None = None,
     ) -> None:
         self.settings, self.clock = settings, clock
+        self._switches = Switches(book) if book is not None else None
         self.strategy = the_strategy(settings)
         self.instruments = list(instruments)
         data, reads = settings.data, features_of(self.strategy)
@@ -157,6 +164,7 @@ class PaperJob:
         self.warnings: list[str] = []
         self.assumptions = [*assumptions(settings, instruments), *_left_out(settings, instruments)]
         self._journal: JournalWriter | None = None
+        self._kept = 0  # latches of the engine that are in the file
         self._warmth: dict[str, dict[str, np.ndarray]] = {}
         self._line = Line(events, self.feed, (Bar if self._on_bars else Trade, MarkPrice))
         self._line.start()
@@ -190,10 +198,16 @@ class PaperJob:
             index = np.full(len(columns["ts"]), self.settings.data.symbols.index(symbol))
             journal.rows("warm", _packed({**columns, "symbol": index}))
         self._note(self._first)
+        if self._switches is not None:
+            self.engine.command(self._latched())
+            self._switches.watch(self.feed.call)
         try:
             self.engine.run(lambda done, total: tell("rows heard", done, 0))
         finally:
             self.stop()
+            self._keep_latches()
+            if self._switches is not None:
+                self._switches.end()
         heard = {"rows": self.feed.count, "late": self.feed.orderer.dropped + self.feed.orderer.lifted}
         if self._line.error is not None:
             self.warnings.append(f"The feed ended by itself: {self._line.error}")
@@ -209,13 +223,50 @@ class PaperJob:
         rows = self.feed.rows()
         while True:
             self._flush()  # what the engine did on those before, while we wait
+            self._keep_latches()
+            self._obey()
             following = next(rows, None)
             if following is None:
                 return
+            if not following:  # somebody has called
+                continue
             for due in self.feed.funded():
                 self._fund(due)
             self._note(following)
             yield following
+
+    def _latched(self) -> list[Command]:
+        """What had tripped before the session began, for the engine; written down for the audit."""
+        found = [] if self._switches is None else self._switches.known
+        self.warnings += [f"Nothing is opened until a person releases it: {described(one)}" for one in found]
+        return [self._command(-1, self.start_us, one, False) for one in found]
+
+    def _obey(self) -> None:
+        """Let the engine do what a person has told the breakers, after the rows that it has seen."""
+        for one, released in [] if self._switches is None else self._switches.told():
+            now = max(self.clock.now_us(), int(self._timeline.received[-1]))
+            self.engine.obey(self._command(len(self._timeline) - 1, now, one, released))
+            self._flush()
+
+    def _command(self, row: int, ts: int, one: Latch, released: bool) -> Command:
+        command = Command(row, ts, Reason[one.rule.upper()], one.symbol, released)
+        if self._journal is not None:
+            told = command._asdict() | {"rule": command.rule.name, "who": one.who, "why": one.why}
+            self._journal.record("command", **told)
+        return command
+
+    def _keep_latches(self) -> None:
+        """Write what has tripped into the latch file, from where only a person takes it."""
+        fresh, self._kept = self.engine.latches[self._kept :], len(self.engine.latches)
+        if self._switches is not None:
+            self._switches.keep([self._latch(row) for row in fresh if not row["released"]])
+
+    def _latch(self, row: np.void) -> Latch:
+        symbol = self.settings.data.symbols[row["symbol"]] if row["symbol"] >= 0 else ""
+        return Latch(
+            Reason(int(row["rule"])).name.lower(), symbol, int(row["ts"]), float(row["value"]), float(row["limit"]),
+            who="session", why=self.settings.name,
+        )  # fmt: skip
 
     def _fund(self, due: Funding) -> None:
         """Funding has fallen due: write it down, and let the engine pay it with the rows to come."""

@@ -18,6 +18,7 @@ from truewind.market.history.sources import sources_of
 from truewind.market.stream.binance import BinanceStreams
 from truewind.market.stream.rest import Rest
 from truewind.storage.lake import Lake
+from truewind.storage.latches import LatchBook
 from truewind.storage.schema import SeriesKey
 from truewind.venues.binance.hosts import Hosts, hosts
 from truewind.venues.binance.messages import MARKETS, stream_name
@@ -39,10 +40,12 @@ def open_session(
     lake: str | Path | Lake = "data",
     length_us: int | None = None,
     patience_us: int = PATIENCE_US,
+    state: str | Path = "state",
 ) -> PaperJob:
     """A session of the backtest that `config` describes, on the streams of its venue; waits for the first rows.
 
-    Raises ConfigError for a venue without streams and for what no stream brings, NetworkError.
+    state: folder of the latch files, where breakers that have tripped are kept. Raises CorruptError for a damaged one,
+    ConfigError for a venue without streams and for what no stream brings, NetworkError.
     """
     settings = session_settings(load_config(config, overrides))
     data = settings.data
@@ -53,6 +56,8 @@ def open_session(
         raise ConfigError(
             f"No live streams of venue '{data.venue}' are known", remedy=f"Choose one of {', '.join(MARKETS)}"
         )
+    book = LatchBook(state, settings.account.name)
+    book.read()  # a damaged one is refused before anything is asked of the venue
     where = hosts(network)
     clock = asyncio.run(venue_clock(where.spot_rest if market == "spot" else where.usdm_rest, market))
     source = lake if isinstance(lake, Lake) else Lake(lake)
@@ -68,6 +73,7 @@ def open_session(
         length_us=length_us,
         patience_us=patience_us,
         bring=bringing(source, data.venue, network),
+        book=book,
     )
 
 

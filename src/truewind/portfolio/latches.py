@@ -19,7 +19,6 @@ from truewind.portfolio.state import (
     breakers_of,
     latches_of,
     limits_of,
-    pairs_of,
     positions_of,
     times_of,
 )
@@ -27,7 +26,6 @@ from truewind.portfolio.state import (
 DAY_US = 86_400_000_000
 ALL_SYMBOLS = -1
 _DRAWDOWN, _DAILY_LOSS, _LOSING_STREAK = int(Reason.DRAWDOWN), int(Reason.DAILY_LOSS), int(Reason.LOSING_STREAK)
-_KILL_SWITCH, _SYMBOL_KILLED = int(Reason.KILL_SWITCH), int(Reason.SYMBOL_KILLED)
 _LONG_AGO = -(1 << 62)
 
 
@@ -98,44 +96,6 @@ def close_trip(state: int, leg: int, ts: int, row: int) -> None:
 
 
 @kernel
-def trip_kill(state: int, ts: int, row: int, symbol: int) -> None:
-    """A person has thrown the kill switch of `symbol`, or of ALL_SYMBOLS."""
-    breakers, flattens = breakers_of(state), 1 if limits_of(state)["on_kill"] != 0.0 else 0
-    if symbol == ALL_SYMBOLS:
-        breakers["killed"] = 1
-        note_latch(state, _KILL_SWITCH, ts, row, symbol, 0.0, 0.0, 0, flattens)
-        if flattens:
-            breakers["alarm"] = FLATTEN_ALL
-        return
-    pair = pairs_of(state)[symbol]
-    pair["killed"] = 1
-    note_latch(state, _SYMBOL_KILLED, ts, row, symbol, 0.0, 0.0, 0, flattens)
-    if flattens:
-        pair["alarm"] = 1
-        breakers["alarm"] = max(breakers["alarm"], FLATTEN_SYMBOLS)
-
-
-@kernel
-def release(state: int, rule: int, ts: int, row: int, symbol: int) -> None:
-    """A person has released a breaker: what it watches counts from now on."""
-    money, breakers = account_of(state), breakers_of(state)
-    if rule == _DRAWDOWN:
-        money["halted"] = 0
-        money["peak"] = money["equity"]
-    elif rule == _DAILY_LOSS:
-        breakers["daily_loss"] = 0
-        breakers["day_start"] = money["equity"]
-    elif rule == _LOSING_STREAK:
-        breakers["losing_streak"] = breakers["streak"] = 0
-    elif rule == _KILL_SWITCH:
-        breakers["killed"] = 0
-    else:
-        pairs_of(state)[symbol]["killed"] = 0
-    money["bounded"] = -1
-    note_latch(state, rule, ts, row, symbol, 0.0, 0.0, 1, 0)
-
-
-@kernel
 def begin_day(state: int, now: int) -> None:
     """A UTC day has begun by `now`, with the equity that there is."""
     breakers, money = breakers_of(state), account_of(state)
@@ -163,8 +123,8 @@ def watch(state: int, k: int) -> None:
 
 
 @kernel
-def safe_loss(state: int) -> float:
-    """Ledger units that equity may move, down or up, before a breaker that flattens could trip; infinite if none does.
+def safe_move(state: int, equity: float) -> float:
+    """Ledger units that `equity` may move, down or up, before a breaker that flattens could trip; else infinite.
 
     Half of what it is above their floor, for a new peak lifts that of the drawdown.
     """
@@ -174,10 +134,56 @@ def safe_loss(state: int) -> float:
         floor = money["keep"] * money["peak"]
     if limit["on_daily_loss"] != 0.0 and breakers["daily_loss"] == 0:
         floor = max(floor, day_floor(state))
-    return float(0.5 * (money["equity"] - floor))
+    return float(0.5 * (equity - floor))
 
 
-def has_tripped(breakers: Any, pairs: Any, money: Any) -> bool:
-    """Whether any breaker has."""
-    flags = money["halted"], breakers["daily_loss"], breakers["losing_streak"], breakers["killed"]
-    return any(flags) or bool(pairs["killed"].any())
+# What a person does, between two rows of a session, to an `engine.state.State`: no machine code, which would have to be
+# made first.
+
+
+def throw(state: Any, rule: Reason, ts: int, row: int, symbol: int) -> None:
+    """A person has thrown the kill switch of `symbol`, or of ALL_SYMBOLS."""
+    flattens = int(state.limits[0]["on_kill"] != 0.0)
+    latch(state, rule, symbol)
+    _note(state, (ts, 0.0, 0.0, row, symbol, rule, 0, flattens))
+    if flattens and symbol == ALL_SYMBOLS:
+        state.breakers["alarm"] = FLATTEN_ALL
+    elif flattens:
+        state.pairs["alarm"][symbol] = 1
+        state.breakers["alarm"] = np.maximum(state.breakers["alarm"], FLATTEN_SYMBOLS)
+
+
+def release(state: Any, rule: Reason, ts: int, row: int, symbol: int) -> None:
+    """A person has released a breaker: what it watches counts from now on."""
+    money, breakers = state.account[0], state.breakers[0]
+    latch(state, rule, symbol, 0)
+    if rule == Reason.DRAWDOWN:
+        money["peak"] = money["equity"]
+    elif rule == Reason.DAILY_LOSS and breakers["day_ends"] < NEVER:
+        breakers["day_start"] = money["equity"]
+    elif rule == Reason.LOSING_STREAK:
+        breakers["streak"] = 0
+    money["bounded"] = -1
+    _note(state, (ts, 0.0, 0.0, row, symbol, rule, 1, 0))
+
+
+def _note(state: Any, latch: tuple[float, ...]) -> None:
+    state.latches[state.breakers[0]["latches"]] = latch
+    state.breakers["latches"] += 1
+
+
+def latch(state: Any, rule: Reason, symbol: int, tripped: int = 1) -> None:
+    """Let a breaker be tripped, or not: nothing is written down, and nothing flattened."""
+    if rule == Reason.DRAWDOWN:
+        state.account["halted"] = tripped
+    elif rule == Reason.SYMBOL_KILLED:
+        state.pairs["killed"][symbol] = tripped
+    else:
+        state.breakers[_FLAGS[rule]] = tripped
+
+
+_FLAGS = {
+    Reason.DAILY_LOSS: "daily_loss",
+    Reason.LOSING_STREAK: "losing_streak",
+    Reason.KILL_SWITCH: "killed",
+}

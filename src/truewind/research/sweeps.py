@@ -26,7 +26,7 @@ from pydantic import Field
 from truewind import features
 from truewind.backtest.reads import Inputs, named
 from truewind.backtest.replay import Replay, replay
-from truewind.backtest.run import BacktestSettings, StrategySettings, identity, in_sample, read_config
+from truewind.backtest.run import BacktestSettings, StrategySettings, identity, read_config
 from truewind.backtest.standin import supply
 from truewind.config import Settings, override, parse
 from truewind.domain.clock import iso
@@ -63,7 +63,7 @@ class SweepSettings(Settings):
 
 class Sweep(NamedTuple):
     """A finished sweep. table: a row a trial: the varied settings by their keys, `engine.trials.Figures`, and `error`,
-    which says why a trial has no figures. folder: where it is kept. warnings: what a reader must know of the run."""
+    which says why a trial has no figures. folder: where it is kept. sampled: whether the space was sampled."""
 
     table: pl.DataFrame
     keys: tuple[str, ...]
@@ -71,7 +71,6 @@ class Sweep(NamedTuple):
     report: Path
     seconds: float
     bars: int
-    warnings: tuple[str, ...]
 
     def best(self, figure: str = "sharpe", count: int = 10) -> pl.DataFrame:
         """The `count` best trials by a figure (by the least, if it is `max_drawdown` or `fees`)."""
@@ -134,18 +133,16 @@ def sweep(
             tell("sweeping", done, len(space))
     table = kept.table(space)
     seconds = time.perf_counter() - started
-    warnings = in_sample(plan.strategy, market.timeline)
     about = {
         **known,
         "name": plan.settings.name,
         "trials": len(space),
         "failed": table["error"].count(),
         "bars": market.rows,
-        "warnings": warnings,
     }
     open_blobs(folder).write("sweep.json", orjson.dumps(about, option=orjson.OPT_INDENT_2) + b"\n")
     open_blobs(folder).write("sweep.html", picture.page(plan.settings.name, table, space.keys, about).encode())
-    return Sweep(table, space.keys, folder, folder / "sweep.html", seconds, market.rows, tuple(warnings))
+    return Sweep(table, space.keys, folder, folder / "sweep.html", seconds, market.rows)
 
 
 def _within_bounds(grid: Mapping[str, Any], data: Mapping[str, Any], all_params: bool) -> dict[str, Any]:
@@ -216,12 +213,7 @@ class _Plan:
         if self._parts:
             return self._assembled(values)
         given = self._base | {name: values[i] for i, name in self._given}
-        made = type(self.strategy)(**given)
-        if made.fitted != self.strategy.fitted:  # the sweep's folder is named by it
-            raise ConfigError(
-                "The trials of a sweep decide by one fitted part, and this one has another", remedy="Sweep each alone"
-            )
-        return made
+        return type(self.strategy)(**given)
 
     def _assembled(self, values: Sequence[Any]) -> SignalStrategy:
         data = dict(self._data)

@@ -10,7 +10,7 @@ from scripted import columns, done, play
 from truewind.domain.position import Position
 from truewind.domain.signal import Want
 from truewind.errors import ConfigError
-from truewind.strategies.crypto.btc_trend import BtcTrend, Reason
+from truewind.strategies.crypto.btc_trend import BtcTrend, Why
 from truewind.strategies.sizing import SizingSettings
 
 
@@ -28,18 +28,18 @@ def row(close, channel=(90.0, 110.0), exits=(88.0, 112.0), strength=30.0, spread
 @pytest.mark.parametrize(
     ("held", "close", "short", "side", "stop", "reason"),
     [
-        (0, 111.0, True, Want.LONG, 100.0, Reason.NEW_HIGH),  # 112 − 3 · 4
-        (0, 115.0, True, Want.LONG, 103.0, Reason.NEW_HIGH),  # the close is above the highest high of whole days
+        (0, 111.0, True, Want.LONG, 100.0, Why.NEW_HIGH),  # 112 − 3 · 4
+        (0, 115.0, True, Want.LONG, 103.0, Why.NEW_HIGH),  # the close is above the highest high of whole days
         (0, 110.0, True, Want.HOLD, None, 0),
-        (0, 89.0, True, Want.SHORT, 100.0, Reason.NEW_LOW),  # 88 + 3 · 4
-        (0, 80.0, True, Want.SHORT, 92.0, Reason.NEW_LOW),
+        (0, 89.0, True, Want.SHORT, 100.0, Why.NEW_LOW),  # 88 + 3 · 4
+        (0, 80.0, True, Want.SHORT, 92.0, Why.NEW_LOW),
         (0, 89.0, False, Want.HOLD, None, 0),
-        (1, 105.0, True, Want.LONG, 100.0, Reason.CHANDELIER),
-        (1, 120.0, True, Want.LONG, 108.0, Reason.CHANDELIER),
-        (1, 100.0, True, Want.FLAT, None, Reason.CHANDELIER),
-        (1, 89.0, True, Want.FLAT, None, Reason.CHANDELIER),
-        (-1, 95.0, True, Want.SHORT, 100.0, Reason.CHANDELIER),
-        (-1, 100.0, True, Want.FLAT, None, Reason.CHANDELIER),
+        (1, 105.0, True, Want.LONG, 100.0, Why.CHANDELIER),
+        (1, 120.0, True, Want.LONG, 108.0, Why.CHANDELIER),
+        (1, 100.0, True, Want.FLAT, None, Why.CHANDELIER),
+        (1, 89.0, True, Want.FLAT, None, Why.CHANDELIER),
+        (-1, 95.0, True, Want.SHORT, 100.0, Why.CHANDELIER),
+        (-1, 100.0, True, Want.FLAT, None, Why.CHANDELIER),
     ],
 )
 def test_the_rules_by_hand(held, close, short, side, stop, reason):

@@ -8,7 +8,7 @@ import pytest
 from truewind.domain.position import Position
 from truewind.domain.signal import Want
 from truewind.errors import ConfigError
-from truewind.strategies.crypto.mean_reversion import MeanReversion, Reason
+from truewind.strategies.crypto.mean_reversion import MeanReversion, Why
 
 HOUR = 3_600_000_000
 
@@ -28,17 +28,17 @@ def row(close, trend=90.0, bands=(96.0, 100.0, 104.0), spread=2.0):
 @pytest.mark.parametrize(
     ("held", "close", "trend", "short", "side", "stop", "reason"),
     [
-        (0, 95.0, 90.0, False, Want.LONG, 91.0, Reason.FELL_FAR),
+        (0, 95.0, 90.0, False, Want.LONG, 91.0, Why.FELL_FAR),
         (0, 96.0, 90.0, False, Want.HOLD, None, 0),
         (0, 95.0, 95.0, False, Want.HOLD, None, 0),
         (0, 95.0, 99.0, True, Want.HOLD, None, 0),
-        (0, 105.0, 110.0, True, Want.SHORT, 109.0, Reason.ROSE_FAR),
+        (0, 105.0, 110.0, True, Want.SHORT, 109.0, Why.ROSE_FAR),
         (0, 105.0, 110.0, False, Want.HOLD, None, 0),
         (0, 105.0, 90.0, True, Want.HOLD, None, 0),
         (1, 95.0, 90.0, False, Want.HOLD, None, 0),
-        (1, 95.0, 96.0, False, Want.FLAT, None, Reason.TREND_TURNED),
+        (1, 95.0, 96.0, False, Want.FLAT, None, Why.TREND_TURNED),
         (-1, 105.0, 110.0, True, Want.HOLD, None, 0),
-        (-1, 111.0, 110.0, True, Want.FLAT, None, Reason.TREND_TURNED),
+        (-1, 111.0, 110.0, True, Want.FLAT, None, Why.TREND_TURNED),
     ],
 )
 def test_the_rules_by_hand(held, close, trend, short, side, stop, reason):

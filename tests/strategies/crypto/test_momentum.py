@@ -8,7 +8,7 @@ import pytest
 from truewind.domain.position import Position
 from truewind.domain.signal import Want
 from truewind.errors import ConfigError
-from truewind.strategies.crypto.momentum import Momentum, Reason
+from truewind.strategies.crypto.momentum import Momentum, Why
 
 
 def at(side):
@@ -22,14 +22,14 @@ def row(moved, close=100.0, daily=0.04):
 @pytest.mark.parametrize(
     ("held", "moved", "short", "side", "stop", "reason"),
     [
-        (0, 0.2, True, Want.LONG, 90.0, Reason.ROSE),
-        (0, -0.2, True, Want.SHORT, 110.0, Reason.FELL),
-        (0, -0.2, False, Want.FLAT, None, Reason.FELL),
-        (1, -0.2, False, Want.FLAT, None, Reason.FELL),
-        (1, -0.2, True, Want.SHORT, 110.0, Reason.FELL),
-        (-1, 0.2, True, Want.LONG, 90.0, Reason.ROSE),
-        (1, 0.2, True, Want.LONG, None, Reason.ROSE),
-        (-1, -0.2, True, Want.SHORT, None, Reason.FELL),
+        (0, 0.2, True, Want.LONG, 90.0, Why.ROSE),
+        (0, -0.2, True, Want.SHORT, 110.0, Why.FELL),
+        (0, -0.2, False, Want.FLAT, None, Why.FELL),
+        (1, -0.2, False, Want.FLAT, None, Why.FELL),
+        (1, -0.2, True, Want.SHORT, 110.0, Why.FELL),
+        (-1, 0.2, True, Want.LONG, 90.0, Why.ROSE),
+        (1, 0.2, True, Want.LONG, None, Why.ROSE),
+        (-1, -0.2, True, Want.SHORT, None, Why.FELL),
         (0, 0.0, True, Want.HOLD, None, 0),
         (1, 0.0, True, Want.HOLD, None, 0),
     ],

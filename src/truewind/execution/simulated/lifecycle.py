@@ -28,6 +28,7 @@ _SUBMIT, _ACCEPT = int(Event.SUBMIT), int(Event.ACCEPT)
 _CANCEL, _EXPIRE, _AMEND = int(Event.CANCEL), int(Event.EXPIRE), int(Event.AMEND)
 _NONE = int(Reason.NONE)
 _NOTHING_TO_REDUCE, _PARENT_ENDED = int(Reason.NOTHING_TO_REDUCE), int(Reason.PARENT_ENDED)
+_BY_STRATEGY = int(Reason.BY_STRATEGY)
 _SIBLING_FILLED, _EXITED = int(Reason.SIBLING_FILLED), int(Reason.EXITED)
 _BY_MARK, _BY_INDEX = int(TriggerSource.MARK), int(TriggerSource.INDEX)
 
@@ -249,7 +250,7 @@ def tidy(state: int, symbol: int, ts: int, row: int) -> None:
 
 @kernel
 def cancel(state: int, order_id: int, k: int, reason: int, event: int) -> int:
-    """End a working order (by CANCEL or EXPIRE). Returns 1, 0 if no such order works any more, or FLUSH.
+    """End a working order (by CANCEL or EXPIRE). Returns 1, 0 if there is none to be ended by who asks, or FLUSH.
 
     A cancel takes effect before the next bar: bars cannot show what happened in the milliseconds of its flight.
     """
@@ -261,6 +262,8 @@ def cancel(state: int, order_id: int, k: int, reason: int, event: int) -> int:
     now = time_at(state, k)
     for j in range(account["orders"]):
         if orders[j]["id"] == order_id:
+            if orders[j]["house"] and reason == _BY_STRATEGY:
+                return 0
             end_order(state, j, now, k, event, reason)
             drop_ended(state)
             return 1

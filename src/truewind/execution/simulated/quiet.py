@@ -4,17 +4,22 @@ from typing import Any
 
 import numpy as np
 
+from truewind.domain.clock import NEVER
 from truewind.domain.order import OrderType, Status, TriggerSource
 from truewind.domain.position import CROSS
 from truewind.execution.simulated.lifecycle import rests, takes, waits
+from truewind.execution.simulated.valuation import equity_now, exposure_of
 from truewind.numerics.exact import to_price
 from truewind.numerics.jit import kernel
 from truewind.portfolio.bounds import cross_share, isolated_slack, safe_prices
+from truewind.portfolio.latches import safe_move
 from truewind.portfolio.margin import cross_wallet
 from truewind.portfolio.state import (
     account_of,
+    breakers_of,
     dues_of,
     instruments_of,
+    limits_of,
     margins_of,
     marks_of,
     orders_of,
@@ -23,9 +28,11 @@ from truewind.portfolio.state import (
     tiers_of,
     times_of,
 )
+from truewind.portfolio.worth import coordinate
 
 _TRAILING = int(OrderType.TRAILING_STOP)
 _SUBMITTED = int(Status.SUBMITTED)
+_HAIR = 1.0 - 1e-9  # so that rounding never hides a case
 _BY_MARK, _BY_INDEX = int(TriggerSource.MARK), int(TriggerSource.INDEX)
 
 
@@ -76,6 +83,8 @@ def set_bounds(state: int) -> None:
     account = account_of(state)
     orders = orders_of(state)
     symbols = len(instruments)
+    breakers = breakers_of(state)
+    by_day = limits_of(state)["on_daily_loss"] != 0.0 and breakers["day_ends"] < NEVER
     if account["bounded"] != account["booked"]:
         set_safe_marks(state)
     for symbol in range(symbols):
@@ -94,6 +103,8 @@ def set_bounds(state: int) -> None:
                 position["due_at"] = min(position["due_at"], dues[position["next_due"]]["ts"])
             if instruments[symbol]["can_short"]:
                 position["due_at"] = min(position["due_at"], account["terms_at"])
+            if by_day:  # the first row of a day: that has a floor of its own
+                position["due_at"] = min(position["due_at"], breakers["day_ends"] + 1)
     for j in range(account["orders"]):
         order = orders[j]
         position, instrument = positions[order["symbol"]], instruments[order["symbol"]]
@@ -135,14 +146,14 @@ def is_safe(state: int, symbol: int, high: float, low: float) -> bool:
 
 @kernel
 def set_safe_marks(state: int) -> None:
-    """The marks between which no wallet can come to its maintenance margin, whichever way they combine.
+    """The marks between which no wallet can come to its maintenance margin, whichever way they combine, nor equity to
+    where a breaker flattens.
 
     Each cross position, spot too, may use up an equal share of what equity exceeds the maintenance margin by, an
     isolated one what its own wallet does. They hold as long as no position and no wallet changes. A symbol that has
     nothing to lose has none: it must be looked at on every row.
     """
-    instruments, margins, tiers = instruments_of(state), margins_of(state), tiers_of(state)
-    positions, account = positions_of(state), account_of(state)
+    instruments, positions, account = instruments_of(state), positions_of(state), account_of(state)
     account["bounded"] = account["booked"]
     margined = False
     for symbol in range(len(instruments)):
@@ -150,8 +161,16 @@ def set_safe_marks(state: int) -> None:
     for leg in range(len(positions)):
         if positions[leg]["lots"] != 0 and instruments[positions[leg]["symbol"]]["can_short"]:
             margined = True
-    if not margined:
-        return
+    if margined:
+        set_liquidation_marks(state)
+    set_breaker_marks(state)
+
+
+@kernel
+def set_liquidation_marks(state: int) -> None:
+    """Narrow the safe marks to those between which nothing can be liquidated."""
+    instruments, margins, tiers = instruments_of(state), margins_of(state), tiers_of(state)
+    positions, account = positions_of(state), account_of(state)
     wallet = cross_wallet(account["cash"] + account["collateral"], positions)
     share = cross_share(wallet, positions, instruments, margins, tiers)
     for leg in range(len(positions)):
@@ -165,5 +184,36 @@ def set_safe_marks(state: int) -> None:
         low = high = own["mark"]
         if slack > 0.0:
             low, high = safe_prices(slack, own, instruments, margins, tiers)
+        position["safe_low"] = max(position["safe_low"], low)
+        position["safe_high"] = min(position["safe_high"], high)
+
+
+@kernel
+def set_breaker_marks(state: int) -> None:
+    """Narrow the safe marks to those between which equity cannot come to where a breaker flattens.
+
+    Each symbol that is held may move it by an equal part of what there is above that.
+    """
+    instruments, positions = instruments_of(state), positions_of(state)
+    move = safe_move(state, equity_now(state))
+    if move == np.inf:
+        return
+    held = 0
+    for symbol in range(len(instruments)):
+        held += 1 if exposure_of(symbol, positions, instruments) != 0.0 else 0
+    for symbol in range(len(instruments)):
+        gains, position, instrument = (
+            exposure_of(symbol, positions, instruments),
+            positions[symbol],
+            instruments[symbol],
+        )
+        if gains == 0.0:
+            continue
+        low = high = float(position["mark"])
+        if move > 0.0:
+            at, most = coordinate(low, instrument), move / held / abs(gains) * _HAIR
+            low, high = max(0.0, at - most), at + most
+            if instrument["inverse"]:
+                low, high = 1.0 / high, (1.0 / low if low > 0.0 else np.inf)
         position["safe_low"] = max(position["safe_low"], low)
         position["safe_high"] = min(position["safe_high"], high)

@@ -25,7 +25,7 @@ from truewind.domain.signal import HOLD, Signal, Want
 from truewind.strategies.base import SignalStrategy
 
 
-class Reason(IntEnum):
+class Why(IntEnum):
     """What the `reason` of a signal says."""
 
     NEW_HIGH = 1
@@ -70,14 +70,14 @@ class BtcTrend(SignalStrategy):
         if not row.strength >= params.strength:
             return HOLD
         if price > row.upper and 0.0 < below < price:
-            return Signal(Want.LONG, stop=below, reason=Reason.NEW_HIGH)
+            return Signal(Want.LONG, stop=below, reason=Why.NEW_HIGH)
         if params.short and price < row.lower and above > price:
-            return Signal(Want.SHORT, stop=above, reason=Reason.NEW_LOW)
+            return Signal(Want.SHORT, stop=above, reason=Why.NEW_LOW)
         return HOLD
 
 
 def hanging(side: int, stop: float, holds: bool) -> Signal:
     """Stay on `side` with its stop moved, or leave if the price has passed it."""
     if not holds:
-        return Signal(Want.FLAT, reason=Reason.CHANDELIER)
-    return Signal(side, stop=stop, reason=Reason.CHANDELIER) if stop > 0.0 else Signal(side)
+        return Signal(Want.FLAT, reason=Why.CHANDELIER)
+    return Signal(side, stop=stop, reason=Why.CHANDELIER) if stop > 0.0 else Signal(side)

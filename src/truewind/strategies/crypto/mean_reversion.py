@@ -23,7 +23,7 @@ from truewind.domain.signal import HOLD, Signal, Want
 from truewind.strategies.base import SignalStrategy
 
 
-class Reason(IntEnum):
+class Why(IntEnum):
     """What the `reason` of a signal says."""
 
     FELL_FAR = 1
@@ -60,13 +60,13 @@ class MeanReversion(SignalStrategy):
             return HOLD
         if position.side != Want.FLAT:
             turned = (price - row.trend) * position.side < 0.0
-            return Signal(Want.FLAT, reason=Reason.TREND_TURNED) if turned else HOLD
+            return Signal(Want.FLAT, reason=Why.TREND_TURNED) if turned else HOLD
         horizon = params.patience * (row.ts_event - row.ts)
         if price < row.bands_lower and price > row.trend:
             stop = price - params.stop * row.range
             if stop > 0.0:
-                return Signal(Want.LONG, stop=stop, target_1=mean, horizon_us=horizon, reason=Reason.FELL_FAR)
+                return Signal(Want.LONG, stop=stop, target_1=mean, horizon_us=horizon, reason=Why.FELL_FAR)
         if params.short and price > row.bands_upper and price < row.trend:
             stop = price + params.stop * row.range
-            return Signal(Want.SHORT, stop=stop, target_1=mean, horizon_us=horizon, reason=Reason.ROSE_FAR)
+            return Signal(Want.SHORT, stop=stop, target_1=mean, horizon_us=horizon, reason=Why.ROSE_FAR)
         return HOLD

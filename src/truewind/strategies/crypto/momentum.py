@@ -23,7 +23,7 @@ from truewind.domain.signal import HOLD, Signal, Want
 from truewind.strategies.base import SignalStrategy
 
 
-class Reason(IntEnum):
+class Why(IntEnum):
     """What the `reason` of a signal says."""
 
     ROSE = 1
@@ -54,13 +54,13 @@ class Momentum(SignalStrategy):
             return HOLD
         if row.moved > 0.0:
             if position.side == Want.LONG:
-                return Signal(Want.LONG, reason=Reason.ROSE)  # its stop stays where it is
+                return Signal(Want.LONG, reason=Why.ROSE)  # its stop stays where it is
             stop = row.close * (1.0 - params.stop * row.daily)
-            return Signal(Want.LONG, stop=stop, reason=Reason.ROSE) if stop > 0.0 else HOLD
+            return Signal(Want.LONG, stop=stop, reason=Why.ROSE) if stop > 0.0 else HOLD
         if row.moved == 0.0:
             return HOLD
         if not params.short:
-            return Signal(Want.FLAT, reason=Reason.FELL)
+            return Signal(Want.FLAT, reason=Why.FELL)
         if position.side == Want.SHORT:
-            return Signal(Want.SHORT, reason=Reason.FELL)
-        return Signal(Want.SHORT, stop=row.close * (1.0 + params.stop * row.daily), reason=Reason.FELL)
+            return Signal(Want.SHORT, reason=Why.FELL)
+        return Signal(Want.SHORT, stop=row.close * (1.0 + params.stop * row.daily), reason=Why.FELL)
