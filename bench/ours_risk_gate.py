@@ -18,11 +18,10 @@ from truewind.engine.engine import Engine
 from truewind.engine.intake import draft
 from truewind.engine.limiting import limit_order
 from truewind.engine.merge import merge
-from truewind.engine.state import VOLATILITY
 from truewind.numerics.jit import kernel
 from truewind.portfolio.state import orders_of, positions_of
 from truewind.risk.breakers import refuse
-from truewind.risk.gate import RiskSettings
+from truewind.risk.gate import VOLATILITY, RiskSettings
 from truewind.strategies.base import Strategy
 
 BARS, LEVERAGE = 3_000, 10.0

@@ -289,6 +289,38 @@ def test_what_cannot_be_measured_counts_as_correlated():
     assert seven({name: np.full(240, 100.0) for name in MANY}) == (5, {Reason.CORRELATED})
 
 
+def test_value_at_risk_of_what_is_held_and_asked_for():
+    """With numpy's covariance of the 96 returns before midnight: one lot more would pass the limit."""
+    random = np.random.default_rng(4)
+    steps = random.normal(0.0, 0.005, (len(MANY), 240)) @ np.triu(np.ones((240, 240)))
+    steps[1] = 0.5 * steps[0] + 0.5 * steps[1]
+    closes = {name: np.round(1000.0 * np.exp(walk), 1) for name, walk in zip(MANY, steps, strict=True)}
+    bars = {name: columns([flat(price) for price in closes[name]], step=STEP) for name in MANY}
+    first = len(MANY) * 200 + len(MANY) - 1  # the last row of the 201st quarter of an hour
+
+    def acts(s):
+        s.buy(100.0, symbol=MANY[0])
+        s.sell(40.0, symbol=MANY[2])
+        s.buy(1e6, symbol=MANY[1])
+
+    limits = UNLIMITED.model_copy(update={"max_var": 0.02})
+    instruments = [perpetual(name) for name in MANY]
+    engine = play(bars, {first: acts}, instruments=instruments, step=STEP, limits=limits)
+    asked, allowed = engine.verdicts["asked"], engine.verdicts["allowed"]
+    assert (asked[:2] == allowed[:2]).all()
+    assert Reason(engine.verdicts["reason"][2]) == Reason.VALUE_AT_RISK
+    midnight = 192  # closes that were known at the end of the second day
+    returns = [np.diff(np.log(closes[name][:midnight]))[-96:] for name in MANY[:3]]
+    covariance = np.cov(returns) * 96
+
+    def at_risk(lots):
+        prices = np.array([closes[name][200] for name in MANY[:3]])
+        worth = np.array([100.0, lots / 1000, -40.0]) * prices
+        return 2.3263478740408408 * math.sqrt(worth @ covariance @ worth)  # the 99 % quantile
+
+    assert at_risk(allowed[2]) <= 0.02 * 1e6 < at_risk(allowed[2] + 1)
+
+
 def test_a_denied_order_was_never_sent():
     """It ends as denied, with the rule's reason; nothing of it is filled."""
     engine = play(

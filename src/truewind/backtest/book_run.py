@@ -46,10 +46,10 @@ class BookJob:
                 remedy=f"Set account.currency to {self.instrument.currency}",
             )
         risk = settings.risk
-        if risk.needs_volatility or risk.max_var or risk.max_shortfall or risk.stop_required:
+        if risk.reads() or risk.max_var or risk.max_shortfall or risk.stop_required:
             raise ConfigError(
                 "A run on an order book has no bars to measure volatility on, and its orders do not say their stops",
-                remedy="Leave risk.volatility_target, max_var, max_shortfall and stop_required out",
+                remedy="Leave risk.volatility_target, max_volatility, max_var, max_shortfall and stop_required out",
             )
         self.snapshot, self.warnings = source.snapshot, source.warnings
         margined = self.instrument.can_short

@@ -433,7 +433,8 @@ class BarJob:
             data = settings.data.model_copy(update={"symbols": members.symbols})
             settings = settings.model_copy(update={"data": data})
         self.strategy = strategy = the_strategy(settings)
-        source = replay(lake, settings.data, features_of(strategy), *settings.valued, members=members)
+        reads = features_of(strategy) | settings.risk.reads()
+        source = replay(lake, settings.data, reads, *settings.valued, members=members)
         self.settings, self.snapshot, self.warnings = settings, source.snapshot, source.warnings
         self.assumptions = assumptions(settings, source.instruments)
         timeline = source.timeline
@@ -441,7 +442,7 @@ class BarJob:
         told = [in_training(part, first, last) for part in fitted_parts(strategy)]
         self.warnings += [warning for warning in told if warning]
         timeline.receive(settings.feed.received(timeline.times[TS_EVENT], settings.seed, timeline.told))
-        if timeline.order is not None and features_of(strategy):
+        if timeline.order is not None and reads:
             raise ConfigError(
                 "Features are computed on bars in their order, and would know of bars that have not been received yet",
                 remedy="Let the feed be in order (feed.in_order, feed.late_share), or read no features",

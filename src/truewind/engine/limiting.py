@@ -36,6 +36,7 @@ _MARKET, _STOP, _HELD = int(OrderType.MARKET), int(OrderType.STOP), int(Status.H
 _NONE = int(Reason.NONE)
 _BELOW_MIN_QUANTITY, _BELOW_MIN_NOTIONAL = int(Reason.BELOW_MIN_QUANTITY), int(Reason.BELOW_MIN_NOTIONAL)
 _ABOVE_MAX_QUANTITY = int(Reason.ABOVE_MAX_QUANTITY)
+_FINE = 1440  # fine bars that one coarse bar may have
 _PATIENCE = 64  # rounds of all symbols that are looked back on for the last row of one
 
 
@@ -213,10 +214,13 @@ def leverage_of(state: int, k: int, symbol: int) -> float:
     limit, volatility = limits_of(state), volatility_of(state)
     if not limit["volatility"] > 0.0:
         return float(limit["leverage"])
-    row = last_row(state, k, symbol)
-    if not 0 <= row < len(volatility):
-        return math.nan
-    return turned_leverage(limit["leverage"], limit["volatility"], volatility[row], limit["max_leverage"])
+    symbols, measured, row = times_of(state)[2], math.nan, min(k, len(volatility) - 1)
+    end = max(-1, row - _FINE * len(instruments_of(state)))
+    while row > end and measured != measured:  # of nested bars only some rows have one
+        if symbols[row] == symbol:
+            measured = volatility[row]
+        row -= 1
+    return turned_leverage(limit["leverage"], limit["volatility"], measured, limit["max_leverage"])
 
 
 @kernel

@@ -28,12 +28,11 @@ from truewind.portfolio.expiry import CLOSE_ONLY_US
 from truewind.portfolio.latches import begin_breakers
 from truewind.portfolio.margin import Margin, MarginSettings, refresh_terms
 from truewind.portfolio.state import ARRAYS, DTYPES, OPEN, WORDS
+from truewind.risk.gate import VOLATILITY
 from truewind.risk.together import room_for_pairs
 from truewind.strategies.sizing import MEASURE
 
 _FIRST_ORDERS = 64
-# Features that risk rules read, as sizing reads MEASURE: columns of the timeline by names that no strategy's field has.
-VOLATILITY = "risk volatility"
 SPREAD = "spread"  # a feature that a strategy may read, as a share of the price; limits on the spread read it, too
 _NO_ROWS = np.zeros(0)
 _LATCHES = 8  # breakers that can trip before they are written down, besides one for each symbol

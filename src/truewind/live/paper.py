@@ -146,7 +146,7 @@ class PaperJob:
         self._switches = Switches(book) if book is not None else None
         self.strategy = the_strategy(settings)
         self.instruments = list(instruments)
-        data, reads = settings.data, features_of(self.strategy)
+        data, reads = settings.data, features_of(self.strategy) | settings.risk.reads()
         self._on_bars = data.kind == "bars"
         if reads and not self._on_bars:
             raise ConfigError("A session on trades has no bars to compute features on", remedy="Use kind: bars")

@@ -222,10 +222,10 @@ class _Plan:
         return compilable(parse(StrategySettings, data["strategy"], f"{self._source}: strategy").load())
 
     def reads(self, values: Sequence[Any]) -> dict[str, str]:
-        """All features that a trial reads, by field, what its sizing measures by among them. Raises ConfigError."""
-        sizes = any(self.space.keys[i].startswith("sizing.") for i in self._others)
-        sizing = self.settings_of(values).sizing if sizes else self.settings.sizing
-        return named(self.strategy_of(values).features()) | sizing.reads()
+        """All features that a trial reads, by field; sizing and risk rules measure by some, too. Raises ConfigError."""
+        measures = any(self.space.keys[i].split(".")[0] in ("sizing", "risk") for i in self._others)
+        settings = self.settings_of(values) if measures else self.settings
+        return named(self.strategy_of(values).features()) | settings.sizing.reads() | settings.risk.reads()
 
     def _first(self) -> Strategy:
         """Any trial's strategy: the base's own parameters may be unusable without the varied ones."""

@@ -14,6 +14,7 @@ from truewind.domain.order import Reason
 from truewind.domain.risk import LIMITS
 from truewind.risk.breakers import BreakerSettings
 
+VOLATILITY = "risk volatility"  # a column of the timeline, by a name that no strategy's field has
 _DAY_VAR = 0.99  # the usual confidence of a day's value at risk (Basel Committee, 1996 amendment)
 Cap = Annotated[float, Field(gt=0.0, le=1000.0)] | None
 Part = Annotated[float, Field(gt=0.0, le=1.0)] | None
@@ -25,8 +26,8 @@ class RiskSettings(BreakerSettings):
     Fractions of equity, but for distances (of price), shares (of a bar's volume, of displayed depth, of gross notional)
     and counts. correlation, correlation_bars: from which measured correlation of their last so many common bars two
     symbols count as one cluster. var_confidence: of max_var and max_shortfall, which are of one day. volatility_target:
-    per bar, as measured over volatility_bars; leverage is then the account's × target ÷ measured, from 1 to
-    max_leverage. What else there is: `BreakerSettings`.
+    root mean square of a bar's log return, as measured over volatility_bars; leverage is then the account's × target ÷
+    measured, from 1 to max_leverage. What else there is: `BreakerSettings`.
     """
 
     min_confidence: Annotated[float, Field(ge=0.0, le=1.0)] | None = 0.8
@@ -60,10 +61,10 @@ class RiskSettings(BreakerSettings):
         off: dict[str, Any] = dict.fromkeys(_OPTIONAL)
         return cls(**off, max_drawdown=0.0)
 
-    @property
-    def needs_volatility(self) -> bool:
-        """Whether some rule goes by the measured volatility: `domain.risk` says where it stands."""
-        return self.volatility_target is not None
+    def reads(self) -> dict[str, str]:
+        """The feature that the rules measure a market by, as the column VOLATILITY; nothing if none of them does."""
+        measured = self.volatility_target is not None or self.max_volatility is not None
+        return {VOLATILITY: f"realised({self.volatility_bars})"} if measured else {}
 
     def record(self, leverage: float) -> np.ndarray:
         """These limits as one LIMITS record; leverage: the account's."""
