@@ -81,16 +81,25 @@ class BookJob:
     def run(self, journal: JournalWriter, tell: Callable[[str, int, int], None]) -> dict[str, Any]:
         """Run it; what the journal ends with."""
         tell("running", 0, len(self._events))
+        self._result = self.play(journal)
+        return {"fills": len(self._result.fills), "final_equity": self._result.equity}
+
+    def play(self, journal: JournalWriter | None = None) -> BookResult:
+        """Run it, and nothing else."""
         strategy = self._runs
         if isinstance(strategy, OnBook):
             strategy.journal = journal
         if self._decide is None:
-            self._result = self._lane.run(strategy, journal)
-        else:
-            self._result = self._lane.run_compiled(
-                self._decide, strategy.memory(), wakes=strategy.wakes, timer_us=strategy.timer_us, journal=journal
-            )
-        return {"fills": len(self._result.fills), "final_equity": self._result.equity}
+            return self._lane.run(strategy, journal)
+        return self._lane.run_compiled(
+            self._decide, strategy.memory(), wakes=strategy.wakes, timer_us=strategy.timer_us, journal=journal
+        )
+
+    @property
+    def times(self) -> np.ndarray:
+        """When each row of the book happened, µs."""
+        times: np.ndarray = self._events["ts_event"]
+        return times
 
     def write(self, run_dir: Path) -> tuple[dict[str, Any], list[str]]:
         """Write the tables and the summary; the summary, and what the reader must know of refused orders."""

@@ -99,6 +99,20 @@ def future(cut_us: int, seed: int) -> Change:
     return change
 
 
+def more_displayed(cut_us: int) -> Change:
+    """After `cut_us` everything that is displayed in a book or traded is three times as large."""
+
+    def change(key: SeriesKey, table: pl.DataFrame) -> pl.DataFrame:
+        later = pl.Series(known_us(key, table) > cut_us)
+        return table.with_columns(
+            pl.when(later).then(pl.col(name) * 3.0).otherwise(pl.col(name)).alias(name)
+            for name in table.columns
+            if name.endswith("quantity")
+        )
+
+    return change
+
+
 def before(cut_us: int) -> Change:
     """Only what is known by `cut_us` is there."""
     return lambda key, table: table.filter(pl.Series(known_us(key, table) <= cut_us))

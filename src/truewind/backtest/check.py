@@ -14,16 +14,17 @@ Moments are chosen where the strategy decided something: there it would show tha
 
 import inspect
 import math
-import random
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from truewind.backtest import changed
+from truewind.backtest import book_check, changed
 from truewind.backtest.changed import Changed, Remembered
+from truewind.backtest.points import FAILED, NOTE, PASSED, Verdict, tried
 from truewind.backtest.reads import fields_of
 from truewind.backtest.run import BacktestSettings, BarJob, Progress, features_of, the_strategy
 from truewind.backtest.standin import stand_in
@@ -36,13 +37,10 @@ from truewind.engine.merge import TS_EVENT
 from truewind.errors import ConfigError, EmptyRangeError, MissingFileError, StrategyError, UnknownSeriesError
 from truewind.storage.lake import Lake
 from truewind.strategies.base import locate
-from truewind.strategies.parameters import Parameter, parameters_of
+from truewind.strategies.parameters import parameters_of
 
-PASSED, FAILED, NOTE = "passed", "failed", "note"
 _CUTS = 8  # moments at which the future is changed
-_POINTS = 12  # random points in the space of parameters
 _SHORT = 1500  # moments of the market on which parameters are tried
-_ATTEMPTS = 40  # to find companions with which a parameter's bound is accepted
 
 
 class Check(NamedTuple):
@@ -87,25 +85,30 @@ def check(settings: BacktestSettings, lake: Lake, progress: Progress | None = No
     """
     started, tell = time.perf_counter(), progress or (lambda stage, done, total: None)
     settings = settings.model_copy(update={"lane": "event"})
+    kind = book_check.checks if settings.data.on_book else checks
     with tempfile.TemporaryDirectory() as folder:
-        data, lake = "the lake's data", Remembered(lake)
+        where, remembered = "the lake's data", Remembered(lake)
         try:
-            base = _run(settings, lake)
+            on, every = kind(settings, remembered)
         except (UnknownSeriesError, EmptyRangeError, MissingFileError):
             tell("making a market", 0, 0)
             settings, made = stand_in(settings, folder)
-            lake = Remembered(made)
-            data = "a synthetic market, for the lake has no such data"
-            base = _run(settings, lake)
+            where, remembered = "a synthetic market, for the lake has no such data", Remembered(made)
+            on, every = kind(settings, remembered)
         found: list[Check] = []
-        for name, one in _CHECKS.items():
-            tell(name, len(found), len(_CHECKS))
-            found.append(Check(name, *one(settings, lake, base)))
-    bars = f"{len(base.engine.timeline):,} rows of {', '.join(base.engine.timeline.symbols[:4])}"
-    more = len(base.engine.timeline.symbols) - 4
-    bars += f" and {more} more" if more > 0 else ""
-    seconds = time.perf_counter() - started
-    return Checked(_title(settings), f"{bars}: {data}", tuple(found), seconds)
+        for name, one in every:
+            tell(name, len(found), 5)
+            found.append(Check(name, *one()))
+    return Checked(_title(settings), f"{on}: {where}", tuple(found), time.perf_counter() - started)
+
+
+def checks(settings: BacktestSettings, lake: Lake) -> tuple[str, Iterator[tuple[str, Callable[[], tuple[str, str]]]]]:
+    """On what a strategy on bars or trades is run, and the checks by name. Raises as a backtest before it begins."""
+    base = _run(settings, lake)
+    symbols = base.engine.timeline.symbols
+    more = f" and {len(symbols) - 4} more" if len(symbols) > 4 else ""
+    on = f"{len(base.engine.timeline):,} rows of {', '.join(symbols[:4])}{more}"
+    return on, ((name, partial(one, settings, lake, base)) for name, one in _CHECKS.items())
 
 
 def _run(settings: BacktestSettings, lake: Lake, spoil: Callable[[Engine], None] | None = None) -> Ran:
@@ -123,7 +126,7 @@ def _run(settings: BacktestSettings, lake: Lake, spoil: Callable[[Engine], None]
 # -- the checks --------------------------------------------------------------------------------------------------------
 
 
-def _determinism(settings: BacktestSettings, lake: Lake, base: Ran) -> tuple[str, str]:
+def _determinism(settings: BacktestSettings, lake: Lake, base: Ran) -> Verdict:
     if base.error:
         return FAILED, base.error
     difference = differing(base.engine, _run(settings, lake).engine, len(base.engine.timeline))
@@ -136,7 +139,7 @@ def _determinism(settings: BacktestSettings, lake: Lake, base: Ran) -> tuple[str
     return PASSED, said
 
 
-def _causality(settings: BacktestSettings, lake: Lake, base: Ran) -> tuple[str, str]:
+def _causality(settings: BacktestSettings, lake: Lake, base: Ran) -> Verdict:
     moments = _moments(base)
     for number, cut in enumerate(moments):
         rows = int(np.searchsorted(base.engine.timeline.times[TS_EVENT], cut, side="right"))
@@ -156,7 +159,7 @@ def _causality(settings: BacktestSettings, lake: Lake, base: Ran) -> tuple[str, 
     return PASSED, f"the future changed at {len(moments)} moments and cut off at {len(moments[1::3])}: nothing moved"
 
 
-def _parity(settings: BacktestSettings, lake: Lake, base: Ran) -> tuple[str, str]:
+def _parity(settings: BacktestSettings, lake: Lake, base: Ran) -> Verdict:
     strategy = the_strategy(settings)
     reason = "several strategies share the account" if settings.strategies else obstacle(strategy)
     if reason:
@@ -175,7 +178,7 @@ def _parity(settings: BacktestSettings, lake: Lake, base: Ran) -> tuple[str, str
     return PASSED, "orders, fills and equity of both lanes are the same bits"
 
 
-def _missing(settings: BacktestSettings, lake: Lake, base: Ran) -> tuple[str, str]:
+def _missing(settings: BacktestSettings, lake: Lake, base: Ran) -> Verdict:
     fields = list(fields_of(features_of(the_strategy(settings))))
     done = []
     for name, share in (("all features missing", 1.0), ("every fifth feature missing", 0.2)):
@@ -201,36 +204,28 @@ def _missing(settings: BacktestSettings, lake: Lake, base: Ran) -> tuple[str, st
     return PASSED, ", ".join(done)
 
 
-def _bounds(settings: BacktestSettings, lake: Lake, base: Ran) -> tuple[str, str]:
+def _bounds(settings: BacktestSettings, lake: Lake, base: Ran) -> Verdict:
     if settings.strategies:
         return NOTE, "several strategies: check each by itself"
     if settings.chosen.parts is not None:
         return NOTE, "it is made of parts, which have their bounds in themselves"
     declared = parameters_of(type(the_strategy(settings)).Params)
-    if not declared:
-        return PASSED, "it has no parameters"
-    unbounded = [p.name for p in declared if p.type in ("int", "float", "floats") and not p.bounds.finite]
-    bare = inspect.isfunction(locate(settings.chosen.path))
-    event = base.engine.timeline.times[TS_EVENT]
-    end = int(np.unique(event)[: _SHORT + 1][-1])
+    if inspect.isfunction(locate(settings.chosen.path)):
+        return NOTE, f"a decide function declares no bounds of {', '.join(p.name for p in declared) or 'parameters'}"
+    end = int(np.unique(base.engine.timeline.times[TS_EVENT])[: _SHORT + 1][-1])
     short = settings.model_copy(update={"data": settings.data.model_copy(update={"end": iso(end)})})
-    tried = 0
-    for what, params in _points(settings, declared):
-        if params is None:
-            return FAILED, f"{what} is refused whatever the other parameters are"
-        chosen = settings.chosen.model_copy(update={"params": params})
+
+    def with_(params: dict[str, Any]) -> BacktestSettings:
+        return short.model_copy(update={"strategy": settings.chosen.model_copy(update={"params": params})})
+
+    def accepted(params: dict[str, Any]) -> bool:
         try:
-            error = _run(short.model_copy(update={"strategy": chosen}), lake).error
-        except Exception as raised:
-            error = f"{type(raised).__name__}: {raised}"
-        if error:
-            return FAILED, f"at {what} ({', '.join(f'{k}={v}' for k, v in params.items())}): {error}"
-        tried += 1
-    if unbounded and bare:
-        return NOTE, f"a decide function declares no bounds of {', '.join(unbounded)}: a class with Params does"
-    if unbounded:
-        return FAILED, f"without bounds on both sides (Field(ge=…, le=…)): {', '.join(unbounded)}"
-    return PASSED, f"{tried} points of {len(declared)} parameters, their bounds among them"
+            the_strategy(with_(params))
+        except ConfigError:
+            return False
+        return True
+
+    return tried(declared, settings.chosen.params, accepted, lambda params: _run(with_(params), lake).error)
 
 
 _CHECKS = {
@@ -240,41 +235,6 @@ _CHECKS = {
     "missing": _missing,
     "bounds": _bounds,
 }
-
-
-# -- parameters --------------------------------------------------------------------------------------------------------
-
-
-def _points(settings: BacktestSettings, declared: Sequence[Parameter]) -> Iterator[tuple[str, dict[str, Any] | None]]:
-    """What is tried, with all parameters; None where no companions were found with which it is accepted."""
-    chance, given = random.Random(42), settings.chosen.params
-
-    def accepted(params: dict[str, Any]) -> bool:
-        chosen = settings.chosen.model_copy(update={"params": params})
-        try:
-            the_strategy(settings.model_copy(update={"strategy": chosen}))
-        except ConfigError:
-            return False
-        return True
-
-    def drawn() -> dict[str, Any]:
-        return given | {p.name: chance.choice(values) for p in declared if (values := p.spread(101))}
-
-    def companions(parameter: Parameter) -> Iterator[dict[str, Any]]:
-        """The given parameters, then all others at their least or greatest, then drawn."""
-        yield given
-        for end in (0, -1):
-            yield given | {p.name: p.edges()[end] for p in declared if p != parameter and p.edges()}
-        yield from (drawn() for _ in range(_ATTEMPTS))
-
-    for parameter in declared:
-        for value in parameter.edges():
-            tries = (others | {parameter.name: value} for others in companions(parameter))
-            yield f"{parameter.name}={value}", next(filter(accepted, tries), None)
-    for number in range(_POINTS):
-        found = next(filter(accepted, (drawn() for _ in range(_ATTEMPTS))), None)
-        if found is not None:
-            yield f"random point {number}", found
 
 
 # -- moments and differences -------------------------------------------------------------------------------------------

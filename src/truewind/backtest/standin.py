@@ -3,15 +3,16 @@
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+import polars as pl
 
 from truewind.config import parse
 from truewind.domain.instrument import Kind
-from truewind.domain.timeframe import DAY_US, timeframe_us
+from truewind.domain.timeframe import DAY_US, HOUR_US, timeframe_us
 from truewind.errors import ConfigError, MissingFileError
 from truewind.market.synthetic import SyntheticConfig, SyntheticMarket
 from truewind.market.synthetic.config import LISTED, VENUE
@@ -24,18 +25,21 @@ if TYPE_CHECKING:
 
 _BARS = 3000  # that are made of each symbol, if that does not take more days than
 _DAYS = 365
-_FEWEST_DAYS = 120
+_FEWEST_DAYS = 30
+_BOOK = timedelta(minutes=20)
 
 
 def stand_in(settings: "BacktestSettings", folder: str | Path) -> tuple["BacktestSettings", Lake]:
     """These settings, over the days that there are, and a lake in `folder` with synthetic bars of their symbols.
 
-    Raises ConfigError for what there is no stand-in for: a universe, an order book.
+    Raises ConfigError for what there is no stand-in for: a universe, trades, best quotes.
     """
     data = settings.data
+    if data.kind == "book" and len(data.symbols) == 1:
+        return _book(settings, Lake(folder))
     if data.kind != "bars" or data.universe is not None:
         raise ConfigError(
-            "The lake has not the data that this runs on, and only bars of named symbols can be made up",
+            "The lake has not the data that this runs on, and only bars or a book of named symbols can be made up",
             remedy="Import them (the config's first lines may say how), or name bars of some symbols",
         )
     length = timeframe_us(data.timeframe)
@@ -77,6 +81,19 @@ def supply(data: "DataSettings", lake: Lake, tell: Callable[[str, int, int], obj
     if missing:
         wanted = {"symbols": missing, "timeframe": data.timeframe}
         SyntheticMarket(parse(SyntheticConfig, wanted, "synthetic market")).write(lake, tell)
+
+
+def _book(settings: "BacktestSettings", lake: Lake) -> tuple["BacktestSettings", Lake]:
+    """Some minutes of a synthetic book, for a backtest on one."""
+    data = settings.data
+    name = _listed(data.symbols[0])
+    market = SyntheticMarket(SyntheticConfig(symbols=(name,), days=1))
+    start = market.config.start_us
+    (about,) = market.instruments()
+    lake.put_instrument(msgspec.structs.replace(about, venue=data.venue, symbol=data.symbols[0]))
+    book = market.book(name, start, start + HOUR_US)
+    lake.write(SeriesKey("book", data.venue, data.symbols[0]), book.filter(pl.col("ts") < book["ts"][0] + _BOOK))
+    return settings.model_copy(update={"data": data.model_copy(update={"start": None, "end": None})}), lake
 
 
 def _listed(symbol: str) -> str:

@@ -88,8 +88,8 @@ def check(
     Determinism, causality (the future is changed, the past must not move), lane parity, missing features, and every
     parameter at its bounds. Without the config's data in the lake: on a made-up market. Exit status 6 if a check fails.
     """
-    from truewind.backtest.check import FAILED
     from truewind.backtest.check import check as run
+    from truewind.backtest.points import FAILED
     from truewind.backtest.run import load_config
     from truewind.cli import demo, settings
     from truewind.cli.failures import FAILED_CHECK
