@@ -46,22 +46,23 @@ def stand_in(settings: "BacktestSettings", folder: str | Path) -> tuple["Backtes
     days = min(_DAYS, max(_FEWEST_DAYS, _BARS * length // DAY_US))
     start = date(2024, 1, 1)
     lake = Lake(folder)
-    shorts = settings.account.leverage > 1.0 or data.venue == "synthetic"
-    made = {symbol: _listed(symbol) for symbol in data.symbols}
-    market = SyntheticMarket(
-        SyntheticConfig(
-            symbols=tuple(made.values()), start=start, days=days, kind=Kind.PERPETUAL if shorts else Kind.SPOT
-        )
-    )
-    for symbol, name in made.items():
+    shorts = settings.account.leverage > 1.0 or data.venue == VENUE
+    places = [_place(symbol, data.venue) for symbol in data.symbols]
+    made = {place: _listed(place[1]) for place in places}
+    names = tuple(dict.fromkeys(made.values()))
+    markets = {
+        kind: SyntheticMarket(SyntheticConfig(symbols=names, start=start, days=days, kind=kind))
+        for kind in (Kind.PERPETUAL, Kind.SPOT)
+    }
+    for (venue, symbol), name in made.items():
+        kind = Kind.PERPETUAL if shorts and venue == data.venue else Kind.SPOT  # what is bought elsewhere is held
+        market = markets[kind]
         about = next(i for i in market.instruments() if i.symbol == name)
-        lake.put_instrument(
-            msgspec.structs.replace(about, venue=data.venue, symbol=symbol, quote=settings.account.currency)
-        )
+        lake.put_instrument(msgspec.structs.replace(about, venue=venue, symbol=symbol, quote=settings.account.currency))
         for timeframe in filter(None, (data.timeframe, data.inner_timeframe)):
-            lake.write(SeriesKey("bars", data.venue, symbol, timeframe), market.bars(name, timeframe))
-        if shorts:
-            lake.write(SeriesKey("funding", data.venue, symbol), market.funding(name))
+            lake.write(SeriesKey("bars", venue, symbol, timeframe), market.bars(name, timeframe))
+        if kind is Kind.PERPETUAL:
+            lake.write(SeriesKey("funding", venue, symbol), market.funding(name))
     begin = datetime(start.year, start.month, start.day, tzinfo=UTC)
     span = {"start": None if data.start is None else begin.date().isoformat(), "end": None}
     return settings.model_copy(update={"data": data.model_copy(update=span)}), lake
@@ -94,6 +95,12 @@ def _book(settings: "BacktestSettings", lake: Lake) -> tuple["BacktestSettings",
     book = market.book(name, start, start + HOUR_US)
     lake.write(SeriesKey("book", data.venue, data.symbols[0]), book.filter(pl.col("ts") < book["ts"][0] + _BOOK))
     return settings.model_copy(update={"data": data.model_copy(update={"start": None, "end": None})}), lake
+
+
+def _place(symbol: str, venue: str) -> tuple[str, str]:
+    """Venue and name of a symbol of `data.symbols`; one of another venue is written venue:SYMBOL."""
+    other, _, name = symbol.rpartition(":")
+    return other or venue, name
 
 
 def _listed(symbol: str) -> str:
