@@ -199,7 +199,7 @@ def test_a_strategy_that_raises_leaves_its_journal_and_says_which_bar(config, go
         (["acount.cash=5"], "account"),
         (["costs.taker=5"], "taker_fee"),
         (["risk.max_drawdwon=0.5"], "max_drawdown"),
-        (["sizing.method=kelly"], "sizing.method"),
+        (["sizing.method=kely"], "sizing.method"),
         (["data.timeframe=7m"], "7m"),
         (["data.symbols=[AAUSDT]"], "AAAUSDT"),
         (["data.start=2024-01-02", "data.end=2024-01-01"], "2024-01-01"),

@@ -46,6 +46,7 @@ BAD_SIDE, BAD_STOP, BAD_TARGET, BAD_PRICE, BAD_QUANTITY = -2, -3, -4, -5, -6
 
 _MARKET, _LIMIT, _STOP = int(OrderType.MARKET), int(OrderType.LIMIT), int(OrderType.STOP)
 _SUBMITTED, _ACCEPTED = int(Status.SUBMITTED), int(Status.ACCEPTED)
+_TRIGGERED, _PARTIALLY_FILLED = int(Status.TRIGGERED), int(Status.PARTIALLY_FILLED)
 _CANCEL, _BY_STRATEGY, _AMEND = int(Event.CANCEL), int(Reason.BY_STRATEGY), int(Event.AMEND)
 _SHORT, _FLAT, _HOLD = int(Want.SHORT), int(Want.FLAT), int(Want.HOLD)
 _NAN = math.nan
@@ -152,7 +153,10 @@ def nearer(stop: float, side: int, held: int, working: float) -> bool:
 
 @kernel
 def move_stop(state: int, k: int, symbol: int, held: int) -> int:
-    """Move the stop of the `held` lots to that of the signal, if it is nearer; as `follow`."""
+    """Move the stop of the `held` lots to that of the signal, if it is nearer; as `follow`.
+
+    One that has been triggered is a market order, and no venue moves it any more.
+    """
     said, money, orders = signal_of(state), account_of(state), orders_of(state)
     instrument, side, stop = instruments_of(state)[symbol], said["side"], said["stop"]
     if stop != stop:
@@ -164,7 +168,8 @@ def move_stop(state: int, k: int, symbol: int, held: int) -> int:
         order = orders[j]
         guards = order["leg"] == leg and order["owner"] == money["owner"] and order["reduce_only"] != 0
         if guards and order["type"] == _STOP and TRANSITIONS[order["status"], _AMEND] >= 0:
-            if (ticks - order["trigger"]) * side <= 0:
+            executed = order["status"] in (_TRIGGERED, _PARTIALLY_FILLED)
+            if executed or (ticks - order["trigger"]) * side <= 0:
                 return IDLE
             found = order["id"]
             break
