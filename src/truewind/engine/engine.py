@@ -113,7 +113,8 @@ class Engine:
         try:
             self._obey_before(0)
             self._guard(strategy.on_start)
-            self._timers = Timers(self._timed(), int(self.timeline.received.min()))
+            if timers := self._timed():
+                self._timers = Timers(timers, int(self.timeline.received.min()))
             self.state.sizing[:] = strategy.sizing.record(self.state.scale, self.state.bars_a_year)
             self._wake = scan(self._handle, 0, min(known, CHUNK))
             self._expect()
@@ -137,7 +138,8 @@ class Engine:
                 self._guard(replay, rows, bars, callback)
                 progress(rows[-1] + 1, len(self.timeline))
         self._obey_before(len(self.timeline))
-        self._guard(self._pass_time, int(self.timeline.received.max()))
+        if self._timers:
+            self._guard(self._pass_time, int(self.timeline.received.max()))
 
     def _obey_before(self, row: int) -> None:
         """Obey the commands that came before row `row` was heard."""
