@@ -51,6 +51,11 @@ class BookJob:
                 "A run on an order book has no bars to measure volatility on, and its orders do not say their stops",
                 remedy="Leave risk.volatility_target, max_volatility, max_var, max_shortfall and stop_required out",
             )
+        if unasked := risk.unasked_on_book():
+            raise ConfigError(
+                f"A run on an order book does not ask risk.{unasked[0]}",
+                remedy=f"Leave {', '.join(unasked)} out: its breakers halt, and do not flatten",
+            )
         self.snapshot, self.warnings = source.snapshot, source.warnings
         margined = self.instrument.can_short
         self._lane = BookLane(

@@ -31,6 +31,7 @@ from truewind.numerics.exact import to_price
 from truewind.numerics.jit import kernel
 from truewind.portfolio.state import limits_of
 from truewind.portfolio.worth import lot_worth
+from truewind.risk.breakers import latched
 from truewind.risk.judging import Asked, Portfolio, judge
 from truewind.strategies.book import BookOrder, BookReport, BookTrade
 
@@ -44,7 +45,7 @@ _REJECTED, _CANCELLED, _EXPIRED = int(Status.REJECTED), int(Status.CANCELLED), i
 _TRAILING = int(OrderType.TRAILING_STOP)
 _SENT, _KEPT = int(Report.SUBMITTED), int(Report.HELD)
 _NEW, _CANCEL, _AMEND = int(Request.NEW), int(Request.CANCEL), int(Request.AMEND)
-_NONE, _DRAWDOWN = int(Reason.NONE), int(Reason.DRAWDOWN)
+_NONE = int(Reason.NONE)
 _DEPTH_LEVELS = 10  # prices of the other side that an order is measured by
 _IOC, _GTD = int(TimeInForce.IOC), int(TimeInForce.GTD)
 
@@ -172,7 +173,7 @@ def allowed(handle: int, side: int, lots: int, ticks: int, row: int) -> tuple[in
     depth = float(depth_of(handle, -side)) if limits_of(handle)["max_depth_share"] < math.inf else math.inf
     own = own_of(handle, max(0, ahead) * worth, money["equity"], depth)
     gross, leverage = others * worth, own.leverage
-    barred = _DRAWDOWN if money["halted"] else _NONE
+    barred = latched(handle, 0)
     portfolio = Portfolio(
         money["equity"], barred, gross, gross / leverage, -opposite * worth, 1 if others else 0, gross, 0.0, 0.0, 0.0
     )  # fmt: skip

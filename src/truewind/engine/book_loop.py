@@ -38,7 +38,8 @@ from truewind.execution.simulated.book_state import (
 from truewind.execution.simulated.book_triggers import LAST
 from truewind.numerics.book import FULL, clear, set_level
 from truewind.numerics.jit import kernel
-from truewind.portfolio.state import verdicts_of
+from truewind.portfolio.latches import begin_day, watch
+from truewind.portfolio.state import breakers_of, verdicts_of
 
 # What `advance` returns. Wakes are bits, for a strategy says which of them it wants.
 END, MORE_ROOM = 0, -1
@@ -187,10 +188,10 @@ def sample(handle: int) -> None:
         held += positions[leg]["lots"]
     row["ts"], row["lots"] = lane["sample_at"], held
     row["equity"], row["mid"] = worth, positions[0]["close"]
+    if lane["sample_at"] > breakers_of(handle)["day_ends"]:
+        begin_day(handle, lane["sample_at"])
     money["equity"] = worth
-    money["peak"] = max(money["peak"], worth)
-    if worth < money["keep"] * money["peak"]:
-        money["halted"] = 1
+    watch(handle, lane["sample_at"], lane["samples"])
     lane["samples"] += 1
     lane["sample_at"] += lane["sample_us"]
 

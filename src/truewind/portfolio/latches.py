@@ -20,7 +20,6 @@ from truewind.portfolio.state import (
     latches_of,
     limits_of,
     positions_of,
-    times_of,
 )
 
 DAY_US = 86_400_000_000
@@ -111,15 +110,15 @@ def day_floor(state: int) -> float:
 
 
 @kernel(inline=True)
-def watch(state: int, k: int) -> None:
-    """Hold the equity after row `k` against its peak and the day's start."""
+def watch(state: int, ts: int, row: int) -> None:
+    """Hold the account's equity, as of `ts`, against its peak and the day's start."""
     money = account_of(state)
     worth = money["equity"]
     money["peak"] = max(money["peak"], worth)
     if worth < money["keep"] * money["peak"]:
-        trip_drawdown(state, times_of(state)[1][k], k, worth)
+        trip_drawdown(state, ts, row, worth)
     if worth < day_floor(state):
-        trip_daily_loss(state, times_of(state)[1][k], k, worth)
+        trip_daily_loss(state, ts, row, worth)
 
 
 @kernel

@@ -95,6 +95,16 @@ class BreakerSettings(Settings):
             }
         )
 
+    def unasked_on_book(self) -> list[str]:
+        """What is set of these that order-book runs do not do."""
+        limits = (
+            *("max_orders_per_minute", "max_order", "max_order_notional", "max_data_age_s", "max_spread"),
+            *("max_latency_ms", "max_volatility", "max_bar_move", "duplicate_minutes"),
+        )
+        acts = ("on_drawdown", "on_daily_loss", "on_losing_streak")
+        flattens = [name for name in acts if getattr(self, name) == "flatten"]
+        return flattens + [name for name in limits if getattr(self, name) is not None]
+
 
 def _scaled(value: float | None, scale: float = 1.0) -> float:
     return math.inf if value is None else value * scale

@@ -384,7 +384,7 @@ def happen(state: int, k: int) -> int:
     position["close"] = prices[3][k]
     mark_at(state, symbol, marks[3][k])
     money["equity"] = equity_now(state)
-    watch(state, k)
+    watch(state, times[1][k], k)
     money["settled"] = k + 1
     equity_of(state)[k] = money["equity"]
     if marks[2][k] <= position["safe_low"] or marks[1][k] >= position["safe_high"]:
