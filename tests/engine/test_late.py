@@ -38,7 +38,7 @@ class Diary(Strategy):
         self.fills.append((self.desk.now_us / SECOND, fill.ts_event / SECOND, fill.price))
 
 
-def play(rows, does, latency=QUICK, trips=NONE, feed=None, lane="event"):
+def play(rows, does, latency=QUICK, trips=NONE, feed=None, lane="event", limits=UNLIMITED):
     """A run on (second, price) trades, of a strategy or of a Diary with these acts."""
     strategy = does if isinstance(does, Strategy) else Diary(does)
     ts, price = (np.array(rows, np.float64).T * [[SECOND], [1.0]]).copy()
@@ -47,7 +47,7 @@ def play(rows, does, latency=QUICK, trips=NONE, feed=None, lane="event"):
     tape = merge_trades({"BTCUSDT": table})
     if feed is not None:
         tape.receive(feed.received(tape.times[TS_EVENT], 42))
-    money = {"cash": 1e6, "currency": "USDT", "costs": free().record(20.0), "limits": UNLIMITED.record(20.0)}
+    money = {"cash": 1e6, "currency": "USDT", "costs": free().record(20.0), "limits": limits.record(20.0)}
     engine = build(lane, tape, [perpetual()], strategy, latency=Latency(latency.record(42), trips), **money)
     engine.run()
     return engine
@@ -63,6 +63,17 @@ def test_a_fill_is_heard_of_when_its_reply_has_come():
     assert engine.strategy.known == [
         (0.0, 0.0, [0]), (1.0, 0.0, [0]), (2.0, 0.0, [0]), (3.0, 1.0, []), (4.0, 1.0, []), (5.0, 1.0, []),
     ]  # fmt: skip
+
+
+def test_what_flattens_acts_by_what_the_venue_knows():
+    """At 90 too much is lost at second 3; the way out is sent then, though the strategy hears of all that later."""
+    fall = [(0, 100), (1, 100), (2, 100), (3, 90), (4, 89), (5, 88), (6, 88)]
+    limits = UNLIMITED.model_copy(update={"max_drawdown": 0.01, "on_drawdown": "flatten"})
+    latency = OrderLatency(entry_ms=0, reply_ms=1500)
+    engine = play(fall, {0: lambda s: s.buy(2_000), 4: lambda s: s.buy(1)}, latency, limits=limits)
+    assert [(int(latch["row"]), int(latch["ts"])) for latch in engine.latches] == [(3, 3 * SECOND)]
+    assert engine.strategy.fills == [(2.5, 1.0, 100.0), (5.5, 4.0, 89.0)]
+    assert [quantity for _, quantity, _ in engine.strategy.known] == [0.0, 0.0, 0.0, 2_000.0, 2_000.0, 2_000.0, 0.0]
 
 
 def test_an_order_sent_on_a_report_starts_when_the_report_is_heard():

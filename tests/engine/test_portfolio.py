@@ -182,6 +182,30 @@ def test_limits_hold_for_the_account_and_for_each_within_its_allocation():
     assert set(engine.events["reason"][engine.events["owner"] == 1]) == {0, Reason.POSITION_CAP}
 
 
+def test_what_flattens_closes_the_share_of_each():
+    """A is long 30, B short 10; at 95 the account has lost 100 of 1 000. What each holds is closed, and what B has
+    resting withdrawn; nobody opens any more, nor takes back what the house has sent.
+    """
+    limits = UNLIMITED.model_copy(update={"max_drawdown": 0.05, "on_drawdown": "flatten"})
+    sent: list[bool] = []
+    engine = together(
+        {"AAA": [flat(100), flat(100), flat(95), flat(95), flat(95), flat(95)]},
+        {0: lambda s: s.buy(30), 2: lambda s: sent.extend(s.cancel(order.id) for order in s.working())},
+        {0: lambda s: (s.sell(10), s.buy(1, limit=50)), 3: lambda s: sent.append(bool(s.buy(1)))},
+        cash=1_000.0,
+        limits=limits,
+    )
+    assert [int(latch["row"]) for latch in engine.latches] == [2]
+    assert engine.state.shares["lots"].tolist() == [0, 0]
+    assert engine.state.positions["lots"].tolist() == [0]
+    assert nets(engine) == [-150.0, 50.0]
+    assert sent == [False, False]
+    ended = engine.events[engine.events["reason"] == Reason.FLATTENED]
+    assert sorted(ended[["event", "side", "lots", "owner"]].tolist()) == [
+        (1, -1, 30_000, 0), (1, 1, 10_000, 1), (7, 1, 1_000, 1),
+    ]  # fmt: skip
+
+
 def test_gains_are_known_row_by_row():
     """A buys 3 at 100 and B sells 1; at 110 A has 30 and B −10; A closes, and at 120 only B loses more."""
     engine = together(
