@@ -24,6 +24,7 @@ SCRIPTS = (
     "trade_lane",
     "compiled_lane",
     "strategies",
+    "risk_gate",
     "sweep",
     "order_book",
     "features",

@@ -336,10 +336,11 @@ def spread_of(state: int, leg: int, side: int, k: int, committed: float, owner: 
             continue
         symbol = positions[first]["symbol"]
         covariance += worst(state, k, own, symbol, side, one)
-        for second in range(len(positions)):
+        variance += worst(state, k, symbol, symbol, one, one)
+        for second in range(first):
             two = side * committed if second == leg else farthest(state, second, owner) * worth_ahead(state, second)
             if abs(two) > 0.0:
-                variance += worst(state, k, symbol, positions[second]["symbol"], one, two)
+                variance += 2.0 * worst(state, k, symbol, positions[second]["symbol"], one, two)
     return unit, covariance, variance
 
 
