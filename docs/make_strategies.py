@@ -83,18 +83,19 @@ def main() -> int:
 def backtest(config: Path, folder: Path) -> Run:
     """Import what the config's header says, run it, and read what came of it."""
     header = [line[1:].strip() for line in config.read_text().splitlines() if line.startswith("#")]
-    commands = [line for line in header if line.startswith("truewind data ")]
+    commands = [line for line in header if line.startswith(("truewind data ", "python "))]
     lake, runs = folder / "lake" / config.stem, folder / "runs" / config.stem
     environment = {**os.environ, "TRUEWIND_LAKE": str(lake), "TRUEWIND_RUNS": str(runs)}
     for command in commands:
-        words = [path for word in shlex.split(command)[1:] for path in (found(word) or [word])]
-        call([*words, "--json"], environment)
+        program, *given = shlex.split(command)
+        words = [path for word in given for path in (found(word) or [word])]
+        call([*words, "--json"] if program == "truewind" else words, environment, program)
     print(f"{config.stem} …", file=sys.stderr, flush=True)
     call(["backtest", str(config), "--json"], environment)
     done = max(runs.iterdir())
     settings = yaml.safe_load(config.read_text())
     path = settings["strategy"]["path"]
-    last = max((i for i, line in enumerate(header) if line.startswith("truewind ")), default=0)
+    last = max((i for i, line in enumerate(header) if line.startswith(("truewind ", "python "))), default=0)
     return Run(
         name=path.rpartition(":")[0].rpartition(".")[2] or path,
         config=config,
@@ -117,9 +118,10 @@ def found(word: str) -> list[str]:
     return paths
 
 
-def call(words: list[str], environment: dict[str, str]) -> None:
+def call(words: list[str], environment: dict[str, str], program: str = "truewind") -> None:
+    start = ["-m", "truewind.cli"] if program == "truewind" else []
     done = subprocess.run(
-        [sys.executable, "-m", "truewind.cli", *words], env=environment, cwd=REPOSITORY, capture_output=True, text=True,
+        [sys.executable, *start, *words], env=environment, cwd=REPOSITORY, capture_output=True, text=True,
         check=False,
     )  # fmt: skip
     if done.returncode:
