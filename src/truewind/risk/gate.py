@@ -53,7 +53,7 @@ class RiskSettings(BreakerSettings):
     correlation_bars: int = Field(default=96, ge=8, le=10_000)
     max_var: Part = None
     max_shortfall: Part = None
-    var_confidence: float = Field(default=_DAY_VAR, ge=0.5, lt=1.0)
+    var_confidence: float = Field(default=_DAY_VAR, gt=0.5, lt=1.0)
 
     @classmethod
     def unlimited(cls) -> "RiskSettings":
