@@ -146,3 +146,16 @@ def test_what_has_no_bounds_is_not_spread(lake, tmp_path):
         sweep(config(), {"sizing.value": "auto:3"}, lake=lake, out=tmp_path)
     with pytest.raises(ConfigError, match="--sample"):
         sweep(config(strategy={"path": "breakout"}), {"strategy.params.stop": "auto"}, lake=lake, out=tmp_path)
+
+
+def test_parts_and_sizing_vary_as_in_backtests(lake, tmp_path):
+    """Settings of parts by their place in the config, and a size that is measured, as each backtest alone has it."""
+    given = {"entry": {"crossover": {"fast": "ema(5)", "slow": "ema(20)"}}, "exits": ["atr_stop", {"trailing": {}}]}
+    grid = {"strategy.parts.exits.1.trailing.percent": [0.3, 1.0], "sizing.length": [10, 30]}
+    made = config(strategy={"parts": given}, sizing={"method": "units", "value": 0.001})
+    for trial in sweep(made, grid, lake=lake, out=tmp_path, workers=2).table.to_dicts():
+        overrides = [f"{key}={trial[key]}" for key in grid] + ["strategy.parts.exits.0={atr_stop: {}}"]
+        alone = truewind.run(made, overrides=overrides, lake=lake, runs=tmp_path / "runs").summary
+        exact = ("final_equity", "trades", "fills", "orders")
+        assert {name: trial[name] for name in exact} == {name: alone[name] for name in exact}
+        assert trial["trades"] > 10
