@@ -1,5 +1,6 @@
 """`truewind strategy`: what there is, and what it says of itself."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -96,3 +97,12 @@ def test_what_cannot_be_fitted_is_told(run: Any, home: Any, lake: Any, change: s
     assert shown.code == code
     assert says in shown.err
     assert not (home / "fit.json").exists()
+
+
+def test_a_config_of_parts_is_shown_too(run: Any) -> None:
+    """With what the parts are and read."""
+    file = Path(__file__).resolve().parents[2] / "configs" / "strategies" / "parts-crossover.yaml"
+    shown = run("strategy", "show", file, "--json").json
+    assert shown["path"].startswith("parts: crossover")
+    assert shown["features"]
+    assert shown["lanes"] == ["event", "compiled"]

@@ -57,6 +57,14 @@ def about(path: str, params: Mapping[str, Any] | None = None) -> About:
     return About(path, idea, tuple(text), fails, kind, parameters, reads, lanes, why)
 
 
+def about_parts(parts: str, strategy: Strategy) -> About:
+    """What there is to say of a strategy that was put together in YAML. parts: their names."""
+    why = obstacle(strategy)
+    lanes = ("event",) if why else ("event", "compiled")
+    reads = named(strategy.features())
+    return About(parts, "A strategy put together in YAML.", (), "", "decide", (), reads, lanes, why)
+
+
 def built_in() -> dict[str, About]:
     """All built-in strategies by short name, at their defaults."""
     return {name: about(catalogue.path_of(name)) for name in catalogue.names()}

@@ -41,7 +41,7 @@ def show(
     json: Json = False,
 ) -> None:
     """Show a strategy: idea and source, when it fails, its parameters, what it reads and in which lanes it runs."""
-    from truewind.backtest.about import about
+    from truewind.backtest.about import about, about_parts
     from truewind.cli.output import console, print_json, print_table
 
     params: dict[str, Any] = {}
@@ -50,8 +50,10 @@ def show(
         from truewind.backtest.run import load_config
 
         chosen = load_config(Path(strategy)).chosen
-        path, params = chosen.path, chosen.params
-    found = about(path, params)
+        path, params = chosen.shown, chosen.params
+        found = about(path, params) if chosen.parts is None else about_parts(path, chosen.load())
+    else:
+        found = about(path)
     if json:
         print_json(_plain(path, found) | {"given": params})
         return
