@@ -26,6 +26,7 @@ HERE = Path(__file__).parent
 REPOSITORY = HERE.parent
 RECORDINGS = Path(os.environ.get("TRUEWIND_SHARED") or REPOSITORY.parent / "shared") / "market-data"
 WIDTH, HEIGHT, POINTS = 640, 150, 320
+OF_PARTS = "parts"  # the name of strategies that have no file
 INTRO = """# Strategies
 
 *Written by `make strategies` from docstrings, configs and runs; do not edit by hand.*
@@ -75,7 +76,7 @@ def main() -> int:
             print(*table(runs), sep="\n")
             return 0
         by_name = {name: [run for run in runs if run.name == name] for name in sorted({run.name for run in runs})}
-        lines = [INTRO.format(count=len(by_name)), *table(runs), "", NOTE, ""]
+        lines = [INTRO.format(count=len(set(by_name) - {OF_PARTS})), *table(runs), "", NOTE, ""]
         (HERE / "strategies.md").write_text("\n".join([*lines, *(section(*each) for each in by_name.items())]))
     return 0
 
@@ -94,7 +95,7 @@ def backtest(config: Path, folder: Path) -> Run:
     call(["backtest", str(config), "--json"], environment)
     done = max(runs.iterdir())
     settings = yaml.safe_load(config.read_text())
-    path = settings["strategy"]["path"]
+    path = settings["strategy"].get("path", OF_PARTS)
     last = max((i for i, line in enumerate(header) if line.startswith(("truewind ", "python "))), default=0)
     return Run(
         name=path.rpartition(":")[0].rpartition(".")[2] or path,
@@ -171,16 +172,21 @@ def ratio(value: float | None) -> str:
 
 def section(name: str, runs: list[Run]) -> str:
     """A strategy: what it is, what came out in each of its configs, and its parameters."""
-    kind = locate(path_of(name))
-    module = inspect.getmodule(kind)
-    assert module is not None
-    file = Path(str(module.__file__)).relative_to(REPOSITORY / "src" / "truewind")
-    lines = [f"## {name.replace('_', '-')}", "", inspect.cleandoc(module.__doc__ or ""), ""]
-    lines += [f"[{file}](../src/truewind/{file})", ""]
+    lines = [f"## {name.replace('_', '-')}", ""]
+    if name == OF_PARTS:
+        lines += ["Strategies without code, put together in YAML out of [parts](strategy-parts.md).", ""]
+    else:
+        kind = locate(path_of(name))
+        module = inspect.getmodule(kind)
+        assert module is not None
+        file = Path(str(module.__file__)).relative_to(REPOSITORY / "src" / "truewind")
+        lines += [inspect.cleandoc(module.__doc__ or ""), "", f"[{file}](../src/truewind/{file})", ""]
     for run in runs:
         stem = run.config.stem
         lines += [f"**{run.settings['name']}** ([{stem}](../configs/strategies/{run.config.name})). {run.said}", ""]
         lines += [f"![equity of {stem}](strategies/{stem}.svg)", "", ruled(run), ""]
+    if name == OF_PARTS:
+        return "\n".join(lines)
     lines += ["| parameter | default | allowed | what it is |", "|---|---|---|---|"]
     for each in parameters_of(kind.Params):
         lines.append(f"| {each.name} | {each.default} | {each.allowed} | {each.description} |")
