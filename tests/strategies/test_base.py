@@ -4,9 +4,10 @@ import math
 
 import pytest
 
-from scripted import MINUTE, Done, columns, done, fates, flat, perpetual, play
+from scripted import MINUTE, Done, columns, done, fates, flat, perpetual, play, spot
 from truewind.config import Settings
-from truewind.domain.order import OrderType, Reason, Status
+from truewind.domain.order import Event, OrderType, Reason, Status
+from truewind.domain.risk import Ruling
 from truewind.domain.signal import FLAT, HOLD, Signal, Want
 from truewind.errors import ConfigError, StrategyError
 from truewind.execution.simulated.latency import OrderLatency
@@ -261,6 +262,16 @@ def test_a_turn_that_cannot_open_still_closes():
         [Signal(Want.LONG, stop=90.0), HOLD, SHORT], sizing=SizingSettings(method="risk", value=0.01), cash=1000.0
     )
     assert [(fill.side, fill.lots) for fill in done(engine)] == [(1, 1000), (-1, 1000)]
+
+
+def test_a_signal_to_be_short_of_what_cannot_be_sold_short_closes():
+    """On spot a long with a stop is closed, and the short is denied before the venue could refuse the whole order."""
+    engine = say([Signal(Want.LONG, stop=90.0), HOLD, SHORT, SHORT], instruments=[spot()])
+    assert [(fill.side, fill.lots) for fill in done(engine)] == [(1, 1000), (-1, 1000)]
+    assert [(int(row["ruling"]), Reason(int(row["reason"]))) for row in engine.verdicts] == [
+        (Ruling.APPROVED, Reason.NONE), (Ruling.DENIED, Reason.NO_SHORT),
+    ]  # fmt: skip
+    assert Event.REJECT not in engine.events["event"]
 
 
 def test_symbols_are_followed_apart():

@@ -538,12 +538,17 @@ def identity(settings: BacktestSettings, snapshot: Snapshot, strategy: object) -
 
 
 def _strategy_digest(strategy: object) -> str:
-    """Hash of the file that the strategy comes from; of several, of all theirs."""
+    """Hash of the file that the strategy comes from, and of those that it reads; of several, of all theirs."""
     if isinstance(strategy, Team):
         digests = "\n".join(_strategy_digest(member.strategy) for member in strategy.members)
         return hashlib.sha256(digests.encode()).hexdigest()[:16]
     file = getattr(sys.modules.get(type(strategy).__module__), "__file__", None)
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16] if file else "interactive"
+    if not file:
+        return "interactive"
+    hashed = hashlib.sha256(Path(file).read_bytes())
+    for read in getattr(strategy, "files", ()):
+        hashed.update(read.read_bytes())
+    return hashed.hexdigest()[:16]
 
 
 def _named(settings: BacktestSettings) -> str:

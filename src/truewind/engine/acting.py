@@ -47,6 +47,7 @@ BAD_SIDE, BAD_STOP, BAD_TARGET, BAD_PRICE, BAD_QUANTITY = -2, -3, -4, -5, -6
 _MARKET, _LIMIT, _STOP = int(OrderType.MARKET), int(OrderType.LIMIT), int(OrderType.STOP)
 _SUBMITTED, _ACCEPTED = int(Status.SUBMITTED), int(Status.ACCEPTED)
 _TRIGGERED, _PARTIALLY_FILLED = int(Status.TRIGGERED), int(Status.PARTIALLY_FILLED)
+_NO_SHORT = int(Reason.NO_SHORT)
 _CANCEL, _BY_STRATEGY, _AMEND = int(Event.CANCEL), int(Reason.BY_STRATEGY), int(Event.AMEND)
 _SHORT, _FLAT, _HOLD = int(Want.SHORT), int(Want.FLAT), int(Want.HOLD)
 _NAN = math.nan
@@ -273,6 +274,8 @@ def enter(state: int, k: int, symbol: int) -> int:
     if instrument["rate"] != 1.0:
         equity /= instrument["rate"]
     quantity, unsized = sized(state, k, symbol, equity, price)
+    if side < 0 and not instrument["can_short"]:  # the venue would refuse it, and leave what is held without its exits
+        quantity, unsized = 0.0, _NO_SHORT
     if how["method"] != FIXED:
         quantity *= (price if instrument["inverse"] else 1.0) / instrument["multiplier"]
     lots = quantity * instrument["lot_den"] / instrument["lot_num"]

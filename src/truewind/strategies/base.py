@@ -55,6 +55,7 @@ class Strategy:
     timer_us: int = 0
     wakes_on: str | None = None
     fields: Sequence[str] | None = None
+    files: Sequence[Path] = ()  # what it reads besides, whose content is part of a run's identity
     fitted: Fitted | None = None  # what was learned from data and decides with it, part of a run's identity
 
     class Params(Settings):

@@ -39,6 +39,7 @@ class ValueLong(WeightStrategy):
     def __init__(self, **params: Any) -> None:
         super().__init__(**params)
         file = self.params.fundamentals
+        self.files = (Path(file),) if file else ()
         self._known = read_fundamentals(Path(file)) if file else None
 
     def features(self) -> Mapping[str, str]:
