@@ -1,8 +1,8 @@
 """Install the pinned peers, run every bench script one after the other, and write docs/performance.md.
 
-usage: python bench/all.py [--quick] [--out PATH]. Nothing else should be running. A peer that cannot be installed or
-does not run is reported as missing, with the reason; a script of ours that fails is reported as failed, and the exit
-code is then 1.
+usage: python bench/all.py [--quick] [--out PATH] [--only SCRIPT …]. Nothing else should be running. A peer that cannot
+be installed or does not run is reported as missing, with the reason; a script of ours that fails is reported as failed,
+and the exit code is then 1.
 """
 
 import argparse
@@ -46,7 +46,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="tiny sizes: shows that all parts run, measures nothing")
     parser.add_argument("--out", type=Path, default=BENCH.parent / "docs" / "performance.md")
+    parser.add_argument("--only", nargs="+", choices=SCRIPTS, help="measure these anew, and keep the other sections")
     chosen = parser.parse_args()
+    known = {} if chosen.only is None else kept(chosen.out.read_text())
     for peer in peer_names():
         print(f"environment of {peer} …", file=sys.stderr, flush=True)
         try:
@@ -58,13 +60,31 @@ def main() -> int:
     sections = []
     failed = False
     for name in SCRIPTS:
+        script = BENCH / f"{name}.py"
+        if chosen.only is not None and name not in chosen.only:
+            sections.append(known.get(title_of(script), ""))
+            continue
         rows, reason = run_script(name, chosen.quick)
         failed = failed or bool(reason)
-        sections.append(section(BENCH / f"{name}.py", rows, reason))
+        sections.append(section(script, rows, reason))
+        if chosen.only is not None:
+            today = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC{commit()}, load before it {busy:.1f}"
+            sections[-1] += f"\n*Measured by itself: {today}.*\n"
     took = time.perf_counter() - start
-    write(chosen.out, "\n".join([heading(busy, took, chosen.quick), *sections]))
+    head = heading(busy, took, chosen.quick) if chosen.only is None else known[""]
+    write(chosen.out, "\n".join([head, *filter(None, sections)]))
     print(f"wrote {chosen.out} ({took:.0f} s)", file=sys.stderr)
     return int(failed)
+
+
+def kept(page: str) -> dict[str, str]:
+    """The sections of a page by their titles, what stands before them under ""."""
+    head, *sections = page.split("\n## ")
+    return {"": head} | {text.partition("\n")[0]: f"## {text.rstrip()}\n" for text in sections}
+
+
+def title_of(script: Path) -> str:
+    return (ast.get_docstring(ast.parse(script.read_text())) or script.stem).partition("\n")[0]
 
 
 def run_script(name: str, quick: bool) -> tuple[list[Row], str]:
