@@ -9,7 +9,7 @@ import numpy as np
 from truewind.domain.due import DueKind, due_rows, in_order
 from truewind.domain.fill import FillKind
 from truewind.domain.instrument import Instrument, Kind
-from truewind.domain.order import Reason, Status
+from truewind.domain.order import OrderType, Reason, Side, Status
 from truewind.engine.engine import Engine
 from truewind.engine.merge import TS_EVENT, merge
 from truewind.execution.simulated.costs import CostSettings
@@ -102,6 +102,14 @@ def free(**costs: Any) -> CostSettings:
 QUICK = OrderLatency(entry_ms=0.0)
 WHOLE = MarginSettings(liquidation_fee=0.0, partial=False)  # a liquidation costs nothing and takes all there is
 UNLIMITED = RiskSettings.unlimited()
+
+
+def bracketed(strategy: Any, parent: int, side: int, *, stop: float, target: float | None = None) -> int:
+    """Exits of one unit for the order `parent`, wherever they lie: the risk gate, asked with it, would deny some."""
+    for kind, price in ((OrderType.STOP, stop), (OrderType.LIMIT, target)):
+        if price is not None:
+            strategy.desk.submit("BTCUSDT", Side(side), 1, kind, price, reduce_only=True, parent=parent)
+    return parent
 
 
 def by_symbol(bars: Sequence[Candle] | Mapping[str, Any], step: int) -> dict[str, dict[str, np.ndarray]]:

@@ -26,6 +26,7 @@ CONFIG: dict[str, Any] = {
     "strategy": {"path": "truewind.strategies.crypto.ema_cross:EmaCross", "params": {"fast": 2, "slow": 3}},
     "sizing": {"method": "fraction", "value": 0.3},
     "latency": {"model": "lognormal", "entry_ms": 120.0},
+    "risk": {"cooldown_minutes": None},  # two averages of minutes cross all the time
 }
 # Every message may be lost, told twice or overtaken; no connection lasts long, and the exchange itself restarts.
 FAULTS = {

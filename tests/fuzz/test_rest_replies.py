@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+MEMORY = "-rss_limit_mb=6144"  # the peak of the process that started it counts, too
 HARNESS = Path(__file__).with_name("rest_replies.py")
 # Recorded paths by the number of their decoder in the harness.
 PATHS = {
@@ -47,7 +48,7 @@ def test_a_moment_of_fuzzing_finds_nothing(shared: Path, tmp_path: Path) -> None
     assert write_seeds(shared, seeds) > 50
     seconds = os.environ.get("TRUEWIND_FUZZ_S", "3")
     done = subprocess.run(
-        [sys.executable, str(HARNESS), str(seeds), f"-max_total_time={seconds}", "-seed=42", "-max_len=4096"],
+        [sys.executable, str(HARNESS), str(seeds), f"-max_total_time={seconds}", "-seed=42", "-max_len=4096", MEMORY],
         capture_output=True, text=True, cwd=tmp_path, check=False, timeout=float(seconds) + 100,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+MEMORY = "-rss_limit_mb=6144"  # the peak of the process that started it counts, too
 HARNESS = Path(__file__).with_name("stream_messages.py")
 NUMBERS = {"aggTrade": 0, "kline": 1, "depthUpdate": 2, "bookTicker": 4}  # of the harness's streams
 
@@ -41,7 +42,15 @@ def test_a_moment_of_fuzzing_finds_nothing(shared: Path, tmp_path: Path) -> None
     assert write_seeds(shared, seeds) > 30
     seconds = os.environ.get("TRUEWIND_FUZZ_S", "3")
     done = subprocess.run(
-        [sys.executable, str(HARNESS), str(seeds), f"-max_total_time={seconds}", "-seed=42", "-max_len=4096"],
+        [
+            sys.executable,
+            str(HARNESS),
+            str(seeds),
+            f"-max_total_time={seconds}",
+            "-seed=42",
+            "-rss_limit_mb=6144",
+            "-max_len=4096",
+        ],
         capture_output=True,
         text=True,
         timeout=float(seconds) + 120,

@@ -19,8 +19,12 @@ from truewind.errors import ConfigError
 from truewind.portfolio.collateral import Collateral
 from truewind.portfolio.ledger import postings
 from truewind.portfolio.margin import MarginSettings
+from truewind.risk.gate import RiskSettings
 from truewind.storage.lake import Lake
 from truewind.storage.schema import SeriesKey
+
+CAPPED = RiskSettings.unlimited().model_copy(update={"max_exposure": 1.0})  # no more than can be paid for
+
 
 DAX = spot("DAX", base="DAX", quote="EUR", tick="0.01", lot="1")
 UNIT = 100
@@ -80,7 +84,7 @@ def test_a_strategy_sees_prices_as_they_are_paid() -> None:
 def test_sizes_and_limits_go_by_the_accounts_money() -> None:
     """With 100,000 $ at 1.25 no more than 800 shares at 100 € can be paid for, and no more are sent."""
     for lots, sent in ((799, 799), (800, 800), (801, 800)):
-        engine = run([flat(100)] * 3, {0: lambda s, n=lots: s.buy(n)}, (0, 1.25), gate_leverage=1.0)
+        engine = run([flat(100)] * 3, {0: lambda s, n=lots: s.buy(n)}, (0, 1.25), gate_leverage=1.0, limits=CAPPED)
         assert engine.fills["lots"].tolist() == [sent]
 
 
@@ -164,6 +168,7 @@ def test_coins_are_margin_at_their_rate_less_the_haircut() -> None:
     at 100 $, and of 30 one is not sent."""
     about, beside = perpetual("DAX", base="DAX", quote="USD", tick="0.01", lot="1"), coins(2, 0.05, (0, 1000), (3, 900))
     settings = {"instruments": [about], "currency": "USD", "cash": 1_000.0, "leverage": 1.0, "gate_leverage": 1.0}
+    settings["limits"] = CAPPED
     engine = play({"DAX": [flat(100)] * 5}, {0: lambda s: s.buy(30)}, collateral=beside, **settings)
     assert engine.fills["lots"].tolist() == [29]
     assert engine.equity.tolist() == [2_900, 2_900, 2_900, 2_710, 2_710]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripted import MINUTE, Done, columns, done, fates, final_cash, flat, free, perpetual, play, spot
+from scripted import MINUTE, Done, bracketed, columns, done, fates, final_cash, flat, free, perpetual, play, spot
 from truewind.domain.order import Reason, Status
 from truewind.domain.position import Position
 from truewind.execution.simulated.latency import OrderLatency
@@ -244,10 +244,10 @@ def test_a_grid_of_entries_fills_level_by_level():
 @pytest.mark.parametrize(
     ("act", "prices"),
     [
-        (lambda s: s.buy(1, limit=95, stop_loss=98), [95.0, 95.0]),
-        (lambda s: s.sell(1, limit=105, stop_loss=102), [105.0, 105.0]),
-        (lambda s: s.buy(1, stop=105, stop_loss=107), [105.0, 105.0]),
-        (lambda s: s.buy(1, stop_loss=103), [100.0, 100.0]),
+        (lambda s: bracketed(s, s.buy(1, limit=95), -1, stop=98), [95.0, 95.0]),
+        (lambda s: bracketed(s, s.sell(1, limit=105), 1, stop=102), [105.0, 105.0]),
+        (lambda s: bracketed(s, s.buy(1, stop=105), -1, stop=107), [105.0, 105.0]),
+        (lambda s: bracketed(s, s.buy(1), -1, stop=103), [100.0, 100.0]),
     ],
 )
 def test_a_stop_beyond_its_parents_fill_gains_nothing(act, prices):
@@ -271,7 +271,7 @@ def test_children_wait_for_their_parent():
     bars = [flat(100), (100, 130, 96, 100), (100, 130, 96, 100), flat(100)]
     engine = play(
         bars,
-        {0: lambda s: s.buy(1, limit=95, stop_loss=99, take_profit=120), 2: lambda s: s.cancel(s.ids[0])},
+        {0: lambda s: bracketed(s, s.buy(1, limit=95), -1, stop=99, target=120), 2: lambda s: s.cancel(s.ids[0])},
     )
     assert done(engine) == []
     ended = (CANCELLED, Reason.PARENT_ENDED)

@@ -5,7 +5,7 @@
 
 import pytest
 
-from scripted import MINUTE, Done, columns, done, fates, flat, free, play, spot
+from scripted import MINUTE, Done, bracketed, columns, done, fates, flat, free, play, spot
 from truewind.domain.filters import Filters
 from truewind.domain.order import Event, OrderType, Reason, SelfTrade, Side, Status, Terms, TimeInForce
 from truewind.domain.timeframe import DAY_US
@@ -272,7 +272,8 @@ def test_a_take_profit_that_the_market_is_beyond_is_triggered_at_once():
 
 def test_a_stop_comes_before_a_target_that_is_met_at_once():
     """Both are beyond the market of 105: the stop at 106 is the worse, and it is first."""
-    engine = play([CALM, (100, 107, 99, 105), CALM], {0: lambda s: s.buy(1, stop=105, stop_loss=106, take_profit=103)})
+    act = lambda s: bracketed(s, s.buy(1, stop=105), -1, stop=106, target=103)  # noqa: E731  # the gate denies such a stop
+    engine = play([CALM, (100, 107, 99, 105), CALM], {0: act})
     assert [(fill.side, fill.price) for fill in done(engine)] == [(1, 105.0), (-1, 105.0)]
     assert fates(engine)[2] == (FILLED, Reason.NONE)
 
