@@ -3,6 +3,8 @@
 import importlib.util
 from pathlib import Path
 
+import yaml
+
 from truewind.features.base import REGISTRY
 from truewind.risk.gate import RULES, RiskSettings
 
@@ -32,3 +34,14 @@ def test_the_table_of_risk_rules_is_that_of_the_code() -> None:
     rows = [f"| {rule.part} | {setting(rule.setting)} | {rule.text} | {rule.reason.name} |" for rule in RULES]
     table = [line for line in (DOCS / "risk.md").read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
     assert table[1:] == rows
+
+
+def test_the_page_on_strategies_has_all_of_them() -> None:
+    """Every config in configs/strategies has a row and a picture, every strategy that one of them runs a section."""
+    page = (DOCS / "strategies.md").read_text()
+    for config in (DOCS.parent / "configs" / "strategies").glob("*.yaml"):
+        assert f"| [{config.stem}](#" in page
+        assert f"](strategies/{config.stem}.svg)" in page
+        settings = yaml.safe_load(config.read_text())["strategy"]
+        if "path" in settings:
+            assert f"\n## {settings['path'].replace('_', '-')}\n" in page
