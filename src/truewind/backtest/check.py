@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import numpy as np
 
@@ -261,9 +262,10 @@ def differing(first: Engine, second: Engine, rows: int) -> str:
     """What differs first between two runs on the first `rows` rows of their timelines; "" if nothing does."""
     for what in ("events", "fills"):
         one, two = (_told(engine, getattr(engine, what), rows) for engine in (first, second))
-        if one.tobytes() == two.tobytes():
+        mine, others = _named(first, one), _named(second, two)
+        if mine.tobytes() == others.tobytes():
             continue
-        at = next((i for i in range(min(len(one), len(two))) if one[i].tobytes() != two[i].tobytes()), None)
+        at = next((i for i in range(min(len(one), len(two))) if mine[i].tobytes() != others[i].tobytes()), None)
         at = min(len(one), len(two)) if at is None else at
         return f"{_words(first, one, at)}; in the other run {_words(second, two, at)}"
     one, two = (engine.equity[:rows] for engine in (first, second))
@@ -274,14 +276,19 @@ def differing(first: Engine, second: Engine, rows: int) -> str:
 
 
 def _told(engine: Engine, records: np.ndarray, rows: int) -> np.ndarray:
-    """The records of the first rows, but for orders that ended because the data did; symbols by name."""
+    """The records of the first rows, but for orders that ended because the data did."""
     kept: np.ndarray = records[records["row"] < rows]
-    if records.dtype == ORDER_EVENT:
-        kept = kept[kept["reason"] != Reason.END_OF_DATA]
-    order = np.argsort(np.argsort(np.array(engine.symbols)))
-    kept = kept.copy()
-    kept["symbol"] = order[kept["symbol"]]
-    return kept
+    return kept[kept["reason"] != Reason.END_OF_DATA] if records.dtype == ORDER_EVENT else kept
+
+
+def _named(engine: Engine, records: np.ndarray) -> np.ndarray:
+    """The records with their symbols by name: what else is traded, and later chosen, numbers them differently."""
+    names = np.array([crc32(symbol.encode()) >> 1 for symbol in engine.symbols], np.int64)
+    known = records.copy()
+    known["symbol"] = names[records["symbol"]]
+    if "leg" in (records.dtype.names or ()):
+        known["leg"] = records["leg"] // len(engine.symbols)
+    return known
 
 
 def _words(engine: Engine, records: np.ndarray, at: int) -> str:
