@@ -125,7 +125,7 @@ class State:
         self.latches = np.zeros(_LATCHES + len(instruments), LATCH)
         self.ahead = np.zeros(len(self.positions), AHEAD)
         self.moments = room_for_pairs(limits, len(instruments), len(self.positions))
-        self._lay_rows(timeline, np.empty(len(timeline)))
+        self._lay_rows(timeline, np.zeros(len(timeline)))
         self.costs, self.limits = costs, limits
         self.latency, self.trips = latency
         self.bars_a_year = max(calendar(one.calendar).bars_a_year(timeline.length_us) for one in instruments)
@@ -166,7 +166,7 @@ class State:
         """The timeline has got more rows: take them, wherever its columns lie now."""
         rows, room = len(timeline), self.equity if self.equity.base is None else self.equity.base
         if rows > len(room):
-            room = np.empty(2 * rows)
+            room = np.zeros(2 * rows)
             room[: len(self.equity)] = self.equity
         self._lay_rows(timeline, room[:rows])
         for symbol, due in timeline.dues():
