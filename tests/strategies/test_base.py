@@ -12,6 +12,7 @@ from truewind.domain.signal import FLAT, HOLD, Signal, Want
 from truewind.errors import ConfigError, StrategyError
 from truewind.execution.simulated.latency import OrderLatency
 from truewind.risk.gate import RiskSettings
+from truewind.storage.journal import JournalWriter, read_journal
 from truewind.strategies.base import SignalStrategy, Strategy, load
 from truewind.strategies.sizing import SizingSettings
 
@@ -140,6 +141,15 @@ def test_hold_keeps_what_there_is():
 def test_flat_without_a_position_sends_nothing():
     """And SHORT after it opens only what sizing says."""
     assert sent(say([FLAT, FLAT, SHORT])) == [(-1, 1000)]
+
+
+def test_a_signal_to_be_out_is_on_record_even_where_nothing_is_held(tmp_path):
+    """Nothing is sent for it, and it is a verdict all the same, in the run's table and in the journal."""
+    with JournalWriter(tmp_path / "journal.twj") as journal:
+        engine = say([FLAT, HOLD, FLAT, FLAT], journal=journal)
+    told = [frame.rows for frame in read_journal(tmp_path / "journal.twj") if frame.kind == "verdict"]
+    assert engine.verdicts["side"].tolist() == [0, 0]  # said again it is nothing new
+    assert sum(map(len, told)) == 2
 
 
 def test_after_its_stop_a_side_is_not_entered_again_until_it_has_been_something_else():

@@ -271,7 +271,7 @@ def trial(state, rows, columns, integers, floats, held, at, counts):
     k = 0
     while k < rows:
         k, done = loop(state, k, rows, columns, integers, floats, held, at)
-        if done < 0 and (done != FLUSH or money["events"] + money["fills"] == 0):
+        if done < 0 and (done != FLUSH or money["events"] + money["fills"] + money["verdicts"] == 0):
             return done
         tally(state, counts)
     settle(state, rows)

@@ -565,7 +565,7 @@ class Engine:
             self.latches = np.concatenate([self.latches, latches])
             if self.journal is not None:
                 self.journal.rows("latch", latches)
-        if len(events) or len(fills):  # no verdict is without an event
+        if len(events) or len(fills) or len(verdicts):  # a signal to be out of nothing is a verdict and no more
             self._parts.append((events, fills, verdicts))
             if self.journal is not None:
                 self.journal.rows("verdict", verdicts)
