@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from truewind.analytics import tearsheet
+from truewind.analytics.report import Report
 from truewind.analytics.summary import summarise
 from truewind.analytics.trades import round_trips
 from truewind.errors import CorruptError, MissingFileError
@@ -103,7 +104,7 @@ def report_of(open_account):
             "assumptions": ["Fills at the next open."],
             "warnings": ["BTCUSDT: tick inferred."],
         }
-        return tearsheet.Report(**(fields | changes))
+        return Report(**(fields | changes))
 
     return made
 

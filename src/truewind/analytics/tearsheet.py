@@ -20,8 +20,8 @@ import polars as pl
 from markupsafe import Markup
 
 from truewind.analytics import figures, plots
+from truewind.analytics.report import Report, load
 from truewind.analytics.summary import EVERY_DAY, PAYMENTS
-from truewind.errors import CorruptError, MissingFileError
 from truewind.numerics import performance
 
 MAX_POINTS = 4_000  # of a curve
@@ -37,31 +37,6 @@ _DETAILS = (
     *("trades", "win_rate", "profit_factor", "expectancy", "average_r", "average_holding_hours"),
     *("average_win", "average_loss", "best_trade", "worst_trade", "turnover", "final_equity"),
 )
-
-
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a page shows. Tables as in a run's folder; `summary` as `summarise` returns it.
-
-    candles: by symbol, `ts` (open), `open`, `high`, `low`, `close`. benchmark: `ts`, `equity`, or None.
-    gains: of several strategies `ts`, `strategy`, `gain` (since the start, in the account's currency).
-    withheld: what risk rules denied or reduced, and its outcome, as `analytics.withheld.outcomes` returns it.
-    info: what identifies the run (data snapshot, code version, result id, seed …), shown as given.
-    warnings: what a reader must know before he trusts the figures (inferred instruments, gaps …).
-    """
-
-    name: str
-    equity: pl.DataFrame
-    trades: pl.DataFrame
-    fills: pl.DataFrame
-    candles: Mapping[str, pl.DataFrame]
-    benchmark: pl.DataFrame | None
-    summary: Mapping[str, Any]
-    config_yaml: str
-    info: Mapping[str, str]
-    assumptions: list[str]
-    warnings: list[str]
-    gains: pl.DataFrame | None = None
-    withheld: pl.DataFrame | None = None
 
 
 def render(report: Report) -> str:
@@ -117,41 +92,8 @@ def render(report: Report) -> str:
 
 
 def from_run(run_dir: Path) -> str:
-    """The page of a finished run, from its folder. Raises MissingFileError or CorruptError, naming the file.
-
-    `candles.parquet` and `benchmark.parquet` may be absent: the page then says that there is nothing to draw.
-    `gains.parquet` is there where several strategies ran, `withheld.parquet` where rulings were written down.
-    Of `run.json` it reads `name`, `info`, `assumptions`, `warnings`, and no wall time.
-    """
-    run_dir = Path(run_dir)
-    run = _read_json(run_dir / "run.json")
-    candles = _read_table(run_dir / "candles.parquet") if (run_dir / "candles.parquet").exists() else None
-    benchmark = _read_table(run_dir / "benchmark.parquet") if (run_dir / "benchmark.parquet").exists() else None
-    gains = _read_table(run_dir / "gains.parquet") if (run_dir / "gains.parquet").exists() else None
-    withheld = _read_table(run_dir / "withheld.parquet") if (run_dir / "withheld.parquet").exists() else None
-    try:
-        config_yaml = (run_dir / "config.yaml").read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise _missing(run_dir / "config.yaml") from None
-    return render(
-        Report(
-            name=run["name"],
-            equity=_read_table(run_dir / "equity.parquet"),
-            trades=_read_table(run_dir / "trades.parquet"),
-            fills=_read_table(run_dir / "fills.parquet"),
-            candles={}
-            if candles is None
-            else {str(key[0]): part for key, part in candles.group_by("symbol", maintain_order=True)},
-            benchmark=benchmark,
-            summary=_read_json(run_dir / "summary.json"),
-            config_yaml=config_yaml,
-            info=run["info"],
-            assumptions=run["assumptions"],
-            warnings=run["warnings"],
-            gains=gains,
-            withheld=withheld,
-        )
-    )
+    """The page of a finished run, from its folder. Raises MissingFileError or CorruptError, naming the file."""
+    return render(load(run_dir))
 
 
 def verdict(summary: Mapping[str, Any]) -> str:
@@ -457,27 +399,3 @@ def _environment() -> jinja2.Environment:
 def _typeset(text: str) -> str:
     """A true minus sign, and no line break before a unit."""
     return text.replace("-", "−").replace(" ", "\N{NO-BREAK SPACE}")
-
-
-def _missing(path: Path) -> MissingFileError:
-    return MissingFileError(
-        f"No {path.name} in {path.parent}", remedy="Name a folder that `truewind backtest` finished", path=path
-    )
-
-
-def _read_table(path: Path) -> pl.DataFrame:
-    try:
-        return pl.read_parquet(path)
-    except FileNotFoundError:
-        raise _missing(path) from None
-    except pl.exceptions.PolarsError as error:
-        raise CorruptError(f"{path} cannot be read: {error}", remedy="Run the backtest again", path=path) from None
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return orjson.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise _missing(path) from None
-    except orjson.JSONDecodeError as error:
-        raise CorruptError(f"{path} is no valid JSON: {error}", remedy="Run the backtest again", path=path) from None

@@ -1,0 +1,96 @@
+"""Report: all that a run left behind, as its report reads it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import orjson
+import polars as pl
+
+from truewind.errors import CorruptError, MissingFileError
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a page shows. Tables as in a run's folder; `summary` as `summarise` returns it.
+
+    candles: by symbol, `ts` (open), `open`, `high`, `low`, `close`. benchmark: `ts`, `equity`, or None.
+    gains: of several strategies `ts`, `strategy`, `gain` (since the start, in the account's currency).
+    withheld: what risk rules denied or reduced, and its outcome, as `analytics.withheld.outcomes` returns it.
+    info: what identifies the run (data snapshot, code version, result id, seed …), shown as given.
+    warnings: what a reader must know before he trusts the figures (inferred instruments, gaps …).
+    """
+
+    name: str
+    equity: pl.DataFrame
+    trades: pl.DataFrame
+    fills: pl.DataFrame
+    candles: Mapping[str, pl.DataFrame]
+    benchmark: pl.DataFrame | None
+    summary: Mapping[str, Any]
+    config_yaml: str
+    info: Mapping[str, str]
+    assumptions: list[str]
+    warnings: list[str]
+    gains: pl.DataFrame | None = None
+    withheld: pl.DataFrame | None = None
+
+
+def load(run_dir: Path) -> Report:
+    """What a finished run left in its folder. Raises MissingFileError or CorruptError, naming the file.
+
+    `candles.parquet` and `benchmark.parquet` may be absent: there is then nothing to draw.
+    `gains.parquet` is there where several strategies ran, `withheld.parquet` where rulings were written down.
+    Of `run.json` it reads `name`, `info`, `assumptions`, `warnings`, and no wall time.
+    """
+    run_dir = Path(run_dir)
+    run = _read_json(run_dir / "run.json")
+    candles = _read_table(run_dir / "candles.parquet") if (run_dir / "candles.parquet").exists() else None
+    benchmark = _read_table(run_dir / "benchmark.parquet") if (run_dir / "benchmark.parquet").exists() else None
+    gains = _read_table(run_dir / "gains.parquet") if (run_dir / "gains.parquet").exists() else None
+    withheld = _read_table(run_dir / "withheld.parquet") if (run_dir / "withheld.parquet").exists() else None
+    try:
+        config_yaml = (run_dir / "config.yaml").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise _missing(run_dir / "config.yaml") from None
+    return Report(
+        name=run["name"],
+        equity=_read_table(run_dir / "equity.parquet"),
+        trades=_read_table(run_dir / "trades.parquet"),
+        fills=_read_table(run_dir / "fills.parquet"),
+        candles={}
+        if candles is None
+        else {str(key[0]): part for key, part in candles.group_by("symbol", maintain_order=True)},
+        benchmark=benchmark,
+        summary=_read_json(run_dir / "summary.json"),
+        config_yaml=config_yaml,
+        info=run["info"],
+        assumptions=run["assumptions"],
+        warnings=run["warnings"],
+        gains=gains,
+        withheld=withheld,
+    )
+
+
+def _missing(path: Path) -> MissingFileError:
+    return MissingFileError(
+        f"No {path.name} in {path.parent}", remedy="Name a folder that `truewind backtest` finished", path=path
+    )
+
+
+def _read_table(path: Path) -> pl.DataFrame:
+    try:
+        return pl.read_parquet(path)
+    except FileNotFoundError:
+        raise _missing(path) from None
+    except pl.exceptions.PolarsError as error:
+        raise CorruptError(f"{path} cannot be read: {error}", remedy="Run the backtest again", path=path) from None
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return orjson.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise _missing(path) from None
+    except orjson.JSONDecodeError as error:
+        raise CorruptError(f"{path} is no valid JSON: {error}", remedy="Run the backtest again", path=path) from None
