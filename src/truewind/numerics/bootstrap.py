@@ -111,11 +111,10 @@ def paths(
     values = np.ascontiguousarray(returns, np.float64)
     steps = len(values) if steps is None else steps
     at = np.unique(np.linspace(0, steps, points + 1).round().astype(np.int64)[1:])
-    found = [np.full(count, NAN) for _ in range(4)]
-    curves = np.full((count, len(at)), NAN)
+    found = _unknown(count, at)
     if len(values) and steps > 0 and np.isfinite(values).all():
-        _walk(values, _SCHEMES[scheme], max(float(block), 1.0), seed, steps, at, *found, curves)
-    return Paths(*found, curves, at)
+        _walk(values, _SCHEMES[scheme], max(float(block), 1.0), seed, steps, at, *found[:5])
+    return found
 
 
 def indices(
@@ -145,11 +144,10 @@ def shuffles(returns: Floats, count: int, *, seed: int, points: int = 0) -> Path
     """
     values = np.ascontiguousarray(returns, np.float64)
     at = np.unique(np.linspace(0, len(values), points + 1).round().astype(np.int64)[1:])
-    found = [np.full(count, NAN) for _ in range(4)]
-    curves = np.full((count, len(at)), NAN)
+    found = _unknown(count, at)
     if len(values) and np.isfinite(values).all():
-        _shuffle(values, seed, at, *found, curves)
-    return Paths(*found, curves, at)
+        _shuffle(values, seed, at, *found[:5])
+    return found
 
 
 def bands(curves: Floats, quantiles: tuple[float, ...]) -> Floats:
@@ -158,6 +156,11 @@ def bands(curves: Floats, quantiles: tuple[float, ...]) -> Floats:
         return np.full((len(quantiles), curves.shape[1]), NAN)
     found: Floats = np.quantile(curves, quantiles, axis=0)
     return found
+
+
+def _unknown(count: int, at: Ints) -> Paths:
+    growth, depth, lowest, sharpe = (np.full(count, NAN) for _ in range(4))
+    return Paths(growth, depth, lowest, sharpe, np.full((count, len(at)), NAN), at)
 
 
 @kernel(inline=True)
