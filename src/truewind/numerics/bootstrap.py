@@ -87,7 +87,7 @@ def block_length(returns: Floats) -> BlockLength:
     def best(scale: float) -> float:
         if not long_run**2 > 0.0:
             return float(longest)
-        return min(max((2.0 * spread**2 / (scale * long_run**2) * n) ** (1.0 / 3.0), 1.0), float(longest))
+        return min(max(math.cbrt(2.0 * spread**2 / (scale * long_run**2) * n), 1.0), float(longest))
 
     return BlockLength(best(2.0), best(4.0 / 3.0))
 
