@@ -1,4 +1,6 @@
-"""Tables that the storage tests write, and the stores that they write to: a local folder and a real server of S3."""
+"""Tables that the storage tests write, and the stores that they write to: a local folder, real servers of S3 and of
+PostgreSQL.
+"""
 
 import fnmatch
 import itertools
@@ -10,6 +12,7 @@ import polars as pl
 import pytest
 
 import s3 as servers
+from databases import new_database, postgres_server
 
 UTC_US = pl.Datetime("us", "UTC")
 
@@ -89,9 +92,6 @@ def s3_server() -> Iterator[Any]:
         yield client
 
 
-_serial = itertools.count()
-
-
 @pytest.fixture
 def s3(s3_server: Any) -> Store:
     return Store("s3", f"s3://lakes/test-{next(_serial)}", s3_server)
@@ -104,3 +104,21 @@ def store(request: pytest.FixtureRequest) -> Store:
         found: Store = request.getfixturevalue("s3")
         return found
     return Store("local", str(request.getfixturevalue("tmp_path")))
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a PostgreSQL server."""
+    with postgres_server(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind, as TRUEWIND_DATABASE would name it."""
+    if request.param == "sqlite":
+        return str(tmp_path / "trials.db")
+    return new_database(request.getfixturevalue("postgres"), f"test_{next(_serial)}")
+
+
+_serial = itertools.count()
