@@ -42,7 +42,7 @@ def page(name: str, covered: Sequence[Coverage], checks: Sequence[Mapping[str, A
     gaps = _longest(covered)
     return template.render(
         name=name,
-        style=Markup(folder.joinpath("tearsheet.css").read_text("utf-8")),
+        style=Markup(folder.joinpath("page.css").read_text("utf-8")),
         series=len(covered),
         period=f"{_day(begin)} to {_day(end - DAY_US)}",
         verdict=_verdict(covered),

@@ -21,11 +21,16 @@ Tone = Literal["plain", "good", "bad", "sign", "warning", "quiet"]
 
 
 class Text(msgspec.Struct, frozen=True, kw_only=True):
-    """Sentences; each a paragraph, or an item of a list if `bullets`."""
+    """Sentences; each a paragraph, or an item of a list if `bullets`. title: a heading above them.
+
+    code: lines that are set as they are (a config), shown when asked for under their title.
+    """
 
     sentences: tuple[str, ...]
     tone: Tone = "plain"
     bullets: bool = False
+    title: str = ""
+    code: bool = False
 
 
 class Tile(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +61,8 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
     """rows: tuples as long as `columns`. name: of its CSV file. folded: shown when asked for. bold: numbers of the rows
-    that sum others up. note: what must be said of it, hidden rows among that.
+    that sum others up. note: what must be said of it, hidden rows among that. spot: numbers of the columns that say
+    symbol, beginning and end of what a row tells of; the page then shows it in the candles.
     """
 
     name: str
@@ -66,6 +72,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
     folded: bool = False
     bold: tuple[int, ...] = ()
+    spot: tuple[int, int, int] | None = None
 
 
 class Series(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,6 +140,7 @@ class Histogram(msgspec.Struct, frozen=True, kw_only=True):
 class HeatMap(msgspec.Struct, frozen=True, kw_only=True):
     """A field of values, rows × columns; NaN where there is none. centre: the value that is neither good nor bad, from
     which colours part; None for values that only rise. marked: (row, column) of a cell to point out, or None.
+    totals: one more value a row (a year of months), beside the field and not coloured, under `total_label`.
     """
 
     title: str
@@ -144,6 +152,8 @@ class HeatMap(msgspec.Struct, frozen=True, kw_only=True):
     row_label: str = ""
     column_label: str = ""
     marked: tuple[int, int] | None = None
+    totals: Floats | None = None
+    total_label: str = "Total"
     note: str = ""
 
 

@@ -1,5 +1,7 @@
 """Figures: what each number of a summary is called, what it means, and how it is written for people."""
 
+import datetime as dt
+import math
 from typing import Any
 
 import msgspec
@@ -66,13 +68,25 @@ def show(name: str, value: Any) -> str:
 
 
 def written(kind: str, value: Any) -> str:
-    """`value` as text of one of the kinds of a Figure; None is a dash."""
-    if value is None:
+    """`value` as text of one of the kinds of a Figure or of a Block; what is not defined (None, NaN) is a dash.
+
+    A moment is a datetime, or int64 µs UTC, and is written to the minute.
+    """
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return NOT_DEFINED
     if kind == "text":
         return str(value)
+    if kind == "moment":
+        moment = value if isinstance(value, dt.datetime) else dt.datetime.fromtimestamp(value // 1_000_000, dt.UTC)
+        return moment.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M")
     if kind == "count":
-        return f"{value:,d}"
+        return f"{value:,.0f}" if isinstance(value, float) else f"{value:,d}"
+    if kind == "price":
+        return price(value)
+    if kind == "quantity":
+        return quantity(value)
+    if kind == "bps":
+        return f"{_signless(value, 2)} bps"
     if kind == "fraction":
         percent = value * 100
         return f"{_signless(percent, 2)} %" if abs(percent) < 10_000 else f"{percent:,.0f} %"

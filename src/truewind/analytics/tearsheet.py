@@ -85,7 +85,7 @@ def render(report: Report) -> str:
                 "gains": _gains(report.gains),
             }
         ),
-        style=_asset("tearsheet.css"),
+        style=_asset("page.css"),
         script=_asset("tearsheet.js"),
         charts=_asset("lightweight-charts.js"),
     )

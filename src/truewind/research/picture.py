@@ -39,7 +39,7 @@ def page(name: str, table: pl.DataFrame, keys: Sequence[str], about: Mapping[str
         caption = "A line is a trial, through its settings to its Sharpe ratio; the best is drawn thick."
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string(files("truewind.research").joinpath("templates/sweep.html").read_text("utf-8"))
-    style = files("truewind.analytics").joinpath("templates/tearsheet.css").read_text("utf-8")
+    style = files("truewind.analytics").joinpath("templates/page.css").read_text("utf-8")
     return template.render(
         name=name,
         about=about,

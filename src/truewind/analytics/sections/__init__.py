@@ -1,0 +1,32 @@
+"""Sections: what a report says, a file a section, in the order that a reader meets them.
+
+A section is a function of what the run left. It gives None where there is nothing to say, and is then left out.
+"""
+
+from collections.abc import Callable
+
+from truewind.analytics.document import Document, Section
+from truewind.analytics.report import Report
+from truewind.analytics.sections import quality, run, strategies, summary, withheld
+
+SECTIONS: tuple[Callable[[Report], Section | None], ...] = (
+    summary.section,
+    strategies.section,
+    withheld.section,
+    quality.section,
+    run.section,
+)
+
+
+def build(report: Report) -> Document:
+    """The whole report. Equal reports give equal documents: nothing in them depends on clock or chance."""
+    found = [section(report) for section in SECTIONS]
+    return Document(
+        name=report.name,
+        overline="Paper session" if report.info.get("data_snapshot") == "live" else "Backtest report",
+        subtitle=summary.subtitle(report),
+        verdict=summary.verdict(report),
+        passed=None,
+        warnings=len(quality.warnings(report)),
+        sections=tuple(section for section in found if section is not None),
+    )

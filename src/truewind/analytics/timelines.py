@@ -1,0 +1,106 @@
+"""Timelines: what the page's script draws of long times: curves, and candles with entries and exits, thinned."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from truewind.analytics import figures, plots
+from truewind.analytics.document import Candles, Lines
+from truewind.numerics.performance import Floats, Ints
+
+MAX_VALUES = 12_000  # of the curves of one time axis
+MAX_POINTS = 4_000  # of a curve
+MAX_CANDLES = 5_000  # of a symbol
+MAX_CANDLES_IN_ALL = 30_000  # keeps the page below 3 MB however many symbols there are
+MAX_MARKED = 1_000  # trades marked on a symbol's candles
+
+
+def curves(blocks: Sequence[Lines], names: Sequence[str]) -> dict[str, Any]:
+    """Curves over common times (`ts_us` of them all), thinned together, so that their charts move together.
+
+    names: of the elements that they are drawn in. Times are in seconds: the first, then steps.
+    """
+    columns = [np.asarray(one.values, np.float64) for block in blocks for one in block.series]
+    ts = np.asarray(blocks[0].ts_us, np.int64)
+    kept = plots.keep_extremes(columns, min(MAX_POINTS, MAX_VALUES // max(1, len(columns))))
+    kept = kept[np.append(np.diff(ts[kept] // 1_000_000) > 0, True)]  # charts count in seconds: of one the last row
+    values = iter(columns)
+    return {
+        "time": _steps(ts[kept] // 1_000_000),
+        "charts": [
+            {
+                "id": name,
+                "kind": block.kind,
+                "under": block.under,
+                "series": [
+                    {"name": one.name, "role": one.role, "values": rounded(next(values)[kept])} for one in block.series
+                ],
+            }
+            for name, block in zip(names, blocks, strict=True)
+        ],
+    }
+
+
+def candles(block: Candles) -> dict[str, Any]:
+    """By symbol the columns of its candles, and its trades as [candle of entry, of exit or None, side, won]."""
+    drawn = drawn_symbols(block)
+    limit = min(MAX_CANDLES, MAX_CANDLES_IN_ALL // max(1, len(drawn)))
+    result = {}
+    for symbol in drawn:
+        table = plots.thin_candles(block.candles[symbol], limit)
+        opens = table["ts"].dt.epoch("s").to_numpy()
+        prices = {name: rounded(_floats(table[name]), 10) for name in ("open", "high", "low", "close")}
+        decimals = len(figures.price(float(_floats(table["close"])[-1])).partition(".")[2])
+        result[symbol] = {
+            "time": _steps(opens),
+            **prices,
+            "decimals": decimals,
+            "marks": _marks(block.trades, symbol, opens * 1_000_000),
+        }
+    return result
+
+
+def drawn_symbols(block: Candles) -> list[str]:
+    """Of very many symbols the first ones, so that each candle can be told from the next."""
+    found = [symbol for symbol, table in block.candles.items() if not table.is_empty()]
+    return found[: MAX_CANDLES_IN_ALL // 500]
+
+
+def crowded(trades: pl.DataFrame, drawn: Sequence[str]) -> list[str]:
+    """Symbols with more trades than are marked."""
+    counts: Mapping[str, int] = dict(trades.group_by("symbol").len().iter_rows())
+    return [symbol for symbol in drawn if counts.get(symbol, 0) > MAX_MARKED]
+
+
+def _marks(trades: pl.DataFrame, symbol: str, opens: Ints) -> list[list[Any]]:
+    """A fill stamped at the end of a bar happened inside it, so it is shown on the candle that ends there."""
+    mine = trades.filter(pl.col("symbol") == symbol).tail(MAX_MARKED)
+
+    def candle(moments: pl.Series) -> list[int | None]:
+        return [
+            None if moment is None else max(0, int(np.searchsorted(opens, moment)) - 1)
+            for moment in moments.dt.epoch("us").to_list()
+        ]
+
+    return [
+        [entry, exit_, side, int(net > 0)]
+        for entry, exit_, side, net in zip(
+            candle(mine["opened"]), candle(mine["closed"]), mine["side"], mine["net_pnl"], strict=True
+        )
+    ]
+
+
+def rounded(values: Floats, digits: int = 7) -> list[float | None]:
+    """Significant digits that a picture can show; None for what is not a number."""
+    return [float(f"{value:.{digits}g}") if math.isfinite(value) else None for value in values.tolist()]
+
+
+def _steps(seconds: Ints) -> list[int]:
+    return np.diff(seconds, prepend=0).tolist()  # type: ignore[no-any-return]
+
+
+def _floats(column: pl.Series) -> Floats:
+    return column.cast(pl.Float64).fill_null(math.nan).to_numpy()
