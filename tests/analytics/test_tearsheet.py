@@ -11,13 +11,15 @@ import pytest
 
 from truewind.analytics import tearsheet
 from truewind.analytics.report import Report
+from truewind.analytics.sections import costs
+from truewind.analytics.sections.summary import result
 from truewind.analytics.summary import summarise
 from truewind.analytics.trades import round_trips
 from truewind.errors import CorruptError, MissingFileError
 
 START = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 TIME = pl.Datetime("us", "UTC")
-SECTIONS = ["title", "figures", "equity", "months", "returns", "candles", "trades", "costs", "run", "warnings"]
+SECTIONS = ["title", "figures", "performance", "trades", "prices", "costs", "warnings", "run"]
 HOSTILE = "<script>alert(1)</script>\"'&{{ 7 * 7 }}"
 
 
@@ -37,7 +39,7 @@ class Page(HTMLParser):
             self.ids.append(attrs["id"])
         if tag == "script":
             self.scripts.append((attrs, []))
-        self.rows += tag == "tr" and "data-trade" in attrs
+        self.rows += tag == "tr" and "data-spot" in attrs
         # A link in the text is followed by a click; everything else with an address would be fetched.
         self.fetched += [attrs[name] for name in ("src", "href", "srcset", "data") if name in attrs and tag != "a"]
         self._open.append(tag)
@@ -60,6 +62,12 @@ class Page(HTMLParser):
     def data(self):
         (content,) = ("".join(parts) for attrs, parts in self.scripts if attrs.get("id") == "data")
         return json.loads(content)
+
+
+def curves(page):
+    """Times and values of the curve of equity."""
+    group = page.data["curves"][0]
+    return {"time": np.cumsum(group["time"]).tolist(), "values": group["charts"][0]["series"][0]["values"]}
 
 
 def candles_of(hours, start=100.0):
@@ -157,25 +165,25 @@ def test_a_long_run_of_many_symbols_stays_below_three_megabytes(report_of):
     html = tearsheet.render(report)
     page = Page(html)
     assert len(html.encode()) < 3_000_000
-    assert len(page.data["curves"]["time"]) <= 4_000
+    assert len(curves(page)["time"]) <= 4_000
     assert page.rows == 500
-    assert "The latest 500 trades; 100 earlier ones are in trades.parquet" in page.words
-    kept = page.data["curves"]["equity"]
+    assert "500 of 600 rows; all are in trades.csv." in page.words
+    kept = curves(page)["values"]
     assert (max(kept), min(kept)) == (pytest.approx(values.max(), rel=1e-6), pytest.approx(values.min(), rel=1e-6))
-    assert Page(tearsheet.render(base)).data["markers"]["BTCUSDT"][0] == [0, 0, 1, 0]
+    assert Page(tearsheet.render(base)).data["candles"]["BTCUSDT"]["marks"][0] == [0, 0, 1, 0]
 
 
 def test_drawn_times_strictly_ascend_as_the_chart_demands(report_of):
     """Rows within one second become one point."""
     equity = curve([1000.0, 1010.0, 990.0]).with_columns(ts=pl.Series([1_000_000, 1_500_000, 2_000_000]).cast(TIME))
-    data = Page(tearsheet.render(report_of(0, equity=equity))).data
-    assert data["curves"]["time"] == [1, 2]
-    assert data["curves"]["equity"] == [1010.0, 990.0]
+    drawn = curves(Page(tearsheet.render(report_of(0, equity=equity))))
+    assert drawn["time"] == [1, 2]
+    assert drawn["values"] == [1010.0, 990.0]
 
 
 def test_a_fill_stamped_at_a_bars_end_is_marked_on_that_bar(report_of):
     """Entries here are at full hours, the ends of the candles before; the very first has none before it."""
-    markers = Page(tearsheet.render(report_of(2))).data["markers"]["BTCUSDT"]
+    markers = Page(tearsheet.render(report_of(2))).data["candles"]["BTCUSDT"]["marks"]
     assert markers == [[0, 0, 1, 0], [1, 2, 1, 1]]
 
 
@@ -184,7 +192,8 @@ def test_a_fill_stamped_at_a_bars_end_is_marked_on_that_bar(report_of):
 )
 def test_a_run_without_trades_has_a_page_whatever_became_of_the_money(report_of, values):
     page = Page(tearsheet.render(report_of(0, values=values, candles={}, benchmark=False)))
-    assert [name for name in page.ids if name in SECTIONS] == SECTIONS
+    expected = [name for name in SECTIONS if name != "prices"]
+    assert [name for name in page.ids if name in SECTIONS] == expected
     assert "No trade was made." in page.words
     assert "not defined, because" in page.words
     assert "nan" not in page.words.lower().split()
@@ -219,18 +228,19 @@ def test_the_verdict_is_said_in_words(changes, sentence):
         "max_drawdown_days": 30.0,
         "max_drawdown_recovered": False,
     }
-    assert sentence in tearsheet.verdict(summary | changes)
+    assert sentence in result(summary | changes)
 
 
 def test_costs_lead_from_the_result_before_them_to_the_net_result(report_of):
     """Ten fills of 0.1 fee and five slips of 0.05, all taker: the steps add up."""
     report = report_of(5)
-    rows = re.findall(r'<th scope="row" class="text">([^<]+)</th><td>([^<]+)</td>', tearsheet.render(report))
-    steps = {name: float(text.replace("−", "-").replace(",", "")) for name, text in rows}
-    assert (steps["Taker fees"], steps["Slippage"], steps["Maker fees"]) == (-1.0, -0.25, 0.0)
+    (found,) = costs.section(report).blocks
+    steps = {row[0]: row[1] for row in found.rows}
+    spent = (steps["Taker fees"], steps["Slippage"], steps["Maker fees"])
+    assert spent == pytest.approx((-1.0, -0.25, 0.0))
     net = steps.pop("Net result")
-    assert net == pytest.approx(report.summary["final_equity"] - 1000.0, abs=0.005)
-    assert sum(steps.values()) == pytest.approx(net, abs=0.011)
+    assert net == pytest.approx(report.summary["final_equity"] - 1000.0)
+    assert sum(steps.values()) == pytest.approx(net)
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ def _rows(block: Table, shown: Sequence[tuple[Any, ...]]) -> str:
         cells = []
         for place, (column, value) in enumerate(zip(block.columns, row, strict=True)):
             look = colour(column.tone, value) if numbers[place] or column.tone != "sign" else ""
-            look = look if numbers[place] else f"text {look}".strip()
+            look = look if numbers[place] else f"text {'moment' if column.kind == 'moment' else look}".strip()
             marked = f' class="{look}"' if look else ""
             key = f' data-v="{_key(value)}"' if sortable and column.kind != "text" else ""
             cells.append(f"<td{marked}{key}>{escape(cell_text(column.kind, value))}</td>")

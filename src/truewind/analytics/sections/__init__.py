@@ -7,10 +7,13 @@ from collections.abc import Callable
 
 from truewind.analytics.document import Document, Section
 from truewind.analytics.report import Report
-from truewind.analytics.sections import quality, run, strategies, summary, withheld
+from truewind.analytics.sections import costs, performance, quality, run, strategies, summary, trades, withheld
 
 SECTIONS: tuple[Callable[[Report], Section | None], ...] = (
     summary.section,
+    performance.section,
+    trades.section,
+    costs.section,
     strategies.section,
     withheld.section,
     quality.section,
