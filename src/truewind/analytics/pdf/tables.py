@@ -1,0 +1,171 @@
+"""Tables on paper: columns as wide as they need, rows over as many pages as they need, the heading on each of them."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from truewind.analytics import figures
+from truewind.analytics.document import Column, Table
+from truewind.analytics.pdf import page
+from truewind.analytics.pdf.flow import Flow, paragraph
+from truewind.analytics.pdf.page import GAIN, INK, INNER, LEFT, LOSS, QUIET, SMALL, TITLE, Style
+
+MAX_ROWS, MAX_FOLDED = 250, 60  # of one table on paper; the CSV file has all of them
+_SIZES = (8.0, 7.5, 7.0, 6.5)
+_GAP = 9.0  # between columns
+_MAX_LINES = 50  # of a row in one piece; a longer one is continued
+_NARROWEST = 34.0  # a column of text is not made narrower to save a panel
+
+
+class _Panel(NamedTuple):
+    """Columns that fit side by side, by number, with their widths."""
+
+    columns: list[int]
+    widths: list[float]
+    size: float
+
+
+def sign(value: Any) -> int:
+    """-1, 0 or 1; 0 for what is no number."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating) or math.isnan(value):
+        return 0
+    return int(np.sign(value))
+
+
+def place(flow: Flow, table: Table) -> None:
+    """Draw the table where the flow is."""
+    rows = table.rows[: MAX_FOLDED if table.folded else MAX_ROWS]
+    cells = [[_cell(column, value) for column, value in zip(table.columns, row, strict=True)] for row in rows]
+    if table.title:
+        for line in page.wrapped(table.title, INNER, TITLE):
+            top = flow.take(TITLE.leading, with_next=50)
+            flow.page.text(LEFT, top + TITLE.size, line, TITLE)
+        flow.y += 2
+    if not table.columns:
+        return
+    panels = _panels(table.columns, cells)
+    for number, panel in enumerate(panels):
+        if number:
+            flow.y += 8
+        _draw(flow, table, cells, panel)
+    hidden = len(table.rows) - len(rows)
+    notes = ["None."] if not table.rows else []
+    if hidden:
+        notes.append(f"The first {len(rows):,} of {len(table.rows):,} rows; all are in {table.name}.csv.")
+    notes += [table.note] if table.note else []
+    for note in notes:
+        flow.y += 3
+        paragraph(flow, note, SMALL)
+
+
+def _cell(column: Column, value: Any) -> str:
+    return page.typeset(figures.written(column.kind, value))
+
+
+def _panels(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> list[_Panel]:
+    """The columns side by side at the largest size that fits; failing that with text wrapped; failing that in panels,
+    each of which repeats the first column.
+    """
+    numbers = list(range(len(columns)))
+    for size in _SIZES:
+        natural = [_natural(columns, cells, number, Style(size)) for number in numbers]
+        if sum(natural) + _GAP * (len(numbers) - 1) <= INNER:
+            return [_Panel(numbers, natural, size)]
+    least = [_least(columns, cells, number, natural[number], Style(size)) for number in numbers]
+    panels, chosen = [], numbers[:1]
+    for number in numbers[1:]:
+        if sum(least[n] for n in [*chosen, number]) + _GAP * len(chosen) > INNER and len(chosen) > 1:
+            panels.append(chosen)
+            chosen = numbers[:1]
+        chosen = [*chosen, number]
+    panels.append(chosen)
+    return [_Panel(part, _shared([least[n] for n in part], [natural[n] for n in part]), size) for part in panels]
+
+
+def _natural(columns: Sequence[Column], cells: Sequence[Sequence[str]], number: int, style: Style) -> float:
+    """So wide that no cell is broken, and the heading only between its words."""
+    words = page.typeset(columns[number].label).split(" ")
+    heading = max(page.width(word, style._replace(bold=True)) for word in words)
+    return max([heading, *(page.width(row[number], style._replace(bold=True)) for row in cells)])
+
+
+def _least(
+    columns: Sequence[Column], cells: Sequence[Sequence[str]], number: int, natural: float, style: Style
+) -> float:
+    """As narrow as it may be: numbers are never broken, text is, between words where that will do."""
+    if columns[number].kind != "text":
+        return min(natural, INNER * 0.5)
+    longest = max((page.width(word, style) for row in cells for word in row[number].split(" ")), default=0.0)
+    return min(natural, max(_NARROWEST, min(longest, INNER * 0.25)))
+
+
+def _shared(least: Sequence[float], natural: Sequence[float]) -> list[float]:
+    """What room is left, to the columns in proportion to what they lack."""
+    room = max(0.0, INNER - _GAP * (len(least) - 1) - sum(least))
+    lacking = [whole - part for whole, part in zip(natural, least, strict=True)]
+    share = min(1.0, room / sum(lacking)) if sum(lacking) > 0 else 0.0
+    widths = [part + share * lack for part, lack in zip(least, lacking, strict=True)]
+    over = sum(widths) + _GAP * (len(widths) - 1) - INNER
+    return [wide * (1 - over / sum(widths)) for wide in widths] if over > 1e-6 else widths
+
+
+def _draw(flow: Flow, table: Table, cells: Sequence[Sequence[str]], panel: _Panel) -> None:
+    style = Style(panel.size)
+    left = [LEFT]
+    for wide in panel.widths[:-1]:
+        left.append(left[-1] + wide + _GAP)
+    right = [table.columns[number].kind != "text" for number in panel.columns]
+    labels = [
+        page.wrapped(table.columns[number].label, wide, style._replace(bold=True))
+        for number, wide in zip(panel.columns, panel.widths, strict=True)
+    ]
+    end = left[-1] + panel.widths[-1]
+    leading = style.size * 1.3
+
+    def heading() -> None:
+        deep = max(map(len, labels))
+        top = flow.take(deep * leading + 5, with_next=leading * 3)
+        for x, wide, lines, number in zip(left, panel.widths, labels, right, strict=True):
+            for place, line in enumerate(lines):
+                y = top + (deep - len(lines) + place) * leading + style.size
+                at, align = (x + wide, "right") if number else (x, "left")
+                flow.page.text(at, y, line, style._replace(bold=True, colour=QUIET), align)  # type: ignore[arg-type]
+        flow.page.rule(LEFT, flow.y - 1, end, flow.y - 1, INK, 0.7)
+
+    heading()
+    begun = len(flow.pages)
+    for row_number, row in enumerate(cells):
+        strong = row_number in table.bold
+        wrapped = [
+            page.wrapped(row[number], wide, style._replace(bold=strong)) if page.width(row[number], style) > wide - 0.01
+            or strong else [row[number]]
+            for number, wide in zip(panel.columns, panel.widths, strict=True)
+        ]  # fmt: skip
+        for start in range(0, max(map(len, wrapped)), _MAX_LINES):
+            part = [lines[start : start + _MAX_LINES] for lines in wrapped]
+            high = max(map(len, part)) * leading + 3.2
+            if high > flow.room:
+                flow.turn()
+            if len(flow.pages) > begun:
+                heading()
+                begun = len(flow.pages)
+            top = flow.take(high)
+            if strong and not start:
+                flow.page.rule(LEFT, top, end, top, page.LINE, 0.6)
+            for place, number in enumerate(panel.columns):
+                colour = _colour(table.columns[number].tone, table.rows[row_number][number])
+                chosen = style._replace(bold=strong, colour=colour)
+                for line_number, line in enumerate(part[place]):
+                    y = top + 2 + style.size + line_number * leading
+                    at = left[place] + (panel.widths[place] if right[place] else 0.0)
+                    flow.page.text(at, y, line, chosen, "right" if right[place] else "left")
+            flow.page.rule(LEFT, flow.y, end, flow.y, page.PALE, 0.5)
+    flow.page.rule(LEFT, flow.y, end, flow.y, page.LINE, 0.6)
+
+
+def _colour(tone: str, value: Any) -> str:
+    if tone == "sign":
+        return {1: GAIN, -1: LOSS, 0: INK}[sign(value)]
+    return {"good": GAIN, "bad": LOSS, "warning": LOSS, "quiet": QUIET}.get(tone, INK)
