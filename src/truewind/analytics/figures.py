@@ -105,6 +105,20 @@ def duration(hours: float, unit: str) -> str:
     return f"{_signless(hours * 3600, 1)} s" if hours > 0 else f"0.0 {'days' if unit == 'days' else 'h'}"
 
 
+def percent(fraction: float, decimals: int | None = None) -> str:
+    """A fraction in a sentence: "12.3 %", "0.05 %"."""
+    if decimals is None:
+        decimals = 1 if abs(fraction) >= 0.0095 else 2
+    return f"{_signless(fraction * 100, decimals)} %"
+
+
+def span(days: float) -> str:
+    """A length of time in a sentence: "20 minutes", "12 hours", "366 days"."""
+    if days < 1 / 12:
+        return f"{days * 1440:,.0f} minutes"
+    return f"{days * 24:,.0f} hours" if days < 2 else f"{days:,.0f} days"
+
+
 def money(value: float) -> str:
     """Two decimals, or as many significant digits as a small amount (of a coin, say) needs."""
     if 0 < abs(value) < 0.01:

@@ -7,7 +7,17 @@ from collections.abc import Callable
 
 from truewind.analytics.document import Document, Section
 from truewind.analytics.report import Report
-from truewind.analytics.sections import costs, performance, quality, run, strategies, summary, trades, withheld
+from truewind.analytics.sections import (
+    costs,
+    performance,
+    quality,
+    recommendations,
+    run,
+    strategies,
+    summary,
+    trades,
+    withheld,
+)
 
 SECTIONS: tuple[Callable[[Report], Section | None], ...] = (
     summary.section,
@@ -18,6 +28,7 @@ SECTIONS: tuple[Callable[[Report], Section | None], ...] = (
     withheld.section,
     quality.section,
     run.section,
+    recommendations.section,
 )
 
 

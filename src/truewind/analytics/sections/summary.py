@@ -54,18 +54,18 @@ def result(summary: Mapping[str, Any]) -> str:
         return "The result is not defined: see the warnings."
     beside = f", while holding {_made(held)}." if held is not None else "."
     if not summary["fills"]:
-        return f"Never traded in {_days(summary['days'])}{beside}"
-    sentences = [f"{_made(made).capitalize()} in {_days(summary['days'])}{beside}"]
+        return f"Never traded in {figures.span(summary['days'])}{beside}"
+    sentences = [f"{_made(made).capitalize()} in {figures.span(summary['days'])}{beside}"]
     received = sum(summary.get(name, 0.0) for name in PAYMENTS.values() if name != "dividends")
     costs = (summary["fees"] + summary["slippage"] - received) / summary["initial_equity"]
     sentences.append(
-        f"Costs ate {_percent(costs)} of the starting money." if costs > 0 else "Costs were not above zero."
+        f"Costs ate {figures.percent(costs)} of the starting money." if costs > 0 else "Costs were not above zero."
     )
     if summary["max_drawdown"]:
         sentences.append(
-            f"The deepest fall was {_percent(summary['max_drawdown'])} and "
+            f"The deepest fall was {figures.percent(summary['max_drawdown'])} and "
             + ("took" if summary["max_drawdown_recovered"] else "had not recovered after")
-            + f" {_days(summary['max_drawdown_days'])}"
+            + f" {figures.span(summary['max_drawdown_days'])}"
             + (" from peak to recovery." if summary["max_drawdown_recovered"] else ".")
         )
     return " ".join(sentences)
@@ -74,16 +74,4 @@ def result(summary: Mapping[str, Any]) -> str:
 def _made(fraction: float) -> str:
     if round(fraction, 4) == 0:
         return "made nothing"
-    return f"{'made' if fraction > 0 else 'lost'} {_percent(abs(fraction))}"
-
-
-def _percent(fraction: float) -> str:
-    return f"{fraction * 100:,.{1 if abs(fraction) >= 0.0095 else 2}f} %"
-
-
-def _days(days: float) -> str:
-    if days < 1 / 12:
-        return f"{days * 1440:,.0f} minutes"
-    if days < 2:
-        return f"{days * 24:,.0f} hours"
-    return f"{days:,.0f} days"
+    return f"{'made' if fraction > 0 else 'lost'} {figures.percent(abs(fraction))}"
