@@ -161,7 +161,7 @@ def _long_variances(apart: Floats, begins: float) -> Floats:
     """
     count = len(apart)
     plain = (apart * apart).mean(axis=0)
-    found = plain.copy()
+    found: Floats = plain.copy()
     for lag in range(1, count):
         weight = (1.0 - lag / count) * (1.0 - begins) ** lag + lag / count * (1.0 - begins) ** (count - lag)
         if weight < 1e-4 and lag < count / 2:
