@@ -343,4 +343,4 @@ def _percent(value: float | None) -> str:
     shown = value * 100.0
     if 0.0 < shown < 0.1:
         return "under 0.1 %"
-    return f"{shown:.1f} %" if abs(shown) < 10.0 and shown != 0.0 else f"{shown:.0f} %"
+    return f"{shown:.2g} %" if abs(shown) < 10.0 else f"{shown:.0f} %"

@@ -19,6 +19,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     withheld: what risk rules denied or reduced, and its outcome, as `analytics.withheld.outcomes` returns it.
     info: what identifies the run (data snapshot, code version, result id, seed …), shown as given.
     warnings: what a reader must know before he trusts the figures (inferred instruments, gaps …).
+    trials: what the ledger knew of all that was tried in the place of this run, when it ended (`analytics.luck`).
     """
 
     name: str
@@ -34,13 +35,15 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     warnings: list[str]
     gains: pl.DataFrame | None = None
     withheld: pl.DataFrame | None = None
+    trials: Mapping[str, Any] | None = None
 
 
 def load(run_dir: Path) -> Report:
     """What a finished run left in its folder. Raises MissingFileError or CorruptError, naming the file.
 
     `candles.parquet` and `benchmark.parquet` may be absent: there is then nothing to draw.
-    `gains.parquet` is there where several strategies ran, `withheld.parquet` where rulings were written down.
+    `gains.parquet` is there where several strategies ran, `withheld.parquet` where rulings were written down,
+    `trials.json` where the run was recorded in the ledger of trials.
     Of `run.json` it reads `name`, `info`, `assumptions`, `warnings`, and no wall time.
     """
     run_dir = Path(run_dir)
@@ -69,6 +72,7 @@ def load(run_dir: Path) -> Report:
         warnings=run["warnings"],
         gains=gains,
         withheld=withheld,
+        trials=_read_json(run_dir / "trials.json") if (run_dir / "trials.json").exists() else None,
     )
 
 

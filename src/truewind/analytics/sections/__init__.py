@@ -5,10 +5,12 @@ A section is a function of what the run left. It gives None where there is nothi
 
 from collections.abc import Callable
 
+from truewind.analytics import luck
 from truewind.analytics.document import Document, Section
 from truewind.analytics.report import Report
 from truewind.analytics.sections import (
     costs,
+    overfitting,
     performance,
     quality,
     recommendations,
@@ -26,6 +28,7 @@ SECTIONS: tuple[Callable[[Report], Section | None], ...] = (
     costs.section,
     strategies.section,
     withheld.section,
+    overfitting.section,
     quality.section,
     run.section,
     recommendations.section,
@@ -34,13 +37,15 @@ SECTIONS: tuple[Callable[[Report], Section | None], ...] = (
 
 def build(report: Report) -> Document:
     """The whole report. Equal reports give equal documents: nothing in them depends on clock or chance."""
-    found = [section(report) for section in SECTIONS]
+    sections = [section(report) for section in SECTIONS]
+    found = luck.assess(report)
+    judgement = luck.judged(report, found)
     return Document(
         name=report.name,
         overline="Paper session" if report.info.get("data_snapshot") == "live" else "Backtest report",
         subtitle=summary.subtitle(report),
-        verdict=summary.verdict(report),
-        passed=None,
+        verdict=(*summary.verdict(report), *luck.words(found), judgement.sentence),
+        passed=judgement.passed,
         warnings=len(quality.warnings(report)),
-        sections=tuple(section for section in found if section is not None),
+        sections=tuple(section for section in sections if section is not None),
     )
