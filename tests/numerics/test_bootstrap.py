@@ -141,6 +141,12 @@ def test_blocks_keep_what_hangs_together():
     assert 2.2 < together / alone < 3.8
 
 
+def test_more_points_than_steps_are_all_steps():
+    found = paths(np.array([0.1, -0.1, 0.2]), 2, block=1.0, seed=1, points=100)
+    assert found.steps.tolist() == [1, 2, 3]
+    assert found.curves[:, -1] == pytest.approx(found.growth + 1.0)
+
+
 def test_a_path_is_the_same_however_many_there_are():
     x = autoregressive(0.0, 60, 1) / 50.0
     few, many = (paths(x, count, block=4.0, seed=9, points=5) for count in (3, 50))

@@ -114,6 +114,6 @@ def over(days: Ints, returns: Floats, first: int, last: int) -> float:
 
 
 def _window(name: str, days: Ints, returns: Floats, first: int, last: int) -> Window:
-    worth: Floats = np.cumprod(1.0 + returns[first : last + 1])
+    worth = np.asarray(np.cumprod(1.0 + returns[first : last + 1]), np.float64)
     fall = performance.max_drawdown(worth, 1.0)
     return Window(name, int(days[first]), int(days[last]), float(worth[-1]) - 1.0, fall)

@@ -15,7 +15,7 @@ from truewind.numerics.performance import NAN, Floats, Ints
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 RUIN = 0.5  # of the money that was there at first
 _SEED = 20_260_101  # any number: equal runs must give equal reports
-_WORK = 6_000_000  # days or trades drawn in all: as many paths as these allow
+_WORK = 3_000_000  # days or trades drawn in all: as many paths as these allow
 _MOST, _LEAST = 5_000, 500
 _POINTS = 100  # of a fan
 

@@ -17,6 +17,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     candles: by symbol, `ts` (open), `open`, `high`, `low`, `close`. benchmark: `ts`, `equity`, or None.
     gains: of several strategies `ts`, `strategy`, `gain` (since the start, in the account's currency).
     withheld: what risk rules denied or reduced, and its outcome, as `analytics.withheld.outcomes` returns it.
+    validation: what was found by running again (stress, permuted markets, walk-forward …), by part.
     info: what identifies the run (data snapshot, code version, result id, seed …), shown as given.
     warnings: what a reader must know before he trusts the figures (inferred instruments, gaps …).
     trials: what the ledger knew of all that was tried in the place of this run, when it ended (`analytics.luck`).
@@ -36,6 +37,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     gains: pl.DataFrame | None = None
     withheld: pl.DataFrame | None = None
     trials: Mapping[str, Any] | None = None
+    validation: Mapping[str, Any] | None = None
 
 
 def load(run_dir: Path) -> Report:
@@ -44,6 +46,8 @@ def load(run_dir: Path) -> Report:
     `candles.parquet` and `benchmark.parquet` may be absent: there is then nothing to draw.
     `gains.parquet` is there where several strategies ran, `withheld.parquet` where rulings were written down,
     `trials.json` where the run was recorded in the ledger of trials.
+    `gains.parquet` is there where several strategies ran, `withheld.parquet` where rulings were written down.
+    `validation.json` is there where a validation of this run was made.
     Of `run.json` it reads `name`, `info`, `assumptions`, `warnings`, and no wall time.
     """
     run_dir = Path(run_dir)
@@ -73,6 +77,7 @@ def load(run_dir: Path) -> Report:
         gains=gains,
         withheld=withheld,
         trials=_read_json(run_dir / "trials.json") if (run_dir / "trials.json").exists() else None,
+        validation=_read_json(run_dir / "validation.json") if (run_dir / "validation.json").exists() else None,
     )
 
 

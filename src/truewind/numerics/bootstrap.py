@@ -110,7 +110,7 @@ def paths(
     """
     values = np.ascontiguousarray(returns, np.float64)
     steps = len(values) if steps is None else steps
-    at = np.unique(np.linspace(0, steps, points + 1).round().astype(np.int64)[1:])
+    at = _marks(steps, points)
     found = _unknown(count, at)
     if len(values) and steps > 0 and np.isfinite(values).all():
         _walk(values, _SCHEMES[scheme], max(float(block), 1.0), seed, steps, at, *found[:5])
@@ -143,7 +143,7 @@ def shuffles(returns: Floats, count: int, *, seed: int, points: int = 0) -> Path
     The product of all is the same in any order, so `growth` hardly differs (but where a path is ruined on the way).
     """
     values = np.ascontiguousarray(returns, np.float64)
-    at = np.unique(np.linspace(0, len(values), points + 1).round().astype(np.int64)[1:])
+    at = _marks(len(values), points)
     found = _unknown(count, at)
     if len(values) and np.isfinite(values).all():
         _shuffle(values, seed, at, *found[:5])
@@ -156,6 +156,12 @@ def bands(curves: Floats, quantiles: tuple[float, ...]) -> Floats:
         return np.full((len(quantiles), curves.shape[1]), NAN)
     found: Floats = np.quantile(curves, quantiles, axis=0)
     return found
+
+
+def _marks(steps: int, points: int) -> Ints:
+    """Numbers of steps after which worths are kept: at most `points`, the last one at the end."""
+    at = np.unique(np.linspace(0, steps, points + 1).round().astype(np.int64))
+    return at[(at > 0) & (points > 0)]
 
 
 def _unknown(count: int, at: Ints) -> Paths:

@@ -8,6 +8,7 @@ import numpy as np
 from truewind.numerics.performance import NAN, Floats
 
 _NO_VARIATION = 1e-14  # as in numerics.performance
+_EXACT = 1e-20  # of the squared changes: a residual below is rounding
 _LEAST = 20  # values below which neither test says anything
 # MacKinnon, J. G. (1994), "Approximate Asymptotic Distribution Functions for Unit-Root and Cointegration Tests", JBES
 # 12: the normal quantile of the p-value is a polynomial of the statistic, another one on each side of a bend. With a
@@ -42,15 +43,17 @@ def adf(values: Floats) -> Tested:
     change = np.diff(series)
     n = len(change)
     most = min(math.ceil(12.0 * ((n + 1) / 100.0) ** 0.25), (n + 1) // 2 - 2)
-    best, chosen = math.inf, 0
-    for lags in range(most + 1):
-        residual, rows, _ = _dickey_fuller(series, change, lags, most)
-        if not residual > 0.0:
-            return _UNDEFINED
-        score = rows * math.log(residual / rows) + 2.0 * (lags + 2)
-        if score < best:
-            best, chosen = score, lags
-    _, _, statistic = _dickey_fuller(series, change, chosen, chosen)
+    # One triangle holds the squared residuals of all numbers of lags: those of the rows below each.
+    triangle = _triangle(series, change, most, most)
+    residuals = np.cumsum(triangle[::-1, -1] ** 2)[::-1][2:]
+    rows = n - most
+    if not residuals[: most + 1].min() > _EXACT * float(change @ change):
+        return _UNDEFINED
+    chosen = int(np.argmin(rows * np.log(residuals[: most + 1] / rows) + 2.0 * np.arange(most + 1)))
+    final = _triangle(series, change, chosen, chosen, level_last=True)
+    regressors = chosen + 2
+    error = math.sqrt(float(final[regressors, -1]) ** 2 / (n - chosen - regressors))
+    statistic = float(final[regressors - 1, -1] * np.sign(final[regressors - 1, regressors - 1])) / error
     return Tested(statistic, _mackinnon(statistic), chosen)
 
 
@@ -85,20 +88,13 @@ def _testable(series: Floats) -> bool:
     return len(series) >= _LEAST and bool(np.isfinite(series).all()) and float(np.std(series)) > _NO_VARIATION
 
 
-def _dickey_fuller(series: Floats, change: Floats, lags: int, skip: int) -> tuple[float, int, float]:
-    """Squared residuals, rows, and t of the level, of the regression of the changes after the first `skip`."""
+def _triangle(series: Floats, change: Floats, lags: int, skip: int, *, level_last: bool = False) -> Floats:
+    """R of the QR decomposition of constant, level, lagged changes and, last, the changes after the first `skip`."""
     rows = len(change) - skip
     lagged = [change[skip - lag : len(change) - lag] for lag in range(1, lags + 1)]
-    regressors = np.column_stack([series[skip:-1], *lagged, np.ones(rows)])
-    wanted = change[skip:]
-    found, _, rank, _ = np.linalg.lstsq(regressors, wanted, rcond=None)
-    residual = wanted - regressors @ found
-    squares = float(residual @ residual)
-    freedom = rows - regressors.shape[1]
-    if rank < regressors.shape[1] or freedom < 1 or not squares > 0.0:
-        return 0.0, rows, NAN
-    error = math.sqrt(squares / freedom * float(np.linalg.inv(regressors.T @ regressors)[0, 0]))
-    return squares, rows, float(found[0]) / error
+    level, constant = series[skip:-1], np.ones(rows)
+    regressors = [constant, *lagged, level] if level_last else [constant, level, *lagged]
+    return np.asarray(np.linalg.qr(np.column_stack([*regressors, change[skip:]]), mode="r"), np.float64)
 
 
 def _mackinnon(statistic: float) -> float:

@@ -13,6 +13,7 @@ from truewind.analytics.sections import (
     overfitting,
     performance,
     quality,
+    risk,
     recommendations,
     run,
     strategies,
@@ -24,6 +25,7 @@ from truewind.analytics.sections import (
 SECTIONS: tuple[Callable[[Report], Section | None], ...] = (
     summary.section,
     performance.section,
+    risk.section,
     trades.section,
     costs.section,
     strategies.section,

@@ -39,7 +39,7 @@ def section(report: Report) -> Section | None:
         blocks.append(Text(sentences=("The account was ruined: days after that have no return and do not count here.",),
                            tone="warning"))  # fmt: skip
     blocks += [_tails(own), _worst(own, held), *_crashes(own, held), *_fan(report, own, paths, trades)]
-    blocks += [*_again(report), _shape(own), *_dependence(own), _stationarity(own), *_regimes(own, held)]
+    blocks += [*_again(report), *_shape(own), *_dependence(own), _stationarity(own), *_regimes(own, held)]
     blocks += _persistence(own)
     return Section(id="risk", title="Risk and stress", blocks=tuple(blocks))
 
@@ -50,21 +50,21 @@ def section(report: Report) -> Section | None:
 def _tiles(report: Report, own: Daily, paths: Resampled | None, entries: RandomEntries) -> Tiles:
     value, shortfall = _at_risk(own.returns, 0.95)
     limit = _limit(report)
-    chance = loss = None
+    chance, loss, what = None, None, "Chance of a drawdown"
     reason = "Not defined: the days are too few, or do not vary"
     if paths is not None:
         loss = float((paths.paths.growth < 0.0).mean())
-        chance = float((paths.paths.depth > (limit or paths.depth)).mean())
+        chance = _over(paths, limit or paths.depth)
+        what = f"Chance of a drawdown over {limit or paths.depth:.0%}"
         reason = "Share of resampled runs of the same length"
-    what = f"Chance of a drawdown over {limit or (paths.depth if paths else NAN):.0%}"
     timing = f"Share of {len(entries.drawn):,} draws in which the same trades at random times brought as much"
     return Tiles(
         tiles=(
             Tile(label="Value at risk of a day", value=value, kind="fraction", meaning="Lost or more on one day in 20"),
-            Tile(label="Expected shortfall", value=shortfall, kind="fraction", meaning="Mean loss on the worst 5 % of days"),
+            Tile(label="Expected shortfall", value=shortfall, kind="fraction", meaning="Mean of the worst 5 % of days"),
             Tile(label="Worst day", value=float(own.returns.min()), kind="fraction", tone="sign"),
             Tile(label="Chance of a loss", value=loss, kind="fraction", meaning=reason),
-            Tile(label=what if limit or paths else "Chance of a drawdown", value=chance, kind="fraction", meaning=reason),
+            Tile(label=what, value=chance, kind="fraction", meaning=reason),
             Tile(
                 label="Random times do as well", value=None if entries.reason else entries.p, kind="fraction",
                 meaning=f"Not defined: {entries.reason}" if entries.reason else timing,
@@ -155,7 +155,7 @@ def _fan(report: Report, own: Daily, found: Resampled | None, trades: Shuffled |
     count = len(found.paths.growth)
     lines = Lines(
         title=f"{count:,} runs out of the same days",
-        series=(Series(name="this run", values=worth), Series(name="median", values=fan[2], role="other")),
+        series=(Series(name="this run", values=worth), Series(name="median", values=fan[2], role="held")),
         kind="fraction",
         ts_us=at,
         bands=(Band(name="90 % of runs", low=fan[0], high=fan[4]), Band(name="half of runs", low=fan[1], high=fan[3])),
@@ -170,8 +170,8 @@ def _fan(report: Report, own: Daily, found: Resampled | None, trades: Shuffled |
     if trades is not None:
         rows.append(("Max drawdown, trades in another order", trades.depth, *_quantiles(trades.depths)))
     sharpe = ("Sharpe", found.sharpe * year, *(value * year for value in _quantiles(found.paths.sharpe)))
-    spread = [Column(label=f"{quantile:.0%}", kind="fraction") for quantile in QUANTILES]
-    ratios = [Column(label=f"{quantile:.0%}", kind="ratio") for quantile in QUANTILES]
+    spread = [Column(label=f"{quantile * 100:.0f} %", kind="fraction") for quantile in QUANTILES]
+    ratios = [Column(label=f"{quantile * 100:.0f} %", kind="ratio") for quantile in QUANTILES]
     own_column = Column(label="This run", kind="fraction")
     return [
         lines,
@@ -231,7 +231,7 @@ def _again(report: Report) -> list[Block]:
             Text(
                 sentences=(
                     "How it stands shocks in costs, latency and funding, and whether it earns as much on markets "
-                    "without patterns, is told by `truewind stress` and `truewind validate`.",
+                    "without patterns, is told by “truewind stress” and “truewind validate”.",
                 ),
                 tone="quiet",
             )
@@ -242,14 +242,20 @@ def _again(report: Report) -> list[Block]:
 # -- what the days look like -------------------------------------------------------------------------------------------
 
 
-def _shape(own: Daily) -> Tiles:
+def _shape(own: Daily) -> list[Block]:
     found = statistics.shape(own.returns)
-    few = "Not defined: days are too few, or do not vary"
     tail = f"Power by which the largest {found.tail_days} thin out: the smaller, the thicker (normal: none; 3 is usual)"
     if found.tail_days < 10:
         tail = "Not defined: fewer than ten days are 5 % of all"
     normal = "Chance of such a skew and kurtosis in normal days (Jarque–Bera)"
-    return Tiles(
+    if math.isnan(found.normal_p):
+        normal = "Not defined: days are too few, or do not vary"
+    said = "Whether they are normal is not defined: days are too few, or do not vary."
+    if math.isfinite(found.normal_p):
+        said = (
+            "They may be normal." if found.normal_p > 0.05 else "They are not normal: models that suppose so are wrong."
+        )
+    figures = Tiles(
         small=True,
         tiles=(
             Tile(label="Mean day", value=found.mean, kind="fraction"),
@@ -257,11 +263,12 @@ def _shape(own: Daily) -> Tiles:
             Tile(label="Deviation of a day", value=found.deviation, kind="fraction"),
             Tile(label="Skew", value=found.skew, kind="ratio", meaning="Below 0: the large days are losses"),
             Tile(label="Kurtosis", value=found.kurtosis, kind="ratio", meaning="3 if normal; above: more extreme days"),
-            Tile(label="Normal after all", value=found.normal_p, kind="fraction", meaning=_or(found.normal_p, normal, few)),
+            Tile(label="Normal after all", value=found.normal_p, kind="fraction", meaning=normal),
             Tile(label="Tail of losses", value=found.loss_index, kind="ratio", meaning=tail),
             Tile(label="Tail of gains", value=found.gain_index, kind="ratio", meaning=tail),
         ),
     )  # fmt: skip
+    return [Text(title="How the days are distributed", sentences=(said,)), figures]
 
 
 def _dependence(own: Daily) -> list[Block]:
@@ -302,10 +309,10 @@ def _stationarity(own: Daily) -> Table:
         name="stationarity",
         title="Stationarity",
         columns=(
-            Column(label="Series"), Column(label="ADF", kind="ratio", meaning="Augmented Dickey–Fuller, with a constant"),
+            Column(label="Series"), Column(label="ADF", kind="ratio", meaning="Augmented Dickey–Fuller, a constant"),
             Column(label="p", kind="fraction", meaning="Small: it comes back, and does not wander off"),
             Column(label="KPSS", kind="ratio", meaning="Around a level"),
-            Column(label="p", kind="fraction", meaning="Small: it does not keep to a level; the table ends at 1 and 10 %"),
+            Column(label="p", kind="fraction", meaning="Small: it does not keep to a level; between 1 and 10 %"),
             Column(label="In words"),
         ),
         rows=tuple(rows),
@@ -332,7 +339,7 @@ def _regimes(own: Daily, held: Daily) -> list[Block]:
             name="regimes",
             title="Calm and wild markets",
             columns=(
-                Column(label="Market"), Column(label="Share of days", kind="fraction"), Column(label="Days", kind="count"),
+                Column(label="Market"), Column(label="Share", kind="fraction"), Column(label="Days", kind="count"),
                 Column(label="Lasts", kind="days", meaning="Expected days in a row"),
                 Column(label="Market a year", kind="fraction", tone="sign"),
                 Column(label="Market volatility", kind="fraction"),
@@ -340,8 +347,8 @@ def _regimes(own: Daily, held: Daily) -> list[Block]:
                 Column(label="Run volatility", kind="fraction"), Column(label="Run Sharpe", kind="ratio"),
             ),
             rows=rows,
-            note="Two states of a hidden Markov model, fitted to all days of the benchmark: told in hindsight, not to be "
-            "traded.",
+            note="Two states of a hidden Markov model, fitted to all days of the benchmark: told in hindsight, not "
+            "to be traded.",
         )
     ]  # fmt: skip
 
@@ -406,7 +413,3 @@ def _quantiles(values: Floats) -> list[float]:
 
 def _day(number: int) -> str:
     return iso(number * DAY_US)[:10]
-
-
-def _or(value: float, meaning: str, reason: str) -> str:
-    return reason if math.isnan(value) else meaning
