@@ -26,6 +26,7 @@ from truewind.cli import (
     strategy,
     sweep,
     universe,
+    walkforward,
 )
 
 app = typer.Typer(
@@ -65,6 +66,7 @@ refresh.register(data.app)
 app.add_typer(data.app)
 backtest.register(app)
 sweep.register(app)
+walkforward.register(app)
 paper.register(app)
 exchange.register(app)
 report.register(app)

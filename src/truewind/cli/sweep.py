@@ -1,7 +1,8 @@
 """`truewind sweep`: one backtest with many settings."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -42,24 +43,15 @@ def sweep(
 
     A sweep that was broken off goes on where it was. It leaves a table and a picture under sweeps/.
     """
-    import yaml
-
     from truewind.cli import settings
     from truewind.cli.output import console, print_json, print_table
     from truewind.engine.trials import Figures
     from truewind.errors import ConfigError, suggest
-    from truewind.research.space import is_range
     from truewind.research.sweeps import sweep as run
 
     if sort not in Figures._fields:
         raise ConfigError(f"A trial has no figure '{sort}'", remedy=suggest(sort, Figures._fields))
-    grid, overrides = {}, []
-    for assignment in assignments or []:
-        key, _, values = assignment.partition("=")
-        if is_range(values):
-            grid[key.strip()] = yaml.safe_load(values) if values.lstrip().startswith("[") else values
-        else:
-            overrides.append(assignment)
+    grid, overrides = ranges_and_values(assignments or [])
     program = settings.load()
     with progress(compiles=True) as step:
         done = run(
@@ -85,3 +77,20 @@ def sweep(
     note = f", {failed} without figures (see the table's `error`)" if failed else ""
     console().print(f"{len(done.table)} trials of {done.bars} bars in {done.seconds:.1f} s{note}", markup=False)
     console().print(f"report  {done.report}", markup=False, soft_wrap=True)
+
+
+def ranges_and_values(assignments: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """Of `--set`: what is to be varied, as a grid, and what is one value for all trials, as overrides."""
+    import yaml
+
+    from truewind.research.space import is_range
+
+    grid: dict[str, Any] = {}
+    overrides = []
+    for assignment in assignments:
+        key, _, values = assignment.partition("=")
+        if is_range(values):
+            grid[key.strip()] = yaml.safe_load(values) if values.lstrip().startswith("[") else values
+        else:
+            overrides.append(assignment)
+    return grid, overrides

@@ -106,7 +106,7 @@ def sweep(
     asked = parse(SweepSettings, data.pop("sweep", None) or {}, f"{source}: sweep")
     data = override(data, overrides)
     space = Space(
-        _within_bounds({**asked.grid, **(grid or {})}, data, all_params),
+        within_bounds({**asked.grid, **(grid or {})}, data, all_params),
         sample=asked.sample if sample is None else sample,
         seed=asked.seed if seed is None else seed,
     )
@@ -145,7 +145,7 @@ def sweep(
     return Sweep(table, space.keys, folder, folder / "sweep.html", seconds, market.rows)
 
 
-def _within_bounds(grid: Mapping[str, Any], data: Mapping[str, Any], all_params: bool) -> dict[str, Any]:
+def within_bounds(grid: Mapping[str, Any], data: Mapping[str, Any], all_params: bool) -> dict[str, Any]:
     """`grid` with values in place of "auto", and with every parameter that has bounds if `all_params`.
 
     Raises ConfigError for a parameter that the strategy does not declare, or declares without bounds.

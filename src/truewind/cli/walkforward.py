@@ -1,0 +1,108 @@
+"""`truewind walkforward`: settings chosen on the past, traded on what follows."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from truewind.cli.output import Json
+from truewind.cli.progress import progress
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog="Example: truewind walkforward configs/demo.yaml --train 90d --test 30d")(walkforward)
+
+
+def walkforward(
+    config: Annotated[Path, typer.Argument(help="The backtest's YAML, perhaps with a `sweep:` part.")],
+    train: Annotated[str, typer.Option(help="Length of the span that settings are chosen on.")] = "365d",
+    test: Annotated[str, typer.Option(help="Length of the span that they are then traded on.")] = "90d",
+    anchored: Annotated[
+        bool, typer.Option("--anchored", help="Every training begins at the data's beginning, and grows.")
+    ] = False,
+    embargo: Annotated[str, typer.Option(help="Left out between training and test; 0 for nothing.")] = "0",
+    metric: Annotated[str, typer.Option(help="Figure by which settings are chosen.")] = "sharpe",
+    choose: Annotated[
+        str, typer.Option(help="best: the best trial; plateau: the one that is best together with its neighbours.")
+    ] = "best",
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUES",
+            help="Vary a setting, as `truewind sweep` does; KEY=VALUE changes it for all. Repeatable. Without any, and "
+            "without a `sweep:` part, every parameter is varied within its declared bounds.",
+        ),
+    ] = None,
+    sample: Annotated[int | None, typer.Option(help="Try so many of them in each window.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Chooses the sample.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of sweeps; the walk's page lies there, too.")] = Path("sweeps"),
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads; all cores if left out.")] = None,
+    json: Json = False,
+) -> None:
+    """Choose settings on the past and trade them on what follows, window by window.
+
+    What is held at the end of a window is closed there, and pays for it. The test spans, one behind the other, are what
+    somebody who had worked like this would have had.
+    """
+    from truewind.cli import settings
+    from truewind.cli.output import console, print_json
+    from truewind.cli.sweep import ranges_and_values
+    from truewind.errors import ConfigError
+    from truewind.research.walkforward import WalkForwardSettings, length_us
+    from truewind.research.walkforward import walkforward as run
+
+    if choose not in ("best", "plateau"):
+        raise ConfigError(f"--choose {choose} is neither best nor plateau")
+    wanted = WalkForwardSettings(
+        train_us=length_us(train),
+        test_us=length_us(test),
+        embargo_us=0 if embargo == "0" else length_us(embargo),
+        anchored=anchored,
+        metric=metric,
+        choose="plateau" if choose == "plateau" else "best",
+    )
+    grid, overrides = ranges_and_values(assignments or [])
+    program = settings.load()
+    with progress(compiles=True) as step:
+        done = run(
+            config, wanted, grid, overrides=overrides, sample=sample, seed=seed, lake=program.lake, out=out,
+            workers=workers, progress=step,
+        )  # fmt: skip
+    if json:
+        print_json(done.plain())
+        return
+    walk = done.plain()
+    _windows(walk["windows"])
+    from truewind.analytics.walked import verdict
+
+    for sentence in (*verdict(walk), *walk["notes"]):
+        console().print(sentence, markup=False)
+
+
+def _windows(windows: Sequence[Mapping[str, Any]]) -> None:
+    """A row a window, for people."""
+    from truewind.analytics.figures import written
+    from truewind.analytics.walked import settings_text
+    from truewind.cli.output import print_table
+    from truewind.domain.clock import iso
+
+    rows = []
+    for window in windows:
+        inside, outside = window["inside"], window["outside"]
+        rows.append(
+            [
+                iso(window["test_start_us"])[:10],
+                iso(window["test_end_us"])[:10],
+                settings_text(window["chosen"]),
+                written("fraction", inside["yearly"]),
+                written("ratio", inside["sharpe"]),
+                written("fraction", outside["yearly"]),
+                written("ratio", outside["sharpe"]),
+                written("fraction", outside["net_return"]),
+                f"{outside['trades']:,}",
+            ]
+        )
+    heads = ["test from", "to", "chosen", ">a year, in", ">Sharpe, in", ">a year, out", ">Sharpe, out"]
+    print_table([*heads, ">return", ">trades"], rows, "Settings chosen on the past, traded on what followed")
