@@ -139,9 +139,13 @@ def test_callbacks_are_walked_in_the_event_lane(tmp_path):
         "        self.seen += 1\n"
         "        if self.seen % self.params.every == 0:\n"
         "            held = self.position(bar.symbol).quantity\n"
-        "            (self.sell if held > 0 else self.buy)(bar.symbol, 1)\n"
+        "            (self.sell if held > 0 else self.buy)(1)\n"
     )
-    given = config(strategy={"path": f"{tmp_path}/caller.py:Caller"}, sizing={}, risk={"cooldown_minutes": None, "max_exposure": 1.0})
+    given = config(
+        strategy={"path": f"{tmp_path}/caller.py:Caller"},
+        sizing={},
+        risk={"cooldown_minutes": None, "max_exposure": 1.0},
+    )
     walk = walkforward(given, WALK, {"strategy.params.every": [5, 9]}, lake=lake, out=tmp_path / "sweeps", workers=1)
     assert "callbacks" in walk.slow
     assert any("event lane" in note for note in walk.notes)

@@ -5,7 +5,19 @@ from typing import Any
 
 import numpy as np
 
-from truewind.analytics.document import Bars, Block, Column, Lines, Series, Table, Text, Tile, Tiles
+from truewind.analytics.document import (
+    Bars,
+    Block,
+    Column,
+    Document,
+    Lines,
+    Section,
+    Series,
+    Table,
+    Text,
+    Tile,
+    Tiles,
+)
 from truewind.domain.clock import iso
 from truewind.domain.timeframe import DAY_US
 
@@ -24,7 +36,7 @@ def verdict(walk: Mapping[str, Any]) -> tuple[str, ...]:
     sharpe = overall["sharpe"]
     found = [
         f"Chosen on the past and traded on what followed, {_count(len(windows), 'window')} in all, it {earned} "
-        f"{abs(overall['net_return'] or 0.0):.1%} out of sample"
+        f"{percent(abs(overall['net_return'] or 0.0))} out of sample"
         + (f" (Sharpe ratio {sharpe:.2f})." if sharpe is not None else " (its Sharpe ratio is not defined)."),
         f"{round(walk['profitable'] * len(windows))} of {_count(len(windows), 'window')} made money.",
     ]
@@ -33,10 +45,27 @@ def verdict(walk: Mapping[str, Any]) -> tuple[str, ...]:
     else:
         kept = walk["efficiency"]
         found.append(
-            f"Of a return a year that the choice promised in sample, {kept:.0%} came out of sample"
+            f"Of a return a year that the choice promised in sample, {percent(kept)} came out of sample"
             + (": the choice is fitted to the past." if kept < 0.5 else ".")
         )
     return tuple(found)
+
+
+def document(walk: Mapping[str, Any]) -> Document:
+    """The page of a walk by itself."""
+    windows, lengths = walk["windows"], walk["settings"]
+    kind = "anchored" if lengths["anchored"] else "rolling"
+    train, test = (lengths[name] / DAY_US for name in ("train_us", "test_us"))
+    return Document(
+        name=walk["name"],
+        overline="Walk-forward",
+        subtitle=f"{iso(windows[0]['train_start_us'])[:10]} to {iso(windows[-1]['test_end_us'])[:10]} · {kind}, "
+        f"{train:g} days to learn, {test:g} to trade · {walk['trials']:,} trials",
+        verdict=verdict(walk),
+        passed=None,
+        warnings=len(walk["notes"]),
+        sections=(Section(id="walkforward", title="Out of sample", blocks=blocks(walk)[1:]),),
+    )
 
 
 def blocks(walk: Mapping[str, Any]) -> tuple[Block, ...]:
@@ -90,12 +119,10 @@ def blocks(walk: Mapping[str, Any]) -> tuple[Block, ...]:
 
 
 def _window_table(windows: Sequence[Mapping[str, Any]]) -> Table:
+    noted = any(window["note"] for window in windows)
     rows = tuple(
         (
-            window["test_start_us"],
-            window["test_end_us"],
-            settings_text(window["chosen"]),
-            window["tried"],
+            f"{iso(window['test_start_us'])[:10]} to {iso(window['test_end_us'])[:10]}",
             window["inside"]["yearly"],
             window["inside"]["sharpe"],
             window["outside"]["yearly"],
@@ -103,7 +130,8 @@ def _window_table(windows: Sequence[Mapping[str, Any]]) -> Table:
             window["outside"]["sharpe"],
             window["outside"]["max_drawdown"],
             window["outside"]["trades"],
-            window["note"],
+            f"{settings_text(window['chosen'])} (of {window['tried']:,})",
+            *((window["note"],) if noted else ()),
         )
         for window in windows
     )
@@ -111,10 +139,7 @@ def _window_table(windows: Sequence[Mapping[str, Any]]) -> Table:
         name="walkforward",
         title="Windows",
         columns=(
-            Column(label="Test from", kind="moment"),
-            Column(label="to", kind="moment"),
-            Column(label="Chosen", meaning="By the training span that lies before"),
-            Column(label="Of", kind="count", meaning="Trials on the training span"),
+            Column(label="Test span"),
             Column(label="A year, in", kind="fraction", tone="sign", meaning="Return a year on the training span"),
             Column(label="Sharpe, in", kind="ratio", tone="sign"),
             Column(label="A year, out", kind="fraction", tone="sign", meaning="Return a year on the test span"),
@@ -122,7 +147,8 @@ def _window_table(windows: Sequence[Mapping[str, Any]]) -> Table:
             Column(label="Sharpe, out", kind="ratio", tone="sign"),
             Column(label="Drawdown", kind="fraction"),
             Column(label="Trades", kind="count"),
-            Column(label="Note"),
+            Column(label="Chosen", meaning="By the training span that lies before, of so many trials"),
+            *((Column(label="Note"),) if noted else ()),
         ),
         rows=rows,
     )
@@ -149,6 +175,11 @@ def _drift_table(walk: Mapping[str, Any]) -> Table:
         rows=tuple(rows),
         note="A setting that jumps from end to end has no effect that lasts, or none at all.",
     )
+
+
+def percent(fraction: float) -> str:
+    """A share as people write it: 12.3 %."""
+    return f"{fraction * 100:,.{1 if abs(fraction) < 1 else 0}f} %"
 
 
 def _count(number: int, noun: str) -> str:

@@ -71,7 +71,7 @@ def walkforward(
             workers=workers, progress=step,
         )  # fmt: skip
     if json:
-        print_json(done.plain())
+        print_json({"folder": done.folder, "report": done.report, **done.plain()})
         return
     walk = done.plain()
     _windows(walk["windows"])
@@ -79,6 +79,7 @@ def walkforward(
 
     for sentence in (*verdict(walk), *walk["notes"]):
         console().print(sentence, markup=False)
+    console().print(f"report  {done.report}", markup=False, soft_wrap=True)
 
 
 def _windows(windows: Sequence[Mapping[str, Any]]) -> None:

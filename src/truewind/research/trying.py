@@ -15,7 +15,7 @@ import numpy as np
 import orjson
 import polars as pl
 
-from truewind.backtest.run import BacktestSettings, BarJob, read_config
+from truewind.backtest.run import BacktestSettings, BarJob, identity, read_config
 from truewind.backtest.standin import supply
 from truewind.config import override, parse
 from truewind.engine.compiled import obstacle
@@ -47,7 +47,8 @@ class Trier:
     """Tries one space on one span after another.
 
     data: the config with its overrides, without its `sweep:` part. slow: why trials run in the event lane, "" if they
-    do not. sample: how many are tried, 0 for all of the grid. span_us: first and last moment of the data.
+    do not. sample: how many are tried, 0 for all of the grid. span_us: first and last moment of the data. known: what
+    identifies the config as it stands.
     Raises ConfigError where there is nothing to vary, and as a backtest before it begins.
     """
 
@@ -91,7 +92,7 @@ class Trier:
         job = BarJob(self.settings, self.lake)
         times = job.engine.timeline.times
         self.span_us = int(times[TS][0]), int(times[TS_EVENT].max())
-        self.snapshot = job.snapshot.id
+        self.known = identity(self.settings, job.snapshot, job.strategy)
         self.slow = _why_slow(self.settings)
 
     def on(self, start_us: int, end_us: int) -> Tried:

@@ -8,6 +8,7 @@ Pardo, R. (2008), *The Evaluation and Optimization of Trading Strategies*, 2nd e
 walk-forward efficiency, annualised return out of sample over that in sample.
 """
 
+import hashlib
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,11 @@ from typing import Any, Literal
 
 import msgspec
 import numpy as np
+import orjson
 
+from truewind.analytics import walked
+from truewind.analytics.page import page
+from truewind.backtest.folder import write, write_json
 from truewind.domain.clock import iso
 from truewind.domain.timeframe import DAY_US, timeframe_us
 from truewind.errors import ConfigError, TruewindError
@@ -83,7 +88,7 @@ class WalkForward(msgspec.Struct, frozen=True, kw_only=True):
     profitable: share of windows that made money. drift: by parameter, how far the choice moves from one window to the
     next, as a share of the range that was tried (0: never, 1: from end to end each time).
     left_us: time at the end of the data that no test covers. slow: why the event lane was used, "" if it was not.
-    notes: what a reader must know.
+    notes: what a reader must know. folder: where page and figures lie.
     """
 
     name: str
@@ -103,6 +108,11 @@ class WalkForward(msgspec.Struct, frozen=True, kw_only=True):
     left_us: int
     slow: str
     notes: tuple[str, ...]
+    folder: Path | None = None
+
+    @property
+    def report(self) -> Path | None:
+        return None if self.folder is None else self.folder / "report.html"
 
     @property
     def trials(self) -> int:
@@ -180,13 +190,21 @@ def walkforward(
     """Walk `config` forward, with the space of `grid` or of the config's `sweep:` part or, without either, a sample of
     what its strategy's parameters may be. Trainings are sweeps under `out`: a walk that was broken off goes on.
 
+    Page and figures are written there as well, to a folder named by what they follow from.
+
     Raises ConfigError where there is no room for a window or nothing to vary, and as `sweep` and `run` do.
     """
     trier = Trier(
         config, grid, overrides=overrides, sample=sample, seed=seed, lake=lake, out=out, workers=workers,
         progress=progress,
     )  # fmt: skip
-    return walk(trier, settings, progress)
+    done = walk(trier, settings, progress)
+    named = orjson.dumps([trier.known, trier.grid, trier.sample, trier.seed, msgspec.to_builtins(settings)])
+    folder = Path(out) / f"walk-{hashlib.sha256(named).hexdigest()[:16]}"
+    plain = done.plain()
+    write_json(folder / "walkforward.json", {**trier.known, **plain})
+    write(folder, "report.html", page(walked.document(plain)).encode())
+    return msgspec.structs.replace(done, folder=folder)
 
 
 def walk(trier: Trier, settings: WalkForwardSettings, progress: Progress | None = None) -> WalkForward:
