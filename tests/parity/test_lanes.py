@@ -286,15 +286,15 @@ def test_a_strategy_that_sleeps_is_called_on_the_same_bars():
 @settings(max_examples=25)
 @given(PARAMS, SIZINGS, st.integers(0, 2**32), st.integers(1, 3))
 def test_a_trial_gives_the_figures_of_a_backtest(params, sizing, seed, symbols):
-    """Equity, counts and fees the same bits; Sharpe and drawdown those of numerics.performance over its equity."""
+    """Equity, counts and fees the same bits; daily returns and what follows from them those of numerics.performance."""
     timeline, instruments, dues = market = world(seed, symbols, count=3_000, wild=8e-3)
     slow, _ = both(lambda: Scatter(**params), market, sizing, **account())
     bench = Bench(timeline, instruments, days_of(timeline), sizing=sizing, dues=dues, **account())
     strategy = Scatter(**params)
     program = Program(strategy, tuple(timeline.columns), symbols)
     inputs = program.inputs(timeline.columns, strategy.values)
-    first, again = bench.run(program, inputs), bench.run(program, inputs)
-    assert str(first) == str(again)
+    (first, days), again = bench.run(program, inputs), bench.run(program, inputs)
+    assert str((first, days)) == str(again)
     moments = days_of(timeline).moments
     ts, equity = timeline.times[1][moments], slow.equity[moments]
     money = slow.account()
@@ -302,5 +302,8 @@ def test_a_trial_gives_the_figures_of_a_backtest(params, sizing, seed, symbols):
     assert (first.final_equity, first.fees, first.funding) == (equity[-1], money.fees, money.funding)
     assert (first.fills, first.orders) == (len(trades), len(np.unique(slow.events["order"])))
     _, returns = performance.daily_returns(ts, equity, 10_000.0, every_day=True)
+    assert days == pytest.approx(returns, abs=1e-7, nan_ok=True)
     assert first.sharpe == pytest.approx(performance.sharpe(returns, 365), rel=1e-9, nan_ok=True)
+    assert first.sortino == pytest.approx(performance.sortino(returns, 365), rel=1e-9, nan_ok=True)
+    assert first.volatility == pytest.approx(performance.volatility(returns, 365), rel=1e-9, nan_ok=True)
     assert first.max_drawdown == pytest.approx(performance.max_drawdown(equity, 10_000.0), rel=1e-12)

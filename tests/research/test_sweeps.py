@@ -7,6 +7,7 @@ import pytest
 import truewind
 from scripted import perpetual
 from truewind.errors import ConfigError, StrategyError
+from truewind.numerics.performance import daily_returns
 from truewind.research import sweep
 from truewind.research.sweeps import _Kept
 from truewind.storage.lake import Lake
@@ -60,9 +61,27 @@ def test_every_trial_has_the_figures_of_a_backtest_with_its_settings(lake, tmp_p
         alone = truewind.run(config(), overrides=overrides, lake=lake, runs=tmp_path / "runs").summary
         exact = ("final_equity", "trades", "fills", "orders")
         assert {name: trial[name] for name in exact} == {name: alone[name] for name in exact}
-        near = ("net_return", "sharpe", "max_drawdown", "fees", "funding")
+        near = (
+            *("net_return", "cagr", "volatility", "sharpe", "sortino", "calmar", "max_drawdown", "fees", "funding"),
+            *("win_rate", "profit_factor", "expectancy", "exposure", "turnover", "slippage"),
+        )
         assert [trial[name] for name in near] == pytest.approx([alone[name] for name in near], rel=1e-9)
         assert trial["trades"] > 10
+
+
+def test_daily_returns_of_trials_are_kept(lake, tmp_path):
+    """Those of the backtest's equity, in the table's order, whichever chunk they lie in; failed ones have none."""
+    sweep(config(), {**GRID, "strategy.params.fast": [9]}, lake=lake, out=tmp_path)
+    done = sweep(config(), GRID, lake=lake, out=tmp_path)
+    assert (done.returns.dtype, done.returns.shape) == (np.float32, (6, 3))
+    assert done.days.tolist() == [19723, 19724, 19725]  # 1, 2 and 3 January 2024
+    assert np.isnan(done.returns[4:]).all()
+    for row in (0, 3):
+        overrides = [f"{key}={done.table[key][row]}" for key in GRID]
+        alone = truewind.run(config(), overrides=overrides, lake=lake, runs=tmp_path / "runs")
+        ts = alone.equity["ts"].dt.epoch("us").to_numpy()
+        _, returns = daily_returns(ts, alone.equity["equity"].to_numpy(), 10_000.0, every_day=True)
+        assert done.returns[row] == pytest.approx(returns, rel=1e-6)
 
 
 def test_a_trial_whose_settings_are_refused_says_why(lake, tmp_path):

@@ -6,11 +6,8 @@ import numpy as np
 import polars as pl
 
 from truewind.analytics.report import Report
-from truewind.domain.timeframe import DAY_US
 from truewind.numerics import performance
 from truewind.numerics.performance import Floats, Ints
-
-_EVERY_DAY = 365
 
 
 class Daily(NamedTuple):
@@ -46,14 +43,13 @@ def _daily(report: Report, table: pl.DataFrame) -> Daily:
     ts = table["ts"].dt.epoch("us").to_numpy()
     values = table["equity"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
     initial = float(report.summary.get("initial_equity") or values[0])
-    days, returns = performance.daily_returns(ts, values, initial, every_day=year >= _EVERY_DAY)
+    days, returns = performance.daily_returns(ts, values, initial, every_day=year >= performance.EVERY_DAY)
     elapsed = int(ts[-1] - ts[0])
-    rare = year < _EVERY_DAY and len(returns) > 1 and elapsed / (len(returns) - 1) > 4 * DAY_US  # as in a summary
-    if elapsed < DAY_US or rare:
+    if not performance.tells_days(elapsed, len(returns), year):
         return Daily(*none, "the run has no daily returns: it lasted less than a day, or its rows lie too far apart")
     known = np.isfinite(returns)
     return Daily(days[known], returns[known], year, "", bool(not known.all()))
 
 
 def _year(report: Report) -> int:
-    return int(report.summary.get("days_per_year") or _EVERY_DAY)
+    return int(report.summary.get("days_per_year") or performance.EVERY_DAY)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 PAYMENTS = {"funding": "funding", "dividend": "dividends", "borrow": "borrow_fees", "swap": "swaps"}
 _SELDOM = ("dividends", "borrow_fees", "swaps")  # not shown where there are none
 _SHORT = "a run of less than a day says nothing of a year"
-EVERY_DAY = 365  # a market with this many trading days a year has no sessions
 
 # What a terminal shows, in this order; the rest of a summary is for programs.
 _TABLE = (
@@ -54,12 +53,9 @@ def summarise(
     ts = equity["ts"].dt.epoch("us").to_numpy()
     values = _floats(equity["equity"])
     final, elapsed = float(values[-1]), int(ts[-1] - ts[0])
-    _, returns = performance.daily_returns(ts, values, initial, every_day=days_per_year >= EVERY_DAY)
-    if days_per_year < EVERY_DAY and len(returns) > 1 and elapsed / (len(returns) - 1) > 4 * DAY_US:
-        # In a market with sessions, days without a row are holidays: weekly rows would pass for daily ones.
+    _, returns = performance.daily_returns(ts, values, initial, every_day=days_per_year >= performance.EVERY_DAY)
+    if not performance.tells_days(elapsed, len(returns), days_per_year):
         returns = returns[:0]
-    if elapsed < DAY_US:
-        returns = returns[:0]  # two halves of a day are no two days
     fall = performance.deepest_drawdown(ts, values, initial)
     growth = performance.cagr(initial, final, elapsed) if elapsed >= DAY_US else math.nan
 

@@ -137,9 +137,9 @@ def source(strategy: SignalStrategy, columns: tuple[str, ...], alone: bool) -> s
     It walks rows `first` … `last` and returns at `last`, or at the row on which it needs help, with `follow`'s answer;
     called again for that row it goes on. held: HELD rows for its own use. at[0]: the row of the last decision.
 
-        trial(state, rows, columns, integers, floats, held, at, counts) -> done
+        trial(state, rows, columns, integers, floats, held, at, counts, legs) -> done
 
-    The same from the first to the last row, counting fills and dropping records: see `engine.trials`.
+    The same from the first to the last row, adding fills up and dropping records: see `engine.trials`.
     """
     fields = dict(_TIMELINE)
     for name in _OPTIONAL:
@@ -266,14 +266,14 @@ def loop(state, first, last, columns, integers, floats, held, at):
 
 
 @kernel
-def trial(state, rows, columns, integers, floats, held, at, counts):
+def trial(state, rows, columns, integers, floats, held, at, counts, legs):
     money = account_of(state)
     k = 0
     while k < rows:
         k, done = loop(state, k, rows, columns, integers, floats, held, at)
         if done < 0 and (done != FLUSH or money["events"] + money["fills"] + money["verdicts"] == 0):
             return done
-        tally(state, counts)
+        tally(state, counts, legs)
     settle(state, rows)
     return 0
 '''

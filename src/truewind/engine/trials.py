@@ -1,6 +1,6 @@
 """Trials: one timeline run through again and again with other parameters, keeping figures instead of records.
 
-The loop and all that happens in it are the compiled lane's. But fills and order events are only counted, and equity
+The loop and all that happens in it are the compiled lane's. But fills and order events are only added up, and equity
 lies in one array that the next trial overwrites: memory does not grow with the number of trials. A `Bench` belongs to
 one thread; it lets go of the interpreter while it runs.
 """
@@ -15,6 +15,7 @@ from truewind.domain.calendar import calendar
 from truewind.domain.fill import FillKind
 from truewind.domain.instrument import Instrument
 from truewind.domain.signal import Signal
+from truewind.domain.timeframe import DAY_US
 from truewind.engine.acting import fault
 from truewind.engine.compiled import HELD, Inputs, Program
 from truewind.engine.late import is_late
@@ -23,11 +24,12 @@ from truewind.engine.state import State
 from truewind.errors import ConfigError, LedgerError
 from truewind.execution.simulated.latency import AT_ONCE, Latency
 from truewind.execution.simulated.lifecycle import FLUSH
+from truewind.numerics import performance
 from truewind.numerics.jit import kernel
-from truewind.numerics.performance import day_index
+from truewind.numerics.measures import annualised, spread
 from truewind.portfolio.collateral import Collateral
 from truewind.portfolio.margin import Margin
-from truewind.portfolio.state import account_of, breakers_of, equity_of, fills_of, instruments_of
+from truewind.portfolio.state import account_of, breakers_of, equity_of, fills_of, instruments_of, times_of
 
 # What a trial changes, of the state's arrays.
 _CHANGED = (
@@ -35,45 +37,80 @@ _CHANGED = (
     *("breakers", "pairs"),
 )
 _BUFFER_ROWS = 1024  # small enough to stay in the processor's cache
-_LIQUIDATION, _SPLIT, _FEE = FillKind.LIQUIDATION, FillKind.SPLIT, FillKind.FEE
-_CLOSED, _FILLS, _LIQUIDATIONS = 0, 1, 2
-_NO_VARIATION = 1e-14  # as in numerics.performance
-_EVERY_DAY = 365
+_TRADE, _LIQUIDATION, _SETTLEMENT = FillKind.TRADE, FillKind.LIQUIDATION, FillKind.SETTLEMENT
+_EXCHANGE = FillKind.EXCHANGE
+
+# What the fills of a trial add up to. held: how many legs hold something; since: event time from which on some do;
+# inside: µs that some did. won, lost, traded: ledger units.
+_TALLY = np.dtype(
+    [
+        *((name, np.int64) for name in ("closed", "fills", "liquidations", "wins", "held", "since", "inside")),
+        *((name, np.float64) for name in ("won", "lost", "traded")),
+    ]
+)
+# Of a leg: its lots, whether its latest round trip is over, and what that has come to (ledger units).
+_LEG = np.dtype([("lots", np.int64), ("over", np.int64), ("result", np.float64)])
 
 
 class Figures(NamedTuple):
     """What a trial came to; as in a run's summary. Money in the account's currency, NaN where a figure is not defined.
 
     carry: dividends, borrow fees and swaps. trades: closed round trips. fills: executions. liquidations: those of them
-    that the venue forced.
+    that the venue forced. volatility, sharpe and sortino are annualised, skew and kurtosis (normal: 3) of the daily
+    returns as they are.
     """
 
     final_equity: float
     net_return: float
+    cagr: float
+    volatility: float
     sharpe: float
+    sortino: float
+    calmar: float
     max_drawdown: float
+    skew: float
+    kurtosis: float
     trades: int
+    win_rate: float
+    profit_factor: float
+    expectancy: float
+    exposure: float
+    turnover: float
     fills: int
     liquidations: int
     orders: int
     fees: float
+    slippage: float
     funding: float
     carry: float
 
 
 class Days(NamedTuple):
-    """Where a timeline's moments and days end: last rows of equal times, and of UTC days, with the days' numbers."""
+    """Where a timeline's moments and days end: last rows of equal times, and of UTC days, with the days' numbers.
+
+    elapsed: µs from the first moment to the last.
+    """
 
     moments: np.ndarray
     closes: np.ndarray
     numbers: np.ndarray
+    elapsed: int
+
+    def of_returns(self, days_per_year: int) -> np.ndarray:
+        """int64 UTC days since 1970-01-01 that have a return, as `performance.daily_returns` has them; none where the
+        rows are too few or too rare to speak of days.
+        """
+        every = days_per_year >= performance.EVERY_DAY
+        found = np.arange(self.numbers[0], self.numbers[-1] + 1) if every else self.numbers
+        return found if performance.tells_days(self.elapsed, len(found), days_per_year) else found[:0]
 
 
 def days_of(timeline: Timeline) -> Days:
     event = timeline.times[TS_EVENT]
-    days = day_index(event)
+    days = performance.day_index(event)
     closes = np.flatnonzero(np.append(days[1:] != days[:-1], True))
-    return Days(np.flatnonzero(np.append(event[1:] != event[:-1], True)), closes, days[closes])
+    moments = np.flatnonzero(np.append(event[1:] != event[:-1], True))
+    return Days(moments, closes, days[closes], int(event[-1] - event[0]))
 
 
 class Bench:
@@ -110,12 +147,17 @@ class Bench:
         self._start = float(self._state.account[0]["start"]) / self._state.scale
         self._held = np.zeros(len(instruments), HELD)
         self._at = np.zeros(1, np.int64)
-        self._counts = np.zeros(3, np.int64)
+        self._tally = np.zeros(1, _TALLY)
+        self._legs = np.zeros(len(self._state.positions), _LEG)
         self._year = max(calendar(instrument.calendar).days_per_year for instrument in instruments)
+        self._returns = np.zeros(len(days.of_returns(self._year)))
 
-    def run(self, program: Program, inputs: Inputs, columns: Mapping[str, np.ndarray] | None = None) -> Figures:
-        """The figures of one trial. columns: those that sizing and risk rules read, among others.
+    def run(
+        self, program: Program, inputs: Inputs, columns: Mapping[str, np.ndarray] | None = None
+    ) -> tuple[Figures, np.ndarray]:
+        """The figures of one trial, and its daily returns (float32, the days are `Days.of_returns`).
 
+        columns: those that sizing and risk rules read, among others.
         Raises StrategyError for a signal that cannot be acted on, LedgerError.
         """
         state, timeline = self._state, self._timeline
@@ -123,7 +165,8 @@ class Bench:
             state.measure_by(columns)
         while True:
             self._reset()
-            done = program.trial(state.handle, len(timeline), *inputs, self._held, self._at, self._counts)
+            counters = self._held, self._at, self._tally, self._legs
+            done = program.trial(state.handle, len(timeline), *inputs, *counters)
             if done != FLUSH:
                 break
             state.grow_orders()  # and with them the buffers: they are too small for one bar
@@ -133,83 +176,161 @@ class Bench:
             signal = Signal(*state.signal[0].item())
             symbol = timeline.symbols[int(timeline.times[SYMBOL][row])]
             raise fault(done, symbol, int(timeline.times[TS_EVENT][row]), float(timeline.prices[CLOSE][row]), signal)
-        money = state.account[0]
-        if money["overflow"]:
+        if state.account[0]["overflow"]:
             raise LedgerError("An amount does not fit 64 bits in the account's smallest unit")
-        final, sharpe, fall = measure(state.handle, *self._days, state.scale, self._year)
-        closed, fills, liquidations = self._counts.tolist()
+        figures = self._figures()
+        return figures, self._returns.astype(np.float32)
+
+    def _figures(self) -> Figures:
+        state, elapsed, scale = self._state, self._days.elapsed, self._state.scale
+        handle, days = state.handle, self._days
+        close_books(handle, self._tally, self._legs)
+        fall, worth = walk(handle, days.moments)
+        day_returns(handle, days.closes, days.numbers, self._returns)
+        found = spread(self._returns)
+        volatility, sharpe, sortino = annualised(found, float(self._year))
+        money, told = state.account[0], self._tally[0]
+        final = float(state.equity[-1]) / scale
+        whole_day = elapsed >= DAY_US
+        growth = performance.cagr(self._start, final, elapsed) if whole_day else math.nan
+        closed, won, lost = int(told["closed"]), float(told["won"]), float(told["lost"])
+        traded, years = float(told["traded"]), elapsed / performance.YEAR_US
         return Figures(
             final_equity=final,
             net_return=final / self._start - 1.0,
+            cagr=growth,
+            volatility=volatility,
             sharpe=sharpe,
+            sortino=sortino,
+            calmar=performance.calmar(growth, fall),
             max_drawdown=fall,
+            skew=found[3],
+            kurtosis=found[4],
             trades=closed,
-            fills=fills,
-            liquidations=liquidations,
+            win_rate=float(told["wins"]) / closed if closed else math.nan,
+            profit_factor=won / lost if lost > 0.0 else math.nan,
+            expectancy=(won - lost) / closed / scale if closed else math.nan,
+            exposure=float(told["inside"]) / elapsed if elapsed else math.nan,
+            turnover=traded / worth / years if worth > 0.0 and elapsed else math.nan,
+            fills=int(told["fills"]),
+            liquidations=int(told["liquidations"]),
             orders=int(money["next_order"]),
-            fees=float(money["fees"] / state.scale),
-            funding=float(money["funding"] / state.scale),
-            carry=float(money["carry"] / state.scale),
+            fees=float(money["fees"] / scale),
+            slippage=float(money["slippage"] / scale),
+            funding=float(money["funding"] / scale),
+            carry=float(money["carry"] / scale),
         )
 
     def _reset(self) -> None:
         for name, first in self._first.items():
             getattr(self._state, name)[:] = first
-        self._counts[:] = 0
+        self._tally[:] = 0
+        self._legs[:] = 0
 
 
 @kernel
-def tally(state: int, counts: Any) -> None:
-    """Count the buffered fills and empty the buffers."""
-    money, fills = account_of(state), fills_of(state)
+def tally(state: int, counts: Any, legs: Any) -> None:
+    """Add up the buffered fills and empty the buffers. What a round trip came to is as in `analytics.trades`: of a fill
+    that turns a position, profit belongs to what it ends, and fees are split pro rata.
+    """
+    money, fills, told = account_of(state), fills_of(state), counts[0]
+    event, instruments = times_of(state)[1], instruments_of(state)
     for i in range(money["fills"]):
         fill = fills[i]
-        if fill["lots"] == 0 or fill["kind"] == _SPLIT or fill["kind"] == _FEE:
+        kind = fill["kind"]
+        if kind == _EXCHANGE:
             continue
-        counts[_FILLS] += 1
-        if fill["kind"] == _LIQUIDATION:
-            counts[_LIQUIDATIONS] += 1
-        after = fill["position"]
-        before = after - fill["side"] * fill["lots"]
-        step = instruments_of(state)[fill["symbol"]]["step"]
-        if abs(before) >= step and (abs(after) < step or (after > 0) != (before > 0)):
-            counts[_CLOSED] += 1
+        leg = legs[fill["leg"]]
+        before, after, lots = leg["lots"], fill["position"], fill["lots"]
+        if (before != 0) != (after != 0):
+            hold(told, event[fill["row"]], 1 if after != 0 else -1)
+        leg["lots"] = after
+        step = instruments[fill["symbol"]]["step"]
+        turned = (before < 0 < after) or (after < 0 < before)
+        fee = float(fill["fee"])
+        if turned:
+            part = fee * (abs(before) / lots)
+            leg["result"] += fill["realised"] - part
+            settle_trade(told, leg)
+            told["closed"] += 1
+            leg["result"] = part - fee
+        else:
+            if abs(before) < step <= abs(after):
+                settle_trade(told, leg)
+            leg["result"] += fill["realised"] - fee
+            if abs(after) < step <= abs(before):
+                leg["over"] = 1
+                told["closed"] += 1
+        if lots > 0 and kind in (_TRADE, _LIQUIDATION, _SETTLEMENT):
+            told["fills"] += 1
+            told["traded"] += fill["notional"]
+            if kind == _LIQUIDATION:
+                told["liquidations"] += 1
     money["fills"] = 0
     money["events"] = 0
     money["verdicts"] = 0
     breakers_of(state)["latches"] = 0
 
 
+@kernel(inline=True)
+def hold(told: Any, now: int, change: int) -> None:
+    """One leg more or less holds something from `now` on."""
+    if told["held"] == 0:
+        told["since"] = now
+    told["held"] += change
+    if told["held"] == 0:
+        told["inside"] += now - told["since"]
+
+
+@kernel(inline=True)
+def settle_trade(told: Any, leg: Any) -> None:
+    """Count what the round trip of `leg` came to, if there was one, and begin another."""
+    result = leg["result"]
+    if result > 0.0:
+        told["wins"] += 1
+        told["won"] += result
+    elif result < 0.0:
+        told["lost"] -= result
+    leg["result"] = 0.0
+    leg["over"] = 0
+
+
 @kernel
-def measure(
-    state: int, moments: Any, closes: Any, numbers: Any, scale: float, days_per_year: int
-) -> tuple[float, float, float]:
-    """Final equity, annualised Sharpe ratio of daily returns and deepest drawdown, as in `numerics.performance`."""
+def close_books(state: int, counts: Any, legs: Any) -> None:
+    """Count the round trips that are over: the insurance fund may have paid for one after it had ended."""
+    told, event = counts[0], times_of(state)[1]
+    for i in range(len(legs)):
+        leg = legs[i]
+        if leg["over"] != 0:
+            settle_trade(told, leg)
+    if told["held"] > 0:
+        told["inside"] += event[-1] - told["since"]
+
+
+@kernel
+def walk(state: int, moments: Any) -> tuple[float, float]:
+    """Deepest drawdown, and mean equity in ledger units, of the rows `moments`."""
     equity = equity_of(state)
-    initial = float(account_of(state)["start"])
-    peak, fall = initial, 0.0
+    peak, fall, total = float(account_of(state)["start"]), 0.0, 0.0
     for i in range(len(moments)):
         worth = equity[moments[i]]
+        total += worth
         if worth > peak:
             peak = worth
         elif peak - worth > fall * peak:
             fall = (peak - worth) / peak
-    count = len(closes)
-    if days_per_year >= _EVERY_DAY:  # a day without a row returned nothing
-        count = numbers[-1] - numbers[0] + 1
-    before, total = initial, 0.0
+    return fall, total / len(moments)
+
+
+@kernel
+def day_returns(state: int, closes: Any, numbers: Any, returns: Any) -> None:
+    """Fill `returns`: of each day with a row, or of all days from the first to the last; see `Days.of_returns`."""
+    equity = equity_of(state)
+    before, every = float(account_of(state)["start"]), len(returns) > len(closes)
+    if len(returns) == 0:
+        return
+    returns[:] = 0.0
     for i in range(len(closes)):
-        total += equity[closes[i]] / before - 1.0 if before > 0.0 else math.nan
-        before = equity[closes[i]]
-    mean = total / count
-    before, spread = initial, (count - len(closes)) * mean * mean
-    for i in range(len(closes)):
-        apart = (equity[closes[i]] / before - 1.0 if before > 0.0 else math.nan) - mean
-        spread += apart * apart
-        before = equity[closes[i]]
-    sharpe = math.nan
-    if count > 1:
-        deviation = math.sqrt(spread / (count - 1))
-        if deviation > _NO_VARIATION:
-            sharpe = mean / deviation * math.sqrt(days_per_year)
-    return equity[-1] / scale, sharpe, fall
+        worth = equity[closes[i]]
+        returns[numbers[i] - numbers[0] if every else i] = worth / before - 1.0 if before > 0.0 else math.nan
+        before = worth

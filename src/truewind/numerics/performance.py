@@ -23,6 +23,7 @@ Ints = NDArray[np.int64]
 
 NAN = math.nan
 YEAR_US = 365.25 * DAY_US
+EVERY_DAY = 365  # a market with this many trading days a year has no sessions
 # Returns lie near 1 and carry a rounding error of about 1e-16: a spread below this is noise, not variation.
 _NO_VARIATION = 1e-14
 
@@ -74,6 +75,16 @@ def daily_returns(ts_us: Ints, equity: Floats, initial: float, *, every_day: boo
     filled = np.zeros(int(days[-1] - days[0]) + 1)
     filled[days - days[0]] = returns
     return np.arange(days[0], days[-1] + 1), filled
+
+
+def tells_days(elapsed_us: int, count: int, days_per_year: float) -> bool:
+    """Whether rows that span `elapsed_us` and gave `count` daily returns can speak of days at all.
+
+    Not within a single day: two halves of it are no two days. And not where a market with sessions has rows four days
+    apart on average: days without a row are holidays there, and weekly rows would pass for daily ones.
+    """
+    rare = days_per_year < EVERY_DAY and count > 1 and elapsed_us / (count - 1) > 4 * DAY_US
+    return elapsed_us >= DAY_US and not rare
 
 
 def simple_returns(values: Floats, initial: float) -> Floats:

@@ -29,6 +29,7 @@ from truewind.backtest.replay import Replay, replay
 from truewind.backtest.run import BacktestSettings, StrategySettings, identity, read_config
 from truewind.backtest.standin import supply
 from truewind.config import Settings, override, parse
+from truewind.domain.calendar import calendar
 from truewind.domain.clock import iso
 from truewind.domain.timeframe import timeframe_us
 from truewind.engine.compiled import Program, compilable
@@ -50,6 +51,7 @@ _NOT_GIVEN = object()
 _CHUNK = 4096  # trials in a file
 _SAVE_EVERY = 10.0  # seconds after which what is finished is saved, if the file is not full
 _COLUMN_BYTES = 160 << 20  # of feature columns kept at a time
+_Found = tuple[Figures, np.ndarray] | None  # the figures and daily returns of a trial, if it has some
 _FIGURES = {name: pl.Int64 if kind is int else pl.Float64 for name, kind in Figures.__annotations__.items()}
 
 
@@ -63,14 +65,29 @@ class SweepSettings(Settings):
 
 class Sweep(NamedTuple):
     """A finished sweep. table: a row a trial: the varied settings by their keys, `engine.trials.Figures`, and `error`,
-    which says why a trial has no figures. folder: where it is kept. sampled: whether the space was sampled."""
+    which says why a trial has no figures. folder: where it is kept. days: int64 (days) since 1970-01-01, UTC, of the
+    trials' daily returns; none where the run is too short, or its rows too rare, to speak of days."""
 
     table: pl.DataFrame
-    keys: tuple[str, ...]
+    space: Space
     folder: Path
     report: Path
     seconds: float
     bars: int
+    days: np.ndarray
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The settings that were varied."""
+        return self.space.keys
+
+    @property
+    def returns(self) -> np.ndarray:
+        """float32 (trials, days): the daily returns of each row of `table`, NaN where the trial has no figures.
+
+        Read from the folder when asked for, four bytes a number: 10,000 trials of two years are 29 MB.
+        """
+        return _Kept(self.folder, self.space).returns(len(self.days))
 
     def best(self, figure: str = "sharpe", count: int = 10) -> pl.DataFrame:
         """The `count` best trials by a figure (by the least, if it is `max_drawdown` or `fees`)."""
@@ -127,8 +144,8 @@ def sweep(
     tell("compiling", 0, 0)
     done = len(space) - len(waiting)
     with kept:
-        for trial, figures, error in _run(plan, market, waiting, workers or os.cpu_count() or 1):
-            kept.add(space[trial], figures, error)
+        for trial, found, error in _run(plan, market, waiting, workers or os.cpu_count() or 1):
+            kept.add(space[trial], found, error)
             done += 1
             tell("sweeping", done, len(space))
     table = kept.table(space)
@@ -139,10 +156,11 @@ def sweep(
         "trials": len(space),
         "failed": table["error"].count(),
         "bars": market.rows,
+        "days": market.returned.tolist(),
     }
     open_blobs(folder).write("sweep.json", orjson.dumps(about, option=orjson.OPT_INDENT_2) + b"\n")
     open_blobs(folder).write("sweep.html", picture.page(plan.settings.name, table, space.keys, about).encode())
-    return Sweep(table, space.keys, folder, folder / "sweep.html", seconds, market.rows)
+    return Sweep(table, space, folder, folder / "sweep.html", seconds, market.rows, market.returned)
 
 
 def within_bounds(grid: Mapping[str, Any], data: Mapping[str, Any], all_params: bool) -> dict[str, Any]:
@@ -268,6 +286,8 @@ class _Market:
         self.tiers = tiers_of(lake, self.source.instruments)
         self.timeline = self.source.timeline
         self.days: Days = days_of(self.timeline)
+        year = max(calendar(instrument.calendar).days_per_year for instrument in self.source.instruments)
+        self.returned = self.days.of_returns(year)
         self.rows = len(self.timeline)
         self._timeframe, self._length = data.timeframe, timeframe_us(data.timeframe)
         self._start = data.span_us()[0]
@@ -336,10 +356,8 @@ class _Market:
         return made
 
 
-def _run(
-    plan: _Plan, market: _Market, waiting: Sequence[int], workers: int
-) -> Iterator[tuple[int, Figures | None, str]]:
-    """(trial, figures, error) as they finish, each thread with a bench of its own."""
+def _run(plan: _Plan, market: _Market, waiting: Sequence[int], workers: int) -> Iterator[tuple[int, _Found, str]]:
+    """(trial, figures with daily returns, error) as they finish, each thread with a bench of its own."""
     local = threading.local()
     programs: dict[Any, Program] = {}
     building = threading.Lock()
@@ -378,7 +396,7 @@ def _run(
             local.others = others
         return local.bench  # type: ignore[no-any-return]
 
-    def one(trial: int) -> tuple[int, Figures | None, str]:
+    def one(trial: int) -> tuple[int, _Found, str]:
         values = plan.space[trial]
         try:
             strategy = plan.strategy_of(values)
@@ -392,13 +410,13 @@ def _run(
         except TruewindError as error:
             return trial, None, str(error)
 
-    def many(trials: Sequence[int]) -> list[tuple[int, Figures | None, str]]:
+    def many(trials: Sequence[int]) -> list[tuple[int, _Found, str]]:
         return [one(trial) for trial in trials]
 
     each = max(1, min(64, len(waiting) // (4 * workers)))
     parts = (waiting[i : i + each] for i in range(0, len(waiting), each))
     with ThreadPoolExecutor(workers) as pool:
-        running: set[Future[list[tuple[int, Figures | None, str]]]] = set()
+        running: set[Future[list[tuple[int, _Found, str]]]] = set()
         try:
             for part in parts:
                 running.add(pool.submit(many, part))
@@ -416,7 +434,7 @@ class _Kept:
     """Finished trials on disk: Parquet files of a chunk each, and the rows that wait to become one."""
 
     def __init__(self, folder: Path, space: Space) -> None:
-        self._blobs, self._keys = open_blobs(folder), space.keys
+        self._blobs, self._space, self._keys = open_blobs(folder), space, space.keys
         self._folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -427,6 +445,7 @@ class _Kept:
         for file in self._files:
             self._done |= set(pl.read_parquet(file, columns=["trial"])["trial"].to_list())
         self._rows: list[dict[str, Any]] = []
+        self._returns: list[np.ndarray | None] = []
         self._saved = time.monotonic()
 
     def __contains__(self, values: Sequence[Any]) -> bool:
@@ -438,9 +457,11 @@ class _Kept:
     def __exit__(self, *_: object) -> None:
         self._save()
 
-    def add(self, values: Sequence[Any], figures: Figures | None, error: str) -> None:
+    def add(self, values: Sequence[Any], found: _Found, error: str) -> None:
+        figures, returns = found or (None, None)
         row = {"trial": self._name(values), "error": error or None}
         self._rows.append(row | (figures._asdict() if figures is not None else dict.fromkeys(_FIGURES)))
+        self._returns.append(returns)
         if len(self._rows) >= _CHUNK or time.monotonic() - self._saved > _SAVE_EVERY:
             self._save()
 
@@ -451,24 +472,46 @@ class _Kept:
         wanted = pl.DataFrame(
             {"trial": names, **dict(zip(self._keys, columns, strict=True))}, strict=False, nan_to_null=False
         )
-        found = pl.concat([pl.read_parquet(file) for file in sorted(self._folder.glob("trials-*.parquet"))])
+        shown = ["trial", "error", *_FIGURES]
+        found = pl.concat([pl.read_parquet(file, columns=shown) for file in self._files])
         return wanted.join(found, on="trial", how="left", maintain_order="left").drop("trial")
+
+    def returns(self, days: int) -> np.ndarray:
+        """float32 (trials, days): the daily returns of each trial of the space, in its order."""
+        names = [self._name(values) for values in self._space]
+        made = np.full((len(names), days), np.nan, np.float32)
+        for file in self._files if days else ():
+            kept = pl.read_parquet(file, columns=["trial", "returns"]).drop_nulls("returns")
+            known = {trial: row for row, trial in enumerate(kept["trial"])}
+            mine = [row for row, name in enumerate(names) if name in known]
+            made[mine] = kept["returns"].to_numpy().reshape(-1, days)[[known[names[row]] for row in mine]]
+        return made
 
     def _save(self) -> None:
         if self._rows:
             table = pl.DataFrame(self._rows, schema={"trial": pl.String, "error": pl.String, **_FIGURES})
+            table = table.with_columns(_together(self._returns))
             name = f"trials-{len(self._files):05}.parquet"
             file = self._folder / name
             buffer = io.BytesIO()
             table.write_parquet(buffer, compression="snappy")
             self._blobs.write(name, buffer.getvalue())
             self._files.append(file)
-            self._rows = []
+            self._rows, self._returns = [], []
         self._saved = time.monotonic()
 
     def _name(self, values: Sequence[Any]) -> str:
         """A trial's settings as text, keys sorted: the same trial in whatever sweep of this identity."""
         return orjson.dumps(dict(zip(self._keys, values, strict=True)), option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _together(returns: Sequence[np.ndarray | None]) -> pl.Series:
+    """The daily returns of some trials as a column of arrays, null where a trial has none."""
+    days = max((len(each) for each in returns if each is not None), default=0)
+    missing = np.full(days, np.nan, np.float32)
+    values = np.array([missing if each is None else each for each in returns])
+    made = pl.Series("returns", values.reshape(len(returns), days), dtype=pl.Array(pl.Float32, days))
+    return pl.select(pl.when(pl.Series([each is not None for each in returns])).then(made).alias("returns")).to_series()
 
 
 def _assigned(data: Any, path: Sequence[str], value: Any) -> Any:
