@@ -50,6 +50,9 @@ def test_one_long_round_trip_by_hand(open_account):
         "fills": 2,
         "entry_tag": 7,
         "exit_tag": 9,
+        "entry_order": 1,
+        "exit_order": 3,
+        "exit_kind": "trade",
         "open": False,
     }
 

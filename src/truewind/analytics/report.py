@@ -18,6 +18,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     gains: of several strategies `ts`, `strategy`, `gain` (since the start, in the account's currency).
     withheld: what risk rules denied or reduced, and its outcome, as `analytics.withheld.outcomes` returns it.
     validation: what was found by running again (stress, permuted markets, walk-forward …), by part.
+    orders: every order, with what `analytics.shortfall` needs to know of it. entries: of the order that opened each
+    trade, the features that were read when it was decided on. verdicts: what the risk gate ruled.
     info: what identifies the run (data snapshot, code version, result id, seed …), shown as given.
     warnings: what a reader must know before he trusts the figures (inferred instruments, gaps …).
     trials: what the ledger knew of all that was tried in the place of this run, when it ended (`analytics.luck`).
@@ -38,6 +40,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     withheld: pl.DataFrame | None = None
     trials: Mapping[str, Any] | None = None
     validation: Mapping[str, Any] | None = None
+    orders: pl.DataFrame | None = None
+    entries: pl.DataFrame | None = None
+    verdicts: pl.DataFrame | None = None
 
 
 def load(run_dir: Path) -> Report:
@@ -46,16 +51,13 @@ def load(run_dir: Path) -> Report:
     `candles.parquet` and `benchmark.parquet` may be absent: there is then nothing to draw.
     `gains.parquet` is there where several strategies ran, `withheld.parquet` where rulings were written down,
     `trials.json` where the run was recorded in the ledger of trials.
-    `gains.parquet` is there where several strategies ran, `withheld.parquet` where rulings were written down.
+    `orders.parquet`, `entries.parquet` and `verdicts.parquet` may be absent too, and what is read off them.
     `validation.json` is there where a validation of this run was made.
     Of `run.json` it reads `name`, `info`, `assumptions`, `warnings`, and no wall time.
     """
     run_dir = Path(run_dir)
     run = _read_json(run_dir / "run.json")
-    candles = _read_table(run_dir / "candles.parquet") if (run_dir / "candles.parquet").exists() else None
-    benchmark = _read_table(run_dir / "benchmark.parquet") if (run_dir / "benchmark.parquet").exists() else None
-    gains = _read_table(run_dir / "gains.parquet") if (run_dir / "gains.parquet").exists() else None
-    withheld = _read_table(run_dir / "withheld.parquet") if (run_dir / "withheld.parquet").exists() else None
+    candles = _optional(run_dir / "candles.parquet")
     try:
         config_yaml = (run_dir / "config.yaml").read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -68,16 +70,19 @@ def load(run_dir: Path) -> Report:
         candles={}
         if candles is None
         else {str(key[0]): part for key, part in candles.group_by("symbol", maintain_order=True)},
-        benchmark=benchmark,
+        benchmark=_optional(run_dir / "benchmark.parquet"),
         summary=_read_json(run_dir / "summary.json"),
         config_yaml=config_yaml,
         info=run["info"],
         assumptions=run["assumptions"],
         warnings=run["warnings"],
-        gains=gains,
-        withheld=withheld,
         trials=_read_json(run_dir / "trials.json") if (run_dir / "trials.json").exists() else None,
         validation=_read_json(run_dir / "validation.json") if (run_dir / "validation.json").exists() else None,
+        gains=_optional(run_dir / "gains.parquet"),
+        withheld=_optional(run_dir / "withheld.parquet"),
+        orders=_optional(run_dir / "orders.parquet"),
+        entries=_optional(run_dir / "entries.parquet"),
+        verdicts=_optional(run_dir / "verdicts.parquet"),
     )
 
 
@@ -94,6 +99,10 @@ def _read_table(path: Path) -> pl.DataFrame:
         raise _missing(path) from None
     except pl.exceptions.PolarsError as error:
         raise CorruptError(f"{path} cannot be read: {error}", remedy="Run the backtest again", path=path) from None
+
+
+def _optional(path: Path) -> pl.DataFrame | None:
+    return _read_table(path) if path.exists() else None
 
 
 def _read_json(path: Path) -> Any:

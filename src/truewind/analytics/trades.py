@@ -36,6 +36,9 @@ COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "fills": pl.Int64,
     "entry_tag": pl.Int64,
     "exit_tag": pl.Int64,
+    "entry_order": pl.Int64,
+    "exit_order": pl.Int64,
+    "exit_kind": pl.String,
     "open": pl.Boolean,
 }
 _FILLS = (
@@ -72,7 +75,8 @@ def round_trips(
     executions, payments and splits not counted. r_multiple: net_pnl / (distance from entry to the first protective stop
     × quantity): the first stop order against the position that was sent with an entry (its child) or while the trade
     was open; null without one, or if it never stood on the losing side of the entry. closed: null while open.
-    entry_tag, exit_tag: tags of the first entry and of the last reduction, null if there was none.
+    entry_tag, exit_tag: tags of the first entry and of the last reduction, null if there was none; entry_order,
+    exit_order: the ids of their orders; exit_kind: the kind of that last fill.
 
     Raises LedgerError if positions do not follow from fills, a fill's notional is not price × quantity × multiplier,
     funding or the like was paid on nothing, or a held symbol has no last price.
@@ -111,6 +115,9 @@ def round_trips(
         ((pl.col("quantity") > 0) & ~pl.col("kind").is_in(["split", "fee"])).sum().cast(pl.Int64).alias("fills"),
         pl.col("tag").filter(entry).first().alias("entry_tag"),
         pl.col("tag").filter(exit_).last().alias("exit_tag"),
+        pl.col("order_id").filter(entry).first().alias("entry_order"),
+        pl.col("order_id").filter(exit_).last().alias("exit_order"),
+        pl.col("kind").filter(exit_).last().alias("exit_kind"),
     )
     is_open = pl.col("held").abs() >= _steps_of(steps or {})
     unit = pl.col("symbol").replace_strict(dict(multipliers), default=1.0, return_dtype=pl.Float64)

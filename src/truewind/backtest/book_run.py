@@ -10,6 +10,7 @@ from truewind.analytics.summary import summarise
 from truewind.analytics.trades import round_trips
 from truewind.backtest import book_tables, tables
 from truewind.backtest.book_replay import replay_book
+from truewind.backtest.decided import reason_names, with_book_prices
 from truewind.backtest.folder import write_json, write_table
 from truewind.backtest.round_trips import read_round_trips
 from truewind.domain.calendar import calendar
@@ -112,6 +113,7 @@ class BookJob:
         instrument = self.instrument
         units = tables.Units([instrument], instrument_row(instrument), result.scale)
         fills, orders = tables.fills_table(result.fills, units), book_tables.orders_table(result, units)
+        orders = with_book_prices(orders, self._events, result, units)
         equity = book_tables.equity_table(result, units, cash)
         last = {instrument.symbol: float(result.samples["mid"][-1]) if len(result.samples) else np.nan}
         inverse = {instrument.symbol} if instrument.inverse else set()
@@ -124,6 +126,7 @@ class BookJob:
             "candles": book_tables.candles_table(self._events, result, units),
             "verdicts": tables.verdicts_table(result.verdicts, units),
         }  # fmt: skip
+        summary["reasons"] = reason_names({"orders": orders, "fills": fills}, [self.strategy])
         for name, table in written.items():
             write_table(run_dir / f"{name}.parquet", table)
         write_json(run_dir / "summary.json", summary)

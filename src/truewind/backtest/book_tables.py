@@ -59,6 +59,7 @@ def orders_table(result: BookResult, units: Units) -> pl.DataFrame:
             pl.col("kind").filter(known).last().alias("status"),
             pl.col("filled").max(),
             pl.col("reason").filter(ended & (pl.col("reason") != 0)).last().fill_null(0),
+            (pl.col("kind") == int(Report.AMENDED)).any().alias("amended"),
         )
         .with_columns(
             pl.lit(units.symbols[0]).alias("symbol"),
@@ -72,7 +73,7 @@ def orders_table(result: BookResult, units: Units) -> pl.DataFrame:
         )
         .select(
             *("order_id", "symbol", "created", "ended", "type", "side", "quantity", "price", "trigger"),
-            *("status", "filled", "reason", "parent", "reduce_only", "tag"),
+            *("status", "filled", "reason", "parent", "reduce_only", "tag", "amended"),
         )
     )
 

@@ -28,10 +28,11 @@ from truewind.analytics.trades import round_trips
 from truewind.analytics.withheld import by_rule, outcomes
 from truewind.backtest import tables
 from truewind.backtest.book_run import BookJob
+from truewind.backtest.decided import entries_table, reason_names, with_prices
 from truewind.backtest.dues import FinancingSettings
 from truewind.backtest.folder import code_version, make_folder, new_run_id, utc, wall, write, write_json, write_table
 from truewind.backtest.rates import AssetSettings, RateSettings
-from truewind.backtest.reads import named
+from truewind.backtest.reads import fields_of, named
 from truewind.backtest.replay import DataSettings, chosen_members, replay
 from truewind.backtest.round_trips import read_round_trips
 from truewind.backtest.shadow import market, minds
@@ -494,6 +495,7 @@ def write_results(run_dir: Path, engine: Engine, settings: BacktestSettings) -> 
         inverse,
         steps,
     )
+    orders = with_prices(orders, engine, units)
     start = float(engine.state.account[0]["start"]) / engine.state.scale
     benchmark = tables.benchmark_table(engine, start)
     year = max(calendar(instrument.calendar).days_per_year for instrument in engine.instruments)
@@ -501,12 +503,19 @@ def write_results(run_dir: Path, engine: Engine, settings: BacktestSettings) -> 
     written = {
         "equity": equity, "trades": trades, "fills": fills, "orders": orders, "benchmark": benchmark,
         "candles": tables.candles_table(timeline),
+        "entries": entries_table(trades, engine, list(fields_of(features_of(engine.strategy)))),
     }  # fmt: skip
     verdicts = tables.verdicts_table(engine.verdicts, units)
     cost = settings.costs.taker_fee + settings.costs.half_spread_bps / 10_000
     written["withheld"] = outcomes(verdicts, partial(market, engine), cost=cost, minds=minds(engine))
     summary["risk"] = by_rule(verdicts, written["withheld"])
     summary["latches"] = tables.latch_facts(engine)
+    team = (
+        [member.strategy for member in engine.team.members]
+        if isinstance(engine, PortfolioEngine)
+        else [engine.strategy]
+    )
+    summary["reasons"] = reason_names({"orders": orders, "fills": fills}, team)
     written["verdicts"] = verdicts
     if isinstance(engine, PortfolioEngine):
         names = [member.name for member in engine.team.members]

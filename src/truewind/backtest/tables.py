@@ -88,7 +88,10 @@ def fills_table(fills: np.ndarray, units: Units) -> pl.DataFrame:
 
 
 def orders_table(events: np.ndarray, units: Units) -> pl.DataFrame:
-    """One row an order: how it was sent, and how it ended (`ended` is null while it works)."""
+    """One row an order: how it was sent, and how it ended (`ended` is null while it works).
+
+    amended: whether its price or quantity was changed after that.
+    """
     symbol = events["symbol"]
     table = pl.DataFrame(
         {
@@ -121,6 +124,7 @@ def orders_table(events: np.ndarray, units: Units) -> pl.DataFrame:
             pl.col("status").last(),
             pl.col("quantity").filter(filled).sum().alias("filled"),
             pl.col("reason").filter(pl.col("reason") != 0).last().fill_null(0),
+            (pl.col("event") == int(Event.AMEND)).any().alias("amended"),
         )
         .with_columns(
             pl.col("type").replace_strict({int(t): t.name.lower() for t in OrderType}, return_dtype=pl.String),
@@ -131,7 +135,7 @@ def orders_table(events: np.ndarray, units: Units) -> pl.DataFrame:
         )
         .select(
             *("order_id", "symbol", "created", "ended", "type", "side", "quantity", "price", "trigger"),
-            *("status", "filled", "reason", "parent", "reduce_only", "tag", "owner"),
+            *("status", "filled", "reason", "parent", "reduce_only", "tag", "owner", "amended"),
         )
     )
 

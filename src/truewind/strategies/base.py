@@ -13,6 +13,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
+from enum import IntEnum
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,9 @@ class Strategy:
 
     fields: names of the fields of a bar (or trade) that are read, beside its features; the others are not made, which
     is what most of a run's time goes into, and asking for them raises AttributeError. Left out: all are there.
+
+    reasons: what its tags and the reasons of its signals stand for, as reports name them; left out: the IntEnum called
+    `Why` or `Reason` of the file that it stands in.
     """
 
     book: Any = None
@@ -57,6 +61,7 @@ class Strategy:
     fields: Sequence[str] | None = None
     files: Sequence[Path] = ()  # what it reads besides, whose content is part of a run's identity
     fitted: Fitted | None = None  # what was learned from data and decides with it, part of a run's identity
+    reasons: type[IntEnum] | None = None
 
     class Params(Settings):
         """No parameters."""
@@ -73,6 +78,12 @@ class Strategy:
     def bar_fields(self) -> Sequence[str] | None:
         """The fields that every bar (or trade) must have beside its features; None: all."""
         return self.fields
+
+    def reason(self, tag: int) -> str:
+        """What a tag, or the reason of a signal, stands for in words; "" if the strategy does not say."""
+        reasons = self.reasons or _reasons_of(type(self).__module__)
+        known = {int(each): each.name.lower().replace("_", " ") for each in reasons} if reasons else {}
+        return known.get(tag, "")
 
     def on_start(self) -> None:
         """Before the first bar."""
@@ -301,6 +312,16 @@ def locate(path: str) -> Any:
         known = [key for key, value in vars(module).items() if inspect.isclass(value) or inspect.isfunction(value)]
         raise ConfigError(f"{module_name} has no '{name}'", remedy=suggest(name, known))
     return found
+
+
+def _reasons_of(module_name: str) -> type[IntEnum] | None:
+    """The IntEnum `Why` or `Reason` that a strategy's file defines."""
+    module = sys.modules.get(module_name)
+    for name in ("Why", "Reason"):
+        found = getattr(module, name, None)
+        if inspect.isclass(found) and issubclass(found, IntEnum) and found.__module__ == module_name:
+            return found
+    return None
 
 
 def _from_function(decide: Decide, params: Mapping[str, Any]) -> Strategy:

@@ -62,6 +62,9 @@ class EthCluster(SignalStrategy):
     def features(self) -> Mapping[str, str]:
         return FEATURES | {"range": "atr(24)"}
 
+    def reason(self, tag: int) -> str:
+        return f"state {tag - 1}" if 0 < tag <= len(self.values.sides) else ""
+
     @staticmethod
     def decide(row: Any, position: Position, params: Any) -> Signal:
         point = (row.moved_day, row.moved_week, row.volatility, row.trend, row.activity)

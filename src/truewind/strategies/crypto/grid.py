@@ -58,6 +58,11 @@ class Grid(Strategy):
     def features(self) -> Mapping[str, str]:
         return {"range": f"atr({self.params.atr})"} if self.params.unit == "atr" else {}
 
+    def reason(self, tag: int) -> str:
+        if tag == _STOP:
+            return "stop of the grid"
+        return f"line {tag - _LINE:+d}" if abs(tag - _LINE) <= self.params.levels else ""
+
     def on_bar(self, bar: Any) -> None:
         symbol = bar.symbol
         lines = self._lines.get(symbol)
