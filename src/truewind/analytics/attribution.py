@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from truewind.analytics.figures import duration
 from truewind.analytics.report import Report
 from truewind.domain.timeframe import DAY_US, HOUR_US, MINUTE_US
 from truewind.numerics.performance import Floats, Ints
@@ -222,6 +223,8 @@ def exit_reasons(report: Report) -> list[str]:
             found.append("target")
         elif (trade["symbol"], trade["exit_order"]) in turns:
             found.append("opposite signal")
+        elif order["type"] in _TARGETS:
+            found.append("limit order")
         elif (trade["symbol"], order["created"]) not in said and horizons.get(trade["entry_order"], False):
             found.append("horizon")
         else:
@@ -316,7 +319,7 @@ def _regimes(report: Report) -> list[Split]:
         own = np.flatnonzero((trades["symbol"] == symbol).to_numpy())
         if len(own) and len(candles) > 2:
             wild[own], rising[own] = _states(candles, opened[own], length)
-    shown = f"{length / DAY_US:.0f} days" if length >= 2 * DAY_US else f"{length / HOUR_US:.1f} hours"
+    shown = duration(length / HOUR_US, "days")
     before = f"{UNKNOWN}: less than {shown} of candles before it"
     volatility = [_TERCILES[state] if state >= 0 else before for state in wild]
     trend = [{1: "rising", -1: "falling"}.get(int(state), before) for state in rising]

@@ -9,6 +9,7 @@ from truewind.analytics import luck
 from truewind.analytics.document import Document, Section
 from truewind.analytics.report import Report
 from truewind.analytics.sections import (
+    attribution,
     costs,
     overfitting,
     performance,
@@ -29,6 +30,7 @@ SECTIONS: tuple[Callable[[Report], Section | None], ...] = (
     trades.section,
     costs.section,
     strategies.section,
+    attribution.section,
     withheld.section,
     overfitting.section,
     quality.section,

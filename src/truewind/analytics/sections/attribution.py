@@ -190,7 +190,7 @@ def _shortfall(report: Report) -> list[Block]:
     bps = f", {1e4 * total / worth:.2f} bps of what was ordered" if worth > 0 else ""
     told = Text(
         sentences=(
-            f"Implementation shortfall: a paper portfolio that does each of the {len(table):,} orders whole, at the price "
+            f"Implementation shortfall: a paper portfolio that does {len(table):,} orders whole, at the price "
             f"it was decided at and for nothing, ends {total:,.2f} {report.info.get('currency', '')}".rstrip()
             + f" {'above' if total >= 0 else 'below'} the real one{bps}.".replace("-", ""),
         )
