@@ -12,7 +12,8 @@ from truewind.analytics.pdf.page import GAIN, INK, INNER, LEFT, LOSS, QUIET, SMA
 
 MAX_CANDLES = 240  # of a symbol: as many as can be told apart on this width
 MAX_SYMBOLS = 6
-_CANDLES_HIGH = 120.0
+_FIELD = 120.0
+HIGH = _FIELD + fields.BELOW + 30  # of one, with its title
 
 
 def place(flow: Flow, block: Candles) -> None:
@@ -21,7 +22,7 @@ def place(flow: Flow, block: Candles) -> None:
     for number, symbol in enumerate(drawn[:MAX_SYMBOLS]):
         title = f"{block.title}: {symbol}" if block.title else symbol
         lines = page.wrapped(title, INNER, TITLE)
-        high = len(lines) * TITLE.leading + _CANDLES_HIGH + fields.BELOW + 2
+        high = len(lines) * TITLE.leading + _FIELD + fields.BELOW + 2
         top = flow.take(high, with_next=0.0 if number else 14.0)
         for line in lines:
             flow.page.text(LEFT, top + TITLE.size, line, TITLE)
@@ -43,7 +44,7 @@ def _field(sheet: Page, block: Candles, symbol: str, top: float) -> None:
     ts = table["ts"].dt.epoch("us").to_numpy()
     at = fields.days(ts)
     prices = {name: table[name].to_numpy().astype(np.float64) for name in ("open", "high", "low", "close")}
-    axes = sheet.axes(LEFT, top, INNER, _CANDLES_HIGH)
+    axes = sheet.axes(LEFT, top, INNER, _FIELD)
     step = float(np.median(np.diff(at))) if len(at) > 1 else 1.0
     rose = prices["close"] >= prices["open"]
     bottom, height = np.minimum(prices["open"], prices["close"]), np.abs(prices["close"] - prices["open"])
@@ -65,5 +66,5 @@ def _field(sheet: Page, block: Candles, symbol: str, top: float) -> None:
         look = {"color": colour, "marker": "x", "markersize": size, "markeredgewidth": 0.8}
         axes.plot(closed, ended["exit"].to_numpy(), linestyle="none", **look)
     axes.set_ylim(low, high)
-    fields.left_axis(axes, "price", x=LEFT, wide=INNER, top=top, high=_CANDLES_HIGH)
+    fields.left_axis(axes, "price", x=LEFT, wide=INNER, top=top, high=_FIELD)
     fields.time_axis(axes, np.array([ts[0], ts[-1]], np.int64))

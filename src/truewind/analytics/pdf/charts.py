@@ -36,6 +36,12 @@ def is_small(block: Block | None) -> TypeGuard[Histogram | Scatter | Bars]:
     return isinstance(block, Histogram | Scatter) or (isinstance(block, Bars) and len(block.labels) <= 8)
 
 
+def height(blocks: Sequence[Chart]) -> float:
+    """What charts side by side need, their notes apart."""
+    wide = INNER if len(blocks) == 1 else (INNER - _GAP) / 2
+    return max(_head_height(block, wide) for block in blocks) + max(_field_height(block, wide) for block in blocks)
+
+
 def place(flow: Flow, blocks: Sequence[Chart]) -> None:
     """Draw one chart, or two side by side, where the flow is."""
     wide = INNER if len(blocks) == 1 else (INNER - _GAP) / 2

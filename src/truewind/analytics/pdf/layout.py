@@ -10,17 +10,16 @@ from truewind.analytics import figures
 from truewind.analytics.document import Block, Candles, Document, Section, Table, Text, Tile, Tiles
 from truewind.analytics.pdf import candles, charts, page, tables
 from truewind.analytics.pdf.flow import Flow, paragraph
-from truewind.analytics.pdf.page import BODY, GAIN, INK, INNER, LEFT, LOSS, PALE, QUIET, SMALL, TOP, Style
+from truewind.analytics.pdf.page import BODY, GAIN, INK, INNER, LEFT, LOSS, PALE, QUIET, SMALL, TITLE, TOP, Style
 
-_TITLE = Style(21.0, bold=True)
+_NAME = Style(21.0, bold=True)
 _HEADING = Style(13.5, bold=True)
 _OVERLINE = Style(8.0, colour=QUIET)
 _VERDICT = Style(10.5)
-_STRONG = Style(9.0, bold=True)
 _LARGE = Style(16.0, bold=True)
 _LABEL = Style(7.5, colour=QUIET)
+_CODE = Style(6.5, mono=True)
 _GAP = 12.0  # between blocks
-_NEW_PAGE = 170.0  # a section does not begin in less room than that
 
 
 def laid_out(document: Document) -> bytes:
@@ -39,7 +38,7 @@ def _cover(flow: Flow, document: Document) -> float:
     flow.y = 58.0
     paragraph(flow, document.overline, _OVERLINE)
     flow.y += 2
-    paragraph(flow, document.name, _TITLE)
+    paragraph(flow, document.name, _NAME)
     if document.subtitle:
         paragraph(flow, document.subtitle, Style(9.0, colour=QUIET))
     flow.y += 10
@@ -93,12 +92,10 @@ def _frame(flow: Flow, document: Document) -> None:
 
 def _section(flow: Flow, section: Section) -> int:
     """Draw a section; the number of the page on which it begins."""
-    if flow.room < _NEW_PAGE:
-        flow.turn()
     if flow.y > TOP:
         flow.y += 14
     lines = page.wrapped(section.title, INNER, _HEADING)
-    top = flow.take(len(lines) * _HEADING.leading + 8)
+    top = flow.take(len(lines) * _HEADING.leading + 8, with_next=_least(section.blocks[0]) if section.blocks else 0.0)
     begin = len(flow.pages)
     for number, line in enumerate(lines):
         flow.page.text(LEFT, top + _HEADING.size + number * _HEADING.leading, line, _HEADING)
@@ -117,9 +114,19 @@ def _section(flow: Flow, section: Section) -> int:
     return begin
 
 
+def _least(block: Block) -> float:
+    """What a block needs on the page on which it begins."""
+    if isinstance(block, Text | Tiles | Table):
+        return 70.0
+    return candles.HIGH if isinstance(block, Candles) else charts.height([block])
+
+
 def _block(flow: Flow, block: Block) -> None:
     if isinstance(block, Text):
-        _sentences(flow, block)
+        if block.title and block.sentences:
+            top = flow.take(TITLE.leading + 2, with_next=BODY.leading * 2)
+            flow.page.text(LEFT, top + TITLE.size, page.shortened(block.title, INNER, TITLE), TITLE)
+        (_code if block.code else _sentences)(flow, block)
     elif isinstance(block, Tiles):
         (_list if block.small else _tiles)(flow, block.tiles)
     elif isinstance(block, Table):
@@ -145,6 +152,27 @@ def _sentences(flow: Flow, block: Text) -> None:
                 flow.page.text(LEFT + 2, top + style.size, "•", style._replace(colour=QUIET))
             if block.tone == "warning":
                 flow.page.box(LEFT - (4 if block.bullets else 0), top - 1, 2, style.leading, LOSS)
+
+
+def _code(flow: Flow, block: Text) -> None:
+    """Lines as they are, in two columns; what is too long goes on in the next line."""
+    gap = 14.0
+    half = (INNER - gap) / 2
+    fits = int((half - 8) / page.width("0", _CODE))
+    given = [page.as_given(line.expandtabs(4)) for sentence in block.sentences for line in sentence.splitlines()]
+    lines = [line[start : start + fits] for line in given for start in range(0, max(1, len(line)), fits)]
+    leading = _CODE.size * 1.35
+    while lines:
+        if flow.room < 6 * leading:
+            flow.turn()
+        rows = min(-(-len(lines) // 2), int((flow.room - 8) / leading))
+        top = flow.take(rows * leading + 8)
+        for column in range(2):
+            x = LEFT + column * (half + gap)
+            flow.page.box(x, top, half, rows * leading + 8, PALE)
+            for row, line in enumerate(lines[column * rows : (column + 1) * rows]):
+                flow.page.text(x + 4, top + 4 + row * leading + _CODE.size, line, _CODE)
+        lines = lines[2 * rows :]
 
 
 def _toned(tile: Tile) -> str:
@@ -194,14 +222,16 @@ def _list(flow: Flow, tiles: Sequence[Tile]) -> None:
         for side, tile in pair:
             name = page.wrapped(tile.label, half * 0.48, BODY._replace(size=8.5))
             room = half - max(page.width(line, BODY._replace(size=8.5)) for line in name) - 10
-            shown[side] = name, page.wrapped(values[side], room, _STRONG._replace(size=8.5))
-        high = max(max(len(name), len(value)) for name, value in shown.values()) * 12.0 + 4
+            style = Style(8.5, bold=True, colour=_toned(tile))
+            while page.width(values[side], style) > room and style.size > 7:
+                style = style._replace(size=style.size - 0.5)
+            shown[side] = name, page.wrapped(values[side], room, style), style
+        high = max(max(len(name), len(value)) for name, value, _ in shown.values()) * 12.0 + 4
         top = flow.take(high)
-        for side, tile in pair:
-            x, (name, value) = LEFT + side * (half + gap), shown[side]
+        for side, _ in pair:
+            x, (name, value, style) = LEFT + side * (half + gap), shown[side]
             for place, line in enumerate(name):
                 flow.page.text(x, top + 10 + place * 12, line, BODY._replace(size=8.5, colour=QUIET))
             for place, line in enumerate(value):
-                style = Style(8.5, bold=True, colour=_toned(tile))
                 flow.page.text(x + half, top + 10 + place * 12, line, style, "right")
             flow.page.rule(x, top + high - 1, x + half, top + high - 1)

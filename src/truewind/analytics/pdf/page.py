@@ -31,7 +31,7 @@ FLOOR = HEIGHT - BOTTOM
 # dash, a shape.
 INK, QUIET, LINE, PALE = "#1c2024", "#5f6873", "#c9cdd2", "#f1f3f5"
 GAIN, LOSS, HELD = "#0b62b8", "#b8520a", "#7c858f"
-_FAMILY = "DejaVu Sans"
+_FAMILY, _MONO = "DejaVu Sans", "DejaVu Sans Mono"
 _MISSING = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -41,6 +41,7 @@ class Style(NamedTuple):
     size: float
     bold: bool = False
     colour: str = INK
+    mono: bool = False
 
     @property
     def leading(self) -> float:
@@ -54,25 +55,26 @@ TITLE = Style(9.0, bold=True)  # of a table, of a chart
 
 
 @functools.cache
-def _font(size: float, bold: bool) -> FontProperties:
-    return FontProperties(family=_FAMILY, weight="bold" if bold else "normal", size=size)
+def _font(size: float, bold: bool, mono: bool = False) -> FontProperties:
+    return FontProperties(family=_MONO if mono else _FAMILY, weight="bold" if bold else "normal", size=size)
 
 
 @functools.cache
-def _advance(character: str, bold: bool) -> float:
+def _advance(character: str, bold: bool, mono: bool) -> float:
     """Width of a character at a size of one point."""
     size = 100.0
-    return float(text_to_path.get_text_width_height_descent(character, _font(size, bold), ismath=False)[0]) / size
+    font = _font(size, bold, mono)
+    return float(text_to_path.get_text_width_height_descent(character, font, ismath=False)[0]) / size
 
 
 @functools.lru_cache(maxsize=50_000)
-def _measured(text: str, bold: bool) -> float:
+def _measured(text: str, bold: bool, mono: bool) -> float:
     # Kerning is left out: it makes text a little narrower, and measuring it takes longer than drawing does.
-    return sum(_advance(character, bold) for character in text)
+    return sum(_advance(character, bold, mono) for character in text)
 
 
 def width(text: str, style: Style) -> float:
-    return _measured(text, style.bold) * style.size
+    return _measured(text, style.bold, style.mono) * style.size
 
 
 @functools.cache
@@ -83,10 +85,15 @@ def _drawable() -> frozenset[int]:
 
 
 def typeset(text: str) -> str:
-    """True minus signs before numbers, narrow spaces before units; what the font lacks is marked as such."""
+    """`as_given`, with true minus signs before numbers, narrow spaces before units, and spaces of one kind."""
     text = re.sub(r"(?<![\w.)-])-(?=[\d.])", "\N{MINUS SIGN}", text)
     text = re.sub(r"(?<=\d) (?=%|bps\b)", "\N{NARROW NO-BREAK SPACE}", text)
     text = " ".join(re.split(r"[ \t\r\n\v\f]+", text))
+    return as_given(text)
+
+
+def as_given(text: str) -> str:
+    """`text`, but for characters that the font lacks, which are marked as such, and those that nobody sees."""
     known = _drawable()
     return "".join(one if ord(one) in known else _MISSING for one in text if one >= " ")
 
@@ -169,7 +176,8 @@ class _Ink(Artist):
         for words in self.words:
             gc = renderer.new_gc()
             gc.set_foreground(words.style.colour)
-            renderer.draw_text(gc, words.x, HEIGHT - words.y, words.text, _font(words.style.size, words.style.bold), 0)
+            font = _font(words.style.size, words.style.bold, words.style.mono)
+            renderer.draw_text(gc, words.x, HEIGHT - words.y, words.text, font, 0)
             gc.restore()
 
 

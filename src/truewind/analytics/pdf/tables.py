@@ -12,9 +12,8 @@ from truewind.analytics.pdf import page
 from truewind.analytics.pdf.flow import Flow, paragraph
 from truewind.analytics.pdf.page import GAIN, INK, INNER, LEFT, LOSS, QUIET, SMALL, TITLE, Style
 
-MAX_ROWS, MAX_FOLDED = 250, 60  # of one table on paper; the CSV file has all of them
-_SIZES = (8.0, 7.5, 7.0, 6.5)
-_GAP = 9.0  # between columns
+MAX_ROWS, MAX_FOLDED = 150, 60  # of one table on paper; the CSV file has all of them
+_SIZES = ((8.0, 10.0), (7.5, 9.0), (7.0, 8.0), (6.5, 7.0), (6.0, 5.5))  # of text, and between columns
 _MAX_LINES = 50  # of a row in one piece; a longer one is continued
 _NARROWEST = 34.0  # a column of text is not made narrower to save a panel
 
@@ -25,6 +24,7 @@ class _Panel(NamedTuple):
     columns: list[int]
     widths: list[float]
     size: float
+    gap: float
 
 
 def sign(value: Any) -> int:
@@ -69,19 +69,20 @@ def _panels(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> list[_
     each of which repeats the first column.
     """
     numbers = list(range(len(columns)))
-    for size in _SIZES:
+    for size, gap in _SIZES:
         natural = [_natural(columns, cells, number, Style(size)) for number in numbers]
-        if sum(natural) + _GAP * (len(numbers) - 1) <= INNER:
-            return [_Panel(numbers, natural, size)]
+        if sum(natural) + gap * (len(numbers) - 1) <= INNER:
+            return [_Panel(numbers, natural, size, gap)]
     least = [_least(columns, cells, number, natural[number], Style(size)) for number in numbers]
     panels, chosen = [], numbers[:1]
     for number in numbers[1:]:
-        if sum(least[n] for n in [*chosen, number]) + _GAP * len(chosen) > INNER and len(chosen) > 1:
+        if sum(least[n] for n in [*chosen, number]) + gap * len(chosen) > INNER and len(chosen) > 1:
             panels.append(chosen)
             chosen = numbers[:1]
         chosen = [*chosen, number]
     panels.append(chosen)
-    return [_Panel(part, _shared([least[n] for n in part], [natural[n] for n in part]), size) for part in panels]
+    widths = [_shared([least[n] for n in part], [natural[n] for n in part], gap) for part in panels]
+    return [_Panel(part, wide, size, gap) for part, wide in zip(panels, widths, strict=True)]
 
 
 def _natural(columns: Sequence[Column], cells: Sequence[Sequence[str]], number: int, style: Style) -> float:
@@ -101,13 +102,13 @@ def _least(
     return min(natural, max(_NARROWEST, min(longest, INNER * 0.25)))
 
 
-def _shared(least: Sequence[float], natural: Sequence[float]) -> list[float]:
+def _shared(least: Sequence[float], natural: Sequence[float], gap: float) -> list[float]:
     """What room is left, to the columns in proportion to what they lack."""
-    room = max(0.0, INNER - _GAP * (len(least) - 1) - sum(least))
+    room = max(0.0, INNER - gap * (len(least) - 1) - sum(least))
     lacking = [whole - part for whole, part in zip(natural, least, strict=True)]
     share = min(1.0, room / sum(lacking)) if sum(lacking) > 0 else 0.0
     widths = [part + share * lack for part, lack in zip(least, lacking, strict=True)]
-    over = sum(widths) + _GAP * (len(widths) - 1) - INNER
+    over = sum(widths) + gap * (len(widths) - 1) - INNER
     return [wide * (1 - over / sum(widths)) for wide in widths] if over > 1e-6 else widths
 
 
@@ -115,7 +116,7 @@ def _draw(flow: Flow, table: Table, cells: Sequence[Sequence[str]], panel: _Pane
     style = Style(panel.size)
     left = [LEFT]
     for wide in panel.widths[:-1]:
-        left.append(left[-1] + wide + _GAP)
+        left.append(left[-1] + wide + panel.gap)
     right = [table.columns[number].kind != "text" for number in panel.columns]
     labels = [
         page.wrapped(table.columns[number].label, wide, style._replace(bold=True))
