@@ -19,7 +19,7 @@ from truewind.errors import CorruptError, MissingFileError
 
 START = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 TIME = pl.Datetime("us", "UTC")
-SECTIONS = ["title", "figures", "performance", "trades", "prices", "costs", "warnings", "run"]
+SECTIONS = ["title", "figures", "performance", "trades", "prices", "costs", "quality", "run", "recommendations"]
 HOSTILE = "<script>alert(1)</script>\"'&{{ 7 * 7 }}"
 
 

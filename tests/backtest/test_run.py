@@ -305,7 +305,7 @@ def test_several_strategies_share_one_account(config, go, tmp_path):
     assert set(orders["strategy"]) == {"first", "second"}
     page = (result.run_dir / "report.html").read_text()
     assert '<section id="strategies">' in page
-    assert 'id="gains-chart"' in page
+    assert "What each has gained" in page
     gains = pl.read_parquet(result.run_dir / "gains.parquet")
     equity = pl.read_parquet(result.run_dir / "equity.parquet")
     both = gains.group_by("ts", maintain_order=True).agg(pl.col("gain").sum())

@@ -23,6 +23,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     info: what identifies the run (data snapshot, code version, result id, seed …), shown as given.
     warnings: what a reader must know before he trusts the figures (inferred instruments, gaps …).
     trials: what the ledger knew of all that was tried in the place of this run, when it ended (`analytics.luck`).
+    data: what is known of the series that were read, as `backtest.sources` tells it.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     orders: pl.DataFrame | None = None
     entries: pl.DataFrame | None = None
     verdicts: pl.DataFrame | None = None
+    data: Mapping[str, Any] | None = None
 
 
 def load(run_dir: Path) -> Report:
@@ -50,7 +52,7 @@ def load(run_dir: Path) -> Report:
 
     `candles.parquet` and `benchmark.parquet` may be absent: there is then nothing to draw.
     `gains.parquet` is there where several strategies ran, `withheld.parquet` where rulings were written down,
-    `trials.json` where the run was recorded in the ledger of trials.
+    `trials.json` where the run was recorded in the ledger of trials, `data.json` where it read series of a lake.
     `orders.parquet`, `entries.parquet` and `verdicts.parquet` may be absent too, and what is read off them.
     `validation.json` is there where a validation of this run was made.
     Of `run.json` it reads `name`, `info`, `assumptions`, `warnings`, and no wall time.
@@ -83,6 +85,7 @@ def load(run_dir: Path) -> Report:
         orders=_optional(run_dir / "orders.parquet"),
         entries=_optional(run_dir / "entries.parquet"),
         verdicts=_optional(run_dir / "verdicts.parquet"),
+        data=_read_json(run_dir / "data.json") if (run_dir / "data.json").exists() else None,
     )
 
 

@@ -13,6 +13,7 @@ from truewind.backtest.book_replay import replay_book
 from truewind.backtest.decided import reason_names, with_book_prices
 from truewind.backtest.folder import write_json, write_table
 from truewind.backtest.round_trips import read_round_trips
+from truewind.backtest.sources import sources
 from truewind.domain.calendar import calendar
 from truewind.domain.instrument import currency_precision, instrument_row
 from truewind.engine.book_lane import BookLane, BookResult, BookSettings, Decide
@@ -58,6 +59,7 @@ class BookJob:
                 remedy=f"Leave {', '.join(unasked)} out: its breakers halt, and do not flatten",
             )
         self.snapshot, self.warnings = source.snapshot, source.warnings
+        self._lake = lake
         margined = self.instrument.can_short
         self._lane = BookLane(
             source.events,
@@ -109,6 +111,7 @@ class BookJob:
 
     def write(self, run_dir: Path) -> tuple[dict[str, Any], list[str]]:
         """Write the tables and the summary; the summary, and what the reader must know of refused orders."""
+        write_json(run_dir / "data.json", sources(self._lake, self.snapshot))
         result, cash = self._result, self.settings.account.cash
         instrument = self.instrument
         units = tables.Units([instrument], instrument_row(instrument), result.scale)

@@ -36,6 +36,7 @@ from truewind.backtest.reads import fields_of, named
 from truewind.backtest.replay import DataSettings, chosen_members, replay
 from truewind.backtest.round_trips import read_round_trips
 from truewind.backtest.shadow import market, minds
+from truewind.backtest.sources import sources
 from truewind.backtest.standin import supply
 from truewind.config import Settings, dump, override, parse, read_yaml, to_yaml
 from truewind.domain.calendar import calendar
@@ -437,6 +438,7 @@ class BarJob:
         reads = features_of(strategy) | settings.risk.reads()
         source = replay(lake, settings.data, reads, *settings.valued, members=members)
         self.settings, self.snapshot, self.warnings = settings, source.snapshot, source.warnings
+        self._lake = lake
         self.assumptions = assumptions(settings, source.instruments)
         timeline = source.timeline
         first, last = int(timeline.times[TS][0]), int(timeline.times[TS_EVENT].max())
@@ -469,6 +471,7 @@ class BarJob:
         return {"fills": len(engine.fills), "final_equity": float(engine.equity[-1])}
 
     def write(self, run_dir: Path) -> tuple[dict[str, Any], list[str]]:
+        write_json(run_dir / "data.json", sources(self._lake, self.snapshot))
         return write_results(run_dir, self.engine, self.settings)
 
 
