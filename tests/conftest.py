@@ -33,6 +33,14 @@ def shared() -> Path:
     return SHARED / "market-data"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _ledger_of_trials(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What tests try is recorded in a database of their own, not where they are started."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRUEWIND_DATABASE", str(tmp_path_factory.mktemp("ledger") / "truewind.db"))
+        yield
+
+
 SMALL_MARKET = {"symbols": ("BTCUSDT", "SOLUSDT"), "start": "2024-01-01", "days": 3}
 
 

@@ -10,7 +10,8 @@ import yaml
 def test_defaults_are_shown(run: Any) -> None:
     """Without anything set: the documented defaults, as YAML and as JSON."""
     expected = {
-        "lake": "data", "runs": "runs", "state": "state", "logs": "logs", "log_level": "INFO", "network": "mainnet",
+        "lake": "data", "runs": "runs", "database": "truewind.db", "state": "state", "logs": "logs",
+        "log_level": "INFO", "network": "mainnet",
     }  # fmt: skip
     assert run("config", "show", "--json").json == {"settings": expected}
     assert yaml.safe_load(run("config", "show").out) == {"settings": expected}

@@ -2,7 +2,8 @@
 
     config → data (lake) → engine → tables → summary → report, all in runs/<run_id>/
 
-Every file but `run.json` is a pure function of data, config and code: two equal runs leave equal bytes.
+Every file but `run.json` is a pure function of data, config and code: two equal runs leave equal bytes. `trials.json`,
+and by it the report's judgement of luck, follow from the ledger as well, which grows with every idea that is tried.
 """
 
 import hashlib
@@ -33,6 +34,7 @@ from truewind.backtest.dues import FinancingSettings
 from truewind.backtest.folder import code_version, make_folder, new_run_id, utc, wall, write, write_json, write_table
 from truewind.backtest.rates import AssetSettings, RateSettings
 from truewind.backtest.reads import fields_of, named
+from truewind.backtest.recording import record, trial_of
 from truewind.backtest.replay import DataSettings, chosen_members, replay
 from truewind.backtest.round_trips import read_round_trips
 from truewind.backtest.shadow import market, minds
@@ -59,6 +61,7 @@ from truewind.risk.gate import RiskSettings
 from truewind.storage.journal import JournalWriter
 from truewind.storage.lake import Lake
 from truewind.storage.snapshot import Snapshot
+from truewind.storage.trials import Trial, TrialLedger, open_ledger
 from truewind.strategies.base import Strategy, load
 from truewind.strategies.fitted import Fitted, in_training
 from truewind.strategies.parts import PartsSettings, assemble
@@ -258,26 +261,41 @@ def run(
     overrides: Sequence[str] = (),
     lake: str | Path | Lake = "data",
     runs: str | Path = "runs",
+    database: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Result:
     """Run a backtest and write its folder `runs/<run_id>/`. `progress(stage, done, total)` is called as it goes.
 
+    The run is recorded in the ledger of trials in `database`: a path or URL; left out: TRUEWIND_DATABASE, else
+    truewind.db; "off": nowhere, and the report cannot say how much luck is in it.
     The synthetic market is made in the lake where a run on it asks for what is not there yet.
     Raises ConfigError or DataError before anything is written; StrategyError (the folder with the journal stays, its
-    path is in the error's facts) if the strategy raises; StorageError if the disk refuses.
+    path is in the error's facts) if the strategy raises; StorageError if the disk or the database refuses.
     """
     settings = load_config(config, overrides)
     tell = progress or (lambda stage, done, total: None)
+    ledger = open_ledger(database)
     tell("reading data", 0, 0)
     source = lake if isinstance(lake, Lake) else Lake(lake)
     supply(settings.data, source, tell)
-    return run_job(
-        BookJob(settings, source) if settings.data.on_book else BarJob(settings, source), settings, runs, tell
-    )
+    job = BookJob(settings, source) if settings.data.on_book else BarJob(settings, source)
+    return run_job(job, settings, runs, tell, ledger=ledger)
 
 
-def run_job(job: "Job", settings: BacktestSettings, runs: str | Path, tell: Progress) -> Result:
-    """Run what is ready to run, and write its folder. Raises as `run` does once it has begun."""
+def run_job(
+    job: "Job",
+    settings: BacktestSettings,
+    runs: str | Path,
+    tell: Progress,
+    *,
+    ledger: TrialLedger | None,
+    kind: str = "backtest",
+    parent: str = "",
+) -> Result:
+    """Run what is ready to run, and write its folder. Raises as `run` does once it has begun.
+
+    ledger: where the run is recorded as a trial of that kind, part of `parent`; None: nowhere.
+    """
     started = WallClock().now_us()
     known = identity(settings, job.snapshot, job.strategy)
     run_id = new_run_id(started)
@@ -297,6 +315,9 @@ def run_job(job: "Job", settings: BacktestSettings, runs: str | Path, tell: Prog
         tell("writing the report", 0, 0)
         summary, refusals = job.write(run_dir)
         about["warnings"] += refusals
+        if ledger is not None:
+            trial = trial_of(job.settings, known, summary, run_dir, kind=kind, created_us=started, parent=parent)
+            about["warnings"] += _recorded(ledger, trial, run_dir)
         write_json(run_dir / "run.json", about | {"status": "finished", **wall(started)})
         write(run_dir, "report.html", tearsheet.from_run(run_dir).encode())
     except BaseException as error:
@@ -315,9 +336,23 @@ def run_job(job: "Job", settings: BacktestSettings, runs: str | Path, tell: Prog
     )
 
 
-class Job(Protocol):
-    """A run that is ready to begin: its data are read, or its feed is connected, and its settings fit them."""
+def _recorded(ledger: TrialLedger, trial: Trial, run_dir: Path) -> list[str]:
+    """Record a run that is over; what its reader must know if the database refuses by then."""
+    try:
+        record(ledger, trial, run_dir)
+    except StorageError as error:  # hours of work are not thrown away for it, and the reader is told
+        log.get("system").warning("the run is not in the ledger of trials", error=error.as_dict())
+        return [f"this run is not in the ledger of trials: {error.message}"]
+    return []
 
+
+class Job(Protocol):
+    """A run that is ready to begin: its data are read, or its feed is connected, and its settings fit them.
+
+    settings: as the run goes by them, with the symbols of a universe named.
+    """
+
+    settings: BacktestSettings
     snapshot: Snapshot
     warnings: list[str]
     assumptions: list[str]

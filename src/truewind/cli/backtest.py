@@ -38,7 +38,9 @@ def execute(config: Path, assignments: list[str], step: Step) -> "Result":
     from truewind.cli import settings
 
     program = settings.load()
-    return run(config, overrides=assignments, lake=program.lake, runs=program.runs, progress=step)
+    return run(
+        config, overrides=assignments, lake=program.lake, runs=program.runs, database=program.database, progress=step
+    )
 
 
 def show(result: "Result", json: bool) -> None:

@@ -41,8 +41,10 @@ def paper(
     from truewind.domain.timeframe import timeframe_us
     from truewind.live.paper import run_session
     from truewind.live.session import open_session
+    from truewind.storage.trials import open_ledger
 
     program = settings.load()
+    ledger = open_ledger(program.database)
     with progress(compiles=True) as step:
         step("waiting for the first rows", 0, 0)
         job = open_session(
@@ -56,7 +58,7 @@ def paper(
         )
         before = signal.signal(signal.SIGINT, lambda *_: job.feed.close())  # what was heard is still acted on
         try:
-            result = run_session(job, program.runs, step)
+            result = run_session(job, program.runs, step, ledger)
         finally:
             signal.signal(signal.SIGINT, before)
     show(result, json)

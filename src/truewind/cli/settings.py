@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from truewind import log
 from truewind.errors import ConfigError, suggest
+from truewind.storage.database import DEFAULT
 
 PREFIX = "TRUEWIND_"
 # Read by name where they act: before any settings file could be, or secrets, which no file of ours shall hold.
@@ -23,6 +24,7 @@ ENVIRONMENT_ONLY = (
 class AppSettings(BaseSettings):
     """lake: folder or URL of the market data. runs: folder of finished backtests. logs, log_level: see `log`.
 
+    database: file or URL (postgresql://…) of the ledger of trials; "off": nothing is recorded.
     network: where venues are: mainnet, testnet, or the address of a local exchange. state: folder of what sessions keep
     for the next: breakers that have tripped.
     """
@@ -33,6 +35,7 @@ class AppSettings(BaseSettings):
 
     lake: str = "data"
     runs: Path = Path("runs")
+    database: str = DEFAULT
     state: Path = Path("state")
     logs: Path = Path("logs")
     log_level: str = "INFO"

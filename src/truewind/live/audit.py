@@ -68,7 +68,7 @@ def audit(run_dir: Path) -> Audit:
     settings = load_config(settings.model_dump(mode="json"), [f"data.start='{start}'"])
     job = BarJob(settings, lake)
     job.engine.command(told.commands)
-    again = run_job(job, settings, run_dir / "audit", lambda stage, done, total: None)
+    again = run_job(job, settings, run_dir / "audit", lambda stage, done, total: None, ledger=None)
     found = _read(again.run_dir / "journal.twj")
     compared = [_compare(kind, told, found) for kind in _COMPARED]
     rows = sum(len(told.rows[kind]) for kind in ("bar", "trade") if kind in told.rows)

@@ -48,6 +48,7 @@ from truewind.storage.lake import Lake
 from truewind.storage.latches import Latch, LatchBook, described
 from truewind.storage.schema import SeriesKey
 from truewind.storage.snapshot import Snapshot
+from truewind.storage.trials import TrialLedger
 
 Progress = Callable[[str, int, int], None]
 Events = AbstractAsyncContextManager[AsyncIterator[Any]]
@@ -350,6 +351,6 @@ def _packed(columns: Mapping[str, np.ndarray]) -> np.ndarray:
     return rows
 
 
-def run_session(job: PaperJob, runs: str | Path, tell: Progress) -> Result:
-    """Run a session to its end, and write its folder."""
-    return run_job(job, job.settings, runs, tell)
+def run_session(job: PaperJob, runs: str | Path, tell: Progress, ledger: TrialLedger | None = None) -> Result:
+    """Run a session to its end, write its folder, and record it in `ledger` if there is one."""
+    return run_job(job, job.settings, runs, tell, ledger=ledger, kind="paper")

@@ -243,10 +243,14 @@ def _selected() -> "Select[Any]":
 
 
 def _insert(dialect: str) -> Any:
-    """INSERT … ON CONFLICT, which each has in its own module."""
-    from sqlalchemy.dialects import postgresql, sqlite
+    """INSERT … ON CONFLICT, which each has in a module of its own, slow to import."""
+    if dialect == "postgresql":
+        from sqlalchemy.dialects import postgresql
 
-    return postgresql.insert if dialect == "postgresql" else sqlite.insert
+        return postgresql.insert
+    from sqlalchemy.dialects import sqlite
+
+    return sqlite.insert
 
 
 def _row(trial: Trial) -> dict[str, Any]:
