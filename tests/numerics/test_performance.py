@@ -1,5 +1,6 @@
 """Performance figures against hand calculations and the values that empyrical's own tests publish."""
 
+import itertools
 import math
 
 import numpy as np
@@ -237,3 +238,33 @@ def test_figures_of_trades_are_undefined_without_them():
     assert all(math.isnan(figure(none)) for figure in (p.win_rate, p.profit_factor, p.expectancy))
     assert math.isnan(p.profit_factor(np.array([5.0])))
     assert math.isnan(p.win_rate(np.array([5.0, math.nan])))
+
+
+@given(st.lists(st.floats(-0.3, 0.4), min_size=1, max_size=40), st.floats(1.0, 1e6))
+def test_falls(returns, initial):
+    """The deepest is `deepest_drawdown`; they do not overlap, and hold all that is below a peak."""
+    equity = initial * np.cumprod(1.0 + np.array(returns))
+    ts = np.arange(1, len(equity) + 1) * DAY
+    found = p.falls(ts, equity, initial)
+    below = p.drawdowns(equity, initial)
+    if not found:
+        assert below.max() == 0.0
+        return
+    assert found[0] == p.deepest_drawdown(ts, equity, initial)
+    assert [fall.depth for fall in found] == sorted((fall.depth for fall in found), reverse=True)
+    in_time = sorted(found, key=lambda fall: fall.trough_us)
+    assert all(one.end_us <= two.trough_us for one, two in itertools.pairwise(in_time))
+    assert all(fall.recovered for fall in in_time[:-1])
+
+
+def test_rolling_is_not_defined_before_the_window_is_full():
+    """Nor for windows without variation (the Sharpe ratio), or too short."""
+    returns = np.array([0.0, 0.0, 0.0, 0.1, -0.1])
+    volatility, sharpe = p.rolling(returns, 3, 365)
+    assert np.isnan(volatility[:2]).all()
+    assert volatility[2] == 0.0
+    assert np.isnan(sharpe[:3]).all()
+    assert sharpe[3] == pytest.approx(p.sharpe(returns[1:4], 365))
+    assert volatility[4] == pytest.approx(p.volatility(returns[2:5], 365))
+    for window in (1, 6):
+        assert np.isnan(p.rolling(returns, window, 365)).all()

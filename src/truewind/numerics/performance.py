@@ -181,6 +181,42 @@ def deepest_drawdown(ts_us: Ints, equity: Floats, initial: float) -> Drawdown:
     return Drawdown(float(below[trough]), int(ts_us[peak]), int(ts_us[trough]), int(ts_us[end]), bool(len(back)))
 
 
+def falls(ts_us: Ints, equity: Floats, initial: float) -> list[Drawdown]:
+    """Every fall from a peak, the deepest first (of equally deep ones the earlier); none for an empty or NaN series.
+
+    A fall from `initial` itself is taken to start at the first row.
+    """
+    below = drawdowns(equity, initial)
+    if not len(below) or np.isnan(below).any():
+        return []
+    under = np.concatenate(([False], below > 0.0, [False]))
+    edges = np.flatnonzero(under[1:] != under[:-1])
+    found = []
+    for start, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+        trough = start + int(np.argmax(below[start:end]))
+        recovered = end < len(below)
+        peak, last = max(0, start - 1), end if recovered else end - 1
+        times = int(ts_us[peak]), int(ts_us[trough]), int(ts_us[last])
+        found.append(Drawdown(float(below[trough]), *times, recovered))
+    return sorted(found, key=lambda fall: -fall.depth)
+
+
+def rolling(returns: Floats, window: int, days_per_year: float) -> tuple[Floats, Floats]:
+    """Annualised volatility and Sharpe ratio of the last `window` daily returns at each day; NaN before there are as
+    many, where one of them is NaN, and (Sharpe) where they do not vary.
+    """
+    returns = np.asarray(returns, np.float64)
+    spread, ratio = np.full(len(returns), NAN), np.full(len(returns), NAN)
+    if 2 <= window <= len(returns):
+        windows = np.lib.stride_tricks.sliding_window_view(returns, window)
+        deviation, mean = np.std(windows, axis=1, ddof=1), np.mean(windows, axis=1)
+        varies = deviation > _NO_VARIATION
+        spread[window - 1 :] = np.where(varies | np.isnan(deviation), deviation, 0.0) * math.sqrt(days_per_year)
+        np.divide(mean, deviation, out=ratio[window - 1 :], where=varies)
+        ratio *= math.sqrt(days_per_year)
+    return spread, ratio
+
+
 def calmar(growth: float, depth: float) -> float:
     """CAGR / maximum drawdown (Young, T. W. (1991), "Calmar Ratio", Futures). NaN if equity never fell."""
     return growth / depth if depth > 0 else NAN

@@ -1,0 +1,150 @@
+"""Measures: what must hold of any returns, and where nothing is defined. Values of other packages: tests/answers."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from truewind.numerics import measures, performance
+from truewind.numerics.measures import measure, tail_of
+
+RETURNS = arrays(np.float64, st.integers(2, 60), elements=st.floats(-0.5, 0.5).map(lambda x: round(x, 6)))
+SERIES = st.tuples(RETURNS, st.sampled_from([252.0, 365.0, 8760.0]))
+
+
+def flat(found):
+    """The numbers of all fields, those inside others too."""
+    return [x for value in found for x in (value if isinstance(value, tuple) else (value,))]
+
+
+@given(SERIES)
+def test_nothing_is_infinite(series):
+    """NaN, or a number, whatever the returns are."""
+    assert not any(math.isinf(value) for value in flat(measure(*series)))
+
+
+@given(SERIES, st.randoms())
+def test_order_does_not_matter_but_to_drawdowns(series, chance):
+    """Growth, spread and tails are those of the returns in any order."""
+    returns, year = series
+    other = returns.copy()
+    chance.shuffle(other)
+    orderly = ("max_drawdown", "longest", "ulcer", "calmar", "stability")
+    one, two = measure(returns, year), measure(other, year)
+    for name in one._fields:
+        if name not in orderly:
+            found, expected = np.ravel(getattr(one, name)), np.ravel(getattr(two, name))
+            assert found == pytest.approx(expected, rel=1e-6, abs=1e-9, nan_ok=True), name
+
+
+@given(SERIES, st.floats(0.1, 1.5))
+def test_ratios_do_not_depend_on_leverage(series, times):
+    """Of returns that are all `times` as large; what is a fraction grows with them."""
+    returns, year = series
+    one, two = measure(returns, year), measure(times * returns, year)
+    for name in ("sharpe", "sortino", "omega", "gain_to_pain", "tail_ratio", "common_sense", "positive"):
+        assert getattr(two, name) == pytest.approx(getattr(one, name), rel=1e-6, abs=1e-9, nan_ok=True), name
+    for name in ("best", "worst", "volatility", "downside"):
+        assert getattr(two, name) == pytest.approx(times * getattr(one, name), rel=1e-6, abs=1e-12, nan_ok=True), name
+    assert two.tail[1:5] == pytest.approx([times * value for value in one.tail[1:5]], rel=1e-6, abs=1e-12)
+    assert two.kelly == pytest.approx(one.kelly / times, rel=1e-6, nan_ok=True)
+
+
+@given(SERIES)
+def test_bounds(series):
+    """What lies between what."""
+    found = measure(*series)
+    assert 0.0 <= found.positive <= 1.0
+    assert 0.0 <= found.max_drawdown < 1.0
+    assert found.ulcer <= found.max_drawdown + 1e-12
+    assert found.tail.shortfall >= found.tail.value_at_risk - 1e-12
+    assert -found.worst >= found.tail.shortfall - 1e-12
+    assert math.isnan(found.stability) or -1e-9 <= found.stability <= 1.0 + 1e-9
+    if not math.isnan(found.spread.kurtosis):  # Pearson's inequality
+        assert found.spread.kurtosis >= 1.0 + found.spread.skew**2 - 1e-6
+
+
+@given(SERIES)
+def test_drawdowns_are_those_of_equity(series):
+    """Depth, ulcer index and the longest fall, as `performance` finds them in what 1 grows to."""
+    returns, year = series
+    found, equity = measure(returns, year), np.cumprod(1.0 + returns)
+    below = performance.drawdowns(equity, 1.0)
+    assert found.max_drawdown == pytest.approx(below.max(), abs=1e-12)
+    assert found.ulcer == pytest.approx(performance.ulcer_index(below), abs=1e-12)
+
+
+def test_the_longest_fall_by_hand():
+    """Down, down, back (3 periods from the peak); up; down and not back (2)."""
+    assert measure(np.array([-0.5, 0.5, 1.0, 0.1, -0.2, 0.1]), 365).longest == 3
+    assert measure(np.array([0.1, -0.2, 0.1, 0.1]), 365).longest == 3
+    assert measure(np.array([0.1, 0.2]), 365).longest == 0
+
+
+@pytest.mark.parametrize("returns", [[], [math.nan], [0.1, math.nan, 0.2]])
+def test_nothing_is_known_of_no_returns_and_of_nan(returns):
+    """Every fraction and ratio is NaN: none is a silent zero."""
+    found = measure(np.array(returns), 365)
+    counts = {"periods", "longest", "tail"}
+    assert all(math.isnan(x) for name in found._fields if name not in counts for x in np.ravel(getattr(found, name)))
+    assert all(math.isnan(value) for value in found.tail[1:])
+
+
+def test_what_needs_variation_is_not_defined_without_it():
+    """Constant gains: no deviation to divide by, no loss, no fall. One return: no deviation at all."""
+    still = measure(np.full(10, 0.01), 365)
+    undefined = ("sharpe", "sortino", "calmar", "omega", "gain_to_pain", "tail_ratio", "kelly")
+    assert all(math.isnan(getattr(still, name)) for name in undefined)
+    assert (still.volatility, still.max_drawdown, still.ulcer) == (0.0, 0.0, 0.0)
+    assert math.isnan(still.spread.skew)
+    nothing = measure(np.zeros(10), 365)
+    assert math.isnan(nothing.stability)
+    assert (nothing.total, nothing.annual) == (0.0, 0.0)
+    alone = measure(np.array([0.01]), 365)
+    assert math.isnan(alone.volatility)
+    assert alone.total == pytest.approx(0.01)
+
+
+def test_after_ruin():
+    """All lost is −100 % a year; more than all has no rate of growth and no logarithm."""
+    assert measure(np.array([0.1, -1.0, 0.0]), 365).annual == -1.0
+    beyond = measure(np.array([0.1, -1.5]), 365)
+    assert beyond.max_drawdown > 1.0
+    assert math.isnan(beyond.annual)
+    assert math.isnan(beyond.stability)
+
+
+def test_cornish_fisher_by_hand():
+    """z = −1.6448536, skew −0.5, excess kurtosis 1: z + (z² − 1)S/6 + (z³ − 3z)K/24 − (2z³ − 5z)S²/36 =
+    −1.644854 − 0.142129 + 0.020181 + 0.004696. Where
+    returns are far from normal the expansion turns round, and says nothing.
+    """
+    assert measures._cornish_fisher(-1.6448536269514722, -0.5, 1.0) == pytest.approx(-1.762106, abs=1e-6)
+    wild = np.zeros(1000)
+    wild[::100] = -0.5
+    assert math.isnan(tail_of(wild).cornish_fisher)
+
+
+def test_of_many_returns_the_tail_is_found_in_a_sample():
+    """As a full ranking has it, whatever order they are in."""
+    returns = np.random.default_rng(3).standard_t(3, 200_000)
+    for series in (returns, np.sort(returns), np.sort(returns)[::-1], np.round(returns)):
+        found = measure(series / 1e4, 365)
+        assert -found.tail.value_at_risk * 1e4 == pytest.approx(np.quantile(series, 0.05), rel=1e-9)
+        low = np.quantile(series, 0.05)
+        assert -found.tail.shortfall * 1e4 == pytest.approx(series[series <= low].mean(), rel=1e-9)
+        assert found.tail_ratio == pytest.approx(np.quantile(series, 0.95) / -low, rel=1e-9)
+
+
+def test_kernels_in_python():
+    """The readable faces give the same bits."""
+    returns = np.random.default_rng(5).normal(0.0, 0.02, 500)
+    for one in (measures.spread, measures.sides):
+        assert one(returns) == one.py_func(returns)
+    worth, other = np.empty(500), np.empty(500)
+    assert measures.grow(returns, worth) == measures.grow.py_func(returns, other)
+    assert (worth == other).all()
+    assert measures.straightness(worth) == measures.straightness.py_func(worth)
