@@ -249,7 +249,7 @@ def test_a_histogram_is_coloured_by_sign_and_points_out_what_lies_outside():
 
 
 def test_a_heat_map_of_few_columns_is_a_table_of_figures_and_a_large_one_a_picture():
-    values = np.array([[0.1, -0.2, NAN], [0.0, 0.05, 0.02]])
+    values = np.array([[0.1, -0.2, NAN], [-0.0001, 0.05, 0.02388]])
     months = HeatMap(
         title="Months",
         rows=("2023", "2024"),
@@ -261,9 +261,9 @@ def test_a_heat_map_of_few_columns_is_a_table_of_figures_and_a_large_one_a_pictu
         marked=(0, 1),
     )
     found = drawn(months)
-    assert (len(found.of("td", "up")), len(found.of("td", "down"))) == (4, 1)
+    assert (len(found.of("td", "up")), len(found.of("td", "down"))) == (3, 2)
     assert found.of("td", "marked")[0]["class"] == "down marked"
-    assert all(text in found.words for text in ("10.0", "−20.0", "Year", "−12.0"))
+    assert all(text in found.words for text in ("10.0", "−20.0", " 0.0 ", " 2.4 ", "Year", "−12.0"))
     wide = HeatMap(
         title="Plane",
         rows=tuple("abc"),

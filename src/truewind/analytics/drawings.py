@@ -123,6 +123,7 @@ def _standing(block: Bars, values: Floats) -> Markup:
     known = _known(values, block.low, block.high)
     y = Scale(min(0.0, float(known.min())), max(0.0, float(known.max())), _HEIGHT - _BOTTOM, _TOP)
     slot = (_WIDTH - _LEFT - _RIGHT) / len(values)
+    width = min(slot * 0.76, 64.0)
     every = max(1, math.ceil(44 / slot)) if len(values) > 12 else 1
     parts = _y_axis(y, block.kind)
     for number, (label, value) in enumerate(zip(block.labels, values.tolist(), strict=True)):
@@ -135,7 +136,7 @@ def _standing(block: Bars, values: Floats) -> Markup:
         look = "down" if value < 0 else "up"
         title = f"<title>{escape(label)}: {cell_text(block.kind, value)}</title>"
         parts.append(
-            f'<rect class="{look}" x="{left + slot * 0.12:.1f}" y="{top:.1f}" width="{slot * 0.76:.1f}" '
+            f'<rect class="{look}" x="{left + (slot - width) / 2:.1f}" y="{top:.1f}" width="{width:.1f}" '
             f'height="{max(height, 0.8):.1f}">{title}</rect>'
         )
         parts += _error(block, number, y, left + slot / 2)
@@ -287,7 +288,9 @@ def _cells(block: HeatMap, values: Floats) -> Markup:
     def said(value: float) -> str:
         if not math.isfinite(value):
             return "–"
-        return cell_text("ratio", value * 100)[:-1] if percent else cell_text(block.kind, value)
+        if not percent:
+            return cell_text(block.kind, value)
+        return f"{round(value * 100, 1) + 0.0:,.1f}".replace("-", "\N{MINUS SIGN}")
 
     corner = " ".join(part for part in (block.row_label, "%" if percent else "") if part)
     heads = [f'<th scope="col">{escape(name)}</th>' for name in block.columns]

@@ -13,6 +13,7 @@ from truewind.analytics.figures import written
 MAX_ROWS = 500  # of a table on a page
 HIGH = 14  # rows above which a table scrolls by itself
 _SORTED_BY = 5  # rows above which sorting them is worth a click
+_BRIEF = 20  # letters of a cell that are not worth a second line
 _LEFT = ("text", "moment")  # kinds that are set from the left
 
 
@@ -52,7 +53,9 @@ def tiles(block: Tiles) -> Markup:
         return Markup("")
     if block.small:
         return Markup(f'<dl class="details">{"".join(_detail(tile) for tile in block.tiles)}</dl>')
-    return Markup(f'<div class="tiles">{"".join(_tile(tile) for tile in block.tiles)}</div>')
+    # Four in a row, three where that leaves fewer holes.
+    three = " three" if len(block.tiles) in (3, 5, 6, 9) else ""
+    return Markup(f'<div class="tiles{three}">{"".join(_tile(tile) for tile in block.tiles)}</div>')
 
 
 def _detail(tile: Tile) -> str:
@@ -98,7 +101,8 @@ def _rows(block: Table, shown: Sequence[tuple[Any, ...]]) -> str:
         cells = []
         for place, (column, value) in enumerate(zip(block.columns, row, strict=True)):
             look = colour(column.tone, value) if numbers[place] or column.tone != "sign" else ""
-            look = look if numbers[place] else f"text {'moment' if column.kind == 'moment' else look}".strip()
+            brief = "brief" if column.kind == "moment" or len(str(value)) <= _BRIEF else ""
+            look = look if numbers[place] else " ".join(part for part in ("text", brief, look) if part)
             marked = f' class="{look}"' if look else ""
             key = f' data-v="{_key(value)}"' if sortable and column.kind != "text" else ""
             cells.append(f"<td{marked}{key}>{escape(cell_text(column.kind, value))}</td>")

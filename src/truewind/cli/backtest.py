@@ -59,8 +59,13 @@ def show(result: "Result", json: bool) -> None:
             }
         )
         return
+    from truewind.analytics.report import load
+    from truewind.analytics.sections import verdict
     from truewind.analytics.summary import table
 
     out = console()
+    for sentence in verdict(load(result.run_dir))[0]:
+        out.print(sentence, markup=False, highlight=False)
+    out.print()
     out.print(table(result.summary))
     out.print(f"\nreport  {result.report}", markup=False, soft_wrap=True)

@@ -31,8 +31,8 @@ SECTIONS: tuple[Callable[[Report], Section | None], ...] = (
     costs.section,
     strategies.section,
     attribution.section,
-    withheld.section,
     overfitting.section,
+    withheld.section,
     quality.section,
     run.section,
     recommendations.section,
@@ -42,14 +42,20 @@ SECTIONS: tuple[Callable[[Report], Section | None], ...] = (
 def build(report: Report) -> Document:
     """The whole report. Equal reports give equal documents: nothing in them depends on clock or chance."""
     sections = [section(report) for section in SECTIONS]
-    found = luck.assess(report)
-    judgement = luck.judged(report, found)
+    sentences, passed = verdict(report)
     return Document(
         name=report.name,
         overline="Paper session" if report.info.get("data_snapshot") == "live" else "Backtest report",
         subtitle=summary.subtitle(report),
-        verdict=(*summary.verdict(report), *luck.words(found), judgement.sentence),
-        passed=judgement.passed,
+        verdict=sentences,
+        passed=passed,
         warnings=len(quality.warnings(report)),
         sections=tuple(section for section in sections if section is not None),
     )
+
+
+def verdict(report: Report) -> tuple[tuple[str, ...], bool | None]:
+    """What came out, how likely it is luck, and what the gate says, in words; and whether that was passed."""
+    found = luck.assess(report)
+    judgement = luck.judged(report, found)
+    return (summary.result(report.summary), *luck.words(found), judgement.sentence), judgement.passed

@@ -1,9 +1,10 @@
 """Executive summary: the run in words, and the figures that a reader asks for first."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
-from truewind.analytics import figures
+from truewind.analytics import figures, luck
 from truewind.analytics.document import Kind, Section, Tile, Tiles, Tone
 from truewind.analytics.report import Report
 from truewind.analytics.summary import PAYMENTS
@@ -19,8 +20,27 @@ _DETAILS = (
 def section(report: Report) -> Section:
     """The figures of the run, the foremost large."""
     large = tuple(tile(report.summary, name, "sign" if name == "net_return" else "plain") for name in _TILES)
+    large += _luck(report)
     small = tuple(tile(report.summary, name) for name in _DETAILS)
     return Section(id="figures", title="Summary", blocks=(Tiles(tiles=large), Tiles(tiles=small, small=True)))
+
+
+def _luck(report: Report) -> tuple[Tile, Tile]:
+    """How likely it is that the result is more than luck, and what it was chosen from."""
+    found = luck.assess(report)
+    defined = math.isfinite(found.deflated)
+    meaning = "Chance that its true Sharpe ratio is above what the best of all tries shows by luck (deflated Sharpe)"
+    better = Tile(
+        label="Better than luck",
+        value=found.deflated if defined else None,
+        kind="fraction",
+        meaning=meaning if defined else f"Not defined: {found.reason}",
+    )
+    beside = found.crowd
+    if beside is None:
+        return better, Tile(label="Variants tried", value=None, kind="count", meaning="Not known: no ledger of trials")
+    told = f"On these markets and dates; about {beside.different:,} different ones, {beside.deleted:,} deleted"
+    return better, Tile(label="Variants tried", value=beside.tried, kind="count", meaning=told)
 
 
 def tile(summary: Mapping[str, Any], name: str, tone: Tone = "plain") -> Tile:
@@ -40,11 +60,6 @@ def subtitle(report: Report) -> str:
         named = f"{', '.join(symbols[:6])} and {len(symbols) - 6} more"
     summary = report.summary
     return f"{named} · {summary['start'][:10]} to {summary['end'][:10]} · {summary['bars']:,} bars"
-
-
-def verdict(report: Report) -> tuple[str, ...]:
-    """The run in a few plain sentences: what it made, and how likely that is luck."""
-    return (result(report.summary),)
 
 
 def result(summary: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@
   // --- how numbers and moments are written ---
   const minus = (text) => text.replace("-", "−");
   const plain = (digits) => {
-    const format = new Intl.NumberFormat("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+    const format = new Intl.NumberFormat("en", { minimumFractionDigits: digits, maximumFractionDigits: digits, signDisplay: "negative" });
     return (value) => minus(format.format(value));
   };
   const [whole, two] = [plain(0), plain(2)];
