@@ -56,7 +56,7 @@ def sweep(
     with progress(compiles=True) as step:
         done = run(
             config, grid, overrides=overrides, sample=sample, seed=seed, lake=program.lake, out=out, workers=workers,
-            progress=step, all_params=all_params,
+            progress=step, all_params=all_params, database=program.database,
         )  # fmt: skip
     if json:
         print_json(

@@ -38,10 +38,12 @@ from truewind.engine.trials import Bench, Days, Figures, days_of
 from truewind.errors import ConfigError, FeatureError, StorageError, TruewindError, suggest
 from truewind.market.terms import tiers_of
 from truewind.research import picture
+from truewind.research.recording import Recorder
 from truewind.research.space import Space, is_auto, spanned
 from truewind.storage.blobs import open_blobs
 from truewind.storage.lake import Lake
 from truewind.storage.snapshot import Snapshot
+from truewind.storage.trials import open_ledger
 from truewind.strategies.base import SignalStrategy, Strategy, load, locate
 from truewind.strategies.parameters import parameters_of
 
@@ -108,13 +110,18 @@ def sweep(
     workers: int | None = None,
     progress: Progress | None = None,
     all_params: bool = False,
+    database: str | Path | None = None,
+    kind: str = "sweep",
+    parent: str = "",
 ) -> Sweep:
     """Try `config` with every combination of `grid` (added to its own `sweep: grid:`), or with a sample of them.
 
     all_params: every parameter that has bounds is varied within them, if `grid` does not say how.
+    database: where every trial is recorded (see `backtest.run.run`), as of a `kind` other than "sweep" where the sweep
+    is part of something, `parent`, that puts a choice to the test.
 
-    Raises ConfigError, DataError, and StrategyError for a strategy that cannot be compiled. A trial whose settings are
-    refused, or whose signals cannot be acted on, has its reason in the table's `error` instead of figures.
+    Raises ConfigError, DataError, StorageError, and StrategyError for a strategy that cannot be compiled. A trial whose
+    settings are refused, or whose signals cannot be acted on, has its reason in the table's `error` instead of figures.
     """
     started = time.perf_counter()
     tell = progress or (lambda stage, done, total: None)
@@ -133,6 +140,7 @@ def sweep(
                 f"A sweep cannot vary {key}", remedy="Vary strategy.params or parts, sizing, costs, risk, account"
             )
     plan = _Plan(data, source, space)
+    ledger = open_ledger(database)
     tell("reading data", 0, 0)
     source_lake = lake if isinstance(lake, Lake) else Lake(lake)
     supply(plan.settings.data, source_lake, tell)
@@ -140,6 +148,13 @@ def sweep(
     known = identity(plan.settings_without_varied(), market.snapshot_with(plan.specs), plan.strategy)
     folder = Path(out) / known["result_id"]
     kept = _Kept(folder, space)
+    if ledger is not None:
+        recorder = Recorder(
+            ledger, plan.settings, known, span=market.span_us, days=market.returned, year=market.year, folder=folder,
+            kind=kind, parent=parent,
+        )  # fmt: skip
+        recorder.begin(plan.settings_without_varied(), space.keys, len(space))
+        kept.record_by(recorder)
     waiting = [trial for trial in range(len(space)) if space[trial] not in kept]
     tell("compiling", 0, 0)
     done = len(space) - len(waiting)
@@ -286,8 +301,10 @@ class _Market:
         self.tiers = tiers_of(lake, self.source.instruments)
         self.timeline = self.source.timeline
         self.days: Days = days_of(self.timeline)
-        year = max(calendar(instrument.calendar).days_per_year for instrument in self.source.instruments)
-        self.returned = self.days.of_returns(year)
+        self.year = max(calendar(instrument.calendar).days_per_year for instrument in self.source.instruments)
+        self.returned = self.days.of_returns(self.year)
+        event = self.timeline.times[TS_EVENT]
+        self.span_us = int(event.min()), int(event.max())
         self.rows = len(self.timeline)
         self._timeframe, self._length = data.timeframe, timeframe_us(data.timeframe)
         self._start = data.span_us()[0]
@@ -442,11 +459,22 @@ class _Kept:
             raise StorageError(f"Cannot make {folder}: {error.strerror}", remedy="Choose another folder") from error
         self._files = sorted(folder.glob("trials-*.parquet"))
         self._done: set[str] = set()
+        self._tried = 0  # of those: that have figures
         for file in self._files:
-            self._done |= set(pl.read_parquet(file, columns=["trial"])["trial"].to_list())
+            told = pl.read_parquet(file, columns=["trial", "error"])
+            self._done |= set(told["trial"].to_list())
+            self._tried += told["error"].null_count()
         self._rows: list[dict[str, Any]] = []
         self._returns: list[np.ndarray | None] = []
         self._saved = time.monotonic()
+        self._recorder: Recorder | None = None
+
+    def record_by(self, recorder: Recorder) -> None:
+        """Let trials be recorded as they are saved, and now those that were saved and are not."""
+        self._recorder = recorder
+        if not recorder.knows(self._tried):
+            for file in self._files:
+                recorder.add(pl.read_parquet(file))
 
     def __contains__(self, values: Sequence[Any]) -> bool:
         return self._name(values) in self._done
@@ -498,6 +526,8 @@ class _Kept:
             self._blobs.write(name, buffer.getvalue())
             self._files.append(file)
             self._rows, self._returns = [], []
+            if self._recorder is not None:
+                self._recorder.add(table)
         self._saved = time.monotonic()
 
     def _name(self, values: Sequence[Any]) -> str:

@@ -116,7 +116,7 @@ class Trier:
     def _compiled(self, data: Mapping[str, Any]) -> Tried:
         done = sweep(
             data, self.grid, sample=self.sample, seed=self.seed, lake=self.lake, out=self._out, workers=self._workers,
-            progress=self._tell,
+            progress=self._tell, kind="walkforward",
         )  # fmt: skip
         return Tried(done.table, done.keys, np.zeros(0, np.int64), np.zeros((len(done.table), 0)))
 

@@ -96,6 +96,8 @@ class TrialLedger:
         """Add these. Of an id that is known the row is written anew, and is no tombstone any more; the time at which it
         was first tried stays.
         """
+        from sqlalchemy import and_, case, or_
+
         from truewind.storage import tables
 
         if not trials:
@@ -108,7 +110,11 @@ class TrialLedger:
             universes = [{"id": key, "members": members[key]} for key in sorted(members)]
             connection.execute(insert(tables.universes).on_conflict_do_nothing(), universes)
             adding = insert(tables.trials)
+            # What counted once goes on counting, even if it is tried again as part of a test.
+            counted = or_(*(tables.trials.c.kind == kind for kind in COUNTED))
+            counts = counted & and_(*(adding.excluded.kind != kind for kind in COUNTED))
             changed = {name: adding.excluded[name] for name in kept}
+            changed |= {name: case((counts, tables.trials.c[name]), else_=changed[name]) for name in ("kind", "parent")}
             connection.execute(adding.on_conflict_do_update(index_elements=["id"], set_=changed), rows)
 
     def get(self, name: str) -> Trial:
@@ -183,14 +189,15 @@ class TrialLedger:
             sum(row.deleted_us is not None for row in rows),
         )
 
-    def count(self, *, parent: str) -> int:
-        """How many trials are part of one, tombstones too."""
+    def count(self, *, parent: str, kind: str) -> int:
+        """How many trials of a kind are part of one, tombstones too."""
         from sqlalchemy import func, select
 
         from truewind.storage.tables import trials
 
+        mine = select(func.count()).where(trials.c.parent == parent, trials.c.kind == kind)
         with self.database.reading() as connection:
-            return int(connection.execute(select(func.count()).where(trials.c.parent == parent)).scalar_one())
+            return int(connection.execute(mine).scalar_one())
 
     def list(
         self,
