@@ -35,7 +35,7 @@ def trades(results, symbols=("A",), side=1, still_open=0):
     )
 
 
-def report(results=(1.0, -0.5) * 50, equity=None, held=None, config="", warnings=(), fills=(), **figures):
+def report(results=(1.0, -0.5) * 50, equity=None, held=None, config="", warnings=(), fills=(), trials=None, **figures):
     """A run of 500 days that made 25 in 100 trades, with nothing to be said of it."""
     table = results if isinstance(results, pl.DataFrame) else trades(results)
     made = float(table["net_pnl"].sum())
@@ -57,6 +57,7 @@ def report(results=(1.0, -0.5) * 50, equity=None, held=None, config="", warnings
         info={},
         assumptions=[],
         warnings=list(warnings),
+        trials=trials,
     )
 
 
@@ -66,7 +67,7 @@ def steps(*args, **changes):
 
 def test_a_sound_run_is_told_to_be_validated_and_nothing_else():
     assert steps() == []
-    assert "truewind validate" in advice.next_steps(report())[0]
+    assert "`truewind validate`" in advice.next_steps(report())[0]
     assert advice.next_steps(report(net_return=-0.1)) == []  # a losing one need not be
 
 
@@ -127,6 +128,21 @@ def test_a_long_only_run_that_moves_with_a_rising_market_is_called_the_market():
     assert steps(trades((1.0, -0.5) * 50, side=-1), **changes) == []
     alone = 1000 * np.cumprod(1 + rng.normal(0.005, 0.02, DAYS))
     assert steps(**(changes | {"equity": alone})) == []
+
+
+def test_a_sharpe_ratio_within_luck_is_told_with_what_would_help():
+    """A daily Sharpe ratio of about 0.05 over 500 days, the best of 400 of which 20 differ: luck alone gives more."""
+    returns = np.random.default_rng(3).normal(0, 0.01, DAYS)
+    returns += 0.0005 - returns.mean()
+    crowd = {"tried": 400, "deleted": 0, "silent": 0, "different": 20, "equivalent": 40.0, "spread": 0.03, "best": 0.05}
+    equity = 1000 * np.cumprod(1 + returns)
+    (found,) = steps(equity=equity, trials=crowd)
+    assert found.startswith("It does not stand out from the 400 variants tried")
+    assert "500 are there" in found
+    assert steps(equity=equity) == []  # without a ledger nobody knows
+    alone = crowd | {"tried": 1, "different": 1, "equivalent": 1.0, "spread": None}
+    (found,) = steps(equity=equity, trials=alone)
+    assert found.startswith("Even as the only one that was tried")
 
 
 def test_trades_without_stops_are_told_of():

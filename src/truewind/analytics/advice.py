@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import yaml
 
+from truewind.analytics import luck
 from truewind.analytics.daily import daily, market
 from truewind.analytics.figures import money, percent, span
 from truewind.analytics.report import Report
@@ -21,6 +22,7 @@ FEW_TRADES = 30  # below this a win rate is known to about ±18 points at best
 SHORT_DAYS = 365.0
 FEW_DAYS = 30  # below which a correlation says nothing
 DRAWDOWN_LIMIT = 0.20
+ENOUGH = 0.95  # chance of being better than luck
 TOO_GOOD = 3.0  # a Sharpe ratio that hardly anybody has for long
 LIKE_THE_MARKET = 0.7  # correlation of daily returns
 
@@ -219,9 +221,32 @@ def _too_good(known: Facts) -> str | None:
     if ratio is None or ratio < TOO_GOOD or known.summary["days"] < 90:
         return None
     return (
-        f"A Sharpe ratio of {ratio:.1f} is rarely real: look for knowledge of the future (truewind lookahead), faulty "
-        "prices, and fills that nobody would have given."
+        f"A Sharpe ratio of {ratio:.1f} is rarely real: look for knowledge of the future (`truewind lookahead`), "
+        "faulty prices, and fills that nobody would have given."
     )
+
+
+def _luck(known: Facts) -> str | None:
+    found = luck.assess(known.report)
+    beside = found.crowd
+    if beside is None or not found.deflated < ENOUGH or found.moments.sharpe <= 0:
+        return None
+    if beside.tried < 2:
+        return (
+            f"Even as the only one that was tried, it beats zero with a chance of {luck.percent(found.probabilistic)} "
+            f"only: it needs a longer record ({_record(found)})."
+        )
+    return (
+        f"It does not stand out from the {beside.tried:,} variants tried (chance of being better than luck: "
+        f"{luck.percent(found.deflated)}): more variants would make that worse; what helps is data that none of "
+        f"them has seen ({_record(found)})."
+    )
+
+
+def _record(found: luck.Luck) -> str:
+    if not np.isfinite(found.needed_days):
+        return "paper trading gives it"
+    return f"{found.needed_days:,.0f} days would do for such a Sharpe ratio alone, {found.moments.periods:,} are there"
 
 
 def _validate(known: Facts) -> str | None:
@@ -230,13 +255,13 @@ def _validate(known: Facts) -> str | None:
     if getattr(known.report, "validation", None) is not None:
         return None
     return (
-        "It has not been validated: truewind validate tries its neighbours, other divisions of time and harder "
+        "It has not been validated: `truewind validate` tries its neighbours, other divisions of time and harder "
         "costs, and judges it by the gate."
     )
 
 
 _STEPS: tuple[Rule, ...] = (
-    *(_ruined, _never_traded, _few_trades, _too_good, _costs, _drawdown, _one_trade, _one_symbol, _open_result),
+    *(_ruined, _never_traded, _few_trades, _too_good, _luck, _costs, _drawdown, _one_trade, _one_symbol, _open_result),
     *(_the_market, _worse_than_holding, _no_stops, _validate),
 )
 
@@ -259,7 +284,7 @@ def _chosen_by_hand(known: Facts) -> str | None:
     which = "The symbol was" if count == 1 else f"The {count:,} symbols were"
     return (
         f"{which} chosen by hand, and today: those that have vanished meanwhile are not among them, which flatters a "
-        "result (data.universe chooses by what was known then)."
+        "result (`data.universe` chooses by what was known then)."
     )
 
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,12 +32,18 @@ def colour(tone: Tone, value: Any) -> str:
     return {"good": "gain", "bad": "loss", "warning": "warn", "quiet": "quiet"}.get(tone, "")
 
 
+def prose(sentence: str) -> Markup:
+    """A sentence: its percent signs stay on their line, and what stands between backticks is set as code."""
+    said = str(escape(sentence.replace(" %", "\N{NO-BREAK SPACE}%")))
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", said))
+
+
 def text(block: Text) -> Markup:
     """Paragraphs, a list, or lines as they are."""
     if block.code:
         lines = escape("\n".join(block.sentences))
         return Markup(f"<details><summary>{escape(block.title)}</summary><pre>{lines}</pre></details>")
-    said = [escape(sentence.replace(" %", "\N{NO-BREAK SPACE}%")) for sentence in block.sentences]
+    said = [prose(sentence) for sentence in block.sentences]
     if not said:
         return Markup("")
     tone = {"warning": "callout", "quiet": "note", "good": "gain", "bad": "loss"}.get(block.tone, "plain")
@@ -81,7 +88,7 @@ def table(block: Table) -> Markup:
     note = block.note
     if hidden > 0:
         note = f"{len(shown):,} of {len(block.rows):,} rows; all are in {block.name}.csv. {note}".strip()
-    said = f'<p class="note">{escape(note)}</p>' if note else ""
+    said = f'<p class="note">{prose(note)}</p>' if note else ""
     if not block.rows:
         return Markup(f'<div class="part">{title}{said or "<p class=note>None.</p>"}</div>')
     drawn = _rows(block, shown)

@@ -148,7 +148,7 @@ def _layout(block: Block) -> str:
 
 def _figure(block: Bars | Histogram | HeatMap | Scatter | Lines, drawing: Markup | None, key: str = "") -> Markup:
     note = " ".join(part for part in ("" if drawing is not None else _NOTHING, block.note) if part)
-    said = f'<p class="note">{escape(note)}</p>' if note else ""
+    said = f'<p class="note">{markup.prose(note)}</p>' if note else ""
     inner = drawing if drawing is not None else ""
     return Markup(f"<figure><h3>{escape(block.title)}</h3>{key if inner else ''}{inner}{said}</figure>")
 
@@ -183,7 +183,7 @@ def _chart(block: Lines, name: str) -> Markup:
     names = _looks(block.series) if len(block.series) > 1 else []
     shown = "".join(f'<span><i class="swatch {look}"></i>{escape(said)}</span>' for said, look in names)
     size = "tall" if block.choose_log else "short" if block.under else "middle"
-    note = f'<p class="note">{escape(block.note)}</p>' if block.note else ""
+    note = f'<p class="note">{markup.prose(block.note)}</p>' if block.note else ""
     return Markup(
         f'<figure><div class="head"><h3>{escape(block.title)}</h3>{switch}</div>'
         f'<p class="key">{shown}<output id="{name}-readout"></output></p>'

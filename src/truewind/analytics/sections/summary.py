@@ -32,8 +32,8 @@ def _luck(report: Report) -> tuple[Tile, Tile]:
     meaning = "Chance that its true Sharpe ratio is above what the best of all tries shows by luck (deflated Sharpe)"
     better = Tile(
         label="Better than luck",
-        value=found.deflated if defined else None,
-        kind="fraction",
+        value=luck.percent(found.deflated) if defined else None,
+        kind="text",
         meaning=meaning if defined else f"Not defined: {found.reason}",
     )
     beside = found.crowd
