@@ -158,7 +158,7 @@ def _lying(block: Bars, values: Floats) -> Markup:
     known = _known(values[:shown], block.low, block.high)
     if not len(known):
         known = np.zeros(1)
-    names, figures = 176, 96
+    names, figures = 190, 96
     x = Scale(min(0.0, float(known.min())), max(0.0, float(known.max())), names + 4, _WIDTH - figures)
     parts = []
     for number, (label, value) in enumerate(zip(block.labels[:shown], values[:shown].tolist(), strict=True)):
