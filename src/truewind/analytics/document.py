@@ -62,7 +62,8 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
 class Table(msgspec.Struct, frozen=True, kw_only=True):
     """rows: tuples as long as `columns`. name: of its CSV file. folded: shown when asked for. bold: numbers of the rows
     that sum others up. note: what must be said of it, hidden rows among that. spot: numbers of the columns that say
-    symbol, beginning and end of what a row tells of; the page then shows it in the candles.
+    symbol, beginning and end of what a row tells of; the page then shows it in the candles. best: (row, column) of
+    cells to point out, the best of a column.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     folded: bool = False
     bold: tuple[int, ...] = ()
     spot: tuple[int, int, int] | None = None
+    best: tuple[tuple[int, int], ...] = ()
 
 
 class Series(msgspec.Struct, frozen=True, kw_only=True):

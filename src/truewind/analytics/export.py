@@ -34,9 +34,12 @@ _UNITS = {"fraction": "fraction", "days": "days", "hours": "hours", "bps": "bps"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet reads as the beginning of a formula
 
 
-def write(folder: Path, document: Document, formats: Collection[Format], *, name: str = "report") -> dict[str, Path]:
+def write(
+    folder: Path, document: Document, formats: Collection[Format], *, name: str = "report", tables: str = "csv"
+) -> dict[str, Path]:
     """Write the document into `folder` as `report.html`, `report.pdf`, `report.json` and `csv/*.csv`; where each is.
 
+    name: of the files, without an ending. tables: of the folder of the CSV files.
     CSV files of before that are no longer among the tables are removed.
     Raises ConfigError if a PDF is wanted and matplotlib is missing, StorageError if the disk refuses.
     """
@@ -52,15 +55,15 @@ def write(folder: Path, document: Document, formats: Collection[Format], *, name
     if "json" in formats:
         made[f"{name}.json"] = as_json(document)
     blobs = open_blobs(folder)
-    tables = as_csv(document) if "csv" in formats else {}
-    for file, data in (made | {f"csv/{file}": data for file, data in tables.items()}).items():
+    sheets = as_csv(document) if "csv" in formats else {}
+    for file, data in (made | {f"{tables}/{file}": data for file, data in sheets.items()}).items():
         blobs.write(file, data)
     found = {file.rpartition(".")[2]: folder / file for file in made}
     if "csv" in formats:
-        for entry in blobs.entries("csv"):
-            if entry.name.endswith(".csv") and entry.name not in tables:
-                blobs.remove(f"csv/{entry.name}")
-        found["csv"] = folder / "csv"
+        for entry in blobs.entries(tables):
+            if entry.name.endswith(".csv") and entry.name not in sheets:
+                blobs.remove(f"{tables}/{entry.name}")
+        found["csv"] = folder / tables
     return found
 
 

@@ -110,6 +110,7 @@ def _rows(block: Table, shown: Sequence[tuple[Any, ...]]) -> str:
             look = colour(column.tone, value) if numbers[place] or column.tone != "sign" else ""
             brief = "brief" if column.kind == "moment" or len(str(value)) <= _BRIEF else ""
             look = look if numbers[place] else " ".join(part for part in ("text", brief, look) if part)
+            look = f"{look} best".strip() if (number, place) in block.best else look
             marked = f' class="{look}"' if look else ""
             key = f' data-v="{_key(value)}"' if sortable and column.kind != "text" else ""
             cells.append(f"<td{marked}{key}>{escape(cell_text(column.kind, value))}</td>")

@@ -1,5 +1,6 @@
 """`truewind report`: what runs left, in the forms that people keep and send, and several runs side by side."""
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -68,6 +69,54 @@ def make(
     folder = find_run(settings.load().runs, run)
     made = export.write(folder, build(load(folder)), _formats(html, pdf, csv, json_file, everything))
     _tell({"run_id": folder.name, "run_dir": folder}, made, show, json)
+
+
+@app.command(epilog="Example: truewind report compare latest 20240131T120000-3f9a1c --pdf")
+def compare(
+    runs: Annotated[list[str], typer.Argument(help="Two or more runs: ids, beginnings of ids, folders, or 'latest'.")],
+    html: Html = False,
+    pdf: Pdf = False,
+    csv: Csv = False,
+    json_file: JsonFile = False,
+    everything: Everything = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Name of what is written, without an ending; else it lies beside the runs.")
+    ] = None,
+    show: Open = False,
+    json: Json = False,
+) -> None:
+    """Put several runs side by side.
+
+    Growth, drawdowns, figures, correlations and months over the days that all have; whether their Sharpe ratios
+    really differ; which settings do.
+    """
+    from truewind.analytics import export
+    from truewind.analytics.compare import Run
+    from truewind.analytics.compare import compare as compared
+    from truewind.analytics.report import load
+    from truewind.backtest.folder import find_run
+    from truewind.cli import settings
+
+    home = settings.load().runs
+    folders = [find_run(home, run).resolve() for run in runs]
+    document = compared([Run(folder.name, load(folder)) for folder in folders])
+    target = out or Path(home) / compared_name([folder.name for folder in folders])
+    made = export.write(
+        target.parent,
+        document,
+        _formats(html, pdf, csv, json_file, everything),
+        name=target.name,
+        tables=f"{target.name}-csv",
+    )
+    _tell({"runs": [folder.name for folder in folders], "verdict": document.verdict}, made, show, json)
+
+
+def compared_name(runs: list[str]) -> str:
+    """compare-<ids>; of many runs, whose ids make no file name, the first and a hash of all."""
+    name = f"compare-{'-'.join(runs)}"
+    if len(name) <= 100:
+        return name
+    return f"compare-{runs[0][:60]}-and-{len(runs) - 1}-more-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _formats(html: bool, pdf: bool, csv: bool, json_file: bool, everything: bool) -> "list[Format]":

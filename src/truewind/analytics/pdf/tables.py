@@ -157,7 +157,7 @@ def _draw(flow: Flow, table: Table, cells: Sequence[Sequence[str]], panel: _Pane
                 flow.page.rule(LEFT, top, end, top, page.LINE, 0.6)
             for place, number in enumerate(panel.columns):
                 colour = _colour(table.columns[number].tone, table.rows[row_number][number])
-                chosen = style._replace(bold=strong, colour=colour)
+                chosen = style._replace(bold=strong or (row_number, number) in table.best, colour=colour)
                 for line_number, line in enumerate(part[place]):
                     y = top + 2 + style.size + line_number * leading
                     at = left[place] + (panel.widths[place] if right[place] else 0.0)
