@@ -47,6 +47,7 @@ def test_one_long_round_trip_by_hand(open_account):
         "net_pnl": pytest.approx(17.4),
         "return": pytest.approx(0.087),
         "r_multiple": None,
+        "risk": None,
         "fills": 2,
         "entry_tag": 7,
         "exit_tag": 9,

@@ -33,6 +33,7 @@ COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "net_pnl": pl.Float64,
     "return": pl.Float64,
     "r_multiple": pl.Float64,
+    "risk": pl.Float64,
     "fills": pl.Int64,
     "entry_tag": pl.Int64,
     "exit_tag": pl.Int64,
@@ -74,7 +75,8 @@ def round_trips(
     dividends, borrow fees and swaps. slippage: already in gross_pnl. return: net_pnl / notional of all entries. fills:
     executions, payments and splits not counted. r_multiple: net_pnl / (distance from entry to the first protective stop
     × quantity): the first stop order against the position that was sent with an entry (its child) or while the trade
-    was open; null without one, or if it never stood on the losing side of the entry. closed: null while open.
+    was open; null without one, or if it never stood on the losing side of the entry. risk: that divisor, in money.
+    closed: null while open. first_bar, last_bar: only if the fills have `bar`, and not of `COLUMNS`: those of its ends.
     entry_tag, exit_tag: tags of the first entry and of the last reduction, null if there was none; entry_order,
     exit_order: the ids of their orders; exit_kind: the kind of that last fill.
 
@@ -89,9 +91,13 @@ def round_trips(
     legs = _legs(fills, multipliers, inverse, steps or {})
     if legs.is_empty():
         tags = fills.schema["tag"]
-        return pl.DataFrame(schema=COLUMNS | {"entry_tag": tags, "exit_tag": tags})
+        none = pl.DataFrame(schema=COLUMNS | {"entry_tag": tags, "exit_tag": tags})
+        ends = [pl.Series(name, [], pl.Int64) for name in ("first_bar", "last_bar")]
+        return none.with_columns(ends) if "bar" in fills.columns else none
 
     entry, exit_ = pl.col("growth") > 0, pl.col("growth") < 0
+    ends = pl.col("bar").first().alias("first_bar"), pl.col("bar").last().alias("last_bar")
+    bars = ends if "bar" in fills.columns else ()
     trades = legs.group_by("trade", maintain_order=True).agg(
         pl.col("symbol").first(),
         pl.col("after").first().sign().cast(pl.Int8).alias("side"),
@@ -118,6 +124,7 @@ def round_trips(
         pl.col("order_id").filter(entry).first().alias("entry_order"),
         pl.col("order_id").filter(exit_).last().alias("exit_order"),
         pl.col("kind").filter(exit_).last().alias("exit_kind"),
+        *bars,
     )
     is_open = pl.col("held").abs() >= _steps_of(steps or {})
     unit = pl.col("symbol").replace_strict(dict(multipliers), default=1.0, return_dtype=pl.Float64)
@@ -146,10 +153,11 @@ def round_trips(
         trades.with_columns(
             (pl.col("net_pnl") / pl.col("entry_notional")).alias("return"),
             pl.when(risk > 0).then(pl.col("net_pnl") / risk).alias("r_multiple"),
+            pl.when(risk > 0).then(risk).alias("risk"),
             *(pl.when(turned).then(1.0 / pl.col(name)).otherwise(name).alias(name) for name in ("entry", "exit")),
         )
         .sort("opened", "symbol", "trade")
-        .select(*COLUMNS)
+        .select(*COLUMNS, *(("first_bar", "last_bar") if bars else ()))
     )
 
 

@@ -79,7 +79,7 @@ def orders_table(result: BookResult, units: Units) -> pl.DataFrame:
 
 
 def equity_table(result: BookResult, units: Units, initial: float) -> pl.DataFrame:
-    """Equity, cash (wallet) and gross notional held at each sample, and at the end."""
+    """Equity, cash (wallet), gross and net notional held at each sample, and at the end."""
     samples, fills = result.samples, result.fills
     cash = np.concatenate([[initial], units.money(fills["cash"])])
     before = np.searchsorted(fills["ts"], samples["ts"], side="right")
@@ -92,6 +92,7 @@ def equity_table(result: BookResult, units: Units, initial: float) -> pl.DataFra
             "equity": samples["equity"] / result.scale,
             "cash": cash[before],
             "gross": gross,
+            "net": np.sign(samples["lots"]) * gross,
         }
     )
 

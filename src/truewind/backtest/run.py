@@ -24,6 +24,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from truewind import log
 from truewind.analytics import tearsheet
+from truewind.analytics.excursions import with_excursions
 from truewind.analytics.summary import summarise
 from truewind.analytics.trades import round_trips
 from truewind.analytics.withheld import by_rule, outcomes
@@ -525,14 +526,16 @@ def write_results(run_dir: Path, engine: Engine, settings: BacktestSettings) -> 
     multipliers = {i.name: float(i.multiplier) for i in engine.instruments if i.multiplier != 1}
     inverse = {i.name for i in engine.instruments if i.inverse}
     steps = {i.name: float(i.order_step) for i in engine.instruments if i.order_step}
+    paid = tables.in_account_money(fills, engine).with_columns(bar=fill_rows["row"].astype(np.int64))
     trades = round_trips(
-        tables.in_account_money(fills, engine).filter(pl.col("kind") != "exchange"),
+        paid.filter(pl.col("kind") != "exchange"),
         orders,
         last,
         multipliers,
         inverse,
         steps,
     )
+    trades = with_excursions(trades, tables.bars_of(engine), multipliers, inverse, tables.split_times(fills))
     orders = with_prices(orders, engine, units)
     start = float(engine.state.account[0]["start"]) / engine.state.scale
     benchmark = tables.benchmark_table(engine, start)

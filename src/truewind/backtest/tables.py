@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from truewind.analytics.excursions import Bars
 from truewind.analytics.withheld import TARGETS
 from truewind.domain.clock import iso
 from truewind.domain.fill import FillKind
@@ -241,11 +242,11 @@ def latch_notes(engine: Engine) -> list[str]:
 
 
 def equity_table(engine: Engine, fills: np.ndarray, units: Units) -> pl.DataFrame:
-    """Equity, cash (wallet) and gross notional held, one row a time at which bars became known."""
+    """Equity, cash (wallet), gross and net notional held, one row a time at which bars became known."""
     timeline = engine.timeline
     last = _last_rows(timeline)
     cash = np.concatenate([[engine.state.account[0]["initial"]], fills["cash"]])
-    gross = np.zeros(len(last))
+    gross, net = np.zeros(len(last)), np.zeros(len(last))
     for leg in np.unique(fills["leg"]).tolist():
         own = fills[fills["leg"] == leg]
         index = leg % len(engine.instruments)
@@ -257,13 +258,16 @@ def equity_table(engine: Engine, fills: np.ndarray, units: Units) -> pl.DataFram
         worth = (1.0 / close if instrument.inverse else close) * float(instrument.multiplier)
         worth = worth * rates_at(engine, index, timeline.times[TS][last])
         quantity = units.quantity(np.full(len(lots), index), np.abs(lots))
-        gross += np.where(quantity > 0.0, quantity * worth, 0.0)
+        held = np.where(quantity > 0.0, quantity * worth, 0.0)
+        gross += held
+        net += np.sign(lots) * held
     return pl.DataFrame(
         {
             "ts": pl.Series(timeline.times[TS_EVENT][last]).cast(UTC_US),
             "equity": engine.equity[last],
             "cash": units.money(cash[np.searchsorted(fills["row"], last, side="right")]),
             "gross": gross,
+            "net": net,
         }
     )
 
@@ -288,6 +292,23 @@ def in_account_money(fills: pl.DataFrame, engine: Engine) -> pl.DataFrame:
     return fills.with_columns(
         pl.when(paid).then(pl.col("notional") / (pl.col("quantity") * units)).otherwise("price").alias("price")
     )
+
+
+def bars_of(engine: Engine) -> dict[str, Bars]:
+    """The bars of each symbol, priced in the account's currency."""
+    timeline, found = engine.timeline, {}
+    for index, symbol in enumerate(timeline.symbols):
+        rows = np.flatnonzero(timeline.times[SYMBOL] == index)
+        rate = rates_at(engine, index, timeline.times[TS][rows])
+        prices = (np.ascontiguousarray(column[rows] * rate) for column in timeline.prices)
+        found[symbol] = Bars(rows, timeline.times[TS_EVENT][rows], *prices)
+    return found
+
+
+def split_times(fills: pl.DataFrame) -> dict[str, list[int]]:
+    """When shares of each symbol were split, µs."""
+    splits = fills.filter(pl.col("kind") == "split").group_by("symbol").agg(pl.col("ts").dt.epoch("us"))
+    return dict(splits.iter_rows())
 
 
 def gains_table(engine: PortfolioEngine) -> pl.DataFrame:
