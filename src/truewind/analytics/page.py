@@ -76,7 +76,7 @@ class _Drawn:
             blocks = list(grouped)
             timed = [block for block in blocks if isinstance(block, Lines) and kind == "timed"]
             drawn = self._timed(timed) if timed else [self._block(block) for block in blocks]
-            if kind == "half" and len(drawn) > 1:
+            if kind in ("half", "slim") and len(drawn) > 1:
                 parts.append(Markup('<div class="pair">') + Markup("").join(drawn) + Markup("</div>"))
             else:
                 parts += drawn
@@ -137,12 +137,15 @@ class _Drawn:
 
 
 def _layout(block: Block) -> str:
-    """What may stand together: timed charts, and drawings of half a page's width."""
+    """What may stand together: timed charts, drawings of half a page's width, and tables of few figures."""
     if isinstance(block, Lines):
         long = block.ts_us is not None and not block.bands and len(block.ts_us) > 1
         return "timed" if long and block.series else "half"
     if isinstance(block, HeatMap):
         return "whole" if np.ndim(block.values) == 2 and np.shape(block.values)[1] <= drawings.MOST_COLUMNS else "half"
+    if isinstance(block, Table):
+        figures = all(column.kind not in ("text", "moment") for column in block.columns[1:])
+        return "slim" if len(block.columns) <= 3 and figures and not block.folded else "whole"
     return "half" if isinstance(block, Bars | Histogram | Scatter) else "whole"
 
 
