@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import database_0001
 from databases import new_database
 from truewind.errors import ConfigError, CorruptError, LockedError, MissingFileError, StorageError
 from truewind.storage import database as module
@@ -27,6 +28,18 @@ def read_all(file: Path) -> None:
     ledger = open_ledger(file)
     assert ledger is not None
     ledger.list()
+
+
+def execute(database: str, statement: str) -> None:
+    """Behind the program's back."""
+    if "://" in database:
+        import psycopg
+
+        with psycopg.connect(database) as server:
+            server.execute(statement.encode())
+        return
+    with closing(sqlite3.connect(database)) as file:
+        file.execute(statement)
 
 
 def test_what_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,6 +79,37 @@ def test_migrations_lead_to_the_tables_that_are_used(database: str) -> None:
     with opened.reading() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": "truewind_version"})
         assert compare_metadata(context, metadata) == []
+    assert version_of(database) == VERSIONS[-1]
+
+
+def test_an_older_database_is_migrated_and_keeps_its_rows(database: str) -> None:
+    """Every field; what is new follows from what was there. Of a file a copy of before is kept."""
+    database_0001.make(database)
+    ledger = open_ledger(database)
+    assert ledger is not None
+    first, second = ledger.get("first"), ledger.get("second")
+    assert (first.name, first.universe, first.params) == ("a test", ("binance_usdm:BTCUSDT",), {"fast": 5})
+    assert (first.sharpe, first.days, first.created_us, first.last_us) == (0.05, 100, 5, 5)
+    assert first.sketch.tobytes() == b"\x01" * 512
+    assert (second.deleted_us, second.last_us) == (1795205344000000, 6)
+    related = ledger.related("ideas.py:Momentum", ["binance_usdm:BTCUSDT"], 0, 1)
+    assert (related.ids, related.deleted) == (["first", "second"], 1)
+    assert version_of(database) == VERSIONS[-1]
+    if "://" not in database:
+        with closing(sqlite3.connect(f"{database}.0001.bak")) as copy:
+            assert copy.execute("SELECT version_num FROM truewind_version").fetchall() == [("0001",)]
+            assert copy.execute("SELECT id FROM trials").fetchall() == [("first",), ("second",)]
+
+
+def test_a_migration_that_fails_leaves_the_database_as_it_was(database: str) -> None:
+    """Its steps happen together or not at all."""
+    database_0001.make(database)
+    in_the_way = "CREATE INDEX ix_trials_last ON trials (name)"
+    execute(database, in_the_way)
+    with pytest.raises(StorageError, match="ix_trials_last"):
+        open_database(database)
+    execute(database, "DROP INDEX ix_trials_last")
+    assert open_ledger(database) is not None  # the new column was not there: it can be added
     assert version_of(database) == VERSIONS[-1]
 
 

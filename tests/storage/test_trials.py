@@ -42,7 +42,7 @@ def ledger(database: str) -> TrialLedger:
 
 def plain(one: Trial) -> dict[str, Any]:
     """A trial as values that compare, NaN as None."""
-    found = msgspec.structs.asdict(one) | {"sketch": one.sketch.tolist()}
+    found = msgspec.structs.asdict(one) | {"sketch": one.sketch.tolist(), "last_us": one.last_us or one.created_us}
     return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in found.items()}
 
 
@@ -67,7 +67,8 @@ def test_the_same_trial_again_is_the_same_row(ledger: TrialLedger) -> None:
     ledger.record([trial("a1", created_us=7), trial("a1", created_us=8)])
     ledger.record([trial("a1", run_dir="runs/second", created_us=9)])
     assert ids(ledger) == ["a1"]
-    assert (ledger.get("a1").run_dir, ledger.get("a1").created_us) == ("runs/second", 7)
+    again = ledger.get("a1")
+    assert (again.run_dir, again.created_us, again.last_us) == ("runs/second", 7, 9)
 
 
 def test_related_are_those_of_the_family_that_share_an_instrument_and_a_day(ledger: TrialLedger) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 DEFAULT = "truewind.db"
 OFF = "off"  # in place of a path or URL: nothing is recorded
 VARIABLE = "TRUEWIND_DATABASE"
-VERSIONS = ("0001",)  # all there have been, the newest last
+VERSIONS = ("0001", "0002")  # all there have been, the newest last
 BUSY_S = 30.0  # how long one waits for another writer
 _VERSION_TABLE = "truewind_version"
 _MIGRATION_LOCK = 0x7472_7565_7769_6E64  # "truewind", for PostgreSQL's advisory locks

@@ -51,7 +51,8 @@ trials = Table(
     Column("created_us", BigInteger, nullable=False),
     Column("run_dir", Text, nullable=False),
     Column("deleted_us", BigInteger),
+    Column("last_us", BigInteger, nullable=False, server_default="0"),
     Index("ix_trials_family", "family", "start_us"),
     Index("ix_trials_parent", "parent"),
-    Index("ix_trials_created", "created_us"),
+    Index("ix_trials_last", "last_us"),
 )

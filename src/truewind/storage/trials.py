@@ -43,7 +43,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     days: daily returns that the next three come from; sharpe: of a day, not annualised; kurtosis: 3 for a normal
     distribution; all NaN where not defined. sketch: see `numerics.sketch`; zeros where there is none.
-    run_dir: where it lies, "" if nothing was kept. deleted_us: when it was deleted, None if it was not.
+    run_dir: where it lies, "" if nothing was kept. created_us: when it was first tried; last_us: when it was last run,
+    0 for the same. deleted_us: when it was deleted, None if it was not.
     """
 
     id: str
@@ -68,6 +69,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     sketch: NDArray[np.float32] = msgspec.field(default_factory=_NO_SKETCH.copy)
     created_us: int
     run_dir: str = ""
+    last_us: int = 0
     deleted_us: int | None = None
 
 
@@ -123,7 +125,7 @@ class TrialLedger:
 
         from truewind.storage.tables import trials
 
-        query = _selected().order_by(trials.c.created_us.desc(), trials.c.id)
+        query = _selected().order_by(trials.c.last_us.desc(), trials.c.id)
         if name == LATEST:
             query = query.where(trials.c.deleted_us.is_(None), trials.c.parent == "")
         else:
@@ -212,7 +214,7 @@ class TrialLedger:
         with_deleted: bool = False,
     ) -> Sequence[Trial]:
         """Trials, the newest first. family, name: what they have in them, in whatever case. symbol: "BTCUSDT", or with
-        its venue. parent: of what they are part, "" for those that stand alone. since_us: first tried then or later.
+        its venue. parent: of what they are part, "" for those that stand alone. since_us: run then or later.
         """
         from truewind.storage.tables import trials, universes
 
@@ -221,11 +223,11 @@ class TrialLedger:
         wanted += [] if name is None else [trials.c.name.icontains(name, autoescape=True)]
         wanted += [] if kind is None else [trials.c.kind == kind]
         wanted += [] if parent is None else [trials.c.parent == parent]
-        wanted += [] if since_us is None else [trials.c.created_us >= since_us]
+        wanted += [] if since_us is None else [trials.c.last_us >= since_us]
         wanted += [] if with_deleted else [trials.c.deleted_us.is_(None)]
         # Members are JSON: a symbol with its quotes is one of them, whole.
         wanted += [] if symbol is None else [universes.c.members.icontains(f'{_ending(symbol)}"', autoescape=True)]
-        return self._read(_selected().where(*wanted).order_by(trials.c.created_us.desc(), trials.c.id).limit(limit))
+        return self._read(_selected().where(*wanted).order_by(trials.c.last_us.desc(), trials.c.id).limit(limit))
 
     def _read(self, query: "Select[Any]") -> Sequence[Trial]:
         with self.database.reading() as connection:
@@ -265,6 +267,7 @@ def _row(trial: Trial) -> dict[str, Any]:
     for name in ("sharpe", "skew", "kurtosis"):
         row[name] = None if math.isnan(row[name]) else float(row[name])
     return row | {
+        "last_us": trial.last_us or trial.created_us,
         "universe": _universe_id(trial.universe),
         "params": _encoded(trial.params),
         "metrics": _encoded(trial.metrics),
