@@ -153,6 +153,14 @@ def test_a_table_without_rows_a_folded_one_and_one_with_a_sum():
     assert "2024-01-01 12:00" in found.words
 
 
+def test_tables_of_few_figures_stand_side_by_side():
+    heads = (Column(label="Figure"), Column(label="Run", kind="ratio"))
+    slim, other = (Table(name=name, columns=heads, rows=(("a", 1.0),)) for name in ("one", "two"))
+    assert len(drawn(slim, other).of("div", "pair")) == 1
+    assert len(drawn(slim).of("div", "pair")) == 0
+    assert len(drawn(slim, Table(name="wide", columns=COLUMNS, rows=(("a", 1, 1.0),))).of("div", "pair")) == 0
+
+
 def test_curves_of_one_time_axis_are_thinned_together_and_keep_their_extremes():
     rng = np.random.default_rng(1)
     ts = np.arange(50_000, dtype=np.int64) * 60_000_000

@@ -18,7 +18,7 @@ from truewind.analytics.markup import cell_text, colour
 from truewind.numerics.performance import Floats
 
 _WIDTH, _HEIGHT = 560, 280
-_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 14, 12, 34
+_LEFT, _RIGHT, _TOP, _BOTTOM = 66, 14, 12, 34
 MAX_TITLED = 600  # points of a scatter that tell their values; more are drawn without
 MAX_POINTS = 5_000  # of a scatter
 MAX_LINE = 700  # points of a line: more than a screen has columns for it
