@@ -38,13 +38,21 @@ def is_small(block: Block | None) -> TypeGuard[Histogram | Scatter | Bars]:
 
 def height(blocks: Sequence[Chart]) -> float:
     """What charts side by side need, their notes apart."""
-    wide = INNER if len(blocks) == 1 else (INNER - _GAP) / 2
+    wide = _wide(blocks)
     return max(_head_height(block, wide) for block in blocks) + max(_field_height(block, wide) for block in blocks)
+
+
+def _wide(blocks: Sequence[Chart]) -> float:
+    """The width of each: half the page side by side; alone all of it, but for a few bars, which would be walls."""
+    if len(blocks) > 1:
+        return (INNER - _GAP) / 2
+    few = isinstance(blocks[0], Bars) and len(blocks[0].labels) <= 4
+    return INNER * 0.6 if few else INNER
 
 
 def place(flow: Flow, blocks: Sequence[Chart]) -> None:
     """Draw one chart, or two side by side, where the flow is."""
-    wide = INNER if len(blocks) == 1 else (INNER - _GAP) / 2
+    wide = _wide(blocks)
     heads = [_head_height(block, wide) for block in blocks]
     fields = [_field_height(block, wide) for block in blocks]
     head, field = max(heads), max(fields)
@@ -220,7 +228,8 @@ def _lines(sheet: Page, block: Lines, x: float, top: float, wide: float, high: f
 
 def _lying(block: Bars, wide: float) -> bool:
     """Whether the labels are too long to stand below their bars."""
-    return sum(page.width(page.typeset(label), fields.TICK) + 6 for label in block.labels) > wide - 50
+    longest = max((page.width(page.typeset(label), fields.TICK) for label in block.labels), default=0.0)
+    return (longest + 5) * len(block.labels) > wide - 50
 
 
 def _bars(sheet: Page, block: Bars, x: float, top: float, wide: float, high: float) -> None:

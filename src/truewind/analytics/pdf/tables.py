@@ -14,7 +14,9 @@ from truewind.analytics.pdf.page import GAIN, INK, INNER, LEFT, LOSS, QUIET, SMA
 
 MAX_ROWS, MAX_FOLDED = 150, 60  # of one table on paper; the CSV file has all of them
 _SIZES = ((8.0, 10.0), (7.5, 9.0), (7.0, 8.0), (6.5, 7.0), (6.0, 5.5))  # of text, and between columns
+_LEADING = 1.3
 _MAX_LINES = 50  # of a row in one piece; a longer one is continued
+_PROSE = INNER * 0.3  # wider text than that is prose
 _NARROWEST = 34.0  # a column of text is not made narrower to save a panel
 
 
@@ -38,14 +40,12 @@ def place(flow: Flow, table: Table) -> None:
     """Draw the table where the flow is."""
     rows = table.rows[: MAX_FOLDED if table.folded else MAX_ROWS]
     cells = [[_cell(column, value) for column, value in zip(table.columns, row, strict=True)] for row in rows]
+    panels = _panels(table.columns, cells) if table.columns else []
     if table.title:
         for line in page.wrapped(table.title, INNER, TITLE):
-            top = flow.take(TITLE.leading, with_next=50)
+            top = flow.take(TITLE.leading, with_next=_least_high(table, panels[0], len(rows)) if panels else 0.0)
             flow.page.text(LEFT, top + TITLE.size, line, TITLE)
         flow.y += 2
-    if not table.columns:
-        return
-    panels = _panels(table.columns, cells)
     for number, panel in enumerate(panels):
         if number:
             flow.y += 8
@@ -71,8 +71,13 @@ def _panels(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> list[_
     numbers = list(range(len(columns)))
     for size, gap in _SIZES:
         natural = [_natural(columns, cells, number, Style(size)) for number in numbers]
-        if sum(natural) + gap * (len(numbers) - 1) <= INNER:
+        free = INNER - gap * (len(numbers) - 1)
+        if sum(natural) <= free:
             return [_Panel(numbers, natural, size, gap)]
+        if size < _SIZES[0][0] and any(wide > _PROSE for wide in natural):  # sentences are rather wrapped than small
+            least = [_least(columns, cells, number, natural[number], Style(size)) for number in numbers]
+            if sum(least) <= free - _PROSE / 2:
+                return [_Panel(numbers, _shared(least, natural, gap), size, gap)]
     least = [_least(columns, cells, number, natural[number], Style(size)) for number in numbers]
     panels, chosen = [], numbers[:1]
     for number in numbers[1:]:
@@ -86,9 +91,9 @@ def _panels(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> list[_
 
 
 def _natural(columns: Sequence[Column], cells: Sequence[Sequence[str]], number: int, style: Style) -> float:
-    """So wide that no cell is broken, and the heading only between its words."""
-    words = page.typeset(columns[number].label).split(" ")
-    heading = max(page.width(word, style._replace(bold=True)) for word in words)
+    """So wide that no cell is broken, and the heading only between its words, into two lines or little more."""
+    label, bold = page.typeset(columns[number].label), style._replace(bold=True)
+    heading = max(page.width(label, bold) * 0.55, *(page.width(word, bold) for word in label.split(" ")), 0.0)
     return max([heading, *(page.width(row[number], style._replace(bold=True)) for row in cells)])
 
 
@@ -112,18 +117,30 @@ def _shared(least: Sequence[float], natural: Sequence[float], gap: float) -> lis
     return [wide * (1 - over / sum(widths)) for wide in widths] if over > 1e-6 else widths
 
 
+def _labels(table: Table, panel: _Panel) -> list[list[str]]:
+    """The headings, wrapped."""
+    bold = Style(panel.size, bold=True)
+    return [
+        page.wrapped(table.columns[number].label, wide, bold)
+        for number, wide in zip(panel.columns, panel.widths, strict=True)
+    ]
+
+
+def _least_high(table: Table, panel: _Panel, rows: int) -> float:
+    """The heading and the first rows, which a title does not leave alone."""
+    leading = panel.size * _LEADING
+    return max(map(len, _labels(table, panel))) * leading + 5 + min(rows, 3) * (leading + 3.2)
+
+
 def _draw(flow: Flow, table: Table, cells: Sequence[Sequence[str]], panel: _Panel) -> None:
     style = Style(panel.size)
     left = [LEFT]
     for wide in panel.widths[:-1]:
         left.append(left[-1] + wide + panel.gap)
     right = [table.columns[number].kind != "text" for number in panel.columns]
-    labels = [
-        page.wrapped(table.columns[number].label, wide, style._replace(bold=True))
-        for number, wide in zip(panel.columns, panel.widths, strict=True)
-    ]
+    labels = _labels(table, panel)
     end = left[-1] + panel.widths[-1]
-    leading = style.size * 1.3
+    leading = style.size * _LEADING
 
     def heading() -> None:
         deep = max(map(len, labels))
