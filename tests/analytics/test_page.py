@@ -141,6 +141,9 @@ def test_a_long_table_is_cut_and_says_so_and_can_be_sorted():
     assert found.of("tr")[2]["data-spot"] == "r1\t86400\t86400"
     assert [a["data-v"] for a in found.of("td", "loss")] == ["-3", "-2", "-1"]
     assert "1970-01-02 00:00" in found.words
+    folded = drawn(Table(name="trades", columns=COLUMNS, rows=rows, folded=True))
+    assert len(folded.of("tr")) == 1 + markup.MAX_FOLDED
+    assert "200 of 1,200 rows" in folded.words
 
 
 def test_a_table_without_rows_a_folded_one_and_one_with_a_sum():

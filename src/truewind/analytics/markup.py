@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 from truewind.analytics.document import Column, Kind, Table, Text, Tile, Tiles, Tone
 from truewind.analytics.figures import written
 
-MAX_ROWS = 500  # of a table on a page
+MAX_ROWS, MAX_FOLDED = 500, 200  # of a table on a page, and of one that is shown when asked for
 HIGH = 14  # rows above which a table scrolls by itself
 _SORTED_BY = 5  # rows above which sorting them is worth a click
 _BRIEF = 20  # letters of a cell that are not worth a second line
@@ -84,9 +84,9 @@ def _tile(tile: Tile) -> str:
 def table(block: Table) -> Markup:
     """A table; long ones are cut, and say so. One without rows is its note."""
     title = f"<h3>{escape(block.title)}</h3>" if block.title else ""
-    shown, hidden = block.rows[:MAX_ROWS], len(block.rows) - MAX_ROWS
+    shown = block.rows[: MAX_FOLDED if block.folded else MAX_ROWS]
     note = block.note
-    if hidden > 0:
+    if len(shown) < len(block.rows):
         note = f"{len(shown):,} of {len(block.rows):,} rows; all are in {block.name}.csv. {note}".strip()
     said = f'<p class="note">{prose(note)}</p>' if note else ""
     if not block.rows:
