@@ -136,7 +136,7 @@ def _luck(known: Evidence, asked: GateSettings) -> Ruling:
     covers = known.superior is not None and known.tested >= (known.tried or 0)
     chances = [each for each in (known.superior, None if covers else known.luck) if each is not None]
     chance = None if not chances else math.nan if any(map(math.isnan, chances)) else max(chances)
-    of = f"{max(known.tried or 0, known.tested):,} tries" if (known.tried or known.tested) > 1 else "one try"
+    of = f"{max(known.tried or 0, known.tested):,} tries" if max(known.tried or 0, known.tested) > 1 else "one try"
     return _ruling(
         "luck",
         "luck",

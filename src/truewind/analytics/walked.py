@@ -107,7 +107,7 @@ def blocks(walk: Mapping[str, Any]) -> tuple[Block, ...]:
         Bars(
             title="Return of each test span",
             labels=tuple(iso(window["test_start_us"])[:10] for window in windows),
-            values=np.array([_number(window["outside"]["net_return"]) for window in windows]),
+            values=np.array([number(window["outside"]["net_return"]) for window in windows]),
             kind="fraction",
         )
     )
@@ -186,7 +186,8 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _number(value: Any) -> float:
+def number(value: Any) -> float:
+    """A number out of JSON, where NaN is null."""
     return np.nan if value is None else float(value)
 
 

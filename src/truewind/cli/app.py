@@ -26,6 +26,7 @@ from truewind.cli import (
     strategy,
     sweep,
     universe,
+    validate,
     walkforward,
 )
 
@@ -67,6 +68,7 @@ app.add_typer(data.app)
 backtest.register(app)
 sweep.register(app)
 walkforward.register(app)
+validate.register(app)
 paper.register(app)
 exchange.register(app)
 app.add_typer(report.app)

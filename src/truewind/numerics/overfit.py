@@ -113,8 +113,19 @@ class Superior(NamedTuple):
     reason: str = ""
 
 
-def superior(returns: NDArray[np.floating], *, block: float = 0.0, draws: int = 2000, seed: int = _SEED) -> Superior:
+def superior(
+    returns: NDArray[np.floating],
+    *,
+    of: int | None = None,
+    block: float = 0.0,
+    draws: int = 2000,
+    seed: int = _SEED,
+) -> Superior:
     """Hansen's test for superior predictive ability, and White's reality check, of returns over a benchmark's.
+
+    of: the trial whose statistic is held against the best of each draw; left out, the best one's. So a trial that was
+    not the best is judged by how often luck alone would give one as good (Romano, J. P. and Wolf, M. (2005), "Stepwise
+    Multiple Testing as Formalized Data Snooping", Econometrica 73(4), first step).
 
     Hansen, P. R. (2005), "A Test for Superior Predictive Ability", Journal of Business & Economic Statistics 23(4);
     White, H. (2000), "A Reality Check for Data Snooping", Econometrica 68(5). The stationary bootstrap draws blocks
@@ -129,6 +140,11 @@ def superior(returns: NDArray[np.floating], *, block: float = 0.0, draws: int = 
     count = len(table)
     if count < 3 or not len(kept):
         reason = "fewer than three periods" if count < 3 else "no trial's returns vary"
+    elif of is not None and of not in kept:
+        reason = "its returns do not vary, or are not defined"
+    else:
+        reason = ""
+    if reason:
         return Superior(-1, NAN, NAN, NAN, NAN, NAN, len(kept), left_out, reason)
     table = table[:, kept].astype(np.float64)
     block = max(1.0, block or math.sqrt(count))
@@ -138,14 +154,15 @@ def superior(returns: NDArray[np.floating], *, block: float = 0.0, draws: int = 
     drawn = (weights @ (table - means)) / count  # of each draw the mean less the sample's
     root = math.sqrt(count)
     scores = root * means / spread
-    statistic = max(float(scores.max()), 0.0)
+    own = int(scores.argmax()) if of is None else int(np.searchsorted(kept, of))
+    statistic = max(float(scores[own]), 0.0)
     poor = -math.sqrt(2.0 * math.log(math.log(count)))
     found = []
     for kept_mean in (np.maximum(scores, 0.0), np.where(scores >= poor, scores, 0.0), scores):
         # A trial of g(mean) = mean is recentred to 0; one that is known to be poor keeps its distance.
         best = (root * drawn / spread + (scores - kept_mean)).max(axis=1)
         found.append(_share(np.maximum(best, 0.0) >= statistic))
-    reality = _share((root * drawn).max(axis=1) >= root * float(means.max()))
+    reality = _share((root * drawn).max(axis=1) >= root * float(means.max() if of is None else means[own]))
     lower, consistent, upper = found
     return Superior(int(kept[scores.argmax()]), statistic, consistent, lower, upper, reality, len(kept), left_out)
 

@@ -23,7 +23,7 @@ class Ran(NamedTuple):
     """One run. ts_us, equity: at each moment at which bars became known, the cost of closing in the last.
 
     days, returns: of UTC days, as `performance.daily_returns`. trades: round trips, those closed at the end among them;
-    closed: how many those were. longest_us: the longest that a position was held.
+    closed: how many those were.
     """
 
     ts_us: Ints
@@ -35,7 +35,6 @@ class Ran(NamedTuple):
     trades: int
     closed: int
     fees: float
-    longest_us: int
 
     def figures(self) -> dict[str, Any]:
         """What a trial of a sweep has, as far as a table of trials needs it."""
@@ -73,23 +72,19 @@ def run_span(settings: BacktestSettings, lake: Lake) -> Ran:
     initial = float(engine.state.account[0]["start"]) / engine.state.scale
     year = max(calendar(instrument.calendar).days_per_year for instrument in engine.instruments)
     days, returns = performance.daily_returns(ts_us, equity, initial, every_day=year >= 365)
-    ended, still, longest = _round_trips(engine.fills, engine.state.instruments["step"], int(ts_us[-1]))
+    ended, still = _round_trips(engine.fills, engine.state.instruments["step"])
     fees = float(engine.state.account[0]["fees"] / engine.state.scale)
-    return Ran(ts_us, equity, initial, days, returns, year, ended + still, still, fees, longest)
+    return Ran(ts_us, equity, initial, days, returns, year, ended + still, still, fees)
 
 
-def _round_trips(fills: np.ndarray, steps: np.ndarray, end_us: int) -> tuple[int, int, int]:
-    """Positions that were closed, those still open, and how long the longest was held, in µs; dust is no position."""
-    ended = still = longest = 0
+def _round_trips(fills: np.ndarray, steps: np.ndarray) -> tuple[int, int]:
+    """Positions that were closed, and those still open; dust is no position."""
+    ended = still = 0
     traded = fills[(fills["lots"] != 0) & (fills["kind"] != FillKind.SPLIT) & (fills["kind"] != FillKind.FEE)]
     for leg in np.unique(traded["leg"]).tolist():
         own = traded[traded["leg"] == leg]
         after = np.sign(own["position"]) * (np.abs(own["position"]) >= steps[leg % len(steps)])
         before = np.concatenate((np.zeros(1, np.int64), after[:-1]))
-        begun = own["ts"][(after != 0) & (after != before)]
-        done = own["ts"][(before != 0) & (after != before)]
-        ended += len(done)
-        still += len(begun) - len(done)
-        held = np.append(done, end_us)[: len(begun)] - begun
-        longest = max(longest, int(held.max(initial=0)))
-    return ended, still, longest
+        ended += int(np.count_nonzero((before != 0) & (after != before)))
+        still += int(after[-1] != 0)
+    return ended, still

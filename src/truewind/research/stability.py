@@ -28,7 +28,8 @@ _SAME, _OTHER_KIND = 1e-12, 2.0  # how far apart equal places lie at most, and v
 
 class Stability(msgspec.Struct, frozen=True, kw_only=True):
     """How the figure does around `centre`. value: there. neighbours: how many; kept: the share that keeps half of it
-    (NaN where there is nothing to keep). shape: plateau, slope, spike, or "not defined". sentence: the same in words.
+    (NaN where there is nothing to keep); gained: the share that made money (NaN without neighbours). shape: plateau,
+    slope, spike, or "not defined". sentence: the same in words.
     """
 
     metric: str
@@ -36,6 +37,7 @@ class Stability(msgspec.Struct, frozen=True, kw_only=True):
     value: float
     neighbours: int
     kept: float
+    gained: float
     shape: str
     sentence: str
 
@@ -88,10 +90,10 @@ def stability(
     shown = -value if metric in FALLING else value
     if not len(near):
         return _undefined(metric, dict(centre), shown, 0, "there is one trial only")
-    if not value > 0.0 and metric not in FALLING:
-        return _undefined(
-            metric, dict(centre), shown, len(near), f"a {_words(metric)} of {shown:.2f} is nothing to keep"
-        )
+    gained = float(np.mean(values_of(table, "net_return")[near] > 0.0)) if "net_return" in table.columns else NAN
+    if math.isnan(value) or (not value > 0.0 and metric not in FALLING):
+        why = "it has none at these settings" if math.isnan(value) else f"{shown:.2f} is nothing to keep"
+        return _undefined(metric, dict(centre), shown, len(near), f"of a {_words(metric)} {why}", gained)
     least = value / KEPT if metric in FALLING else value * KEPT
     kept = float(np.mean(values[near] >= least))  # NaN does not keep it
     shape = "plateau" if kept >= PLATEAU else "spike" if kept < SPIKE else "slope"
@@ -101,12 +103,14 @@ def stability(
         "spike": "a spike: next to these settings the result is gone, which is what chance looks like",
     }
     sentence = (
-        f"{round(kept * len(near))} of the {len(near)} neighbouring settings keep at least half of the "
-        f"{_words(metric)} of {shown:.2f}: {said[shape]}."
+        f"{round(kept * len(near))} of the {len(near)} neighbouring settings "
+        f"{'have at most twice' if metric in FALLING else 'keep at least half of'} the {_words(metric)} of "
+        f"{shown:.2f}: {said[shape]}."
     )
     return Stability(
-        metric=metric, centre=dict(centre), value=shown, neighbours=len(near), kept=kept, shape=shape, sentence=sentence
-    )
+        metric=metric, centre=dict(centre), value=shown, neighbours=len(near), kept=kept, gained=gained, shape=shape,
+        sentence=sentence,
+    )  # fmt: skip
 
 
 def surfaces(
@@ -154,13 +158,16 @@ def _words(metric: str) -> str:
     return {"sharpe": "Sharpe ratio", "net_return": "net return"}.get(metric, metric.replace("_", " "))
 
 
-def _undefined(metric: str, centre: dict[str, Any], value: float, neighbours: int, why: str) -> Stability:
+def _undefined(
+    metric: str, centre: dict[str, Any], value: float, neighbours: int, why: str, gained: float = NAN
+) -> Stability:
     return Stability(
         metric=metric,
         centre=centre,
         value=value,
         neighbours=neighbours,
         kept=NAN,
+        gained=gained,
         shape="not defined",
         sentence=f"Stability is not defined: {why}.",
     )
@@ -211,14 +218,15 @@ def _binned(column: pl.Series, at: Any) -> tuple[Ints, tuple[str, ...], int | No
     """Of each trial the number of its bin, the bins' labels, and the bin of `at`."""
     if not column.dtype.is_numeric() or column.n_unique() <= _BINS:
         known = column.unique(maintain_order=True)
-        values = known.sort().to_list() if column.dtype.is_numeric() else known.to_list()
+        values = known.sort().to_list()  # switches: off before on
         number = {value: i for i, value in enumerate(values)}
         labels = tuple(_label(value) for value in values)
         return np.array([number[value] for value in column]), labels, number.get(at)
     numbers = column.cast(pl.Float64).to_numpy()
     edges = np.unique(np.quantile(numbers, np.linspace(0.0, 1.0, _BINS + 1)))
     bins = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, len(edges) - 2)
-    labels = tuple(f"{_label(low)}–{_label(high)}" for low, high in pairwise(edges))
+    shown = edges.round() if column.dtype.is_integer() else edges
+    labels = tuple(f"{_label(low)}–{_label(high)}" for low, high in pairwise(shown.tolist()))
     inside = at is not None and edges[0] <= float(at) <= edges[-1]
     place = int(np.clip(np.searchsorted(edges, float(at), side="right") - 1, 0, len(labels) - 1)) if inside else None
     return bins, labels, place
@@ -238,4 +246,6 @@ def _explained(bins: Ints, values: Floats) -> float:
 
 
 def _label(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:,.0f}" if abs(value) >= 100.0 else f"{value:.3g}"

@@ -97,7 +97,13 @@ class Trier:
 
     def on(self, start_us: int, end_us: int) -> Tried:
         """The space, tried on [start_us, end_us). Raises as `sweep`."""
-        data = between(self.data, start_us, end_us)
+        return self._tried(between(self.data, start_us, end_us))
+
+    def on_all(self) -> Tried:
+        """The space, tried on all data of the config. Raises as `sweep`."""
+        return self._tried(self.data)
+
+    def _tried(self, data: Mapping[str, Any]) -> Tried:
         if not self.slow:
             try:
                 return self._compiled(data)
@@ -118,7 +124,7 @@ class Trier:
             data, self.grid, sample=self.sample, seed=self.seed, lake=self.lake, out=self._out, workers=self._workers,
             progress=self._tell, kind="walkforward",
         )  # fmt: skip
-        return Tried(done.table, done.keys, np.zeros(0, np.int64), np.zeros((len(done.table), 0)))
+        return Tried(done.table, done.keys, done.days, done.returns)
 
     def _in_processes(self, data: Mapping[str, Any]) -> Tried:
         whole = Space(self.grid, sample=self.sample, seed=self.seed)

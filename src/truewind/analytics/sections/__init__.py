@@ -20,6 +20,7 @@ from truewind.analytics.sections import (
     strategies,
     summary,
     trades,
+    validation,
     withheld,
 )
 
@@ -32,6 +33,7 @@ SECTIONS: tuple[Callable[[Report], Section | None], ...] = (
     strategies.section,
     attribution.section,
     overfitting.section,
+    validation.section,
     withheld.section,
     quality.section,
     run.section,

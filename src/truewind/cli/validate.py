@@ -1,0 +1,86 @@
+"""`truewind validate`: everything that can be asked of a backtest, and the gate's verdict."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from truewind.cli.output import Json
+from truewind.cli.progress import progress
+
+if TYPE_CHECKING:
+    from truewind.research.validate import Validation
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog="Example: truewind validate configs/demo.yaml --quick")(validate)
+
+
+def validate(
+    target: Annotated[
+        str, typer.Argument(help="A backtest's YAML, or a run's id, the beginning of one, its folder, or 'latest'.")
+    ],
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUES",
+            help="Vary a setting, as `truewind sweep` does; KEY=VALUE changes it for all. Repeatable. Without any, and "
+            "without a `sweep:` part, every parameter is varied within its declared bounds.",
+        ),
+    ] = None,
+    sample: Annotated[int | None, typer.Option(help="Try so many settings, chosen at random; 200 if left out.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Chooses the sample.")] = None,
+    train: Annotated[
+        str, typer.Option(help="Walk-forward: length of the span that settings are chosen on; a third if left out.")
+    ] = "",
+    test: Annotated[
+        str, typer.Option(help="… of the span that they are then traded on; an eighth of the rest if left out.")
+    ] = "",
+    quick: Annotated[bool, typer.Option("--quick", help="Smaller samples, for a first look.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder of sweeps.")] = Path("sweeps"),
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads; all cores if left out.")] = None,
+    json: Json = False,
+) -> None:
+    """Ask everything that can be asked of a backtest before it is trusted, and let the gate judge.
+
+    Runs it, tries its settings, walks forward, looks for overfitting, luck, leaks and fragile settings, and writes
+    validation.json and the report anew. Exit status 6 if the gate does not pass it.
+    """
+    from truewind.cli import settings
+    from truewind.cli.failures import FAILED_CHECK
+    from truewind.cli.sweep import ranges_and_values
+    from truewind.errors import ConfigError
+    from truewind.research.validate import validate as run
+    from truewind.research.walkforward import WalkForwardSettings, length_us
+
+    if bool(train) != bool(test):
+        raise ConfigError("--train and --test belong together", remedy="Give both, or neither")
+    windows = WalkForwardSettings(train_us=length_us(train), test_us=length_us(test)) if train else None
+    grid, overrides = ranges_and_values(assignments or [])
+    program = settings.load()
+    with progress(compiles=True) as step:
+        done = run(
+            target, grid, overrides=overrides, sample=sample, seed=seed, windows=windows, quick=quick,
+            lake=program.lake, runs=program.runs, out=out, database=program.database, workers=workers, progress=step,
+        )  # fmt: skip
+    _show(done, json)
+    if not done.judgement.passed:
+        raise typer.Exit(FAILED_CHECK)
+
+
+def _show(done: "Validation", json: bool) -> None:
+    """The verdict for a machine or a person."""
+    import msgspec
+
+    from truewind.cli.output import console, print_json, print_table
+
+    judgement = done.judgement
+    if json:
+        rules = msgspec.to_builtins(judgement)
+        print_json({"run_id": done.run_dir.name, "run_dir": done.run_dir, "report": done.report, **rules, **done.found})
+        return
+    ordered = (*judgement.of("failed"), *judgement.of("not tested"), *judgement.of("passed"))
+    print_table(["rule", "verdict", "why"], [(rule.title, rule.state, rule.sentence) for rule in ordered], "The gate")
+    console().print(judgement.sentence, markup=False)
+    console().print(f"report  {done.report}", markup=False, soft_wrap=True)
