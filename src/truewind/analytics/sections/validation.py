@@ -120,8 +120,8 @@ def _choice(found: Mapping[str, Any]) -> list[Block]:
             marks=tuple(marks),
             note=f"{choice['groups']} groups of days, {choice['tested']} tested at a time; {choice['chosen']} trials "
             f"were chosen at least once. Positions last {number(choice['held_days']):.1f} more days on average, so "
-            f"that {percent(number(choice['purged']))} of the days outside of a test were not learned from. Paths share "
-            "days: they are no independent samples.",
+            f"that {percent(number(choice['purged']))} of the days outside of a test were not learned from. Paths "
+            "share days: they are no independent samples.",
         )
     ]
 
