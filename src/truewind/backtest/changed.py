@@ -1,7 +1,7 @@
 """Lakes to test strategies on: one that reads everything once, and one whose rows are changed as they are read."""
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -109,6 +109,34 @@ def more_displayed(cut_us: int) -> Change:
             for name in table.columns
             if name.endswith("quantity")
         )
+
+    return change
+
+
+def gapped(factors: Mapping[tuple[str, str], float], cut_us: int) -> Change:
+    """After `cut_us` all prices of some symbols, by (venue, symbol), are `factors` of what they were: a gap that stays.
+
+    Of a bar that has begun before, the open stays.
+    """
+
+    def change(key: SeriesKey, table: pl.DataFrame) -> pl.DataFrame:
+        factor = factors.get((key.venue, key.symbol))
+        prices = [name for name in table.columns if name in _PRICES]
+        if factor is None or not prices:
+            return table
+        later = pl.Series(known_us(key, table) > cut_us)
+        begun = pl.Series(table["ts"].to_physical().to_numpy() < cut_us)
+        moved = table.with_columns(
+            pl.when(later & ~begun if name == "open" else later)
+            .then(pl.col(name) * factor)
+            .otherwise(pl.col(name))
+            .alias(name)
+            for name in prices
+        )
+        if not {"open", "high", "low", "close"} <= set(table.columns):
+            return moved
+        high, low = pl.max_horizontal("open", "high", "close"), pl.min_horizontal("open", "low", "close")
+        return moved.with_columns(high=high, low=low)
 
     return change
 

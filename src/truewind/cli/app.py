@@ -24,6 +24,7 @@ from truewind.cli import (
     report,
     risk,
     strategy,
+    stress,
     sweep,
     universe,
     validate,
@@ -69,6 +70,7 @@ backtest.register(app)
 sweep.register(app)
 walkforward.register(app)
 validate.register(app)
+stress.register(app)
 paper.register(app)
 exchange.register(app)
 app.add_typer(report.app)

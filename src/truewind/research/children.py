@@ -1,0 +1,63 @@
+"""Children: runs that put another to the test, as trials of the ledger that are part of it.
+
+They are recorded with their kind, so that it can be seen what was looked at; they are no choices, and the deflated
+Sharpe ratio does not count them.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import orjson
+
+from truewind.backtest.recording import family_of, universe_of
+from truewind.backtest.run import BacktestSettings
+from truewind.domain.clock import WallClock
+from truewind.errors import DataError
+from truewind.numerics.significance import moments
+from truewind.numerics.sketch import sketch
+from truewind.research.spans import Ran
+from truewind.storage.trials import Trial, TrialLedger
+
+
+def part_of(parent: str, trial: Trial, what: Mapping[str, Any]) -> Trial:
+    """`trial` as a part of another; what: how it differs from that."""
+    told = orjson.dumps(dict(what), option=orjson.OPT_SORT_KEYS)
+    made = hashlib.sha256(parent.encode() + b"\n" + told).hexdigest()[:16]
+    return msgspec.structs.replace(trial, id=made, kind="validation", parent=parent, params=dict(what), run_dir="")
+
+
+def known_to(ledger: TrialLedger, name: str) -> bool:
+    """Whether the ledger has a trial of that id."""
+    try:
+        return ledger.get(name).id == name
+    except DataError:
+        return False
+
+
+def of_span(settings: BacktestSettings, known: Mapping[str, str], ran: Ran) -> Trial:
+    """The trial that a run on a span is. known: its identity."""
+    found, figures = moments(ran.returns), ran.figures()
+    return Trial(
+        id=known["result_id"],
+        kind="validation",
+        name=settings.name,
+        family=family_of(settings),
+        universe=universe_of(settings.data),
+        timeframe=settings.data.timeframe,
+        start_us=int(ran.ts_us[0]),
+        end_us=int(ran.ts_us[-1]),
+        config=known["config"],
+        data_snapshot=known["data_snapshot"],
+        code_version=known["code_version"],
+        seed=settings.seed,
+        params={},
+        metrics={name: None if value != value else float(value) for name, value in figures.items()},
+        days=found.periods,
+        sharpe=found.sharpe,
+        skew=found.skew,
+        kurtosis=found.kurtosis,
+        sketch=sketch(ran.days, ran.returns),
+        created_us=WallClock().now_us(),
+    )
