@@ -8,10 +8,12 @@ import truewind
 from scripted import perpetual
 from truewind.backtest.changed import Changed, gapped
 from truewind.backtest.run import BarJob, load_config
+from truewind.domain.clock import iso
 from truewind.domain.due import DueKind
 from truewind.domain.timeframe import HOUR_US
+from truewind.engine.merge import CLOSE, TS_EVENT
 from truewind.errors import ConfigError
-from truewind.research.stress import FIGURES, _against, _dearer, _later, stress
+from truewind.research.stress import FIGURES, _against, _dearer, _later, _worst_moment, stress
 from truewind.storage.lake import Lake
 from truewind.storage.schema import SeriesKey
 from truewind.storage.trials import open_ledger
@@ -121,13 +123,23 @@ def test_funding_against_the_position_is_paid_by_whoever_held(lake):
 
 
 def test_a_gap_falls_on_what_was_held(stressed, lake):
-    """Half of equity was held: a gap of 10 % costs about 5 % of it more than the run did; the note says when."""
-    plain, gap = stressed.under("as it was"), stressed.under("gap of 10%")
-    lost = (1.0 + plain.figures["net_return"]) - (1.0 + gap.figures["net_return"])
-    assert 0.02 < lost < 0.12
-    assert "BTCUSDT" in gap.note
-    with_twice = stress(config(), lake=lake, gap=0.2).under("gap of 20%")
-    assert with_twice.figures["net_return"] < gap.figures["net_return"]
+    """At the next bar's end equity lacks a tenth of the price of every unit that was held at the moment."""
+    settings = load_config(config())
+    plain = BarJob(settings, lake).engine
+    plain.run()
+    moment, sides = _worst_moment(plain)
+    side = sides["BTCUSDT"]
+    jumped = BarJob(settings, Changed(lake, gapped({("test", "BTCUSDT"): 1.0 - 0.1 * side}, moment))).engine
+    jumped.run()
+    after = int(np.searchsorted(plain.timeline.times[TS_EVENT], moment, side="right"))
+    assert jumped.equity[:after].tolist() == plain.equity[:after].tolist()
+    held = plain.fills[plain.fills["row"] < after]["position"][-1] * float(plain.instruments[0].lot_size)
+    lost = plain.equity[after] - jumped.equity[after]
+    assert np.sign(held) == side
+    assert lost == pytest.approx(0.1 * abs(held) * plain.timeline.prices[CLOSE][after], rel=0.02)
+    assert lost / plain.equity[after] > 0.01
+    assert iso(moment) in stressed.under("gap of 10%").note
+    assert "BTCUSDT" in stressed.under("gap of 10%").note
 
 
 def test_prices_after_a_gap_are_moved_and_those_before_are_not(lake):
@@ -145,20 +157,22 @@ def test_prices_after_a_gap_are_moved_and_those_before_are_not(lake):
 
 
 def test_one_bar_later_means_one_bar_later(lake):
-    """Each first fill of an order lies one hour after that of the plain run, until the paths part."""
+    """The first fill lies an hour after the plain run's, which took 8 ms after the decision."""
     fills = []
     for settings in (load_config(config()), _later(load_config(config()))):
         job = BarJob(settings, lake)
         job.engine.run()
-        fills.append(job.engine.fills[job.engine.fills["lots"] > 0]["ts"][:4])
-    assert (fills[1] - fills[0]).tolist() == [HOUR_US] * 4
+        fills.append(job.engine.fills[job.engine.fills["lots"] > 0][0])
+    assert fills[1]["ts"] - fills[0]["ts"] == HOUR_US - 8_000
+    assert fills[1]["row"] - fills[0]["row"] == 1
+    assert fills[1]["side"] == fills[0]["side"]
 
 
 def test_what_cannot_be_has_its_reason(lake, tmp_path):
     """Bars longer than an order may take; no funding; nothing held; a strategy that a shock breaks the settings of."""
     weekly = Lake(tmp_path)
-    table = {"ts": times(np.arange(60) * 168 + 96), **{name: np.full(60, 100.0) for name in ("open", "high", "low")},
-             "close": np.full(60, 100.0), "volume": np.ones(60)}  # fmt: skip
+    table = {"ts": times(np.arange(15) * 168 + 96), **{name: np.full(15, 100.0) for name in ("open", "high", "low")},
+             "close": np.full(15, 100.0), "volume": np.ones(15)}  # fmt: skip
     weekly.write(SeriesKey("bars", "test", "BTCUSDT", "1w"), pl.DataFrame(table))
     weekly.put_instrument(perpetual("BTCUSDT"))
     found = stress(config(data={"venue": "test", "symbols": ["BTCUSDT"], "timeframe": "1w"}), lake=weekly)

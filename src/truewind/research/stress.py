@@ -10,7 +10,7 @@ backtest, in whatever lane its settings say.
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -245,19 +245,19 @@ def _against(engine: Engine) -> np.ndarray:
     for symbol, last in enumerate(ends.tolist()):
         rows = np.arange(ends[symbol - 1] if symbol else 0, last)
         rows = rows[dues["kind"][rows] == DueKind.FUNDING]
-        side = np.sign(_held(engine, symbol, dues["ts"][rows]))
+        side = np.sign(_held(engine, symbol, "ts", dues["ts"][rows]))
         amounts[rows] = np.where(side == 0, amounts[rows], np.abs(amounts[rows]) * side)
     return amounts
 
 
-def _held(engine: Engine, symbol: int, moments: np.ndarray) -> np.ndarray:
-    """Net lots of a symbol that were held just before each moment."""
-    fills, found = engine.fills, np.zeros(len(moments), np.int64)
+def _held(engine: Engine, symbol: int, by: Literal["ts", "row"], places: np.ndarray) -> np.ndarray:
+    """Net lots of a symbol that were held before each place, of time or of rows."""
+    fills, found = engine.fills, np.zeros(len(places), np.int64)
     own = fills[fills["symbol"] == symbol]
     for leg in np.unique(own["leg"]).tolist():
         part = own[own["leg"] == leg]
         lots = np.concatenate(([0], part["position"]))
-        found += lots[np.searchsorted(part["ts"], moments, side="left")]
+        found += lots[np.searchsorted(part[by], places, side="left")]
     return found
 
 
@@ -290,16 +290,17 @@ def _worst_moment(engine: Engine) -> tuple[int, dict[str, int]] | None:
     timeline = engine.timeline
     event = timeline.times[TS_EVENT]
     moments = np.unique(event)[:-1]
+    passed = np.searchsorted(event, moments, side="right")  # rows; what fills later fills at prices after the gap
     worth, lots = np.zeros(len(moments)), []
     for symbol, instrument in enumerate(engine.instruments):
-        held = _held(engine, symbol, moments + 1)
+        held = _held(engine, symbol, "row", passed)
         lots.append(held)
         rows = np.flatnonzero(timeline.times[SYMBOL] == symbol)
         seen = np.searchsorted(event[rows], moments, side="right") - 1
         close = np.where(seen >= 0, timeline.prices[CLOSE][rows[np.maximum(seen, 0)]], 0.0)
         size = float(instrument.lot_size) * float(instrument.multiplier)
         worth += np.abs(held) * size * (1.0 if instrument.inverse else close)
-    equity = engine.equity[np.searchsorted(event, moments, side="right") - 1]
+    equity = engine.equity[passed - 1]
     share = np.divide(worth, equity, out=np.zeros(len(moments)), where=equity > 0.0)
     if not len(share) or not share.max() > 0.0:
         return None
