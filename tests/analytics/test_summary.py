@@ -216,3 +216,58 @@ def test_the_terminal_table_shows_figures_and_the_reasons_of_missing_ones(summar
     assert "8.90 %" in text
     assert "108.90" in text
     assert any("Win rate" in line and "–" in line and "no trade was closed" in line for line in text.splitlines())
+
+
+def test_figures_of_days_by_hand(summary_of):
+    """The same three days: +10 %, −10 %, +10 %; the one fall of 10 % took from the first day to the end."""
+    summary = summary_of([110.0, 99.0, 108.9])
+    expected = {
+        "best_day": 0.1, "worst_day": -0.1, "winning_days": 2 / 3, "omega": 2.0, "average_drawdown": 0.1,
+        "longest_drawdown_days": 2.0, "downside_deviation": math.sqrt(0.01 / 3 * 365),
+        "kelly": (0.1 / 3) / (0.04 / 3), "ulcer": math.sqrt((0.1**2 + 0.01**2) / 3),
+    }  # fmt: skip
+    assert {name: summary[name] for name in expected} == pytest.approx(expected)
+    assert reasons(summary)["gain_to_pain"] == "no month lost"
+
+
+def test_against_a_benchmark_by_hand(summary_of):
+    """It moves twice as much as what is held: beta 2, no alpha, and twice the market's best and worst."""
+    held = equity_table([102.0, 99.96, 100.9596])
+    summary = summary_of([104.0, 99.84, 101.8368], benchmark=held)
+    assert (summary["beta"], summary["correlation"]) == pytest.approx((2.0, 1.0))
+    assert summary["alpha"] == pytest.approx(0.0, abs=1e-12)
+    assert summary["up_capture"] == pytest.approx((math.sqrt(1.04 * 1.02) - 1) / (math.sqrt(1.02 * 1.01) - 1))
+    assert summary["down_capture"] == pytest.approx(2.0)
+    assert summary["information_ratio"] == pytest.approx((0.01 / 3) / math.sqrt(0.000866666666667 / 2) * math.sqrt(365))
+
+
+def test_more_figures_of_trades_by_hand(summary_of, open_account):
+    """+20 long (2 R), −10 long: they lost half as often as they won, and half as much."""
+    account = open_account()
+    account.trade("A", "2", "100", hour=0, fee="1", slippage="0.5")
+    account.order("A", -1, 95.0, hour=0, order_id=90)
+    account.trade("A", "-2", "111", hour=2, fee="1")
+    account.trade("A", "1", "100", hour=3)
+    account.trade("A", "-1", "90", hour=4)
+    summary = summary_of([1000.0] * 8, account, hours=1, gross=[200.0, 200, 0, 100, 0, 0, 0, 0], initial=1000.0)
+    expected = {
+        "loss_rate": 0.5, "payoff": 2.0, "kelly_of_trades": 0.25, "median_r": 2.0, "median_holding_hours": 1.5,
+        "winning_streak": 1, "losing_streak": 1, "long_trades": 2, "short_trades": 0, "max_gross": 0.2,
+        "least_cushion": 5.0, "average_gross": (0.2 + 0.2 + 0.1) / 7,
+    }  # fmt: skip
+    assert {name: summary[name] for name in expected} == pytest.approx(expected)
+    assert reasons(summary)["system_quality"] == "R does not vary"
+
+
+def test_every_figure_has_a_name_and_every_gap_a_reason(summary_of):
+    """No trades, one row, ruin, not a number, nothing that moves: figures are numbers or say why they are none."""
+    held = equity_table([100.0, 100.0, 100.0])
+    nothing = equity_table([1.0]).clear()
+    for values in ([100.0], [100.0] * 3, [90.0, -5.0, 20.0], [100.0, math.nan, 101.0], [100.0, 101.0]):
+        for benchmark in (None, held, nothing):
+            summary = summary_of(values, benchmark=benchmark)
+            plain = {"max_drawdown_recovered", "not_defined"}
+            assert set(summary) - plain <= set(FIGURES)
+            assert {name for name, value in summary.items() if value is None} == set(reasons(summary))
+            assert all(reasons(summary).values())
+            assert not any(isinstance(value, float) and not math.isfinite(value) for value in summary.values())

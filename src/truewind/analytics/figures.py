@@ -49,6 +49,82 @@ FIGURES = {
         Figure("dividends", "Dividends", "money", "Dividends received, less paid on shorts"),
         Figure("borrow_fees", "Borrow fees", "money", "Paid (negative) for the shares that were sold short"),
         Figure("swaps", "Swaps", "money", "Interest received for holding overnight, less paid"),
+        Figure("best_day", "Best day", "fraction", "Largest daily return"),
+        Figure("worst_day", "Worst day", "fraction", "Smallest daily return"),
+        Figure("winning_days", "Winning days", "fraction", "Share of days that gained"),
+        Figure(
+            "downside_deviation", "Downside deviation", "fraction", "Root of the mean squared loss of all days, a year"
+        ),
+        Figure("omega", "Omega", "ratio", "Sum of the gains of days over the sum of their losses"),
+        Figure("gain_to_pain", "Gain to pain", "ratio", "Sum of monthly returns over the sum of losing months"),
+        Figure("tail_ratio", "Tail ratio", "ratio", "The gain that 5 % of days exceed, over the loss that 5 % exceed"),
+        Figure("common_sense", "Common sense ratio", "ratio", "Tail ratio times omega"),
+        Figure("kelly", "Kelly leverage", "times", "Mean over variance of daily returns: what would compound fastest"),
+        Figure(
+            "stability", "Stability", "ratio", "R² of the straight line through the logarithm of equity, day by day"
+        ),
+        Figure("skew", "Skew", "ratio", "Of daily returns; below 0, large losses are more usual than large gains"),
+        Figure("kurtosis", "Kurtosis", "ratio", "Of daily returns; of normal ones 3, above it extremes are more usual"),
+        Figure("value_at_risk", "Value at risk", "fraction", "The loss that 5 % of days exceeded"),
+        Figure("expected_shortfall", "Expected shortfall", "fraction", "Mean loss of the worst 5 % of days"),
+        Figure(
+            "normal_value_at_risk", "Value at risk, normal", "fraction", "If days were normal: same mean and deviation"
+        ),
+        Figure(
+            "cornish_fisher_value_at_risk",
+            "Value at risk, Cornish–Fisher",
+            "fraction",
+            "The normal one, bent by skew and kurtosis",
+        ),
+        Figure("ulcer", "Ulcer index", "fraction", "Root of the mean squared drawdown of days"),
+        Figure("average_drawdown", "Average drawdown", "fraction", "Mean depth of all falls, by daily closes"),
+        Figure("longest_drawdown_days", "Longest drawdown", "days", "From a peak until it was reached again, at most"),
+        Figure("alpha", "Alpha", "fraction", "Mean return beyond beta times the benchmark's, a year"),
+        Figure("beta", "Beta", "ratio", "How much it moved for a move of 1 of its benchmark"),
+        Figure("correlation", "Correlation", "ratio", "Of daily returns with its benchmark's"),
+        Figure("tracking_error", "Tracking error", "fraction", "Deviation of the difference to its benchmark, a year"),
+        Figure(
+            "information_ratio", "Information ratio", "ratio", "Mean difference to its benchmark over tracking error"
+        ),
+        Figure("up_capture", "Up capture", "fraction", "Its mean growth over its benchmark's, on days when that rose"),
+        Figure(
+            "down_capture", "Down capture", "fraction", "Its mean growth over its benchmark's, on days when that fell"
+        ),
+        Figure("loss_rate", "Loss rate", "fraction", "Closed trades that lost money after costs"),
+        Figure("payoff", "Payoff ratio", "ratio", "Average win over average loss"),
+        Figure(
+            "kelly_of_trades",
+            "Kelly fraction",
+            "fraction",
+            "Part of the money that win rate and payoff justify to stake",
+        ),
+        Figure(
+            "median_r", "Median R", "ratio", "Half of the trades had a better result over the risk at the first stop"
+        ),
+        Figure(
+            "system_quality",
+            "System quality (SQN)",
+            "ratio",
+            "Root of the number of trades × mean R over its deviation",
+        ),
+        Figure("median_holding_hours", "Median holding", "hours", "Half of the trades were held longer"),
+        Figure("winning_streak", "Winning streak", "count", "Most winners in a row"),
+        Figure("losing_streak", "Losing streak", "count", "Most losers in a row"),
+        Figure("long_trades", "Long trades", "count", "Closed round trips that were long"),
+        Figure("short_trades", "Short trades", "count", "Closed round trips that were short"),
+        Figure(
+            "average_mae", "Average MAE", "fraction", "Mean of how far prices went against a trade while it was open"
+        ),
+        Figure("average_mfe", "Average MFE", "fraction", "Mean of how far prices went for a trade while it was open"),
+        Figure("average_gross", "Average gross", "fraction", "Mean of all that was held over equity, over time"),
+        Figure("average_net", "Average net", "fraction", "Mean of long less short over equity, over time"),
+        Figure("max_gross", "Most gross", "fraction", "The most that was held over equity: the leverage that was used"),
+        Figure(
+            "least_cushion",
+            "Least cushion",
+            "fraction",
+            "The move against all that was held that equity would have borne, at its least; margin ends it sooner",
+        ),
         Figure("initial_equity", "Initial equity", "money", "Cash at the start"),
         Figure("final_equity", "Final equity", "money", "Cash and open positions at the end"),
         Figure("start", "Start", "text", "First row of equity"),

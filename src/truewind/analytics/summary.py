@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from truewind.analytics import measured
 from truewind.analytics.figures import FIGURES, show
 from truewind.domain.timeframe import DAY_US, HOUR_US
 from truewind.errors import EmptyRangeError
@@ -22,8 +23,18 @@ _SHORT = "a run of less than a day says nothing of a year"
 # What a terminal shows, in this order; the rest of a summary is for programs.
 _TABLE = (
     ("net_return", "benchmark_return", "cagr", "volatility", "sharpe", "sortino", "calmar"),
-    ("max_drawdown", "max_drawdown_days", "exposure", "turnover"),
-    ("trades", "open_trades", "win_rate", "profit_factor", "expectancy", "average_r", "average_holding_hours"),
+    ("max_drawdown", "max_drawdown_days", "expected_shortfall", "beta", "alpha"),
+    ("exposure", "max_gross", "turnover"),
+    (
+        "trades",
+        "open_trades",
+        "win_rate",
+        "payoff",
+        "profit_factor",
+        "expectancy",
+        "average_r",
+        "average_holding_hours",
+    ),
     ("orders", "fills", "fees", "slippage", "funding", "dividends", "borrow_fees", "swaps"),
     ("initial_equity", "final_equity", "start", "end", "bars"),
 )
@@ -53,9 +64,9 @@ def summarise(
     ts = equity["ts"].dt.epoch("us").to_numpy()
     values = _floats(equity["equity"])
     final, elapsed = float(values[-1]), int(ts[-1] - ts[0])
-    _, returns = performance.daily_returns(ts, values, initial, every_day=days_per_year >= performance.EVERY_DAY)
+    days, returns = performance.daily_returns(ts, values, initial, every_day=days_per_year >= performance.EVERY_DAY)
     if not performance.tells_days(elapsed, len(returns), days_per_year):
-        returns = returns[:0]
+        days, returns = days[:0], returns[:0]
     fall = performance.deepest_drawdown(ts, values, initial)
     growth = performance.cagr(initial, final, elapsed) if elapsed >= DAY_US else math.nan
 
@@ -101,10 +112,17 @@ def summarise(
         "bars": len(equity),
         "days_per_year": days_per_year,
     }
-    undefined = [name for name, value in found.items() if isinstance(value, float) and not math.isfinite(value)]
     reasons = _Reasons(equity, returns, initial, final, elapsed, fall.depth, closed)
+    broken = reasons.bad or reasons.ruined
+    told = measured.of_days(ts, values, initial, returns, days_per_year, broken)
+    both, apart = measured.beside(days, returns, benchmark, initial, days_per_year)
+    told |= measured.of_benchmark(both, apart if benchmark is None else broken or apart, days_per_year)
+    told |= measured.of_trades(closed) | measured.of_exposure(ts, equity)
+    found |= {name: value for name, (value, _) in told.items()}
+    undefined = [name for name, value in found.items() if isinstance(value, float) and not math.isfinite(value)]
     summary = {name: None if name in undefined else value for name, value in found.items()}
-    summary["not_defined"] = [{"metric": name, "reason": reasons.of(name)} for name in undefined]
+    why = {name: told[name][1] if name in told else reasons.of(name) for name in undefined}
+    summary["not_defined"] = [{"metric": name, "reason": why[name]} for name in undefined]
     return summary
 
 
@@ -164,7 +182,7 @@ class _Reasons:
         if name == "turnover":
             return self.bad or ("the run has a single row" if not self.elapsed else "mean equity is not positive")
         if self.closed.is_empty():
-            return "no trade was closed"
+            return measured.NO_TRADE
         return {
             "profit_factor": "no closed trade lost",
             "average_r": "no closed trade had a protective stop",
@@ -186,8 +204,8 @@ class _Reasons:
         if self.ruined:
             return self.ruined
         if len(self.returns) < 2:
-            return "needs two daily returns"
-        return "no day lost" if name == "sortino" else "daily returns do not vary"
+            return measured.FEW_DAYS
+        return "no day lost" if name == "sortino" else measured.STILL
 
 
 def _floats(column: pl.Series) -> performance.Floats:

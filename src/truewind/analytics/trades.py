@@ -92,8 +92,8 @@ def round_trips(
     if legs.is_empty():
         tags = fills.schema["tag"]
         none = pl.DataFrame(schema=COLUMNS | {"entry_tag": tags, "exit_tag": tags})
-        ends = [pl.Series(name, [], pl.Int64) for name in ("first_bar", "last_bar")]
-        return none.with_columns(ends) if "bar" in fills.columns else none
+        empty = [pl.Series(name, [], pl.Int64) for name in ("first_bar", "last_bar")]
+        return none.with_columns(empty) if "bar" in fills.columns else none
 
     entry, exit_ = pl.col("growth") > 0, pl.col("growth") < 0
     ends = pl.col("bar").first().alias("first_bar"), pl.col("bar").last().alias("last_bar")

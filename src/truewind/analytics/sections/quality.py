@@ -111,4 +111,8 @@ def _undefined(summary: Mapping[str, Any]) -> list[str]:
     by_reason: dict[str, list[str]] = {}
     for item in summary["not_defined"]:
         by_reason.setdefault(item["reason"], []).append(FIGURES[item["metric"]].label)
-    return [f"{', '.join(names)}: not defined, because {reason}" for reason, names in by_reason.items()]
+    return [f"{_few(names)}: not defined, because {reason}" for reason, names in by_reason.items()]
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= 8 else f"{', '.join(names[:6])} and {len(names) - 6} more figures"
