@@ -36,6 +36,7 @@ SCRIPTS = (
     "streams",
     "archives",
     "startup",
+    "report",
 )
 NOTHING = "–"
 HEADINGS = ["work", "ours", "memory", "beside", "theirs", "memory", "ours ÷ theirs", "orders (ours – theirs)", "same"]

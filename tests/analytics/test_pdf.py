@@ -83,12 +83,12 @@ def _fields(document: object) -> dict[str, object]:
 
 
 def test_a_table_goes_on_with_its_heading_and_all_its_rows() -> None:
-    """200 rows: each once, in order, the heading on every page."""
-    rows = tuple((f"row-{n:03d}", float(n)) for n in range(200))
+    """140 rows: each once, in order, the heading on every page."""
+    rows = tuple((f"row-{n:03d}", float(n)) for n in range(140))
     table = Table(name="long", columns=(Column(label="Name"), Column(label="Worth", kind="money")), rows=rows)
     reader = read(pdf.render(blocks.document(table)))
     pages = [sheet.extract_text() for sheet in reader.pages]
-    assert len(pages) > 3
+    assert len(pages) > 2
     found = [word for text in pages for word in text.split() if word.startswith("row-")]
     assert found == [name for name, _ in rows]
     assert all("Worth" in text for text in pages)
