@@ -8,6 +8,7 @@ from hourly import DAYS, HOURS, START, config, market
 from truewind.domain.clock import iso
 from truewind.errors import ConfigError
 from truewind.research.walkforward import WalkForwardSettings, length_us, walkforward
+from truewind.storage.trials import open_ledger
 
 GRID = {"strategy.params.fast": [3, 8, 14]}
 WALK = WalkForwardSettings(train_us=20 * DAYS, test_us=10 * DAYS)
@@ -105,7 +106,16 @@ def test_callbacks_are_walked_in_the_event_lane(tmp_path):
         sizing={},
         risk={"cooldown_minutes": None, "max_exposure": 1.0},
     )
-    walk = walkforward(given, WALK, {"strategy.params.every": [5, 9]}, lake=lake, out=tmp_path / "sweeps", workers=1)
+    database = tmp_path / "trials.db"
+    grid = {"strategy.params.every": [5, 9]}
+    walk = walkforward(given, WALK, grid, lake=lake, out=tmp_path / "sweeps", database=database, workers=1)
+    known = open_ledger(database).list(kind="walkforward")
+    whole = [trial for trial in known if not trial.parent]
+    assert len(whole) == 1
+    assert whole[0].metrics["net_return"] == pytest.approx(walk.overall.net_return)
+    # Of each window the training as such, and its two trials.
+    assert len(known) == 1 + 3 * (1 + 2)
+    assert sorted(t.params["strategy.params.every"] for t in known if t.days and t.parent) == [5, 5, 5, 9, 9, 9]
     assert "callbacks" in walk.slow
     assert any("event lane" in note for note in walk.notes)
     assert all(step.outside.trades > 10 for step in walk.steps)

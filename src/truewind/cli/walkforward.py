@@ -68,7 +68,7 @@ def walkforward(
     with progress(compiles=True) as step:
         done = run(
             config, wanted, grid, overrides=overrides, sample=sample, seed=seed, lake=program.lake, out=out,
-            workers=workers, progress=step,
+            database=program.database, workers=workers, progress=step,
         )  # fmt: skip
     if json:
         print_json({"folder": done.folder, "report": done.report, **done.plain()})

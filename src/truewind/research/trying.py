@@ -4,6 +4,7 @@ What a sweep refuses (callbacks, several strategies, a universe, matching on sho
 instead, trial by trial in processes, and of a smaller sample: it takes a thousand times as long.
 """
 
+import hashlib
 import multiprocessing
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -18,14 +19,19 @@ import polars as pl
 from truewind.backtest.run import BacktestSettings, BarJob, identity, read_config
 from truewind.backtest.standin import supply
 from truewind.config import override, parse
+from truewind.domain.calendar import calendar
+from truewind.domain.timeframe import DAY_US
 from truewind.engine.compiled import obstacle
 from truewind.engine.merge import TS, TS_EVENT
 from truewind.errors import ConfigError, StrategyError, TruewindError
 from truewind.numerics.performance import Ints
+from truewind.numerics.significance import moments
+from truewind.research.recording import Recorder
 from truewind.research.space import Space
 from truewind.research.spans import between, run_span
 from truewind.research.sweeps import SweepSettings, sweep, within_bounds
 from truewind.storage.lake import Lake
+from truewind.storage.trials import open_ledger
 
 Progress = Callable[[str, int, int], None]
 SAMPLE = 200  # trials, where neither the config nor the caller says how many
@@ -62,6 +68,7 @@ class Trier:
         seed: int | None = None,
         lake: str | Path | Lake = "data",
         out: str | Path = "sweeps",
+        database: str | Path | None = None,
         workers: int | None = None,
         progress: Progress | None = None,
     ) -> None:
@@ -77,6 +84,7 @@ class Trier:
             )
         self.lake = lake if isinstance(lake, Lake) else Lake(lake)
         self._out, self._workers = out, workers or os.cpu_count() or 1
+        self._database, self.ledger = database, open_ledger(database)
         wanted = {**asked.grid, **(grid or {})}
         self.grid = within_bounds(wanted, self.data, not wanted)
         if not self.grid:
@@ -92,24 +100,25 @@ class Trier:
         job = BarJob(self.settings, self.lake)
         times = job.engine.timeline.times
         self.span_us = int(times[TS][0]), int(times[TS_EVENT].max())
+        self._instruments = job.engine.instruments
         self.known = identity(self.settings, job.snapshot, job.strategy)
         self.slow = _why_slow(self.settings)
 
-    def on(self, start_us: int, end_us: int) -> Tried:
-        """The space, tried on [start_us, end_us). Raises as `sweep`."""
-        return self._tried(between(self.data, start_us, end_us))
+    def on(self, start_us: int, end_us: int, parent: str) -> Tried:
+        """The space, tried on [start_us, end_us), as part of the walk-forward `parent`. Raises as `sweep`."""
+        return self._tried(between(self.data, start_us, end_us), "walkforward", parent)
 
     def on_all(self) -> Tried:
-        """The space, tried on all data of the config. Raises as `sweep`."""
-        return self._tried(self.data)
+        """The space, tried on all data of the config: who has seen these has tried them. Raises as `sweep`."""
+        return self._tried(self.data, "sweep", "")
 
-    def _tried(self, data: Mapping[str, Any]) -> Tried:
+    def _tried(self, data: Mapping[str, Any], kind: str, parent: str) -> Tried:
         if not self.slow:
             try:
-                return self._compiled(data)
+                return self._compiled(data, kind, parent)
             except StrategyError as error:  # only the compiler knows whether it takes a decide
                 self.slow = error.message
-        return self._in_processes(data)
+        return self._in_processes(data, kind, parent)
 
     def assignments(self, values: Mapping[str, Any]) -> list[str]:
         """A trial's values as overrides."""
@@ -119,14 +128,14 @@ class Trier:
         """The settings of a trial on a span. Raises ConfigError."""
         return parse(BacktestSettings, override(between(self.data, start_us, end_us), self.assignments(values)))
 
-    def _compiled(self, data: Mapping[str, Any]) -> Tried:
+    def _compiled(self, data: Mapping[str, Any], kind: str, parent: str) -> Tried:
         done = sweep(
             data, self.grid, sample=self.sample, seed=self.seed, lake=self.lake, out=self._out, workers=self._workers,
-            progress=self._tell, kind="walkforward",
+            progress=self._tell, database=self._database, kind=kind, parent=parent,
         )  # fmt: skip
         return Tried(done.table, done.keys, done.days, done.returns)
 
-    def _in_processes(self, data: Mapping[str, Any]) -> Tried:
+    def _in_processes(self, data: Mapping[str, Any], kind: str, parent: str) -> Tried:
         whole = Space(self.grid, sample=self.sample, seed=self.seed)
         space = whole if len(whole) <= EVENT_SAMPLE else Space(self.grid, sample=EVENT_SAMPLE, seed=self.seed)
         each = [(data, self.assignments(dict(zip(space.keys, values, strict=True))), self.lake.url) for values in space]
@@ -139,7 +148,43 @@ class Trier:
         columns = zip(*space, strict=True)
         named = pl.DataFrame(dict(zip(space.keys, columns, strict=True)), strict=False, nan_to_null=False)
         table = pl.concat([named, pl.DataFrame(rows, schema=_FIGURES)], how="horizontal")
-        return Tried(table, space.keys, *_aligned(found))
+        days, returns = _aligned(found)
+        self._record(data, table, space.keys, days, returns, kind, parent)
+        return Tried(table, space.keys, days, returns)
+
+    def _record(
+        self,
+        data: Mapping[str, Any],
+        table: pl.DataFrame,
+        keys: Sequence[str],
+        days: Ints,
+        returns: np.ndarray,
+        kind: str,
+        parent: str,
+    ) -> None:
+        """Put trials of the event lane into the ledger, as a sweep would."""
+        if self.ledger is None or not len(days):
+            return
+        span = tuple(data["data"].get(name) for name in ("start", "end"))
+        named = hashlib.sha256(orjson.dumps([self.known["result_id"], *span, *keys], default=str)).hexdigest()[:16]
+        recorder = Recorder(
+            self.ledger, self.settings, {**self.known, "result_id": named},
+            span=(int(days[0]) * DAY_US, int(days[-1] + 1) * DAY_US), days=days, year=self._year(),
+            folder=Path(self._out), kind=kind, parent=parent,
+        )  # fmt: skip
+        recorder.begin(self.settings, keys, len(table))
+        trials = [orjson.dumps(row, option=orjson.OPT_SORT_KEYS).decode() for row in table.select(keys).to_dicts()]
+        shape = [moments(row) for row in returns]
+        kept = table.drop(keys).with_columns(
+            pl.Series("trial", trials),
+            pl.Series("skew", [one.skew for one in shape]),
+            pl.Series("kurtosis", [one.kurtosis for one in shape]),
+            pl.Series("returns", returns, dtype=pl.Array(pl.Float32, len(days))),
+        )
+        recorder.add(kept)
+
+    def _year(self) -> int:
+        return max(calendar(instrument.calendar).days_per_year for instrument in self._instruments)
 
 
 _FIGURES = {

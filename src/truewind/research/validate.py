@@ -78,7 +78,7 @@ def validate(
     gate = parse(GateSettings, config.pop("gate", None) or {}, "gate")
     if quick and sample is None:
         sample = _QUICK_SAMPLE
-    trier, tried, untried = _space(config, grid, overrides, sample, seed, lake, out, workers, tell)
+    trier, tried, untried = _space(config, grid, overrides, sample, seed, lake, out, database, workers, tell)
     data = trier.data if trier is not None else override(_without_space(config), overrides)
     result = backtest.run(data, lake=lake, runs=runs, database=database, progress=tell)
     source = lake if isinstance(lake, Lake) else Lake(lake)
@@ -86,7 +86,7 @@ def validate(
     found: dict[str, Any] = {"seed": settings.seed, "quick": quick, "gate": gate.model_dump(mode="json")}
     found["space"] = _space_facts(trier, tried, untried)
     found |= _of_trials(result.run_dir, tried, untried, settings, tell)
-    found["walkforward"] = _walked(trier, windows, untried, tell)
+    found["walkforward"] = _walked(trier, windows, untried, result.result_id, tell)
     found["causality"] = _causality(settings, source, tell)
     found["evidence"] = _evidence(found)
     found = plain(found)
@@ -121,14 +121,15 @@ def _space(
     seed: int | None,
     lake: str | Path | Lake,
     out: str | Path,
+    database: str | Path | None,
     workers: int | None,
     tell: Progress,
 ) -> tuple[Trier | None, Tried | None, str]:
     """What can be tried of the config's space, its trials on all data, and why there are none, if so."""
     try:
         trier = Trier(
-            config, grid, overrides=overrides, sample=sample, seed=seed, lake=lake, out=out, workers=workers,
-            progress=tell,
+            config, grid, overrides=overrides, sample=sample, seed=seed, lake=lake, out=out, database=database,
+            workers=workers, progress=tell,
         )  # fmt: skip
     except ConfigError as error:
         backtest.load_config(_without_space(config), overrides)  # raises what is wrong with the config itself
@@ -205,7 +206,9 @@ def _of_trials(
     }
 
 
-def _walked(trier: Trier | None, windows: WalkForwardSettings | None, untried: str, tell: Progress) -> dict[str, Any]:
+def _walked(
+    trier: Trier | None, windows: WalkForwardSettings | None, untried: str, parent: str, tell: Progress
+) -> dict[str, Any]:
     """The walk-forward; what comes in its place where there is no room for it."""
     if trier is None:
         return {"reason": untried}
@@ -214,7 +217,7 @@ def _walked(trier: Trier | None, windows: WalkForwardSettings | None, untried: s
         train = max(DAY_US, (end - start) // 3 // DAY_US * DAY_US)
         windows = WalkForwardSettings(train_us=train, test_us=max(DAY_US, (end - start - train) // _WINDOWS))
     try:
-        return {"reason": "", **walk(trier, windows, tell).plain()}
+        return {"reason": "", **walk(trier, windows, tell, parent=parent).plain()}
     except ConfigError as error:
         return {"reason": error.message}
 

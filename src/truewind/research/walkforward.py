@@ -23,16 +23,20 @@ import orjson
 from truewind.analytics import walked
 from truewind.analytics.page import page
 from truewind.backtest.folder import write, write_json
-from truewind.domain.clock import iso
+from truewind.backtest.recording import family_of, universe_of
+from truewind.domain.clock import WallClock, iso
 from truewind.domain.timeframe import DAY_US, timeframe_us
 from truewind.errors import ConfigError, TruewindError
 from truewind.numerics import performance
 from truewind.numerics.performance import NAN, YEAR_US, Floats, Ints
+from truewind.numerics.significance import moments
+from truewind.numerics.sketch import sketch
 from truewind.numerics.splits import Window, walk_forward
 from truewind.research.spans import Ran, run_span
 from truewind.research.stability import best_on_plateau, best_trial
 from truewind.research.trying import Progress, Tried, Trier
 from truewind.storage.lake import Lake
+from truewind.storage.trials import Trial
 
 Choose = Literal["best", "plateau"]
 
@@ -184,31 +188,42 @@ def walkforward(
     seed: int | None = None,
     lake: str | Path | Lake = "data",
     out: str | Path = "sweeps",
+    database: str | Path | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> WalkForward:
     """Walk `config` forward, with the space of `grid` or of the config's `sweep:` part or, without either, a sample of
     what its strategy's parameters may be. Trainings are sweeps under `out`: a walk that was broken off goes on.
 
-    Page and figures are written there as well, to a folder named by what they follow from.
+    Page and figures are written there as well, to a folder named by what they follow from. database: where the walk is
+    recorded, with its trials as parts of it (see `backtest.run.run`); they put a choice to the test, and do not count
+    as tries.
 
     Raises ConfigError where there is no room for a window or nothing to vary, and as `sweep` and `run` do.
     """
     trier = Trier(
-        config, grid, overrides=overrides, sample=sample, seed=seed, lake=lake, out=out, workers=workers,
-        progress=progress,
+        config, grid, overrides=overrides, sample=sample, seed=seed, lake=lake, out=out, database=database,
+        workers=workers, progress=progress,
     )  # fmt: skip
-    done = walk(trier, settings, progress)
-    named = orjson.dumps([trier.known, trier.grid, trier.sample, trier.seed, msgspec.to_builtins(settings)])
-    folder = Path(out) / f"walk-{hashlib.sha256(named).hexdigest()[:16]}"
+    folder = Path(out) / f"walk-{_id(trier, settings)}"
+    done = walk(trier, settings, progress, folder=folder)
     plain = done.plain()
     write_json(folder / "walkforward.json", {**trier.known, **plain})
     write(folder, "report.html", page(walked.document(plain)).encode())
     return msgspec.structs.replace(done, folder=folder)
 
 
-def walk(trier: Trier, settings: WalkForwardSettings, progress: Progress | None = None) -> WalkForward:
-    """As `walkforward`, with what is ready to be tried."""
+def walk(
+    trier: Trier,
+    settings: WalkForwardSettings,
+    progress: Progress | None = None,
+    *,
+    folder: Path | None = None,
+    parent: str = "",
+) -> WalkForward:
+    """As `walkforward`, with what is ready to be tried, and nothing is written but the ledger: the walk is a trial that
+    lies in `folder` and is part of `parent`.
+    """
     tell = progress or (lambda stage, done, total: None)
     start, end = trier.span_us
     windows = walk_forward(
@@ -232,12 +247,55 @@ def walk(trier: Trier, settings: WalkForwardSettings, progress: Progress | None 
         step, ran = _step(trier, settings, window)
         steps.append(step)
         runs.append(ran)
-    return _whole(trier, settings, steps, runs)
+    done = _whole(trier, settings, steps, runs)
+    _record(trier, done, folder, parent)
+    return done
+
+
+def _id(trier: Trier, settings: WalkForwardSettings) -> str:
+    """What the result of a walk follows from."""
+    named = [trier.known, trier.grid, trier.sample, trier.seed, msgspec.to_builtins(settings)]
+    return hashlib.sha256(orjson.dumps(named)).hexdigest()[:16]
+
+
+def _record(trier: Trier, done: WalkForward, folder: Path | None, parent: str) -> None:
+    """Put the walk into the ledger. Its trainings are there already, as parts of it."""
+    if trier.ledger is None:
+        return
+    found = moments(done.returns)
+    trier.ledger.record(
+        [
+            Trial(
+                id=_id(trier, done.settings),
+                kind="walkforward",
+                name=done.name,
+                parent=parent,
+                family=family_of(trier.settings),
+                universe=universe_of(trier.settings.data),
+                timeframe=trier.settings.data.timeframe or trier.settings.data.kind,
+                start_us=done.steps[0].window.test_start,
+                end_us=done.steps[-1].window.test_end,
+                config=trier.known["config"],
+                data_snapshot=trier.known["data_snapshot"],
+                code_version=trier.known["code_version"],
+                seed=trier.settings.seed,
+                params=msgspec.to_builtins(done.settings),
+                metrics=plain({**msgspec.to_builtins(done.overall), "efficiency": done.efficiency}),
+                days=found.periods,
+                sharpe=found.sharpe,
+                skew=found.skew,
+                kurtosis=found.kurtosis,
+                sketch=sketch(done.days, done.returns),
+                created_us=WallClock().now_us(),
+                run_dir="" if folder is None else str(folder.resolve()),
+            )
+        ]
+    )
 
 
 def _step(trier: Trier, settings: WalkForwardSettings, window: Window) -> tuple[Step, Ran | None]:
     """Choose on the training span, and trade on the test span."""
-    tried = trier.on(window.train_start, window.train_end)
+    tried = trier.on(window.train_start, window.train_end, _id(trier, settings))
     if settings.metric not in tried.table.columns:
         raise ConfigError(
             f"A trial has no figure '{settings.metric}'", remedy="Take sharpe, net_return, max_drawdown …"
