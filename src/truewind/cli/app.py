@@ -26,6 +26,7 @@ from truewind.cli import (
     strategy,
     stress,
     sweep,
+    trials,
     universe,
     validate,
     walkforward,
@@ -79,5 +80,6 @@ app.add_typer(strategy.app)
 app.add_typer(risk.app)
 app.add_typer(features.app)
 app.add_typer(metrics.app)
+app.add_typer(trials.app)
 app.add_typer(config.app)
 doctor.register(app)
