@@ -104,3 +104,21 @@ def test_what_cannot_be_known_is_said(moments, beside, reason):
     assert reason in luck.words(found)[0]
     assert math.isnan(found.deflated)
     assert math.isnan(found.chance)
+
+
+def test_a_sweep_alone_is_evidence():
+    draws = np.random.default_rng(6)
+    returns = draws.normal(0, 0.01, (30, len(DAYS)))
+    returns[11] += 0.0025
+    returns[29] = np.nan  # a trial whose settings were refused
+    found = luck.among(DAYS, returns.astype(np.float32), 11, 365)
+    assert (found.tried, found.tested, found.days) == (30, 30, 1000)
+    assert found.superior < 0.02
+    assert found.luck < 0.02
+    assert found.overfit < 0.05
+    assert found.deflated > 0.95
+    worst = luck.among(DAYS, returns, int(np.nanargmin(returns[:29].mean(axis=1))), 365)
+    assert worst.superior > 0.9
+    refused = luck.among(DAYS, returns, 29, 365)
+    assert math.isnan(refused.superior)
+    assert "daily returns are too few" in refused.reasons["luck"]

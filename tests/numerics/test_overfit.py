@@ -145,3 +145,16 @@ def test_nothing_to_test_says_why(table, reason):
     found = superior(table)
     assert found.reason == reason
     assert math.isnan(found.consistent)
+
+
+def test_another_trial_than_the_best_needs_more_luck():
+    table = noise(10, 500, 20)
+    table[:, 4] += 0.002
+    table[:, 9] += 0.001
+    best, other = superior(table), superior(table, of=9)
+    assert superior(table, of=4) == best
+    assert (best.best, other.best) == (4, 4)
+    assert other.statistic < best.statistic
+    assert other.consistent > best.consistent
+    table[:, 9] = 0.0
+    assert superior(table, of=9).reason.startswith("its returns do not vary")

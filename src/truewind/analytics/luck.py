@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from truewind.analytics.daily import daily
 from truewind.analytics.gate import Evidence, GateSettings, Judgement, judge
 from truewind.analytics.report import Report
 from truewind.numerics import significance
 from truewind.numerics.clusters import clusters, equivalent_trials
-from truewind.numerics.performance import NAN
+from truewind.numerics.overfit import cscv, superior
+from truewind.numerics.performance import NAN, Floats, Ints
 from truewind.numerics.significance import Moments
+from truewind.numerics.sketch import sketches
 
 if TYPE_CHECKING:
     from truewind.storage.trials import Related
@@ -72,8 +75,13 @@ class Luck(msgspec.Struct, frozen=True, kw_only=True):
 
 def crowd(related: "Related") -> Crowd:
     """What matters of the trials that a ledger holds beside a run: see `TrialLedger.related`."""
-    known = np.isfinite(related.sharpes)
-    sharpes, rows = related.sharpes[known], related.sketches[known]
+    return _crowd(related.sharpes, related.sketches, related.deleted)
+
+
+def _crowd(sharpes: Floats, sketches: NDArray[np.float32], deleted: int = 0) -> Crowd:
+    tried = len(sharpes)
+    known = np.isfinite(sharpes)
+    sharpes, rows = sharpes[known], sketches[known]
     labels = clusters(rows)
     count = int(labels.max(initial=-1)) + 1
     spread = None
@@ -88,8 +96,8 @@ def crowd(related: "Related") -> Crowd:
         shown = np.clip(sharpes, low, high)
         counts, edges = np.histogram(shown, bins=min(_BINS, max(5, math.isqrt(len(shown)))))
     return Crowd(
-        tried=len(related.ids),
-        deleted=related.deleted,
+        tried=tried,
+        deleted=deleted,
         silent=int((~known).sum()),
         different=count,
         equivalent=equivalent_trials(rows),
@@ -144,6 +152,31 @@ def luck_of(moments: Moments, year: int, beside: Crowd | None, reason: str = "")
         deflated=significance.deflated_sharpe(sharpe, variance, tries, days, *shape),
         chance=significance.family_wise(single, max(beside.equivalent, 1.0)),
         haircut=significance.haircut_sharpe(sharpe, max(beside.equivalent, 1.0), days, *shape),
+    )
+
+
+def among(days: Ints, returns: NDArray[np.floating], trial: int, year: int) -> Evidence:
+    """What a sweep alone tells the gate of the trial that was chosen in it.
+
+    returns: (trials × days) of every trial, NaN where one has none. trial: the row of the one that is judged. It is
+    tested by Hansen's test against all others, by CSCV, and by the crowd that the sweep is, as a ledger would have it.
+    """
+    table = np.asarray(returns, np.float64)
+    sharpes = np.array([significance.moments(row).sharpe for row in table])
+    beside = _crowd(sharpes, sketches(days, table))
+    own = luck_of(significance.moments(table[trial]), year, beside)
+    tested, chosen = superior(table.T, of=trial), cscv(table.T)
+    return Evidence(
+        tried=len(table),
+        luck=own.chance,
+        superior=tested.consistent,
+        tested=len(table),
+        deflated=own.deflated,
+        overfit=chosen.probability,
+        overfit_loss=chosen.loss,
+        days=own.moments.periods,
+        needed_days=None if own.reason else own.needed_days,
+        reasons={"luck": own.reason or tested.reason, "overfit": chosen.reason},
     )
 
 

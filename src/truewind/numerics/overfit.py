@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from truewind.numerics.bootstrap import draw_counts
+from truewind.numerics.bootstrap import block_length, draw_counts
 from truewind.numerics.jit import kernel
 from truewind.numerics.performance import NAN, Floats
 
@@ -95,9 +95,10 @@ def cscv(returns: NDArray[np.floating], blocks: int = 16) -> Overfit:
 
 
 class Superior(NamedTuple):
-    """Chances that the best of all trials is as good by luck, where none is truly better than the benchmark.
+    """Chances that the best of all trials is as good by luck as the one judged, where none truly beats the benchmark.
 
-    best: the trial with the greatest statistic. consistent, lower, upper: p-values of Hansen's test for superior
+    best: the trial with the greatest statistic. statistic: of the trial that is judged, √periods · mean over its
+    long-run deviation. consistent, lower, upper: p-values of Hansen's test for superior
     predictive ability: `consistent` is the one to use, the others bound it. reality: that of White's reality check,
     which does not studentise and lets poor trials hide a good one. NaN, with `reason`, where not defined.
     """
@@ -123,46 +124,46 @@ def superior(
 ) -> Superior:
     """Hansen's test for superior predictive ability, and White's reality check, of returns over a benchmark's.
 
-    of: the trial whose statistic is held against the best of each draw; left out, the best one's. So a trial that was
-    not the best is judged by how often luck alone would give one as good (Romano, J. P. and Wolf, M. (2005), "Stepwise
-    Multiple Testing as Formalized Data Snooping", Econometrica 73(4), first step).
-
     Hansen, P. R. (2005), "A Test for Superior Predictive Ability", Journal of Business & Economic Statistics 23(4);
     White, H. (2000), "A Reality Check for Data Snooping", Econometrica 68(5). The stationary bootstrap draws blocks
-    of `block` periods on average (0: √periods), the same for all trials, so that their correlations hold; long-run
-    variances are those of that bootstrap, in closed form. A trial with a return that is not finite, or without
-    variation, takes no part. A p-value is never 0: it counts the sample itself as one draw.
+    of `block` periods on average (0: as `bootstrap.block_length` has it for the trial that is judged), the same for all
+    trials, so that their correlations hold; long-run variances are those of that bootstrap, in closed form. A trial
+    with a return that is not finite, or without variation, takes no part. A p-value is never 0: it counts the sample
+    itself as one draw.
+
+    of: the trial that is judged; None: the best, which is what the papers test. So one that was not the best is judged
+    by how often luck alone would give one as good (Romano, J. P. and Wolf, M. (2005), "Stepwise Multiple Testing as
+    Formalized Data Snooping", Econometrica 73(4), first step).
     """
     table = np.asarray(returns)
     sound = np.isfinite(table).all(axis=0)
     kept = np.flatnonzero(sound & (np.where(sound, table, 0.0).std(axis=0) > _NO_VARIATION))
     left_out = table.shape[1] - len(kept)
     count = len(table)
+    reason = ""
     if count < 3 or not len(kept):
         reason = "fewer than three periods" if count < 3 else "no trial's returns vary"
     elif of is not None and of not in kept:
         reason = "its returns do not vary, or are not defined"
-    else:
-        reason = ""
     if reason:
         return Superior(-1, NAN, NAN, NAN, NAN, NAN, len(kept), left_out, reason)
     table = table[:, kept].astype(np.float64)
-    block = max(1.0, block or math.sqrt(count))
-    means = table.mean(axis=0)
+    means, root = table.mean(axis=0), math.sqrt(count)
+    judged = int((means / table.std(axis=0)).argmax()) if of is None else int(np.searchsorted(kept, of))
+    block = block or block_length(table[:, judged]).stationary
     spread = np.sqrt(_long_variances(table - means, 1.0 / block))
-    weights = draw_counts(count, draws, block=block, seed=seed)
-    drawn = (weights @ (table - means)) / count  # of each draw the mean less the sample's
-    root = math.sqrt(count)
+    drawn = (draw_counts(count, draws, block=block, seed=seed) @ (table - means)) / count  # means less the sample's
     scores = root * means / spread
-    own = int(scores.argmax()) if of is None else int(np.searchsorted(kept, of))
-    statistic = max(float(scores[own]), 0.0)
+    judged = int(scores.argmax()) if of is None else judged
+    statistic = max(float(scores[judged]), 0.0)
     poor = -math.sqrt(2.0 * math.log(math.log(count)))
-    found = []
+    found, turned = [], drawn * (root / spread)
     for kept_mean in (np.maximum(scores, 0.0), np.where(scores >= poor, scores, 0.0), scores):
         # A trial of g(mean) = mean is recentred to 0; one that is known to be poor keeps its distance.
-        best = (root * drawn / spread + (scores - kept_mean)).max(axis=1)
+        best = (turned + (scores - kept_mean)).max(axis=1)
         found.append(_share(np.maximum(best, 0.0) >= statistic))
-    reality = _share((root * drawn).max(axis=1) >= root * float(means.max() if of is None else means[own]))
+    mean = float(means.max() if of is None else means[judged])
+    reality = _share((root * drawn).max(axis=1) >= root * mean)
     lower, consistent, upper = found
     return Superior(int(kept[scores.argmax()]), statistic, consistent, lower, upper, reality, len(kept), left_out)
 
@@ -181,7 +182,7 @@ def _long_variances(apart: Floats, begins: float) -> Floats:
     found: Floats = plain.copy()
     for lag in range(1, count):
         weight = (1.0 - lag / count) * (1.0 - begins) ** lag + lag / count * (1.0 - begins) ** (count - lag)
-        if weight < 1e-4 and lag < count / 2:
+        if weight < 1e-4:
             continue
         found += 2.0 * weight * np.einsum("ij,ij->j", apart[lag:], apart[:-lag]) / count
     np.maximum(found, 0.01 * plain, out=found)

@@ -1,0 +1,331 @@
+"""Noise markets: how often does the gate let luck pass, and how often does it let skill pass?
+
+On each of 200 markets of pure noise, three years long, a thousand settings of a built-in strategy are tried through
+the sweep, with taker fees and spread; the best one by its Sharpe ratio goes to the gate. Then the same on markets in
+which an edge is planted, so strong that the best of the thousand settings truly has a Sharpe ratio of 2 after costs;
+what is true is measured on other markets of the same making, two hundred of them, six hundred years.
+
+usage: python bench/noise_markets.py [--markets 200] [--workers 2] [--json]
+"""
+
+import argparse
+import json
+import logging
+import math
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a process a core: threads of BLAS would only spin
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from truewind import Lake
+from truewind.analytics import luck
+from truewind.analytics.gate import Evidence, Judgement, judge
+from truewind.domain.instrument import Instrument, Kind
+from truewind.numerics.significance import normal_cdf, normal_quantile
+from truewind.numerics.splits import walk_forward
+from truewind.research.sweeps import Sweep, sweep
+from truewind.storage.schema import SeriesKey
+
+YEARS, YEAR, WARM = 3, 365, 210  # days before the first trade warm the features up
+HOURS = 24
+T0_US = 1_609_459_200_000_000  # 2021-01-01T00:00:00Z
+HOUR_US = 3_600_000_000
+TRAIN, TEST = 365, 91  # days of the walk-forward
+VOLATILITY = 0.6  # of a year
+HALF_LIFE = 48  # hours, of what reverts
+FAMILIES = ("momentum", "mean_reversion")
+
+INSTRUMENT = Instrument(
+    symbol="NOISE", venue="bench", kind=Kind.PERPETUAL, base="NOISE", quote="USDT",
+    tick_size=Decimal("0.01"), lot_size=Decimal("0.0001"),
+)  # fmt: skip
+
+GRIDS: dict[str, dict[str, list[Any]]] = {
+    "momentum": {
+        "strategy.params.look_back": [5, 7, 10, 12, 15, 18, 21, 25, 28, 32, 36, 40, 45, 50, 56, 63, 70, 80, 90, 100],
+        "strategy.params.volatility": [20, 40, 60, 80, 100],
+        "strategy.params.stop": [1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 8.0, 10.0],
+    },
+    "mean_reversion": {
+        "strategy.params.length": [5, 10, 15, 20, 30],
+        "strategy.params.deviations": [1.0, 1.5, 2.0, 2.5],
+        "strategy.params.trend": [20, 50, 100, 150, 200],
+        "strategy.params.stop": [1.0, 2.0, 3.0, 4.0, 5.0],
+        "strategy.params.patience": [5, 20],
+    },
+}
+TIMEFRAMES = {"momentum": "4h", "mean_reversion": "1d"}
+# How strong the planted edge is, so that the best of the settings has a true Sharpe ratio of 2: see `true_sharpes`.
+STRENGTH = {"momentum": 0.26, "mean_reversion": 0.9}
+
+
+class Market(NamedTuple):
+    """One market: of which family, which number, and whether an edge is planted."""
+
+    family: str
+    number: int
+    planted: bool
+
+
+class Found(NamedTuple):
+    """What came of the best setting on one market."""
+
+    market: Market
+    sharpe: float
+    judgement: Judgement
+    evidence: Evidence
+
+
+def prices(market: Market, strength: float) -> np.ndarray:
+    """Hourly log prices. Noise: fat tails (Student's t, 4 degrees), volatility that clusters for weeks, and no drift of
+    the price itself, so that nothing that only looks back can earn anything.
+
+    Planted momentum: a drift of `strength` daily volatilities up or down, which turns once in 40 days on average.
+    Planted reversion: a share `strength` of the volatility comes from a part that goes back to zero with a half-life of
+    two days.
+    """
+    hours = (WARM + YEARS * YEAR) * HOURS
+    draws = np.random.default_rng([FAMILIES.index(market.family), market.number, int(market.planted)])
+    days = hours // HOURS
+    level = np.empty(days)
+    level[0] = draws.normal(0, 0.35)
+    shocks = draws.normal(0, 0.35 * math.sqrt(1 - 0.97**2), days)
+    for day in range(1, days):
+        level[day] = 0.97 * level[day - 1] + shocks[day]
+    hourly = VOLATILITY / math.sqrt(YEAR * HOURS) * np.exp(np.repeat(level, HOURS) - 0.35**2)
+    moves = hourly * draws.standard_t(4, hours) / math.sqrt(2.0)
+    moves -= 0.5 * hourly**2
+    if market.planted and market.family == "momentum":
+        turns = draws.random(hours) < 1 / (40 * HOURS)
+        side = np.where(np.cumsum(turns) % 2 == 0, 1.0, -1.0) * draws.choice([-1.0, 1.0])
+        moves += strength * side * hourly / math.sqrt(HOURS)
+    elif market.planted:
+        keep = 0.5 ** (1 / HALF_LIFE)
+        away = np.empty(hours)
+        pushes = strength * hourly * draws.standard_t(4, hours) / math.sqrt(2.0)
+        away[0] = pushes[0]
+        for hour in range(1, hours):
+            away[hour] = keep * away[hour - 1] + pushes[hour]
+        moves = math.sqrt(1 - strength**2) * moves + np.diff(away, prepend=0.0)
+    return np.cumsum(moves)
+
+
+def bars(market: Market, strength: float, timeframe: str) -> pl.DataFrame:
+    """Bars of `timeframe` out of hourly prices, which are its ticks."""
+    steps = {"1d": 24, "4h": 4}[timeframe]
+    path = 1000.0 * np.exp(np.concatenate(([0.0], prices(market, strength))))
+    path = np.maximum(np.round(path, 2), 0.01)
+    within = np.lib.stride_tricks.sliding_window_view(path, steps + 1)[::steps]
+    count = len(within)
+    return pl.DataFrame(
+        {
+            "ts": T0_US + np.arange(count, dtype=np.int64) * steps * HOUR_US,
+            "open": within[:, 0],
+            "high": within.max(axis=1),
+            "low": within.min(axis=1),
+            "close": within[:, -1],
+            "volume": np.full(count, 1e6),
+        }
+    ).with_columns(pl.col("ts").cast(pl.Datetime("us", "UTC")))
+
+
+def tried(market: Market, folder: Path, strength: float, grid: Mapping[str, list[Any]]) -> Sweep:
+    """The sweep of a family's settings over one market."""
+    timeframe = TIMEFRAMES[market.family]
+    lake = Lake(folder / "lake")
+    lake.write(SeriesKey("bars", INSTRUMENT.venue, INSTRUMENT.symbol, timeframe), bars(market, strength, timeframe))
+    lake.put_instrument(INSTRUMENT)
+    config = {
+        "name": "noise",
+        "data": {
+            "venue": INSTRUMENT.venue, "symbols": [INSTRUMENT.symbol], "timeframe": timeframe,
+            "start": pl.Series([T0_US + WARM * 24 * HOUR_US]).cast(pl.Datetime("us")).dt.strftime("%Y-%m-%d")[0],
+        },
+        "strategy": {"path": market.family, "params": {"short": True}},
+        "account": {"cash": 1_000_000, "currency": "USDT", "leverage": 5},
+        "sizing": {"method": "risk", "value": 0.01},
+        "costs": {"maker_fee": 0.0005, "taker_fee": 0.0005, "half_spread_bps": 1.0},
+        "risk": {"max_position": 1.0, "max_exposure": 1.0, "max_gross": 3.0, "max_drawdown": 0.9,
+                 "risk_per_trade": None},
+    }  # fmt: skip
+    return sweep(config, grid, lake=lake, out=folder / "sweeps", workers=1)
+
+
+def chosen(market: Market, found: Sweep) -> Found | None:
+    """The best setting before the gate; None where no setting ever traded."""
+    table, returns = found.table, found.returns
+    known = table["sharpe"].fill_nan(None)
+    best = known.arg_max()
+    if best is None:
+        return None
+    row = table.row(best, named=True)
+    costs = (row["fees"] + row["slippage"]) / (row["final_equity"] / (1.0 + row["net_return"]))
+    told = msgspec.structs.replace(
+        luck.among(found.days, returns, best, YEAR),
+        trades=row["trades"],
+        drawdown=row["max_drawdown"],
+        stressed_return=row["net_return"] - costs,  # to the first order: positions are sized by equity
+        stability=stability(table["net_return"].to_numpy(), best, list(GRIDS[market.family].values())),
+        leaks=0,  # `truewind strategy check` clears all built-in strategies
+        **walked(returns.astype(np.float64)),
+    )
+    return Found(market, row["sharpe"], judge(told), told)
+
+
+def walked(returns: np.ndarray) -> dict[str, Any]:
+    """A walk-forward over the trials' daily returns: the best by Sharpe ratio of a year, held for a quarter."""
+    learnt, kept = [], []
+    for window in walk_forward(0, returns.shape[1], train=TRAIN, test=TEST):
+        seen = returns[:, window.train_start : window.train_end]
+        unseen = returns[:, window.test_start : window.test_end]
+        spread = seen.std(axis=1)
+        best = int(np.argmax(np.divide(seen.mean(axis=1), spread, out=np.full(len(seen), -np.inf), where=spread > 0)))
+        learnt.append(seen[best].mean())
+        kept.append(unseen[best].mean())
+    efficiency = float(np.mean(kept) / np.mean(learnt)) if np.mean(learnt) > 0 else math.nan
+    return {"efficiency": efficiency, "profitable": float(np.mean(np.array(kept) > 0)), "windows": len(kept)}
+
+
+def stability(net: np.ndarray, best: int, axes: list[list[Any]]) -> float:
+    """The share of settings one step beside the best, along each axis, that made money."""
+    field = net.reshape([len(axis) for axis in axes])
+    at = np.unravel_index(best, field.shape)
+    beside = [
+        field[(*at[:k], at[k] + step, *at[k + 1 :])]
+        for k in range(field.ndim)
+        for step in (-1, 1)
+        if 0 <= at[k] + step < field.shape[k]
+    ]
+    return float(np.mean(np.array(beside) > 0))
+
+
+def judged(market: Market) -> Found | None:
+    with tempfile.TemporaryDirectory(prefix="truewind-bench-") as folder:
+        return chosen(market, tried(market, Path(folder), STRENGTH[market.family], GRIDS[market.family]))
+
+
+def moments(market: Market) -> tuple[np.ndarray, np.ndarray, int]:
+    """Sums and sums of squares of each setting's daily returns, and how many there are."""
+    with tempfile.TemporaryDirectory(prefix="truewind-bench-") as folder:
+        found = tried(market, Path(folder), STRENGTH[market.family], GRIDS[market.family])
+        returns = found.returns.astype(np.float64)
+    return returns.sum(axis=1), (returns**2).sum(axis=1), returns.shape[1]
+
+
+def true_sharpes(parts: list[tuple[np.ndarray, np.ndarray, int]]) -> np.ndarray:
+    """Annual Sharpe ratio of each setting over many markets, one after the other; NaN if it never traded."""
+    days = sum(count for _, _, count in parts)
+    mean = sum(total for total, _, _ in parts) / days
+    spread = np.sqrt(sum(squares for _, squares, _ in parts) / days - mean**2)
+    return np.divide(mean, spread, out=np.full(len(mean), np.nan), where=spread > 0) * math.sqrt(YEAR)
+
+
+def interval(hits: int, count: int) -> tuple[float, float]:
+    """95 % interval of a share: Clopper and Pearson's, exact, found by bisection."""
+
+    def tail(share: float, least: int) -> float:
+        return sum(math.comb(count, k) * share**k * (1 - share) ** (count - k) for k in range(least, count + 1))
+
+    def where(least: int, chance: float) -> float:
+        low, high = 0.0, 1.0
+        for _ in range(60):
+            middle = (low + high) / 2
+            low, high = (middle, high) if tail(middle, least) < chance else (low, middle)
+        return low
+
+    return (where(hits, 0.025) if hits else 0.0), (where(hits + 1, 0.975) if hits < count else 1.0)
+
+
+# What would be a pass by other measures, of the same best settings.
+MEASURES = {
+    "the gate, all rules": lambda found: found.judgement.passed is True,
+    "its rule of luck alone (Hansen's test)": lambda found: found.evidence.superior <= 0.05,
+    "family-wise by the ledger's sketches": lambda found: found.evidence.luck <= 0.05,
+    "deflated Sharpe ratio ≥ 95 %": lambda found: found.evidence.deflated >= 0.95,
+    "PBO ≤ 50 %": lambda found: found.evidence.overfit <= 0.5,
+    "Sharpe ratio > 1": lambda found: found.sharpe > 1.0,
+}
+
+
+def report(found: list[Found], truth: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    told: dict[str, Any] = {"true_sharpe": {}, "passed": [], "failed_by": {}}
+    for family, sharpes in truth.items():
+        told["true_sharpe"][family] = {
+            "best": float(np.nanmax(sharpes)),
+            "median": float(np.nanmedian(sharpes)),
+            "above 1.8": int((sharpes > 1.8).sum()),
+        }
+    for name, holds in MEASURES.items():
+        for planted in (False, True):
+            for family in (None, *FAMILIES):
+                mine = [f for f in found if f.market.planted is planted and family in (None, f.market.family)]
+                hits = sum(holds(f) for f in mine)
+                if mine:
+                    told["passed"].append(
+                        {"measure": name, "planted": planted, "family": family or "all", "hits": hits,
+                         "markets": len(mine), "interval": interval(hits, len(mine))}
+                    )  # fmt: skip
+    for planted in (False, True):
+        rules = [rule.name for f in found if f.market.planted is planted for rule in f.judgement.of("failed")]
+        told["failed_by"]["planted" if planted else "noise"] = {name: rules.count(name) for name in sorted(set(rules))}
+    return told
+
+
+def neyman_pearson(trials: int, sharpe: float, years: float, level: float = 0.05) -> float:
+    """The power of the best test there is, where one of so many *independent* strategies has that true Sharpe ratio and
+    all others none: the greatest of their z-values is held against its family-wise bound.
+    """
+    bound = -normal_quantile(-math.expm1(math.log1p(-level) / trials))
+    return 1.0 - normal_cdf(bound - sharpe * math.sqrt(years))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--markets", type=int, default=200, help="of noise, and as many with an edge")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    asked = parser.parse_args()
+    logging.disable()
+    os.environ["TRUEWIND_DATABASE"] = "off"  # these trials are nobody's
+    start = time.perf_counter()
+    half = asked.markets // 2
+    noise = [Market(family, number, False) for number in range(half) for family in FAMILIES]
+    planted = [Market(family, number, True) for number in range(half) for family in FAMILIES]
+    others = {family: [Market(family, 1_000_000 + k, True) for k in range(half)] for family in FAMILIES}
+    with ProcessPoolExecutor(asked.workers) as pool:
+        found = [each for each in pool.map(judged, noise + planted) if each is not None]
+        truth = {family: true_sharpes(list(pool.map(moments, which))) for family, which in others.items()}
+    told = report(found, truth) | {"seconds": round(time.perf_counter() - start, 1)}
+    if asked.json:
+        print(json.dumps(told))
+        return 0
+    for family, figures in told["true_sharpe"].items():
+        shown = ", ".join(f"{name} {value:.2f}" for name, value in figures.items())
+        print(f"true Sharpe ratios where an edge is planted, {family}: {shown}")
+    for row in told["passed"]:
+        low, high = row["interval"]
+        print(
+            f"{'planted' if row['planted'] else 'noise':8}{row['family']:16}{row['measure']:40}"
+            f"{row['hits']:4} of {row['markets']:4}: {row['hits'] / row['markets']:6.1%}  ({low:.1%} – {high:.1%})"
+        )
+    for what, rules in told["failed_by"].items():
+        print(f"{what}: failed by " + ", ".join(f"{name} {count}" for name, count in rules.items()))
+    power = neyman_pearson(1000, 2.0, YEARS)
+    print(f"one of 1,000 independent strategies truly has a Sharpe ratio of 2: no test finds it in over {power:.0%}")
+    print(f"{told['seconds']:.0f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
