@@ -36,7 +36,7 @@ class Ran(NamedTuple):
 
 def checks(settings: BacktestSettings, lake: Lake) -> tuple[str, Iterator[tuple[str, Callable[[], Verdict]]]]:
     """On what it is run, and the checks by name. Raises as a backtest does before it begins."""
-    base = _run(settings, lake)
+    base = run(settings, lake)
     every = {
         "determinism": lambda: _determinism(settings, lake, base),
         "causality": lambda: _causality(settings, lake, base),
@@ -47,7 +47,8 @@ def checks(settings: BacktestSettings, lake: Lake) -> tuple[str, Iterator[tuple[
     return f"{len(base.times):,} rows of the book of {settings.data.symbols[0]}", iter(every.items())
 
 
-def _run(settings: BacktestSettings, lake: Lake) -> Ran:
+def run(settings: BacktestSettings, lake: Lake) -> Ran:
+    """One run. What the strategy raises is part of the answer."""
     job = BookJob(settings, lake)
     nothing = np.zeros(0, np.int64)
     try:
@@ -64,7 +65,7 @@ def _until(settings: BacktestSettings, end_us: int) -> BacktestSettings:
 def _determinism(settings: BacktestSettings, lake: Lake, base: Ran) -> Verdict:
     if base.error:
         return FAILED, base.error
-    difference = _differing(base, _run(settings, lake))
+    difference = _differing(base, run(settings, lake))
     if difference:
         return FAILED, f"a second run on the same data differs: {difference}"
     said = f"{np.count_nonzero(base.reports['kind'] == Report.SUBMITTED):,} orders, {len(base.fills):,} fills"
@@ -74,15 +75,21 @@ def _determinism(settings: BacktestSettings, lake: Lake, base: Ran) -> Verdict:
 def _causality(settings: BacktestSettings, lake: Lake, base: Ran) -> Verdict:
     if not len(base.reports):
         return NOTE, "it sent no order: nothing that could move"
-    for share in np.linspace(0.0, 1.0, _CUTS + 2)[1:-1]:
-        cut = int(base.times[int(share * (len(base.times) - 1))])
-        difference = _differing(base, _run(settings, Changed(lake, more_displayed(cut))), cut)
-        if difference:
-            return FAILED, f"what comes after {iso(cut)} was changed, and what was before it moved: {difference}"
-        difference = _differing(base, _run(_until(settings, cut), lake), cut)
-        if difference:
-            return FAILED, f"the data were cut off at {iso(cut)}, and what was before it moved: {difference}"
+    shares = np.linspace(0.0, 1.0, _CUTS + 2)[1:-1]
+    for cut in [int(base.times[int(share * (len(base.times) - 1))]) for share in shares]:
+        for how, difference in moved(settings, lake, base, cut):
+            if difference:
+                return FAILED, f"{how} {iso(cut)}, and what was before it moved: {difference}"
     return PASSED, f"the future changed and cut off at {_CUTS} moments: nothing moved"
+
+
+def moved(settings: BacktestSettings, lake: Lake, base: Ran, cut: int) -> Iterator[tuple[str, str]]:
+    """How the future of `cut` (µs) was changed, and what differs first before it; "" if nothing does."""
+    changed = Changed(lake, more_displayed(cut))
+    yield "what comes after was changed, after", _differing(base, run(settings, changed), cut)
+    # A run ends with its last row: what would be received, and answered, between that and the cut does not happen.
+    last = int(base.times[max(0, int(np.searchsorted(base.times, cut)) - 1)])
+    yield "the data were cut off at", _differing(base, run(_until(settings, cut), lake), last)
 
 
 def _parity(settings: BacktestSettings, lake: Lake, base: Ran) -> Verdict:
@@ -102,7 +109,7 @@ def _missing(settings: BacktestSettings, lake: Lake, base: Ran) -> Verdict:
     rows = min(_FEW, len(base.times) - 1)
     while True:
         try:
-            ran = _run(_until(settings, int(base.times[rows]) + 1), lake)
+            ran = run(_until(settings, int(base.times[rows]) + 1), lake)
             break
         except DataError:  # the snapshot of a recording may come after messages that build on it
             if rows == len(base.times) - 1:
@@ -123,10 +130,10 @@ def _bounds(settings: BacktestSettings, lake: Lake, base: Ran) -> Verdict:
             return False
         return True
 
-    def run(params: dict[str, Any]) -> str:
-        return _run(short.model_copy(update={"strategy": chosen.model_copy(update={"params": params})}), lake).error
+    def error(params: dict[str, Any]) -> str:
+        return run(short.model_copy(update={"strategy": chosen.model_copy(update={"params": params})}), lake).error
 
-    return tried(parameters_of(kind.Params), chosen.params, accepted, run)
+    return tried(parameters_of(kind.Params), chosen.params, accepted, error)
 
 
 def _differing(first: Ran, second: Ran, cut_us: int | None = None) -> str:

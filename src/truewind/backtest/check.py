@@ -105,14 +105,14 @@ def check(settings: BacktestSettings, lake: Lake, progress: Progress | None = No
 
 def checks(settings: BacktestSettings, lake: Lake) -> tuple[str, Iterator[tuple[str, Callable[[], tuple[str, str]]]]]:
     """On what a strategy on bars or trades is run, and the checks by name. Raises as a backtest before it begins."""
-    base = _run(settings, lake)
+    base = run_once(settings, lake)
     symbols = base.engine.timeline.symbols
     more = f" and {len(symbols) - 4} more" if len(symbols) > 4 else ""
     on = f"{len(base.engine.timeline):,} rows of {', '.join(symbols[:4])}{more}"
     return on, ((name, partial(one, settings, lake, base)) for name, one in _CHECKS.items())
 
 
-def _run(settings: BacktestSettings, lake: Lake, spoil: Callable[[Engine], None] | None = None) -> Ran:
+def run_once(settings: BacktestSettings, lake: Lake, spoil: Callable[[Engine], None] | None = None) -> Ran:
     """One run. What the strategy raises is part of the answer. spoil: done to the engine before it starts."""
     engine = BarJob(settings, lake).engine
     if spoil is not None:
@@ -130,7 +130,7 @@ def _run(settings: BacktestSettings, lake: Lake, spoil: Callable[[Engine], None]
 def _determinism(settings: BacktestSettings, lake: Lake, base: Ran) -> Verdict:
     if base.error:
         return FAILED, base.error
-    difference = differing(base.engine, _run(settings, lake).engine, len(base.engine.timeline))
+    difference = differing(base.engine, run_once(settings, lake).engine, len(base.engine.timeline))
     if difference:
         return FAILED, f"a second run on the same data differs: {difference}"
     fills, orders = len(base.engine.fills), base.orders
@@ -144,14 +144,14 @@ def _causality(settings: BacktestSettings, lake: Lake, base: Ran) -> Verdict:
     moments = _moments(base)
     for number, cut in enumerate(moments):
         rows = int(np.searchsorted(base.engine.timeline.times[TS_EVENT], cut, side="right"))
-        other = _run(settings, Changed(lake, changed.future(cut, number)))
+        other = run_once(settings, Changed(lake, changed.future(cut, number)))
         difference = differing(base.engine, other.engine, rows)
         if difference:
             return FAILED, f"what comes after {iso(cut)} was changed, and what was before it moved: {difference}"
     for cut in moments[1::3]:
         rows = int(np.searchsorted(base.engine.timeline.times[TS_EVENT], cut, side="left"))
         data = settings.data.model_copy(update={"end": iso(cut)})
-        other = _run(settings.model_copy(update={"data": data}), lake)
+        other = run_once(settings.model_copy(update={"data": data}), lake)
         difference = differing(base.engine, other.engine, rows)
         if difference:
             return FAILED, f"the data were cut off at {iso(cut)}, and what was before it moved: {difference}"
@@ -185,7 +185,7 @@ def _missing(settings: BacktestSettings, lake: Lake, base: Ran) -> Verdict:
     for name, share in (("all features missing", 1.0), ("every fifth feature missing", 0.2)):
         if not fields:
             break
-        ran = _run(settings, lake, lambda engine, share=share: _blank(engine, fields, share))  # type: ignore[misc]
+        ran = run_once(settings, lake, lambda engine, share=share: _blank(engine, fields, share))  # type: ignore[misc]
         if ran.error:
             return FAILED, f"{name}: {ran.error}"
         if share == 1.0 and ran.orders:
@@ -199,7 +199,7 @@ def _missing(settings: BacktestSettings, lake: Lake, base: Ran) -> Verdict:
     }
     for name, (wanted, market) in markets.items():
         try:
-            ran = _run(wanted, market)
+            ran = run_once(wanted, market)
         except (UnknownSeriesError, EmptyRangeError):
             continue  # what it reads beside bars has not begun yet: the run is refused, with that reason
         if ran.error:
@@ -229,7 +229,7 @@ def _bounds(settings: BacktestSettings, lake: Lake, base: Ran) -> Verdict:
             return False
         return True
 
-    return tried(declared, settings.chosen.params, accepted, lambda params: _run(with_(params), lake).error)
+    return tried(declared, settings.chosen.params, accepted, lambda params: run_once(with_(params), lake).error)
 
 
 _CHECKS = {

@@ -108,9 +108,11 @@ class Inputs:
         self._lacking: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
 
-    def compute(self, specs: Sequence[str], since: int | None = None) -> dict[str, Columns]:
+    def compute(self, specs: Sequence[str], since: int | None = None, pieces: Sequence[int] = ()) -> dict[str, Columns]:
         """The features `specs` by symbol and column, on its rows from `since` (µs) on; left out: on all.
 
+        pieces: rising times (µs); what opens before each is computed before what follows is shown to any feature, so
+        that a value which changes by it looked ahead.
         Raises FeatureError, UnknownSeriesError for what the lake has of none of the symbols.
         """
         self.reading(specs)
@@ -125,8 +127,26 @@ class Inputs:
                 among[symbol] = np.zeros(len(tables[symbol]["ts"]), bool)
             elif symbol in self._among:
                 among[symbol] = self._among[symbol][first:]
-        found = pipeline.extend(tables, among=among)
-        return {symbol: found[symbol] for symbol in self._own}
+        if not len(pieces):
+            found = pipeline.extend(tables, among=among)
+            return {symbol: found[symbol] for symbol in self._own}
+        ends = {symbol: np.searchsorted(table["ts"], [*pieces, 1 << 62]) for symbol, table in tables.items()}
+        done = dict.fromkeys(tables, 0)
+        parts: dict[str, list[Columns]] = {symbol: [] for symbol in self._own}
+        for number in range(len(pieces) + 1):
+            rows = {symbol: slice(done[symbol], int(ends[symbol][number])) for symbol in tables}
+            given = {
+                symbol: {name: column[rows[symbol]] for name, column in table.items()}
+                for symbol, table in tables.items()
+            }
+            made = pipeline.extend(given, among={symbol: which[rows[symbol]] for symbol, which in among.items()})
+            for symbol, before in parts.items():
+                before.append(made[symbol])
+            done = {symbol: row.stop for symbol, row in rows.items()}
+        return {
+            symbol: {name: np.concatenate([part[name] for part in before]) for name in pipeline.columns}
+            for symbol, before in parts.items()
+        }
 
     def reading(self, specs: Iterable[str]) -> list[SeriesKey]:
         """Read what `specs` want; all series that were read so far. Raises UnknownSeriesError as `compute`."""

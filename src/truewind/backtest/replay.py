@@ -178,10 +178,12 @@ def replay(
     chosen: Mapping[str, RateSettings] | None = None,
     held: Mapping[str, AssetSettings] | None = None,
     members: Members | None = None,
+    pieces: Sequence[int] = (),
 ) -> Replay:
     """Read everything that `data` asks for. reads: field name → feature spec; financing: what falls due;
     currency: the account's, if instruments are to be valued in it; chosen: the series of its rates of exchange;
-    held: its other currencies; members: those of a run over a universe, if they are known already.
+    held: its other currencies; members: those of a run over a universe, if they are known already; pieces: see
+    `Inputs.compute`.
 
     Raises UnknownSeriesError, EmptyRangeError or ConfigError, and FeatureError for a spec that does not exist.
     """
@@ -200,7 +202,7 @@ def replay(
     keys: list[SeriesKey] = []
     warnings: list[str] = []
     if length:
-        rows = _bars_with(lake, data, series, members, reads, keys, warnings)
+        rows = _bars_with(lake, data, series, members, reads, keys, warnings, pieces)
     else:
         rows = {symbol: _trades(lake, key, start, end) for symbol, key in series.items()}
     for symbol in rows:
@@ -274,6 +276,7 @@ def _bars_with(
     reads: Mapping[str, str],
     keys: list[SeriesKey],
     warnings: list[str],
+    pieces: Sequence[int],
 ) -> dict[str, dict[str, np.ndarray]]:
     """The bars of every symbol with the fields `reads`; adds the series read for these, and warnings."""
     start, end = data.span_us()
@@ -301,7 +304,7 @@ def _bars_with(
             lake, {symbol: series[symbol] for symbol in wide}, wide,
             start_us=origin, find=data.key, among=among, exchange=data.exchange,
         )  # fmt: skip
-        for symbol, columns in inputs.compute(specs).items():
+        for symbol, columns in inputs.compute(specs, pieces=pieces).items():
             wide[symbol] |= with_fields(columns, reads)
         keys += inputs.read
         warnings += inputs.warnings(start)

@@ -16,6 +16,7 @@ from truewind.cli import (
     download,
     exchange,
     features,
+    lookahead,
     metrics,
     new,
     paper,
@@ -72,6 +73,7 @@ sweep.register(app)
 walkforward.register(app)
 validate.register(app)
 stress.register(app)
+lookahead.register(app)
 paper.register(app)
 exchange.register(app)
 app.add_typer(report.app)
