@@ -32,6 +32,7 @@ from truewind.storage.lake import Lake
 from truewind.storage.trials import Trial, open_ledger
 from truewind.venues.binance.terms import bnb_discount, fee_tables
 
+TWICE = "costs × 2"  # the shock that the gate asks about
 GAP = 0.10  # how far prices jump, as a fraction
 _MOST_FEE, _MOST_SPREAD_BPS, _MOST_IMPACT, _MOST_MS = 0.05, 500.0, 100.0, 86_400_000.0  # what settings allow
 FIGURES = ("net_return", "sharpe", "max_drawdown", "trades", "fees", "funding")
@@ -154,7 +155,7 @@ def _shocks(settings: BacktestSettings, lake: Lake, job: BarJob | BookJob, gap: 
     shown = "not defined: a run on an order book trades against what was displayed"
     worst = settings.model_copy(update={"costs": settings.costs.model_copy(update={"market_fill": "worst"})})
     return (
-        _Shock("costs × 2", dear, _dearer(settings, 2.0)),
+        _Shock(TWICE, dear, _dearer(settings, 2.0)),
         _Shock("costs × 3", "thrice as large", _dearer(settings, 3.0)),
         _Shock("worst price", "market and stop orders get the worst price of their bar",
                shown if on_book else worst),

@@ -21,6 +21,10 @@ from truewind.numerics.stationarity import Tested, adf, kpss
 
 _LAGS = 20
 _BOX = 10  # lags of the Ljung–Box test
+_ELSEWHERE = {
+    "permuted": "The same strategy on markets in another order",
+    "noise": "The same strategy on markets of noise",
+}
 _CONFIDENCE = (0.95, 0.975, 0.99)
 
 
@@ -218,14 +222,12 @@ def _again(report: Report) -> list[Block]:
             Column(label="What was done", tone="quiet"),
         )  # fmt: skip
         blocks.append(Table(name="stress", title="The same run under shocks", columns=columns, rows=tuple(rows)))
-    if permuted := told.get("permuted"):
-        blocks.append(
-            Text(
-                title="The same strategy on permuted markets",
-                sentences=tuple(permuted["said"]),
-                tone="plain" if permuted["p"] is not None and permuted["p"] <= 0.05 else "warning",
-            )
-        )
+    for name, title in _ELSEWHERE.items():
+        if found := told.get(name):
+            # With drift a large p is bad: as good without patterns. Without it a small one is: it earns from noise.
+            known = found["p"] is not None
+            doubtful = known and (found["p"] > 0.05 if name == "permuted" else found["p"] <= 0.05)
+            blocks.append(Text(title=title, sentences=tuple(found["said"]), tone="warning" if doubtful else "plain"))
     if not blocks:
         blocks.append(
             Text(
