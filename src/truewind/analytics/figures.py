@@ -119,6 +119,7 @@ FIGURES = {
         Figure("average_gross", "Average gross", "fraction", "Mean of all that was held over equity, over time"),
         Figure("average_net", "Average net", "fraction", "Mean of long less short over equity, over time"),
         Figure("max_gross", "Most gross", "fraction", "The most that was held over equity: the leverage that was used"),
+        Figure("max_margin_use", "Most margin used", "fraction", "The most initial margin in use over equity"),
         Figure(
             "least_cushion",
             "Least cushion",

@@ -130,8 +130,11 @@ def of_trades(closed: pl.DataFrame) -> Told:
     return told
 
 
-def of_exposure(ts: Ints, equity: pl.DataFrame) -> Told:
-    """Of what was held, against equity, each row holding until the next."""
+def of_exposure(ts: Ints, equity: pl.DataFrame, leverage: float | None) -> Told:
+    """Of what was held, against equity, each row holding until the next.
+
+    leverage: initial margin is notional ÷ leverage; None where what is bought is paid for in full.
+    """
     worth, gross = _floats(equity["equity"]), _floats(equity["gross"])
     net = _floats(equity["net"]) if "net" in equity.columns else np.full(len(gross), NAN)
     spans = np.diff(ts).astype(np.float64)
@@ -148,6 +151,7 @@ def of_exposure(ts: Ints, equity: pl.DataFrame) -> Told:
         "average_gross": (mean(gross), why),
         "average_net": (mean(net), why or "which side was held is not known"),
         "max_gross": (most, why),
+        "max_margin_use": (most / leverage if leverage else NAN, why or "nothing is bought on margin"),
         "least_cushion": (1.0 / most if most > 0 else NAN, why or "nothing was held"),
     }
 

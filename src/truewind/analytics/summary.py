@@ -49,12 +49,14 @@ def summarise(
     initial: float,
     days_per_year: int,
     benchmark: pl.DataFrame | None,
+    leverage: float | None = None,
 ) -> dict[str, Any]:
     """The figures of a run from its tables; names, units and meanings are in `analytics.figures`.
 
     initial: cash before the first bar. days_per_year: of the instruments' calendar. benchmark: `ts`, `equity` of the
-    same money held, or None. `sharpe`, `sortino` and `volatility` come from daily UTC returns whatever the bar;
-    figures of trades count closed round trips only. `net_return`, `max_drawdown`, `win_rate` … are fractions.
+    same money held, or None. leverage: by which initial margin is reckoned, None without margin. `sharpe`, `sortino`
+    and `volatility` come from daily UTC returns whatever the bar; figures of trades count closed round trips only.
+    `net_return`, `max_drawdown`, `win_rate` … are fractions.
 
     A figure that is not defined is None, and `not_defined` says why: [{"metric": …, "reason": …}].
     Raises EmptyRangeError if `equity` has no row.
@@ -117,7 +119,7 @@ def summarise(
     told = measured.of_days(ts, values, initial, returns, days_per_year, broken)
     both, apart = measured.beside(days, returns, benchmark, initial, days_per_year)
     told |= measured.of_benchmark(both, apart if benchmark is None else broken or apart, days_per_year)
-    told |= measured.of_trades(closed) | measured.of_exposure(ts, equity)
+    told |= measured.of_trades(closed) | measured.of_exposure(ts, equity, leverage)
     found |= {name: value for name, (value, _) in told.items()}
     undefined = [name for name, value in found.items() if isinstance(value, float) and not math.isfinite(value)]
     summary = {name: None if name in undefined else value for name, value in found.items()}

@@ -123,7 +123,10 @@ class BookJob:
         trades = round_trips(fills, orders, last, {instrument.symbol: float(instrument.multiplier)}, inverse)
         benchmark = book_tables.benchmark_table(result, cash)
         year = calendar(instrument.calendar).days_per_year
-        summary = summarise(equity, trades, fills, orders, initial=cash, days_per_year=year, benchmark=benchmark)
+        leverage = self.settings.account.leverage if instrument.can_short else None
+        summary = summarise(
+            equity, trades, fills, orders, initial=cash, days_per_year=year, benchmark=benchmark, leverage=leverage
+        )
         written = {
             "equity": equity, "trades": trades, "fills": fills, "orders": orders, "benchmark": benchmark,
             "candles": book_tables.candles_table(self._events, result, units),

@@ -540,7 +540,16 @@ def write_results(run_dir: Path, engine: Engine, settings: BacktestSettings) -> 
     start = float(engine.state.account[0]["start"]) / engine.state.scale
     benchmark = tables.benchmark_table(engine, start)
     year = max(calendar(instrument.calendar).days_per_year for instrument in engine.instruments)
-    summary = summarise(equity, trades, fills, orders, initial=start, days_per_year=year, benchmark=benchmark)
+    summary = summarise(
+        equity,
+        trades,
+        fills,
+        orders,
+        initial=start,
+        days_per_year=year,
+        benchmark=benchmark,
+        leverage=settings.account.leverage if any(i.can_short for i in engine.instruments) else None,
+    )
     written = {
         "equity": equity, "trades": trades, "fills": fills, "orders": orders, "benchmark": benchmark,
         "candles": tables.candles_table(timeline),

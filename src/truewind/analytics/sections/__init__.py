@@ -11,6 +11,7 @@ from truewind.analytics.report import Report
 from truewind.analytics.sections import (
     attribution,
     costs,
+    exposure,
     overfitting,
     performance,
     quality,
@@ -30,6 +31,7 @@ SECTIONS: tuple[Callable[[Report], Section | None], ...] = (
     risk.section,
     trades.section,
     costs.section,
+    exposure.section,
     strategies.section,
     attribution.section,
     overfitting.section,
