@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from analytics.blocks import every_block
 from truewind.analytics import markup
 from truewind.analytics.document import (
     Band,
@@ -122,6 +123,11 @@ def test_words_are_paragraphs_points_or_lines_as_they_are():
     assert len(found.of("li")) == 2 + 2  # and two of the navigation
     assert len(found.of("div", "callout")) == 1
     assert "a: 1\n  b: 2" in "".join(found.text)
+
+
+def test_prose_is_set_with_care_and_dates_stay_as_they_are():
+    said = str(markup.prose("From 2024-01-02 a slope of -0.82 (-3 %): `run --set a=-1` & more"))
+    assert said == "From 2024-01-02 a slope of −0.82 (−3\N{NO-BREAK SPACE}%): <code>run --set a=-1</code> &amp; more"
 
 
 COLUMNS = (
@@ -393,6 +399,14 @@ def test_the_page_fetches_nothing_and_is_the_same_each_time():
     assert "default-src 'none'" in html
     assert not re.search(r"@import|url\((?!#)|\bfetch\(|XMLHttpRequest|WebSocket\(|\bimport\(", html)
     assert not [a for t, a in Page(html).elements if t != "a" and {"src", "href", "srcset"} & a.keys()]
+
+
+def test_every_class_on_the_page_has_its_style():
+    html = page(every_block())
+    styles = html[html.index("<style>") : html.index("</style>")]
+    known = set(re.findall(r"\.([a-z][a-z0-9-]*)", re.sub(r"\{[^}]*\}", "{}", styles)))
+    used = {name for _, attrs in Page(html).elements for name in (attrs.get("class") or "").split()}
+    assert used - known <= {"plain", "own"}  # these look as all others do
 
 
 def test_axes_are_labelled_so_that_neighbours_differ():

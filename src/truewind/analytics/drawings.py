@@ -25,6 +25,7 @@ MAX_LINE = 700  # points of a line: more than a screen has columns for it
 MAX_CELLS = 20_000  # of a heat map: above that neighbours are left out
 MAX_BARS = 60
 MOST_COLUMNS, MOST_ROWS = 16, 120  # of a heat map that is a table
+_NARROW = 6  # columns of one that need not fill the page
 _HOVERS = 56  # places on a drawing of lines that tell their values
 _ROW = 26  # height of a bar that lies
 
@@ -309,9 +310,10 @@ def _cells(block: HeatMap, values: Floats) -> Markup:
             total = float(block.totals[number])
             cells.append(f'<td class="total {colour("sign", total)}">{said(total)}</td>')
         lines.append(f'<tr><th scope="row">{escape(name)}</th>{"".join(cells)}</tr>')
+    narrow = " narrow" if values.shape[1] <= _NARROW else ""
     across = f"<caption>{escape(block.column_label)}</caption>" if block.column_label else ""
     return Markup(
-        f'<div class="scroll"><table class="months">{across}<thead><tr><th scope="col">{escape(corner)}</th>'
+        f'<div class="scroll"><table class="months{narrow}">{across}<thead><tr><th scope="col">{escape(corner)}</th>'
         f"{''.join(heads)}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
     )
 

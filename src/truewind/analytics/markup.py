@@ -33,8 +33,9 @@ def colour(tone: Tone, value: Any) -> str:
 
 
 def prose(sentence: str) -> Markup:
-    """A sentence: its percent signs stay on their line, and what stands between backticks is set as code."""
+    """A sentence: percent signs stay on their line, negative numbers have a minus, what is in backticks is code."""
     said = str(escape(sentence.replace(" %", "\N{NO-BREAK SPACE}%")))
+    said = re.sub(r"(?<![\w.=-])-(?=\d)", "\N{MINUS SIGN}", said)
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", said))
 
 

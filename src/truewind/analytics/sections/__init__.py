@@ -53,7 +53,7 @@ def build(report: Report) -> Document:
         subtitle=summary.subtitle(report),
         verdict=sentences,
         passed=passed,
-        warnings=len(quality.warnings(report)),
+        warnings=len(report.warnings),
         sections=tuple(section for section in sections if section is not None),
     )
 

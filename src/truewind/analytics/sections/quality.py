@@ -27,8 +27,8 @@ _SESSIONS = "Rows that a market lacks while it is closed are no gaps, and are no
 
 
 def section(report: Report) -> Section:
-    """The series that were read, then all warnings."""
-    told = warnings(report)
+    """The series that were read, then all warnings, then what is not defined and why."""
+    told = report.warnings
     said = Text(sentences=tuple(_gathered(told)) or ("None.",), bullets=bool(told), title="Warnings")
     blocks: list[Block] = [*_series(report), said]
     if len(told) > len(said.sentences):
@@ -36,12 +36,9 @@ def section(report: Report) -> Section:
         blocks.append(
             Table(name="warnings", title="Every warning", columns=(Column(label="Warning"),), rows=rows, folded=True)
         )
+    if missing := _undefined(report.summary):
+        blocks.append(Text(sentences=tuple(missing), bullets=True, title="Figures that are not defined"))
     return Section(id="quality", title="Data quality", blocks=tuple(blocks))
-
-
-def warnings(report: Report) -> list[str]:
-    """What the run warned of, and why figures are not defined."""
-    return [*report.warnings, *_undefined(report.summary)]
 
 
 def _series(report: Report) -> list[Block]:
