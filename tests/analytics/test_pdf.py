@@ -239,3 +239,33 @@ def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ConfigError, match=r"truewind\[pdf\]"):
         pdf.render(blocks.document())
+
+
+def test_of_thousands_of_trades_the_latest_are_drawn() -> None:
+    """They would cover the prices; the title says how many there were."""
+    crowd = Candles(title="Fills", candles={"BTCUSDT": blocks.candles(5_000)}, trades=blocks.trades(1_000))
+    assert "Fills: BTCUSDT, the latest 120 of 1,000 trades" in text_of(pdf.render(blocks.document(crowd)))
+
+
+def test_code_stands_as_it_is_given() -> None:
+    """Line by line, with its spaces and its minus signs, after its title; long lines go on in the next."""
+    lines = ["name: x", "  start: -1", "  ends:", "    - 2024", "key: " + "q" * 200]
+    config = Text(sentences=("\n".join(lines),), code=True, title="Config")
+    data = pdf.render(blocks.document(config))
+    assert "Config" in text_of(data)
+    found = "".join(sheet.extract_text() for sheet in read(data).pages)
+    assert "start: -1" in found
+    assert found.count("q") == 200
+
+
+@pytest.mark.parametrize(
+    ("label", "lines"), [("Buy and hold", 2), ("Return", 1), ("Expected shortfall", 2), ("If normal: shortfall", 2)]
+)
+def test_a_heading_is_broken_once_at_most(label: str, lines: int) -> None:
+    """Where there is room for it, as there is in a table of two columns."""
+    from truewind.analytics.pdf import tables
+
+    table = Table(name="t", columns=(Column(label="A"), Column(label=label, kind="ratio")), rows=(("a", 1.0),))
+    with page.styled():
+        (panel,) = tables._panels(table.columns, [["a", "1.00"]])
+        assert len(tables._labels(table, panel)[1]) <= lines

@@ -124,7 +124,7 @@ def _least(block: Block) -> float:
 def _block(flow: Flow, block: Block) -> None:
     if isinstance(block, Text):
         if block.title and block.sentences:
-            top = flow.take(TITLE.leading + 2, with_next=BODY.leading * 2)
+            top = flow.take(TITLE.leading + 2, with_next=90.0 if block.code else BODY.leading * 2)
             flow.page.text(LEFT, top + TITLE.size, page.shortened(block.title, INNER, TITLE), TITLE)
         (_code if block.code else _sentences)(flow, block)
     elif isinstance(block, Tiles):
@@ -163,7 +163,7 @@ def _code(flow: Flow, block: Text) -> None:
     lines = [line[start : start + fits] for line in given for start in range(0, max(1, len(line)), fits)]
     leading = _CODE.size * 1.35
     while lines:
-        if flow.room < 6 * leading:
+        if flow.room < 8 * leading:
             flow.turn()
         rows = min(-(-len(lines) // 2), int((flow.room - 8) / leading))
         top = flow.take(rows * leading + 8)

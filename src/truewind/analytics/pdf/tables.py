@@ -91,9 +91,12 @@ def _panels(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> list[_
 
 
 def _natural(columns: Sequence[Column], cells: Sequence[Sequence[str]], number: int, style: Style) -> float:
-    """So wide that no cell is broken, and the heading only between its words, into two lines or little more."""
-    label, bold = page.typeset(columns[number].label), style._replace(bold=True)
-    heading = max(page.width(label, bold) * 0.55, *(page.width(word, bold) for word in label.split(" ")), 0.0)
+    """So wide that no cell is broken, and the heading only once, between two words."""
+    words, bold = page.typeset(columns[number].label).split(" "), style._replace(bold=True)
+    heading = min(
+        max(page.width(" ".join(words[:cut]), bold), page.width(" ".join(words[cut:]), bold))
+        for cut in range(1, len(words) + 1)
+    )
     return max([heading, *(page.width(row[number], style._replace(bold=True)) for row in cells)])
 
 
