@@ -25,6 +25,12 @@ MAX_LINE = 700  # points of a line: more than a screen has columns for it
 MAX_CELLS = 20_000  # of a heat map: above that neighbours are left out
 MAX_BARS = 60
 MOST_COLUMNS, MOST_ROWS = 16, 120  # of a heat map that is a table
+_UNITS = {
+    "fraction": "\N{NO-BREAK SPACE}%",
+    "times": "×",
+    "hours": "\N{NO-BREAK SPACE}h",
+    "days": "\N{NO-BREAK SPACE}d",
+}
 _NARROW = 6  # columns of one that need not fill the page
 _HOVERS = 56  # places on a drawing of lines that tell their values
 _ROW = 26  # height of a bar that lies
@@ -67,7 +73,7 @@ def axis_texts(kind: Kind, values: Sequence[float]) -> list[str]:
             unit, divisor = name, size
             break
     decimals = max(0, min(8, -math.floor(math.log10(step / divisor) + 1e-9)))
-    unit += {"fraction": "\N{NO-BREAK SPACE}%", "times": "×"}.get(kind, "")
+    unit += _UNITS.get(kind, "")
     return [f"{value / divisor + 0.0:,.{decimals}f}{unit}".replace("-", "\N{MINUS SIGN}") for value in scaled]
 
 
