@@ -1,6 +1,7 @@
 """A sweep of EMA pairs in truewind. usage: ours_sweep.py BARS FASTS SLOWS REPEATS
 
-The watch covers the whole call: reading the lake, features, trials on all cores, writing the results and the picture.
+The watch covers the whole call: reading the lake, features, trials on all cores, writing the results and the picture,
+and recording every trial in the ledger of trials.
 """
 
 import logging
@@ -40,7 +41,7 @@ def main(n: int, fasts: list[int], slows: list[int], repeats: int) -> None:
             grid = {"strategy.params.fast": pairs[0], "strategy.params.slow": pairs[1]}
             out = Path(folder) / f"sweep{next(runs)}"
             start = time.perf_counter()
-            done = sweep(config, grid, lake=lake, out=out)
+            done = sweep(config, grid, lake=lake, out=out, database=Path(folder) / "trials.db")
             return time.perf_counter() - start, done
 
         run(([10], [30, 31]))  # compiles what is not in the disk cache yet

@@ -91,7 +91,7 @@ def main() -> int:
 def hunted(lake: Lake, market: Market, runs: Path) -> Found:
     """The strategy run on a market, and its sweeps put to the filters one after the other."""
     settings = load_config(CONFIG, market.changes)
-    result = truewind.run(CONFIG, overrides=market.changes, lake=lake, runs=runs)
+    result = truewind.run(CONFIG, overrides=market.changes, lake=lake, runs=runs, database="off")
     data, strategy = settings.data, StopHunt()
     start, end = data.span_us()
     key = SeriesKey("bars", data.venue, data.symbols[0], data.timeframe)

@@ -206,6 +206,33 @@ def words(found: Luck) -> tuple[str, ...]:
     )
 
 
+def in_short(found: Luck) -> str:
+    """What stands beside a Sharpe ratio where there is no room for sentences."""
+    beside = found.crowd
+    if beside is None or found.reason:
+        return ""
+    return f"deflated {percent(found.deflated)}; of {beside.tried:,} tried, {beside.different:,} different"
+
+
+def facts(found: Luck) -> dict[str, Any]:
+    """The figures for programs, None where one is not defined, Sharpe ratios annualised."""
+    beside, year = found.crowd, math.sqrt(found.year)
+    figures = {
+        "deflated": found.deflated,
+        "probabilistic": found.probabilistic,
+        "threshold": found.threshold * year,
+        "haircut": found.haircut * year,
+        "chance": found.chance,
+    }
+    return {
+        "tried": beside.tried if beside else None,
+        "deleted": beside.deleted if beside else None,
+        "different": beside.different if beside else None,
+        **{name: None if math.isnan(value) else value for name, value in figures.items()},
+        "not_defined": found.reason or None,
+    }
+
+
 def evidence(report: Report, found: Luck) -> Evidence:
     """What a run and the ledger, without a validation, tell the gate."""
     summary = report.summary

@@ -1,6 +1,7 @@
 """Summary: the figures of a run, as plain values that JSON can hold."""
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -128,12 +129,15 @@ def summarise(
     return summary
 
 
-def table(summary: dict[str, Any]) -> "Table":
-    """The summary for a terminal: figures in groups, a dash and the reason where one is not defined."""
+def table(summary: dict[str, Any], notes: Mapping[str, str] | None = None) -> "Table":
+    """The summary for a terminal: figures in groups, a dash and the reason where one is not defined.
+
+    notes: what to say beside figures that are, by name.
+    """
     from rich.table import Table
     from rich.text import Text
 
-    why = {item["metric"]: item["reason"] for item in summary["not_defined"]}
+    why = {**(notes or {}), **{item["metric"]: item["reason"] for item in summary["not_defined"]}}
     shown = Table(box=None, show_header=False, pad_edge=False)
     shown.add_column("figure", style="dim", no_wrap=True)
     shown.add_column("value", justify="right", no_wrap=True)

@@ -45,8 +45,12 @@ def execute(config: Path, assignments: list[str], step: Step) -> "Result":
 
 def show(result: "Result", json: bool) -> None:
     """The result for a machine or a person."""
+    from truewind.analytics import luck
+    from truewind.analytics.report import load
     from truewind.cli.output import console, print_json
 
+    report = load(result.run_dir)
+    found = luck.assess(report)
     if json:
         print_json(
             {
@@ -56,16 +60,16 @@ def show(result: "Result", json: bool) -> None:
                 "report": result.report,
                 "data_snapshot": result.data_snapshot,
                 **result.summary,
+                "luck": luck.facts(found),
             }
         )
         return
-    from truewind.analytics.report import load
     from truewind.analytics.sections import verdict
     from truewind.analytics.summary import table
 
     out = console()
-    for sentence in verdict(load(result.run_dir))[0]:
+    for sentence in verdict(report)[0]:
         out.print(sentence, markup=False, highlight=False)
     out.print()
-    out.print(table(result.summary))
+    out.print(table(result.summary, {"sharpe": luck.in_short(found)}))
     out.print(f"\nreport  {result.report}", markup=False, soft_wrap=True)

@@ -326,18 +326,6 @@ def _plain(trial: "Trial") -> dict[str, Any]:
 
 
 def _luck(found: "Judged") -> dict[str, Any]:
-    """How much luck is in a trial, for programs. Sharpe ratios annualised."""
-    import math
+    from truewind.analytics.luck import facts
 
-    beside, year = found.luck.crowd, math.sqrt(found.luck.year)
-    return {
-        "luck": {
-            "tried": beside.tried if beside else None,
-            "deleted": beside.deleted if beside else None,
-            "different": beside.different if beside else None,
-            "deflated": found.luck.deflated,
-            "probabilistic": found.luck.probabilistic,
-            "threshold": found.luck.threshold * year,
-            "not_defined": found.luck.reason or None,
-        }
-    }
+    return {"luck": facts(found.luck)}
