@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 import polars as pl
 
@@ -47,10 +48,12 @@ def section(report: Report) -> Section | None:
     blocks: list[Block] = []
     if found:
         blocks.append(Text(sentences=_intro(found)))
-        for one in found:
-            if not one.id.startswith("feature-"):
-                blocks += _drawn(one) if one.id in (*_MEANS, *_SUMS) else ()
-                blocks.append(_table(one, rest))
+        plain = [one for one in found if not one.id.startswith("feature-")]
+        drawings = {one.id: _drawn(one) for one in plain if one.id in (*_MEANS, *_SUMS)}
+        blocks += [drawing for drawn in drawings.values() for drawing in drawn]
+        for one in plain:  # what is drawn needs its table only for the figures
+            table = _table(one, rest)
+            blocks.append(msgspec.structs.replace(table, folded=True) if drawings.get(one.id) else table)
         blocks += _features([one for one in found if one.id.startswith("feature-")], rest)
         blocks += _costs(report)
     blocks += _shortfall(report)
