@@ -95,6 +95,9 @@ def test_the_head_says_what_it_is_what_came_out_and_who_judged():
     found = drawn(passed=False, warnings=2)
     for words in ("Backtest report", "A run", "BTCUSDT", "Made 1 %.", "Gate: failed", "2 warnings", "A part"):
         assert words in found.words
+    assert found.of("a", "pill")[0]["href"] == "#title"  # where no section has the rules
+    rules = (Section(id="overfitting", title="Luck", blocks=()),)
+    assert drawn(passed=False, sections=rules).of("a", "pill")[0]["href"] == "#overfitting"
     assert "Gate: passed" in drawn(passed=True, warnings=1).words
     assert "Gate" not in drawn(passed=None).words
     assert [a["href"] for a in found.of("a")][:2] == ["#title", "#part"]

@@ -31,6 +31,7 @@ from truewind.analytics.document import (
     Tiles,
 )
 
+_JUDGED = "overfitting"  # the section that has the gate's rules
 _NOTHING = "Nothing to draw: no value is defined."
 
 
@@ -40,13 +41,13 @@ def page(document: Document) -> str:
     sections = [
         {"id": section.id, "title": section.title, "body": drawn.section(section)} for section in document.sections
     ]
-    judged = [section.id for section in document.sections if section.id in ("validation", "overfitting")]
+    judged = next((section.id for section in document.sections if section.id == _JUDGED), "title")
     return (
         _environment()
         .get_template("page.html")
         .render(
             document=document,
-            judged_in=judged[-1] if judged else "title",
+            judged_in=judged,
             sections=sections,
             data=_json({"curves": drawn.curves, "candles": drawn.candles}),
             style=asset("page.css"),
