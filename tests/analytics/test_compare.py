@@ -154,7 +154,7 @@ def test_a_difference_is_only_called_real_if_luck_hardly_makes_it() -> None:
     """A strong edge against none; two without any. Of three runs each p is raised for three pairs."""
     edge, none, other = (report(walk(seed, 700, drift)) for seed, drift in ((1, 0.003), (2, 0.0), (4, 0.0)))
     real = compare(runs(none, edge))
-    assert "B: run did best for its risk" in real.verdict[0]
+    assert "B: id-1 did best for its risk" in real.verdict[0]
     assert "hard to explain by luck" in real.verdict[1]
     assert "can well be luck" in compare(runs(none, other)).verdict[1]
     rows = tables(compare(runs(edge, none, other)))["differences"].rows
@@ -188,10 +188,28 @@ def test_only_settings_that_differ_are_listed() -> None:
         ("(code version)", "1", "2"),
         ("strategy.params.stop", "–", "2.0"),
     )
-    assert "versions of the code" in warned(document)
+    assert "different code" in warned(document)
     same = tables(compare(runs(report(walk(1), config=one), report(walk(2), config=one))))["settings"]
     assert same.rows == ()
     assert "the same" in same.note
+
+
+def test_runs_of_one_name_are_called_by_what_differs() -> None:
+    """By up to two settings; by their ids if more differ, or none; by their names where these differ."""
+
+    def labels(*configs: str, names: tuple[str, ...] = ("run", "run")) -> list[str]:
+        made = [report(walk(n), config=config, name=names[n]) for n, config in enumerate(configs)]
+        return [row[0] for row in tables(compare(runs(*made)))["runs"].rows]
+
+    assert labels("{s: {p: {entry: 20}}, v: x}", "{s: {p: {entry: 40}}}") == ["A: entry 20, v x", "B: entry 40, v –"]
+    assert labels("{a: 1, b: 1, c: 1}", "{a: 2, b: 2, c: 2}") == ["A: id-0", "B: id-1"]
+    assert labels("{a: 1}", "{a: 1}") == ["A: id-0", "B: id-1"]
+    assert labels("{a: 1}", "{a: 2}", names=("one", "two")) == ["A: one", "B: two"]
+
+
+def test_runs_that_did_the_same_are_said_to() -> None:
+    document = compare(runs(report(walk(1)), report(walk(1)), report(walk(1))))
+    assert document.verdict == ("On the 200 days that all have, these runs did exactly the same.",)
 
 
 def test_settings_are_flattened_by_key_and_number() -> None:

@@ -44,10 +44,11 @@ _RARE = 0.8  # of the calendar's trading days: with fewer common days, a year ha
 
 
 class Run(NamedTuple):
-    """One of the runs. key: of its folder."""
+    """One of the runs. key: of its folder. label: what it is called here, its letter first; given by `compare`."""
 
     key: str
     report: Report
+    label: str = ""
 
     @property
     def summary(self) -> Mapping[str, Any]:
@@ -80,12 +81,13 @@ def compare(runs: Sequence[Run]) -> Document:
     if twice:
         raise ConfigError(f"Run {twice[0]} is named twice", remedy="Name each run once")
     common = common_days([run.report for run in runs])
+    runs = _labelled(runs)
     sections = (_side_by_side(runs, common), _curves(runs, common), _likeness(runs, common), _settings(runs))
-    names = [run.report.name for run in runs]
-    shown = names if len(set(names)) == len(names) else keys
+    names = list(dict.fromkeys(run.report.name for run in runs))
+    variants = f"{names[0]}: {len(runs)} runs" if len(names) == 1 else f"{len(runs)} runs"
     notes = _notes(runs, common)
     return Document(
-        name=" · ".join(shown) if len(shown) <= 3 else f"{len(runs)} runs",
+        name=" · ".join(names) if len(names) == len(runs) <= 3 else variants,
         overline="Comparison of runs",
         subtitle=_span(common) if len(common.days) else "no day in common",
         verdict=_verdict(runs, common),
@@ -120,8 +122,14 @@ def _closes(report: Report) -> tuple[Ints, Floats]:
     return performance.day_closes(ts, report.equity["equity"].cast(float).fill_null(NAN).to_numpy())
 
 
-def _label(number: int, run: Run) -> str:
-    return f"{_LETTERS[number]}: {run.report.name}"
+def _labelled(runs: Sequence[Run]) -> list[Run]:
+    """Each with a letter and its name; runs of one name by the one or two settings in which they differ."""
+    names = [run.report.name for run in runs]
+    if len(set(names)) < len(names):
+        rows = [row for row in _differing(runs) if row[0] != "name" and not row[0].startswith("(")]
+        apart = [", ".join(f"{row[0].rpartition('.')[2]} {row[n + 1]}" for row in rows) for n in range(len(runs))]
+        names = apart if 1 <= len(rows) <= 2 and max(map(len, apart)) <= 40 else [run.key for run in runs]
+    return [run._replace(label=f"{_LETTERS[n]}: {names[n]}") for n, run in enumerate(runs)]
 
 
 def _span(common: Common) -> str:
@@ -144,9 +152,11 @@ def _verdict(runs: Sequence[Run], common: Common) -> tuple[str, ...]:
         return ("Which did best is not defined: fewer than two of them have a Sharpe ratio on the common days.",)
     best, second = sorted(known, key=lambda number: -sharpes[number])[:2]
     made = common.growth[best, -1] - 1.0
+    if all(np.array_equal(common.returns[0], other) for other in common.returns[1:]):
+        return (f"On the {len(common.days):,} days that all have, these runs did exactly the same.",)
     said = (
-        f"On the {len(common.days):,} days that all have, {_label(best, runs[best])} did best for its risk: Sharpe "
-        f"ratio {sharpes[best]:.2f}, return {figures.percent(made)}; next is {_label(second, runs[second])} with "
+        f"On the {len(common.days):,} days that all have, {runs[best].label} did best for its risk: Sharpe "
+        f"ratio {sharpes[best]:.2f}, return {figures.percent(made)}; next is {runs[second].label} with "
         f"{sharpes[second]:.2f}."
     )
     chances = [found.p for found in _tests(common)]
@@ -173,10 +183,10 @@ def _notes(runs: Sequence[Run], common: Common) -> list[str]:
     currencies = sorted({run.report.info.get("currency", "") for run in runs} - {""})
     if len(currencies) > 1:
         notes.append(f"Money is in {' and '.join(currencies)}: returns are those of each account in its own currency.")
-    for key, what in (("data_snapshot", "data"), ("code_version", "versions of the code")):
+    for key, what in (("data_snapshot", "read different data"), ("code_version", "come from different code")):
         if len({run.report.info.get(key) for run in runs}) > 1:
-            notes.append(f"The runs read different {what}: part of a difference may come from there.")
-    lost = [_label(n, run) for n, run in enumerate(runs) if not np.isfinite(common.returns[n]).all()]
+            notes.append(f"The runs {what}: part of a difference may come from there.")
+    lost = [run.label for n, run in enumerate(runs) if not np.isfinite(common.returns[n]).all()]
     if lost and len(common.days):
         notes.append(f"Equity is not a number or was lost: {', '.join(lost)}. What follows from there is not defined.")
     return notes
@@ -214,7 +224,7 @@ def _on_common_days(runs: Sequence[Run], common: Common) -> Table:
                 fall,
             )
         )
-    labels = [_label(number, run) for number, run in enumerate(runs)]
+    labels = [run.label for run in runs]
     table = [(label, *row) for label, row in zip(labels, rows, strict=True)]
     if len(runs) == 2:
         table.append(("A less B", *(one - other for one, other in zip(*rows, strict=True))))
@@ -240,10 +250,10 @@ def _runs(runs: Sequence[Run]) -> Table:
         ),
         rows=tuple(
             (
-                *(_label(number, run), run.key, when(run.summary["start"]), when(run.summary["end"])),
+                *(run.label, run.key, when(run.summary["start"]), when(run.summary["end"])),
                 *(run.report.info.get("currency", ""), run.summary["bars"]),
             )
-            for number, run in enumerate(runs)
+            for run in runs
         ),
     )
 
@@ -255,7 +265,7 @@ def _of_whole_runs(runs: Sequence[Run], name: str, title: str, names: Sequence[s
         name=name,
         title=title,
         columns=(Column(label="Run"), *(_column(one) for one in shown)),
-        rows=tuple((_label(number, run), *row) for number, (run, row) in enumerate(zip(runs, rows, strict=True))),
+        rows=tuple((run.label, *row) for run, row in zip(runs, rows, strict=True)),
         best=_best(shown, rows),
         note="A dash: not defined; the run's own report says why.",
     )
@@ -282,12 +292,12 @@ def _best(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> tuple[tuple[in
 def _tried(runs: Sequence[Run]) -> Table:
     """How much was tried for each, and how likely it is more than luck."""
     rows: list[tuple[Any, ...]] = []
-    for number, run in enumerate(runs):
+    for run in runs:
         found = luck.assess(run.report)
         crowd, root = found.crowd, math.sqrt(found.year)
         rows.append(
             (
-                _label(number, run),
+                run.label,
                 found.moments.periods,
                 found.moments.sharpe * root,
                 crowd.tried if crowd else None,
@@ -322,7 +332,7 @@ def _tried(runs: Sequence[Run]) -> Table:
 def _curves(runs: Sequence[Run], common: Common) -> Section:
     if len(common.days) < 2:
         return Section(id="curves", title="Curves", blocks=(Text(sentences=("Fewer than two common days.",)),))
-    labels = [_label(number, run) for number, run in enumerate(runs)]
+    labels = [run.label for run in runs]
     ts = np.concatenate(([common.days[0] * DAY_US], common.ts_us))
     growth = np.column_stack([np.ones(len(runs)), common.growth])
     below = [-performance.drawdowns(values, 1.0) for values in growth]
@@ -364,7 +374,7 @@ def _likeness(runs: Sequence[Run], common: Common) -> Section:
         correlations = np.atleast_2d(np.corrcoef(common.returns))
     field = HeatMap(
         title="Correlation of daily returns",
-        rows=tuple(_label(number, run) for number, run in enumerate(runs)),
+        rows=tuple(run.label for run in runs),
         columns=letters,
         values=correlations,
         kind="ratio",
@@ -405,20 +415,28 @@ def _differences(runs: Sequence[Run], common: Common) -> Table:
 
 def _settings(runs: Sequence[Run]) -> Section:
     """The settings in which the runs differ, and only these."""
+    rows = tuple(_differing(runs))
+    same = len({key for run in runs for key in _told(run)}) - len(rows)
+    columns = (Column(label="Setting"), *(Column(label=run.label[0], meaning=run.label) for run in runs))
+    note = f"{same:,} others are the same. A dash: the setting is not there."
+    if not rows:
+        note = f"All {same:,} settings, data and code are the same."
+    table = Table(name="settings", columns=columns, rows=rows, note=note)
+    return Section(id="settings", title="What differs in settings, data and code", blocks=(table,))
+
+
+def _differing(runs: Sequence[Run]) -> list[tuple[str, ...]]:
+    """Of each setting that is not the same in all runs: its dotted key and its value in each."""
+    told = [_told(run) for run in runs]
+    rows = [(key, *(_setting(one, key) for one in told)) for key in dict.fromkeys(key for one in told for key in one)]
+    return [row for row in rows if len(set(row[1:])) > 1]
+
+
+def _told(run: Run) -> dict[str, Any]:
+    """A run's settings by their dotted keys, and what data and code it comes from."""
     import yaml
 
-    told = [flat(yaml.safe_load(run.report.config_yaml) or {}) for run in runs]
-    told = [one | _made_by(run) for one, run in zip(told, runs, strict=True)]
-    keys = list(dict.fromkeys(key for one in told for key in one))
-    rows = [
-        (key, *(_setting(one, key) for one in told)) for key in keys if len({_setting(one, key) for one in told}) > 1
-    ]
-    columns = (Column(label="Setting"), *(Column(label=_LETTERS[number]) for number in range(len(runs))))
-    note = f"{len(keys) - len(rows):,} others are the same. A dash: the setting is not there." if rows else ""
-    if not rows:
-        note = f"All {len(keys):,} settings, data and code are the same."
-    table = Table(name="settings", title="", columns=columns, rows=tuple(rows), note=note)
-    return Section(id="settings", title="What differs in settings, data and code", blocks=(table,))
+    return flat(yaml.safe_load(run.report.config_yaml) or {}) | _made_by(run)
 
 
 def _made_by(run: Run) -> dict[str, Any]:
