@@ -37,6 +37,7 @@ SCRIPTS = (
     "archives",
     "startup",
     "report",
+    "bootstrap",
 )
 NOTHING = "–"
 HEADINGS = ["work", "ours", "memory", "beside", "theirs", "memory", "ours ÷ theirs", "orders (ours – theirs)", "same"]

@@ -52,6 +52,12 @@ def bars(n: int) -> Bars:
     }
 
 
+def daily_returns(n: int) -> np.ndarray:
+    """(n,) simple returns of days: 0.05 % ± 1 % (or 2 %, in every fourth hundred)."""
+    rng = np.random.default_rng(SEED)
+    return 0.0005 + 0.01 * np.where(np.arange(n) % 400 < 300, 1.0, 2.0) * rng.standard_normal(n)
+
+
 def trades(n: int) -> Bars:
     """`ts` (int64 µs UTC, 50 ms apart on average), `price`, `quantity`, `side` (+1 the buyer was the aggressor)."""
     rng = np.random.default_rng(SEED)
