@@ -36,6 +36,7 @@ SCRIPTS = (
     "streams",
     "archives",
     "startup",
+    "metrics",
     "report",
     "bootstrap",
 )

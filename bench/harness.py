@@ -142,8 +142,8 @@ def size_name(n: int) -> str:
 
 
 def rate(per_s: float, unit: str) -> str:
-    """Three significant digits: 3.25 M bars/s. Starts, scans, appends and reports are given as the time of one."""
-    if unit in ("starts", "scans", "appends", "reports"):
+    """Three significant digits: 3.25 M bars/s. Starts, scans, appends, reports, sets: the time of one."""
+    if unit in ("starts", "scans", "appends", "reports", "sets"):
         return f"{1000 / per_s:,.0f} ms"
     for scale, letter in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
         if per_s >= scale:

@@ -136,6 +136,14 @@ def peak_rss_mb() -> float:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
 
 
+MINUTES_A_YEAR = 365 * 1440
+
+
+def returns(n: int) -> np.ndarray:
+    """float64 (n,) returns of one-minute bars with thick tails."""
+    return np.random.default_rng(7).standard_t(4, n) * 1e-4
+
+
 def measure(run: Callable[[], tuple[float, Any]], repeats: int) -> tuple[list[float], Any, float]:
     """Call `run` → (seconds, result) `repeats` times: (all seconds, last result, peak MB after the first run).
 
