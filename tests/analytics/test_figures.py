@@ -1,5 +1,7 @@
 """Figures as people read them."""
 
+from pathlib import Path
+
 import pytest
 
 from truewind.analytics import figures
@@ -42,3 +44,10 @@ def test_a_price_keeps_six_significant_digits(value, text):
 @pytest.mark.parametrize(("value", "text"), [(0.125, "0.125"), (1500.0, "1,500"), (0.1 + 0.2, "0.3")])
 def test_a_quantity_has_no_needless_decimals(value, text):
     assert figures.quantity(value) == text
+
+
+def test_every_figure_stands_in_the_documentation():
+    """With its name and what it means."""
+    page = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    for figure in figures.FIGURES.values():
+        assert f"| {figure.label} | `{figure.name}` | {figure.meaning} |" in page

@@ -70,7 +70,8 @@ def sweep(
             }
         )
         return
-    shown = (*done.keys, "net_return", "sharpe", "max_drawdown", "trades", "fees", "final_equity")
+    usual = ("net_return", "sharpe", "max_drawdown", "trades", "fees", "final_equity")
+    shown = (*done.keys, *([] if sort in usual else [sort]), *usual)
     names = [f">{name.rpartition('.')[2]}" for name in shown]
     print_table(names, done.best(sort).select(shown).iter_rows(), f"The best by {sort}")
     failed = done.table["error"].count()

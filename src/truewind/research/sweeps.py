@@ -92,8 +92,8 @@ class Sweep(NamedTuple):
         return _Kept(self.folder, self.space).returns(len(self.days))
 
     def best(self, figure: str = "sharpe", count: int = 10) -> pl.DataFrame:
-        """The `count` best trials by a figure (by the least, if it is `max_drawdown` or `fees`)."""
-        falls = figure in ("max_drawdown", "fees")
+        """The `count` best trials by a figure: those with most of it, or with least of what costs or harms."""
+        falls = figure in ("max_drawdown", "volatility", "fees", "slippage", "turnover", "kurtosis", "liquidations")
         known = self.table.filter(pl.col(figure).is_not_null() & pl.col(figure).is_not_nan())
         return known.sort(figure, descending=not falls, maintain_order=True).head(count)
 
