@@ -42,10 +42,12 @@ def test_set_changes_one_setting(run: Any, lake: Path, config: Path) -> None:
     assert done.json["initial_equity"] == 5000
 
 
-def test_people_get_a_table_and_the_report(run: Any, lake: Path, config: Path) -> None:
-    """Without --json: the summary table and where the page is."""
+def test_people_get_a_verdict_a_table_and_the_report(run: Any, lake: Path, config: Path) -> None:
+    """Without --json: what came out and what the gate says, in words; the summary table; where the page is."""
     done = run("backtest", config)
     assert done.code == 0
+    assert done.out.split()[0] in ("Made", "Lost")
+    assert "the gate" in done.out[: done.out.index("Net return")]
     assert "Sharpe" in done.out
     assert Path(done.out.split()[-1]).name == "report.html"
     assert Path(done.out.split()[-1]).is_file()
