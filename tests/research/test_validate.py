@@ -11,7 +11,19 @@ from truewind.errors import ConfigError
 from truewind.research.validate import validate
 from truewind.research.walkforward import WalkForwardSettings
 
-PARTS = ("space", "overfit", "superior", "choice", "stability", "walkforward", "causality", "evidence")
+PARTS = (
+    "space",
+    "stress",
+    "permuted",
+    "noise",
+    "overfit",
+    "superior",
+    "choice",
+    "stability",
+    "walkforward",
+    "lookahead",
+    "evidence",
+)
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +32,14 @@ def validated(tmp_path_factory):
     lake = market(folder / "lake")
     windows = WalkForwardSettings(train_us=20 * DAYS, test_us=7 * DAYS)
     grid = {"strategy.params.fast": [3, 5, 8, 12], "strategy.params.slow": [20, 30]}
-    given = {"lake": lake, "runs": folder / "runs", "out": folder / "sweeps", "workers": 1, "windows": windows}
+    given = {
+        "lake": lake,
+        "runs": folder / "runs",
+        "out": folder / "sweeps",
+        "workers": 1,
+        "windows": windows,
+        "quick": True,
+    }
     return given, grid, validate(config(), grid, **given)
 
 
@@ -32,7 +51,7 @@ def test_every_part_is_there_and_the_gate_has_judged_by_them(validated):
     assert all(part in found for part in PARTS)
     assert found["space"]["trials"] == 8
     assert found["superior"]["trials"] + found["superior"]["left_out"] == 9  # the run itself is among them
-    assert found["causality"]["verdict"] == "passed"
+    assert found["lookahead"]["leaks"] == 0
     assert found["overfit"]["splits"] == 12_870
     assert len(found["choice"]["sharpes"]) > 0
     again = luck.judged(report.load(done.run_dir))
@@ -40,6 +59,9 @@ def test_every_part_is_there_and_the_gate_has_judged_by_them(validated):
     states = {rule.name: rule.state for rule in again.rules}
     assert states["look_ahead"] == "passed"
     assert states["overfit"] != "not tested"
+    assert states["costs"] != "not tested"
+    assert [run["name"] for run in found["stress"]][:2] == ["as it was", "costs × 2"]
+    assert found["permuted"]["count"] == found["noise"]["count"] == 20
     assert again.passed is False  # fifty days of noise
 
 

@@ -105,7 +105,7 @@ def stability(
     sentence = (
         f"{round(kept * len(near))} of the {len(near)} neighbouring settings "
         f"{'have at most twice' if metric in FALLING else 'keep at least half of'} the {_words(metric)} of "
-        f"{shown:.2f}: {said[shape]}."
+        f"{shown:.2f}. This is {said[shape]}."
     )
     return Stability(
         metric=metric, centre=dict(centre), value=shown, neighbours=len(near), kept=kept, gained=gained, shape=shape,

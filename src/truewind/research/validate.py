@@ -18,16 +18,17 @@ from truewind.analytics import luck, report, tearsheet
 from truewind.analytics.daily import daily
 from truewind.analytics.gate import GateSettings, Judgement
 from truewind.backtest import run as backtest
-from truewind.backtest.check import checks
 from truewind.backtest.folder import find_run, write, write_json
-from truewind.backtest.points import FAILED, PASSED
+from truewind.backtest.lookahead import lookahead
 from truewind.config import override, parse
 from truewind.domain.timeframe import DAY_US
-from truewind.errors import ConfigError, StrategyError, TruewindError
+from truewind.errors import ConfigError, TruewindError
 from truewind.numerics.overfit import cscv, superior
 from truewind.numerics.performance import NAN, Ints, day_index
 from truewind.research.choice import cross_validate, held_until
+from truewind.research.markets import permuted
 from truewind.research.stability import stability, surfaces
+from truewind.research.stress import TWICE, stress
 from truewind.research.trying import Progress, Tried, Trier
 from truewind.research.walkforward import WalkForwardSettings, plain, walk
 from truewind.storage.lake import Lake
@@ -37,6 +38,8 @@ _BLOCKS = 16  # of CSCV: 12,870 splits
 _WINDOWS = 8  # of the walk-forward, where nobody says how long they are: training on the first third
 _LOGIT_BINS = 40
 _QUICK_SAMPLE = 40
+_MARKETS, _QUICK_MARKETS = 100, 20
+_POINTS, _QUICK_POINTS = 20, 8  # at which the future is changed
 
 
 class Validation(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +79,7 @@ def validate(
     tell = progress or (lambda stage, done, total: None)
     config = _config(target, runs)
     gate = parse(GateSettings, config.pop("gate", None) or {}, "gate")
-    if quick and sample is None:
+    if quick and sample is None and not (config.get("sweep") or {}).get("sample"):
         sample = _QUICK_SAMPLE
     trier, tried, untried = _space(config, grid, overrides, sample, seed, lake, out, database, workers, tell)
     data = trier.data if trier is not None else override(_without_space(config), overrides)
@@ -87,7 +90,8 @@ def validate(
     found["space"] = _space_facts(trier, tried, untried)
     found |= _of_trials(result.run_dir, tried, untried, settings, tell)
     found["walkforward"] = _walked(trier, windows, untried, result.result_id, tell)
-    found["causality"] = _causality(settings, source, tell)
+    found |= _stressed(settings, source, database, workers, quick, tell)
+    found["lookahead"] = _looked_ahead(settings, source, quick, tell)
     found["evidence"] = _evidence(found)
     found = plain(found)
     tell("writing the report", 0, 0)
@@ -164,7 +168,9 @@ def _of_trials(
     choosing among them is worth, and how stable the run's settings are.
     """
     names = ("overfit", "superior", "choice", "stability")
-    if tried is None:
+    if tried is not None and not len(tried.days):
+        untried = "the run is too short, or its rows too rare, to speak of daily returns"
+    if tried is None or untried:
         return {name: {"reason": untried} for name in names}
     written = report.load(run_dir)
     own = daily(written)
@@ -222,17 +228,38 @@ def _walked(
         return {"reason": error.message}
 
 
-def _causality(settings: backtest.BacktestSettings, lake: Lake, tell: Progress) -> dict[str, Any]:
-    """Whether a changed future moves the past: `truewind strategy check`'s."""
-    if settings.data.on_book:
-        return {"verdict": "note", "said": "not looked for on an order book: see `truewind strategy check`"}
-    tell("looking for the future", 0, 0)
+def _stressed(
+    settings: backtest.BacktestSettings,
+    lake: Lake,
+    database: str | Path | None,
+    workers: int | None,
+    quick: bool,
+    tell: Progress,
+) -> dict[str, Any]:
+    """The run under shocks, and on markets without patterns, with drift ("permuted") and without ("noise")."""
+    found: dict[str, Any] = {"stress": stress(settings, lake=lake, database=database, progress=tell).as_list()}
+    for name, drift in (("permuted", True), ("noise", False)):
+        try:
+            found[name] = permuted(
+                settings, _QUICK_MARKETS if quick else _MARKETS, seed=settings.seed, drift=drift, lake=lake,
+                database=database, workers=workers, progress=tell,
+            ).as_dict()  # fmt: skip
+        except ConfigError as error:
+            found[name], found[f"{name}_reason"] = None, error.message
+    return found
+
+
+def _looked_ahead(settings: backtest.BacktestSettings, lake: Lake, quick: bool, tell: Progress) -> dict[str, Any]:
+    """Whether a changed future moves the past, and what does."""
+    points = _QUICK_POINTS if quick else _POINTS
     try:
-        _, every = checks(settings.model_copy(update={"lane": "event"}), lake)
-        verdict, said = next(one for name, one in every if name == "causality")()
-    except (TruewindError, StrategyError) as error:
-        return {"verdict": "note", "said": str(error)}
-    return {"verdict": verdict, "said": said}
+        found = lookahead(settings, lake, points=points, seed=settings.seed, progress=tell)
+    except TruewindError as error:
+        return {"leaks": None, "said": f"not analysed: {error.message}"}
+    asked = f"The future was changed at {found.moments} moments"
+    asked += f", and features were computed in {found.pieces:,} pieces" if found.pieces else ""
+    said = "; ".join(str(leak) for leak in found.leaks[:3]) if found.leaks else f"{asked}: nothing moved."
+    return {"leaks": len(found.leaks), "said": " ".join([said, *found.notes])}
 
 
 # -- the evidence ------------------------------------------------------------------------------------------------------
@@ -241,7 +268,8 @@ def _causality(settings: backtest.BacktestSettings, lake: Lake, tell: Progress) 
 def _evidence(found: Mapping[str, Any]) -> dict[str, Any]:
     """What the gate is told, as fields of `gate.Evidence`; reasons by the names of its rules."""
     overfit, best, walked = found["overfit"], found["superior"], found["walkforward"]
-    stable, causality = found["stability"], found["causality"]
+    stable, ahead = found["stability"], found["lookahead"]
+    dear = next(run for run in found["stress"] if run["name"] == TWICE)
     told = {
         "superior": None if best.get("reason") else best["consistent"],
         "tested": 0 if best.get("reason") else best["trials"] + best["left_out"],
@@ -250,16 +278,18 @@ def _evidence(found: Mapping[str, Any]) -> dict[str, Any]:
         "efficiency": walked.get("efficiency"),
         "profitable": walked.get("profitable"),
         "windows": len(walked["windows"]) if "windows" in walked else None,
+        "stressed_return": dear["net_return"],
         "stability": stable.get("gained"),
-        "leaks": {PASSED: 0, FAILED: 1}.get(causality["verdict"]),
+        "leaks": ahead["leaks"],
     }
     reasons = {
         "luck": best.get("reason", ""),
         "overfit": overfit.get("reason", ""),
         "walk_forward": walked.get("reason") or "what was chosen had earned nothing in sample",
         "windows": walked.get("reason", ""),
+        "costs": dear["note"] if dear["net_return"] is None else "",
         "stability": stable.get("reason", ""),
-        "look_ahead": causality["said"],
+        "look_ahead": ahead["said"],
     }
     return {**told, "reasons": {name: why for name, why in reasons.items() if why}}
 

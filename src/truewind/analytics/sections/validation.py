@@ -11,6 +11,10 @@ from truewind.analytics.report import Report
 from truewind.analytics.walked import number, percent
 
 _BINS = 12
+_MARKETS = (
+    ("permuted", "Permuted markets", "Does it earn as much where bars come in another order?"),
+    ("noise", "Noise", "… and where there is no drift either?"),
+)
 
 
 def section(report: Report) -> Section | None:
@@ -37,15 +41,12 @@ def _asked(found: Mapping[str, Any]) -> Table:
         ("Overfitting (PBO)", "Is what was best in one half of the past good in the other?", _of_overfit(found)),
         ("Best of so many (SPA)", "How often would luck alone give one as good as this run?", _of_superior(found)),
         ("Stability", "Do settings next to these earn, too?", stable.get("sentence") or _untold(stable)),
-        ("Look-ahead", "Does the past move when the future is changed?", found["causality"]["said"]),
+        ("Look-ahead", "Does the past move when the future is changed?", found["lookahead"]["said"]),
     ]
-    stressed, permuted = found.get("stress"), found.get("permuted")
-    if stressed:
-        rows.append(("Shocks", "Does it stand costs, latency and funding that are worse?", "See Risk and stress."))
-    if permuted:
-        rows.append(
-            ("Permuted markets", "Does it earn as much where there are no patterns?", " ".join(permuted["said"]))
-        )
+    rows.append(("Shocks", "Does it stand worse costs, latency and funding, and a gap?", _of_stress(found)))
+    for name, title, question in _MARKETS:
+        said = " ".join(found[name]["said"]) if found.get(name) else _untold({"reason": found.get(f"{name}_reason")})
+        rows.append((title, question, said))
     space = found["space"]
     tried = f"{space['trials']:,} settings were tried on all data" if space["trials"] else "No settings were tried"
     failed = f"; {space['failed']:,} of them could not be run" if space.get("failed") else ""
@@ -94,6 +95,18 @@ def _of_superior(found: Mapping[str, Any]) -> str:
     return (
         f"With a chance of {percent(best['consistent'])} among {best['trials']:,} trials (Hansen's test; White's "
         f"reality check says {percent(best['reality'])})."
+    )
+
+
+def _of_stress(found: Mapping[str, Any]) -> str:
+    ran = [run for run in found.get("stress") or () if run["net_return"] is not None]
+    if not ran:
+        return _untold({"reason": "no shock could be run"})
+    worst = min(ran, key=lambda run: number(run["net_return"]))
+    kept = sum(number(run["net_return"]) > 0.0 for run in ran[1:])
+    return (
+        f"Under {kept} of {len(ran) - 1} shocks it still makes money; the worst is “{worst['name']}” with "
+        f"{percent(number(worst['net_return']))}. The table stands under Risk and stress."
     )
 
 
