@@ -15,6 +15,7 @@ MAX_ROWS, MAX_FOLDED = 500, 200  # of a table on a page, and of one that is show
 HIGH = 14  # rows above which a table scrolls by itself
 _SORTED_BY = 5  # rows above which sorting them is worth a click
 _BRIEF = 20  # letters of a cell that are not worth a second line
+_WORDY = 40  # letters of a cell that is a sentence
 _LEFT = ("text", "moment")  # kinds that are set from the left
 
 
@@ -114,12 +115,16 @@ def _rows(block: Table, shown: Sequence[tuple[Any, ...]]) -> str:
             look = f"{look} best".strip() if (number, place) in block.best else look
             marked = f' class="{look}"' if look else ""
             key = f' data-v="{_key(value)}"' if sortable and column.kind != "text" else ""
-            cells.append(f"<td{marked}{key}>{escape(cell_text(column.kind, value))}</td>")
+            said = cell_text(column.kind, value)
+            words = column.kind == "text" and len(said) > _BRIEF  # a sentence, where a short one may be an id
+            cells.append(f"<td{marked}{key}>{prose(said) if words else escape(said)}</td>")
         spot = "" if block.spot is None else f' data-spot="{escape(_spot(row, block.spot))}"'
         total = ' class="sum"' if number in block.bold else ""
         lines.append(f"<tr{total}{spot}>{''.join(cells)}</tr>")
     high = " high" if len(shown) > HIGH else ""
     kind = " sortable" if sortable else ""
+    if not any(numbers) and any(len(str(value)) > _WORDY for row in shown for value in row):
+        kind += " wordy"  # sentences are read below each other on a phone, not sideways
     return (
         f'<div class="scroll{high}"><table class="list{kind}" id="table-{escape(block.name)}">'
         f"<thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
