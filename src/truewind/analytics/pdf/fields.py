@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from truewind.analytics.pdf import page
@@ -50,6 +51,8 @@ def _shown(values: ArrayLike, low: float, high: float) -> list[float]:
 
 def left_axis(axes: Axes, kind: str, *, x: float, wide: float, top: float, high: float) -> None:
     """Ticks of the vertical axis, and the field moved to make room for them within `wide`."""
+    if kind == "count":
+        axes.yaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
     shown = _shown(axes.yaxis.get_major_locator()(), *axes.get_ylim())
     labels = ticks(shown, kind)
     axes.set_yticks(shown, labels)

@@ -17,6 +17,7 @@ _SIZES = ((8.0, 10.0), (7.5, 9.0), (7.0, 8.0), (6.5, 7.0), (6.0, 5.5))  # of tex
 _LEADING = 1.3
 _MAX_LINES = 50  # of a row in one piece; a longer one is continued
 _PROSE = INNER * 0.3  # wider text than that is prose
+_SHORT = 42.0  # a heading that is not broken
 _NARROWEST = 34.0  # a column of text is not made narrower to save a panel
 
 
@@ -91,11 +92,16 @@ def _panels(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> list[_
 
 
 def _natural(columns: Sequence[Column], cells: Sequence[Sequence[str]], number: int, style: Style) -> float:
-    """So wide that no cell is broken, and the heading only once, between two words."""
+    """So wide that no cell is broken, and the heading only once, between two words, and not at all if it is short."""
     words, bold = page.typeset(columns[number].label).split(" "), style._replace(bold=True)
-    heading = min(
-        max(page.width(" ".join(words[:cut]), bold), page.width(" ".join(words[cut:]), bold))
-        for cut in range(1, len(words) + 1)
+    whole = page.width(" ".join(words), bold)
+    heading = (
+        whole
+        if whole <= _SHORT
+        else min(
+            max(page.width(" ".join(words[:cut]), bold), page.width(" ".join(words[cut:]), bold))
+            for cut in range(1, len(words) + 1)
+        )
     )
     return max([heading, *(page.width(row[number], style._replace(bold=True)) for row in cells)])
 
