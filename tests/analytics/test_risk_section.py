@@ -53,7 +53,7 @@ def test_value_at_risk_and_shortfall_by_hand():
     found = table(risk.section(report(-losses)), "value_at_risk").rows[0]
     assert found[1] == pytest.approx(np.quantile(losses, 0.95))
     assert found[2] == pytest.approx(np.mean([0.0096, 0.0097, 0.0098, 0.0099, 0.0100]))
-    assert found[5] == 5
+    assert found[6] == 5
 
 
 def test_a_whole_section_has_every_part():

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from truewind.analytics.monte_carlo import QUANTILES, RUIN, RandomEntries, Resam
 from truewind.analytics.report import Report
 from truewind.domain.clock import iso
 from truewind.domain.timeframe import DAY_US
+from truewind.numerics.measures import Tail, tail_of
 from truewind.numerics.performance import NAN, Floats
 from truewind.numerics.serial import autocorrelations, ljung_box
 from truewind.numerics.stationarity import Tested, adf, kpss
@@ -25,7 +25,7 @@ _ELSEWHERE = {
     "permuted": "The same strategy on markets in another order",
     "noise": "The same strategy on markets of noise",
 }
-_CONFIDENCE = (0.95, 0.975, 0.99)
+_SHARES = (0.05, 0.025, 0.01)  # of the days, the worst
 
 
 def section(report: Report) -> Section | None:
@@ -52,7 +52,7 @@ def section(report: Report) -> Section | None:
 
 
 def _tiles(report: Report, own: Daily, paths: Resampled | None, entries: RandomEntries) -> Tiles:
-    value, shortfall = _at_risk(own.returns, 0.95)
+    value, shortfall = _tail(own.returns, _SHARES[0])[1:3]
     limit = _limit(report)
     chance, loss, what = None, None, "Chance of a drawdown"
     reason = "Not defined: the days are too few, or do not vary"
@@ -80,14 +80,10 @@ def _tiles(report: Report, own: Daily, paths: Resampled | None, entries: RandomE
 def _tails(own: Daily) -> Table:
     """Value at risk and expected shortfall, by the days that were and by a normal distribution."""
     rows = []
-    mean, deviation = float(np.mean(own.returns)), float(np.std(own.returns, ddof=1)) if len(own.returns) > 1 else NAN
-    normal = NormalDist()
-    for confidence in _CONFIDENCE:
-        value, shortfall = _at_risk(own.returns, confidence)
-        z = normal.inv_cdf(confidence)
-        worse = normal.pdf(z) / (1.0 - confidence)
-        count = int((own.returns <= -value).sum()) if math.isfinite(value) else 0
-        rows.append((confidence, value, shortfall, deviation * z - mean, deviation * worse - mean, count))
+    for share in _SHARES:
+        found = _tail(own.returns, share)
+        count = int((own.returns <= -found.value_at_risk).sum()) if math.isfinite(found.value_at_risk) else 0
+        rows.append((1.0 - share, *found[1:], count))
     return Table(
         name="value_at_risk",
         title="Loss of a day that is not exceeded with a given confidence",
@@ -97,10 +93,12 @@ def _tails(own: Daily) -> Table:
             Column(label="Expected shortfall", kind="fraction", meaning="Mean of the losses at least as large"),
             Column(label="If normal: VaR", kind="fraction", meaning="Of a normal distribution with the same deviation"),
             Column(label="If normal: shortfall", kind="fraction"),
+            Column(label="Cornish–Fisher", kind="fraction", meaning="Normal quantile, bent by skew and kurtosis"),
             Column(label="Days", kind="count", meaning="On which at least the value at risk was lost"),
         ),
         rows=tuple(rows),
-        note="Where the days lost more than a normal distribution would, its tails are too thin for them.",
+        note="Where the days lost more than a normal distribution would, its tails are too thin for them. Not defined "
+        "where less than one day lies beyond.",
     )
 
 
@@ -123,13 +121,14 @@ def _worst(own: Daily, held: Daily) -> Table:
 
 
 def _crashes(own: Daily, held: Daily) -> list[Block]:
-    rows = []
+    rows, sources = [], []
     for crash in crashes.CRASHES:
         found = crashes.through(crash, own.days, own.returns)
         if found is not None:
             benchmark = crashes.over(held.days, held.returns, found.first, found.last)
             days = crash.first.isoformat(), crash.last.isoformat()
-            rows.append((crash.name, *days, found.growth, found.fall, benchmark, crash.what, crash.source))
+            rows.append((crash.name, *days, found.growth, found.fall, benchmark, crash.what))
+            sources.append(f"{crash.name}: {crash.source}")
     if not rows:
         return [Text(sentences=("None of the crashes that are remembered lies wholly within this run.",))]
     return [
@@ -139,10 +138,10 @@ def _crashes(own: Daily, held: Daily) -> list[Block]:
             columns=(
                 *_SPAN, Column(label="Return", kind="fraction", tone="sign"),
                 Column(label="Drawdown inside", kind="fraction"), _HELD,
-                Column(label="What it was"), Column(label="Source", tone="quiet"),
+                Column(label="What it was"),
             ),
             rows=tuple(rows),
-            note="Crashes of all markets are shown, whatever was traded.",
+            note=f"Crashes of all markets are shown, whatever was traded. Sources: {'; '.join(sources)}.",
         )
     ]  # fmt: skip
 
@@ -388,12 +387,9 @@ _SPAN = (Column(label="Window"), Column(label="From"), Column(label="To"))
 _HELD = Column(label="Buy and hold", kind="fraction", tone="sign", meaning="The benchmark over the same days")
 
 
-def _at_risk(returns: Floats, confidence: float) -> tuple[float, float]:
-    """Value at risk and expected shortfall of the days that were; NaN where less than one day lies beyond."""
-    if len(returns) * (1.0 - confidence) < 1.0:
-        return NAN, NAN
-    edge = float(np.quantile(returns, 1.0 - confidence))
-    return -edge, -float(np.mean(returns[returns <= edge]))
+def _tail(returns: Floats, share: float) -> Tail:
+    """The worst days; NaN where less than one day lies beyond."""
+    return tail_of(returns, share) if len(returns) * share >= 1.0 else Tail(share, *[NAN] * 5)
 
 
 def _limit(report: Report) -> float | None:
