@@ -14,7 +14,10 @@ import truewind
 from truewind.cli.app import app
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-HEAVY = ["numba", "llvmlite", "polars", "pyarrow", "pandas", "numpy", "pydantic", "plotly", "jinja2", "structlog"]
+HEAVY = [
+    *("numba", "llvmlite", "polars", "pyarrow", "pandas", "numpy", "pydantic", "plotly", "jinja2", "structlog"),
+    *("sqlalchemy", "alembic", "matplotlib", "scipy", "statsmodels"),
+]
 
 
 def commands(group: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:

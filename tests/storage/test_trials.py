@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import database_0001
 from truewind.errors import DataError
 from truewind.storage.trials import SKETCH, Trial, TrialLedger, open_ledger
 
@@ -160,22 +161,28 @@ import sys
 sys.path.insert(0, {tests!r})
 from storage.test_trials import opened, trial
 worker = int(sys.argv[1])
-for i in range(25):
-    opened({database!r}).record([trial(f"own-{{worker}}-{{i}}"), trial(f"shared-{{i}}"), trial(f"shared-{{24 - i}}")])
+for i in range(15):
+    opened({database!r}).record([trial(f"own-{{worker}}-{{i}}"), trial(f"shared-{{i}}"), trial(f"shared-{{14 - i}}")])
 """
 
 
-def test_many_processes_lose_nothing(database: str) -> None:
-    """Five processes begin at once on a database that is not there yet, and write rows of their own and common ones."""
+@pytest.mark.parametrize("older", [False, True], ids=["new", "older"])
+def test_many_processes_lose_nothing(database: str, older: bool) -> None:
+    """Four processes begin at once on a database that is not there yet, or is to be migrated, and write rows of their
+    own and common ones.
+    """
+    if older:
+        database_0001.make(database)
     program = _RECORDER.format(tests=str(Path(__file__).resolve().parents[1]), database=database)
     workers = [
         subprocess.Popen([sys.executable, "-c", program, str(worker)], stderr=subprocess.PIPE, text=True)
-        for worker in range(5)
+        for worker in range(4)
     ]
-    assert [(worker.communicate()[1], worker.returncode) for worker in workers] == [("", 0)] * 5
-    found = ids(opened(database))
-    assert len(found) == 5 * 25 + 25
+    assert [(worker.communicate()[1], worker.returncode) for worker in workers] == [("", 0)] * 4
+    found = [name for name in ids(opened(database), with_deleted=True) if name not in ("first", "second")]
+    assert len(found) == 4 * 15 + 15
     assert len(set(found)) == len(found)
+    assert opened(database).count() == len(found) + 2 * older
 
 
 @dataclass

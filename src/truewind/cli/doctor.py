@@ -60,6 +60,7 @@ def _examine() -> Iterator[Finding]:
     yield _attempt("kernel cache", _kernel_cache)
     yield _attempt("kernels", _kernels)
     yield _attempt("lake", lambda: _lake(config))
+    yield _attempt("trials", lambda: _trials(config))
     for name, folder in (("runs", config.runs), ("logs", config.logs)):
         yield _writable(name, folder)
     yield _disk(config)
@@ -141,6 +142,20 @@ def _lake(config: "AppSettings") -> Finding:
     series = Lake(config.lake).series()
     rows = sum(one.rows for one in series)
     return Finding("lake", True, f"{config.lake}: {len(series)} series, {rows:,} rows")
+
+
+def _trials(config: "AppSettings") -> Finding:
+    """Whether the ledger of trials can be opened, and what it holds."""
+    from truewind.errors import MissingFileError
+    from truewind.storage.trials import open_ledger
+
+    try:
+        ledger = open_ledger(config.database, must_exist=True)
+    except MissingFileError as error:
+        return Finding("trials", None, f"{error.facts['path']} does not exist yet: a backtest makes it")
+    if ledger is None:
+        return Finding("trials", None, "nothing is recorded: TRUEWIND_DATABASE is off")
+    return Finding("trials", True, f"{ledger.database.place}: {ledger.count():,} trials")
 
 
 def _writable(name: str, folder: Path) -> Finding:

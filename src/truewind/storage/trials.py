@@ -191,13 +191,15 @@ class TrialLedger:
             sum(row.deleted_us is not None for row in rows),
         )
 
-    def count(self, *, parent: str, kind: str) -> int:
-        """How many trials of a kind are part of one, tombstones too."""
+    def count(self, *, parent: str | None = None, kind: str | None = None) -> int:
+        """How many trials there are, of a kind, as parts of one; tombstones too."""
         from sqlalchemy import func, select
 
         from truewind.storage.tables import trials
 
-        mine = select(func.count()).where(trials.c.parent == parent, trials.c.kind == kind)
+        mine = select(func.count()).select_from(trials)
+        mine = mine if parent is None else mine.where(trials.c.parent == parent)
+        mine = mine if kind is None else mine.where(trials.c.kind == kind)
         with self.database.reading() as connection:
             return int(connection.execute(mine).scalar_one())
 
