@@ -4,6 +4,7 @@ import datetime as dt
 import math
 from typing import Any
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
@@ -161,6 +162,23 @@ def test_a_difference_is_only_called_real_if_luck_hardly_makes_it() -> None:
     assert [row[0] for row in rows] == ["A less B", "A less C", "B less C"]
     lowest = min(rows, key=lambda row: row[3])
     assert lowest[4] == pytest.approx(3 * lowest[3])
+
+
+def test_the_best_of_many_tried_is_called_so() -> None:
+    """What the ledger knew of the best run stands beside a test that does not know it."""
+    crowd = {
+        "tried": 400,
+        "deleted": 3,
+        "silent": 0,
+        "different": 120,
+        "equivalent": 200.0,
+        "spread": 0.05,
+        "best": 0.3,
+    }
+    chosen = msgspec.structs.replace(report(walk(1, 700, 0.003)), trials=crowd)
+    verdict = compare(runs(chosen, report(walk(2, 700)))).verdict
+    assert "A: id-0 is one of 400 variants tried" in verdict[2]
+    assert len(compare(runs(report(walk(1, 700, 0.003)), report(walk(2, 700)))).verdict) == 2
 
 
 def test_months_are_compounded() -> None:

@@ -165,7 +165,20 @@ def _verdict(runs: Sequence[Run], common: Common) -> tuple[str, ...]:
         return said, "Whether that could be luck is not defined: their returns are the same, or do not allow a test."
     told = "under 1 %" if p < 0.01 else f"{p * 100:.0f} %"
     could = "is hard to explain by luck" if p < 0.05 else "can well be luck"
-    return said, f"That difference {could}: two equally good ones would lie at least so far apart in {told} of cases."
+    apart = f"That difference {could}: two equally good ones would lie at least so far apart in {told} of cases."
+    return said, apart, *_chosen(runs[best])
+
+
+def _chosen(run: Run) -> tuple[str, ...]:
+    """What a test of two runs does not know: that one of them was chosen among many."""
+    found = luck.assess(run.report)
+    if found.crowd is None or found.crowd.tried < 2 or found.reason:
+        return ()
+    chance = luck.percent(found.deflated)
+    return (
+        f"But {run.label} is one of {found.crowd.tried:,} variants tried, of which this knows nothing: "
+        f"the chance that it is better than luck is {chance}.",
+    )
 
 
 def _notes(runs: Sequence[Run], common: Common) -> list[str]:
