@@ -241,3 +241,14 @@ def test_costs_lead_from_the_gross_to_the_net_result():
 
 def test_an_empty_run_has_no_section():
     assert section(report([])) is None
+
+
+def test_hidden_states_are_those_of_the_day_before():
+    """A hundred calm days and a hundred wild ones, drawn: whoever enters among the wild ones is told so."""
+    draw = np.random.default_rng(11)
+    returns = np.concatenate([draw.normal(0.0, 0.002, 100), draw.normal(0.0, 0.05, 100)])
+    days = pl.datetime_range(START, START + dt.timedelta(days=199), "1d", eager=True, time_zone="UTC", time_unit="us")
+    candles = {"A": pl.DataFrame({"ts": days, "close": 100.0 * np.exp(np.cumsum(returns))})}
+    made = report([trade(1.0, 24 * 50), trade(2.0, 24 * 150), trade(4.0, 24 * 170), trade(8.0, 0)], candles=candles)
+    found = boxes(made, "regime-hidden")
+    assert {label: box.net for label, box in found.items()} == {"calm days": 1.0, "wild days": 6.0, "not known": 8.0}

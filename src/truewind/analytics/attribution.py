@@ -17,6 +17,7 @@ import polars as pl
 from truewind.analytics.figures import duration
 from truewind.analytics.report import Report
 from truewind.domain.timeframe import DAY_US, HOUR_US, MINUTE_US
+from truewind.numerics.markov import two_states
 from truewind.numerics.performance import Floats, Ints
 from truewind.numerics.student import quantile
 
@@ -340,7 +341,33 @@ def _regimes(report: Report) -> list[Split]:
             f"Sign of its return over the {shown} before the entry.",
         ),
         Split("regime", "Trend and volatility together", split(trades, both, (*order, before))),
+        *_hidden(report, opened),
     ]
+
+
+def _hidden(report: Report, opened: Ints) -> list[Split]:
+    """The split by the hidden state of the traded symbol on the last whole UTC day before the entry."""
+    labels = np.full(len(opened), UNKNOWN, object)
+    for symbol, candles in report.candles.items():
+        own = np.flatnonzero((report.trades["symbol"] == symbol).to_numpy())
+        days, last = np.unique(candles["ts"].dt.epoch("us").to_numpy()[::-1] // DAY_US, return_index=True)
+        close = _floats(candles["close"])[::-1][last]
+        if not len(own) or len(days) < 3 or not (close > 0.0).all():
+            continue
+        states = two_states(np.diff(np.log(close)))
+        if states is None:
+            continue
+        place = np.searchsorted(days, opened[own] // DAY_US) - 2  # of the returns, which begin on the second day
+        named = np.where(states.wild > 0.5, "wild days", "calm days")
+        labels[own] = np.where(place >= 0, named[np.maximum(place, 0)], UNKNOWN)
+    if (labels == UNKNOWN).all():
+        return []
+    note = (
+        "Two states of a hidden Markov model of each symbol's daily returns, on the last whole day before the entry. "
+        "The model was fitted on all days of the run, those after the entry too: a description, not a rule."
+    )
+    title = "Hidden state of the symbol's market"
+    return [Split("regime-hidden", title, split(report.trades, labels.tolist(), ("calm days", "wild days")), note)]
 
 
 def _states(candles: pl.DataFrame, moments: Ints, length: int) -> tuple[Ints, Ints]:
