@@ -128,7 +128,7 @@ def test_a_gap_falls_on_what_was_held(stressed, lake):
     plain = BarJob(settings, lake).engine
     plain.run()
     moment, sides = _worst_moment(plain)
-    side = sides["BTCUSDT"]
+    side = sides["BTC"]
     jumped = BarJob(settings, Changed(lake, gapped({("test", "BTCUSDT"): 1.0 - 0.1 * side}, moment))).engine
     jumped.run()
     after = int(np.searchsorted(plain.timeline.times[TS_EVENT], moment, side="right"))
@@ -139,7 +139,7 @@ def test_a_gap_falls_on_what_was_held(stressed, lake):
     assert lost == pytest.approx(0.1 * abs(held) * plain.timeline.prices[CLOSE][after], rel=0.02)
     assert lost / plain.equity[after] > 0.01
     assert iso(moment) in stressed.under("gap of 10%").note
-    assert "BTCUSDT" in stressed.under("gap of 10%").note
+    assert f"BTC {'long' if side > 0 else 'short'}" in stressed.under("gap of 10%").note
 
 
 def test_prices_after_a_gap_are_moved_and_those_before_are_not(lake):

@@ -274,37 +274,37 @@ def _gap(settings: BacktestSettings, lake: Lake, job: BarJob | BookJob, gap: flo
         return _Shock(name, "", "not defined: nothing was held")
     moment, sides = found
     factors = {}
-    for symbol, side in sides.items():
-        key = job.settings.data.key(symbol)
-        factors[key.venue, key.symbol] = 1.0 - side * gap
-    held = ", ".join(f"{symbol} {'long' if side > 0 else 'short'}" for symbol, side in list(sides.items())[:3])
+    for instrument in job.engine.instruments:
+        key = job.settings.data.key(instrument.name)
+        factors[key.venue, key.symbol] = 1.0 - sides.get(instrument.base, 0) * gap
+    held = ", ".join(f"{base} {'long' if side > 0 else 'short'}" for base, side in list(sides.items())[:3])
     more = f" and {len(sides) - 3} more" if len(sides) > 3 else ""
-    note = f"at {iso(moment)}, when most was held, all prices jump against it: {held}{more}"
+    note = f"at {iso(moment)}, when most was held, prices jump against it: {held}{more}"
     return _Shock(name, note, settings, Changed(lake, gapped(factors, moment)))
 
 
 def _worst_moment(engine: Engine) -> tuple[int, dict[str, int]] | None:
-    """When most was held for its equity, of moments at which bars became known, and the side of each symbol then.
+    """When most was held for its equity, of moments at which bars became known, and the side of each asset then.
 
-    None if nothing was held at any of them, the last one left out: there is no price after it.
+    What is held of one asset (a perpetual against spot, one expiry against another) is summed, since its prices jump
+    together: a hedge stands. None if nothing was held at any moment, the last one left out: no price comes after it.
     """
     timeline = engine.timeline
     event = timeline.times[TS_EVENT]
     moments = np.unique(event)[:-1]
     passed = np.searchsorted(event, moments, side="right")  # rows; what fills later fills at prices after the gap
-    worth, lots = np.zeros(len(moments)), []
+    net: dict[str, np.ndarray] = {}
     for symbol, instrument in enumerate(engine.instruments):
         held = _held(engine, symbol, "row", passed)
-        lots.append(held)
         rows = np.flatnonzero(timeline.times[SYMBOL] == symbol)
         seen = np.searchsorted(event[rows], moments, side="right") - 1
         close = np.where(seen >= 0, timeline.prices[CLOSE][rows[np.maximum(seen, 0)]], 0.0)
         size = float(instrument.lot_size) * float(instrument.multiplier)
-        worth += np.abs(held) * size * (1.0 if instrument.inverse else close)
+        worth = held * size * (1.0 if instrument.inverse else close)
+        net[instrument.base] = net.get(instrument.base, np.zeros(len(moments))) + worth
     equity = engine.equity[passed - 1]
-    share = np.divide(worth, equity, out=np.zeros(len(moments)), where=equity > 0.0)
+    share = np.divide(sum(map(np.abs, net.values())), equity, out=np.zeros(len(moments)), where=equity > 0.0)
     if not len(share) or not share.max() > 0.0:
         return None
     at = int(np.argmax(share))
-    sides = {name: int(np.sign(held[at])) for name, held in zip(engine.symbols, lots, strict=True) if held[at]}
-    return int(moments[at]), sides
+    return int(moments[at]), {base: int(np.sign(worth[at])) for base, worth in net.items() if worth[at]}
