@@ -7,6 +7,7 @@ here, so a change of code that changes a result changes the page.
 
 import inspect
 import json
+import math
 import os
 import shlex
 import subprocess
@@ -18,6 +19,9 @@ from typing import Any, NamedTuple
 import polars as pl
 import yaml
 
+from truewind.analytics import luck
+from truewind.analytics.gate import GateSettings
+from truewind.analytics.report import load
 from truewind.strategies.base import locate
 from truewind.strategies.catalogue import path_of
 from truewind.strategies.parameters import parameters_of
@@ -26,6 +30,7 @@ HERE = Path(__file__).parent
 REPOSITORY = HERE.parent
 RECORDINGS = Path(os.environ.get("TRUEWIND_SHARED") or REPOSITORY.parent / "shared") / "market-data"
 WIDTH, HEIGHT, POINTS = 640, 150, 320
+SAMPLE = 200  # settings that are tried beside the config's own
 OF_PARTS = "parts"  # the name of strategies that have no file
 INTRO = """# Strategies
 
@@ -59,6 +64,7 @@ class Run(NamedTuple):
     about: dict[str, Any]
     summary: dict[str, Any]
     folder: Path
+    luck: luck.Luck
 
 
 def main() -> int:
@@ -76,7 +82,7 @@ def main() -> int:
             print(*table(runs), sep="\n")
             return 0
         by_name = {name: [run for run in runs if run.name == name] for name in sorted({run.name for run in runs})}
-        lines = [INTRO.format(count=len(set(by_name) - {OF_PARTS})), *table(runs), "", NOTE, ""]
+        lines = [INTRO.format(count=len(set(by_name) - {OF_PARTS})), *table(runs), "", NOTE, "", *luck_of(runs), ""]
         (HERE / "strategies.md").write_text("\n".join([*lines, *(section(*each) for each in by_name.items())]))
     return 0
 
@@ -92,6 +98,17 @@ def backtest(config: Path, folder: Path) -> Run:
         words = [path for word in given for path in (found(word) or [word])]
         call([*words, "--json"] if program == "truewind" else words, environment, program)
     print(f"{config.stem} …", file=sys.stderr, flush=True)
+    return tried(config, environment, runs, folder)
+
+
+def tried(config: Path, environment: dict[str, str], runs: Path, folder: Path) -> Run:
+    """Try a sample of all that the strategy's parameters may be, then run its config: the ledger knows of both."""
+    environment = {**environment, "TRUEWIND_DATABASE": str(folder / f"{config.stem}.db")}
+    header = [line[1:].strip() for line in config.read_text().splitlines() if line.startswith("#")]
+    words = ["sweep", str(config), "--all-params", "--sample", str(SAMPLE), "--out", str(folder / "sweeps"), "--json"]
+    # A strategy that cannot be compiled has no sweep: then its config is the only try.
+    subprocess.run([sys.executable, "-m", "truewind.cli", *words], env=environment, cwd=REPOSITORY, check=False,
+                   capture_output=True)  # fmt: skip
     call(["backtest", str(config), "--json"], environment)
     done = max(runs.iterdir())
     settings = yaml.safe_load(config.read_text())
@@ -105,6 +122,7 @@ def backtest(config: Path, folder: Path) -> Run:
         about=json.loads((done / "run.json").read_text()),
         summary=json.loads((done / "summary.json").read_text()),
         folder=done,
+        luck=luck.assess(load(done)),
     )
 
 
@@ -155,6 +173,48 @@ def table(runs: list[Run]) -> list[str]:
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
+
+
+def luck_of(runs: list[Run]) -> list[str]:
+    """How likely the results are luck, by what was tried."""
+    lines = [LUCK.format(sample=SAMPLE), f"| {' | '.join(_LUCK)} |", "|---" * len(_LUCK) + "|"]
+    for run in runs:
+        told, beside = run.luck, run.luck.crowd
+        year = math.sqrt(told.year)
+        alone = beside is None or beside.tried < 2
+        cells = [
+            f"[{run.config.stem}](#{run.name.replace('_', '-')})",
+            ratio(None if math.isnan(told.moments.sharpe) else told.moments.sharpe * year),
+            "1" if alone else f"{beside.tried:,}",
+            "–" if alone else f"{beside.different:,}",
+            "–" if alone else f"{beside.equivalent:,.0f}",
+            "–" if alone or math.isnan(told.threshold) else ratio(told.threshold * year),
+            chance(told.probabilistic),
+            "–" if alone else chance(told.deflated),
+            "–" if alone else chance(told.chance),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    likely = sum(run.luck.chance > GateSettings().chance for run in runs)
+    count = sum(not math.isnan(run.luck.chance) for run in runs)
+    return [*lines, "", f"{LUCK_NOTE} By the five percent that the gate asks for, {likely} of {count} may be luck."]
+
+
+def chance(value: float) -> str:
+    return "–" if math.isnan(value) else luck.percent(value)
+
+
+_LUCK = ("strategy", "Sharpe", "tried", "different", "as lucky as", "luck gives", "PSR", "DSR", "chance of luck")
+LUCK = """## How likely are they luck?
+
+Each strategy was also run with {sample} others of the settings that its parameters allow, drawn at random over all that
+they may be: that much any user tries in a minute. The ledger of trials counts them, and asks how good the best of so
+many looks where none has any skill ([The gate](gate.md)).
+"""
+LUCK_NOTE = """*different*: clusters of trials that share half of the variance of their returns. *as lucky as*: so many
+independent tries have as lucky a best one. *luck gives*: the Sharpe ratio that the best of so many different ones shows
+by luck, spread as they are. *PSR*: chance that the true Sharpe ratio is above 0, were this the only try. *DSR*: chance
+that it is above what luck gives. *chance of luck*: that the best of all tries looks as good by luck. A strategy with 1
+in *tried* cannot be compiled, or has no parameter with bounds; then PSR is all that can be said."""
 
 
 NOTE = """*net*: change of equity after all costs. *held*: the same money, bought at the first open and held. *won*:
