@@ -52,7 +52,7 @@ INSTRUMENT = Instrument(
 
 GRIDS: dict[str, dict[str, list[Any]]] = {
     "momentum": {
-        "strategy.params.look_back": [5, 7, 10, 12, 15, 18, 21, 25, 28, 32, 36, 40, 45, 50, 56, 63, 70, 80, 90, 100],
+        "strategy.params.look_back": list(range(6, 26)),
         "strategy.params.volatility": [20, 40, 60, 80, 100],
         "strategy.params.stop": [1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 8.0, 10.0],
     },
@@ -65,8 +65,8 @@ GRIDS: dict[str, dict[str, list[Any]]] = {
     },
 }
 TIMEFRAMES = {"momentum": "4h", "mean_reversion": "1d"}
-LOOK_BACK = 28  # days, of the planted edge
-STRENGTH = 0.12  # so strong that the best of the settings has a true Sharpe ratio of 2 after costs: see `true_sharpes`
+LOOK_BACK = 12  # days, of the planted edge
+STRENGTH = 0.125  # so strong that the best of the settings has a true Sharpe ratio of 2 after costs: see `true_sharpes`
 
 
 class Market(NamedTuple):
@@ -91,7 +91,7 @@ def prices(market: Market, strength: float) -> np.ndarray:
     the price itself, so that nothing that only looks back can earn anything.
 
     Planted momentum: each day a drift of `strength` daily volatilities to the side to which the price has moved over
-    the last 28 days. So there is one true rule, and of the settings tried some are near it and most are not.
+    the last 12 days. So there is one true rule, and of the settings tried some are near it and most are not.
     """
     hours = (WARM + YEARS * YEAR) * HOURS
     draws = np.random.default_rng([FAMILIES.index(market.family), market.number, int(market.planted)])

@@ -115,8 +115,9 @@ def judge(evidence: Evidence, settings: GateSettings | None = None) -> Judgement
         sentence = f"Fails the gate: {_listed(failed)}."
         return Judgement(passed=False, rules=rules, sentence=sentence)
     if missing:
-        sentence = f"Not decided: nothing speaks against it yet, but {_listed(missing)} not tested."
-        return Judgement(passed=None, rules=rules, sentence=sentence.replace(" not tested.", _untested(missing)))
+        verb = "are" if len(missing) > 1 else "is"
+        sentence = f"Not decided: nothing speaks against it yet, but {_listed(missing)} {verb} not tested."
+        return Judgement(passed=None, rules=rules, sentence=sentence)
     beside = [rule for rule in rules if rule.state == "not tested"]
     note = f" (not tested: {_listed(beside)})" if beside else ""
     return Judgement(passed=True, rules=rules, sentence=f"Passes the gate: all rules that were tested hold{note}.")
@@ -127,15 +128,12 @@ def _listed(rules: list[Ruling]) -> str:
     return " and ".join([", ".join(titles[:-1]), titles[-1]]) if len(titles) > 1 else titles[0]
 
 
-def _untested(rules: list[Ruling]) -> str:
-    return " are not tested." if len(rules) > 1 else " is not tested."
-
-
 def _luck(known: Evidence, asked: GateSettings) -> Ruling:
-    # Hansen's test sees the returns themselves, but only trials of one sweep; the ledger knows all that was ever tried.
-    covers = known.superior is not None and known.tested >= (known.tried or 0)
-    chances = [each for each in (known.superior, None if covers else known.luck) if each is not None]
-    chance = None if not chances else math.nan if any(map(math.isnan, chances)) else max(chances)
+    # Hansen's test sees the returns themselves, but only trials of one sweep; the ledger knows all that was ever tried,
+    # but of returns only what a sketch tells. Neither may say that it is luck; without the ledger nobody knows.
+    chance = known.luck
+    if chance is not None and known.superior is not None:
+        chance = math.nan if math.isnan(known.superior) else max(chance, known.superior)
     of = f"{max(known.tried or 0, known.tested):,} tries" if max(known.tried or 0, known.tested) > 1 else "one try"
     return _ruling(
         "luck",
