@@ -1,5 +1,6 @@
 """The two lanes are one: orders, fills, money and equity of event lane and compiled lane are the same bits."""
 
+import math
 from enum import IntEnum
 
 import numpy as np
@@ -8,13 +9,16 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from lanes import account, assert_same, backed, both, changing, world
+from truewind.analytics.summary import summarise
+from truewind.analytics.trades import round_trips
+from truewind.backtest import tables
 from truewind.config import Settings
 from truewind.domain.fill import FillKind
 from truewind.domain.order import Event, OrderType, Reason
 from truewind.domain.signal import FLAT, HOLD, NAN, Signal, Want
 from truewind.engine.compiled import CompiledEngine, Program, build
 from truewind.engine.engine import Engine
-from truewind.engine.merge import TS_EVENT
+from truewind.engine.merge import CLOSE, SYMBOL, TS_EVENT
 from truewind.engine.state import State
 from truewind.engine.trials import Bench, days_of
 from truewind.errors import StrategyError
@@ -307,3 +311,24 @@ def test_a_trial_gives_the_figures_of_a_backtest(params, sizing, seed, symbols):
     assert first.sortino == pytest.approx(performance.sortino(returns, 365), rel=1e-9, nan_ok=True)
     assert first.volatility == pytest.approx(performance.volatility(returns, 365), rel=1e-9, nan_ok=True)
     assert first.max_drawdown == pytest.approx(performance.max_drawdown(equity, 10_000.0), rel=1e-12)
+    summary = summary_of(slow)
+    names = ("trades", "win_rate", "profit_factor", "expectancy", "exposure", "turnover", "slippage", "cagr", "calmar")
+    told = [math.nan if summary[name] is None else summary[name] for name in names]
+    assert [getattr(first, name) for name in names] == pytest.approx(told, rel=1e-9, nan_ok=True)
+    assert [first.skew, first.kurtosis] == pytest.approx(
+        [math.nan if summary[name] is None else summary[name] for name in ("skew", "kurtosis")], rel=1e-6, nan_ok=True
+    )
+
+
+def summary_of(engine):
+    """The summary of a backtest, from its tables."""
+    units = tables.Units(engine.instruments, engine.state.instruments, engine.state.scale)
+    fills, orders = tables.fills_table(engine.fills, units), tables.orders_table(engine.events, units)
+    timeline = engine.timeline
+    last = {
+        symbol: float(timeline.prices[CLOSE][timeline.times[SYMBOL] == index][-1])
+        for index, symbol in enumerate(timeline.symbols)
+    }
+    trades = round_trips(fills, orders, last)
+    equity = tables.equity_table(engine, engine.fills, units)
+    return summarise(equity, trades, fills, orders, initial=10_000.0, days_per_year=365, benchmark=None)
