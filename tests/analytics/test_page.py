@@ -194,6 +194,39 @@ def test_curves_of_one_time_axis_are_thinned_together_and_keep_their_extremes():
     assert np.cumsum(second["time"]).tolist() == (TS // 1_000_000).tolist()
 
 
+def test_a_page_stays_below_three_megabytes_however_much_there_is_to_draw():
+    """Nine charts of three curves, ten symbols of more candles and trades than are drawn, three long tables."""
+    rng = np.random.default_rng(0)
+    ts = np.arange(20_000, dtype=np.int64) * 60_000_000
+    curves = [
+        Lines(
+            title=f"Chart {number}",
+            kind="money",
+            ts_us=ts + number,
+            series=tuple(line(rng.normal(0, 1, 20_000).cumsum() + 1e4, f"s{i}") for i in range(3)),
+        )
+        for number in range(9)
+    ]
+    noisy = prices(6_000).with_columns(
+        **{name: pl.Series(rng.uniform(1e4, 2e4, 6_000)) for name in ("open", "high", "low", "close")}
+    )
+    symbols = [f"COIN{number}" for number in range(10)]
+    trades = pl.DataFrame(
+        [trade(symbol, hour, hour + 3) for symbol in symbols for hour in range(0, 4_500, 3)],
+        schema_overrides={"side": pl.Int8},
+    )
+    columns = tuple(Column(label=f"Figure {number}", kind="money") for number in range(15))
+    rows = tuple(tuple(row) for row in rng.normal(0, 1000, (1_000, 15)).tolist())
+    tables = [Table(name=f"t{number}", columns=columns, rows=rows, folded=number > 0) for number in range(3)]
+    candles = Candles(title="Prices", candles=dict.fromkeys(symbols, noisy), trades=trades)
+    html = page(document(*curves, candles, *tables))
+    assert len(html.encode()) < 3_000_000
+    found = Page(html)
+    assert {len(group["time"]) for group in found.data["curves"]} <= set(range(1_500, 4_001))
+    assert {len(one["marks"]) for one in found.data["candles"].values()} == {500}
+    assert "Only the latest 500 trades of COIN0" in found.words
+
+
 def test_times_within_one_second_become_one_point_as_the_chart_demands():
     ts = np.array([1_000_000, 1_500_000, 2_000_000], np.int64)
     group = drawn(Lines(title="x", kind="money", ts_us=ts, series=(line([1000, 1010, 990]),))).data["curves"][0]

@@ -37,7 +37,8 @@ _NOTHING = "Nothing to draw: no value is defined."
 
 def page(document: Document) -> str:
     """The page of a document. Nothing in it depends on clock or chance."""
-    drawn = _Drawn()
+    timed = sum(_layout(block) == "timed" for section in document.sections for block in section.blocks)
+    drawn = _Drawn(timelines.VALUES_IN_ALL // max(1, timed))
     sections = [
         {"id": section.id, "title": section.title, "body": drawn.section(section)} for section in document.sections
     ]
@@ -65,7 +66,9 @@ def asset(name: str) -> Markup:
 class _Drawn:
     """Sections as markup, while what the script has to draw is gathered."""
 
-    def __init__(self) -> None:
+    def __init__(self, values: int) -> None:
+        """values: that a chart over time may have."""
+        self._values = values
         self.curves: list[dict[str, Any]] = []
         self.candles: dict[str, Any] = {}
         self._count = 0
@@ -117,7 +120,8 @@ class _Drawn:
         for group in groups:
             names = [f"chart-{self._count + number}" for number in range(len(group))]
             self._count += len(group)
-            self.curves.append(timelines.curves(group, names))
+            most = min(timelines.MAX_VALUES, self._values * len(group))
+            self.curves.append(timelines.curves(group, names, most))
             found += [_chart(block, name) for block, name in zip(group, names, strict=True)]
         return found
 
@@ -131,7 +135,7 @@ class _Drawn:
         undrawn = [symbol for symbol in block.candles if symbol not in drawn]
         note = [block.note] if block.note else []
         if crowded:
-            note.append(f"Only the latest {timelines.MAX_MARKED:,} trades of {', '.join(crowded)} are marked.")
+            note.append(f"Only the latest {timelines.max_marked(drawn):,} trades of {', '.join(crowded)} are marked.")
         if undrawn:
             note.append(f"Not drawn: {', '.join(undrawn)}.")
         return Markup(_environment().get_template("candles.html").render(title=block.title, symbols=drawn, note=note))

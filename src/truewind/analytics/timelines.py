@@ -11,21 +11,22 @@ from truewind.analytics import figures, plots
 from truewind.analytics.document import Candles, Lines
 from truewind.numerics.performance import Floats, Ints
 
-MAX_VALUES = 12_000  # of the curves of one time axis
+# However many curves and symbols there are, the page stays below 3 MB: what is drawn of each is a share of the whole.
+VALUES_IN_ALL, MAX_VALUES = 60_000, 12_000  # of all curves, and of those of one time axis
 MAX_POINTS = 4_000  # of a curve
-MAX_CANDLES = 5_000  # of a symbol
-MAX_CANDLES_IN_ALL = 30_000  # keeps the page below 3 MB however many symbols there are
-MAX_MARKED = 1_000  # trades marked on a symbol's candles
+CANDLES_IN_ALL, MAX_CANDLES = 25_000, 5_000  # of all symbols, and of one
+MARKED_IN_ALL, MAX_MARKED = 5_000, 1_000  # trades marked on the candles of all symbols, and of one
 
 
-def curves(blocks: Sequence[Lines], names: Sequence[str]) -> dict[str, Any]:
+def curves(blocks: Sequence[Lines], names: Sequence[str], most: int = MAX_VALUES) -> dict[str, Any]:
     """Curves over common times (`ts_us` of them all), thinned together, so that their charts move together.
 
-    names: of the elements that they are drawn in. Times are in seconds: the first, then steps.
+    names: of the elements that they are drawn in. most: values of all of them together. Times are in seconds: the
+    first, then steps.
     """
     columns = [np.asarray(one.values, np.float64) for block in blocks for one in block.series]
     ts = np.asarray(blocks[0].ts_us, np.int64)
-    kept = plots.keep_extremes(columns, min(MAX_POINTS, MAX_VALUES // max(1, len(columns))))
+    kept = plots.keep_extremes(columns, min(MAX_POINTS, most // max(1, len(columns))))
     kept = kept[np.append(np.diff(ts[kept] // 1_000_000) > 0, True)]  # charts count in seconds: of one the last row
     values = iter(columns)
     return {
@@ -47,18 +48,19 @@ def curves(blocks: Sequence[Lines], names: Sequence[str]) -> dict[str, Any]:
 def candles(block: Candles) -> dict[str, Any]:
     """By symbol the columns of its candles, and its trades as [candle of entry, of exit or None, side, won]."""
     drawn = drawn_symbols(block)
-    limit = min(MAX_CANDLES, MAX_CANDLES_IN_ALL // max(1, len(drawn)))
+    limit = min(MAX_CANDLES, CANDLES_IN_ALL // max(1, len(drawn)))
+    marked = max_marked(drawn)
     result = {}
     for symbol in drawn:
         table = plots.thin_candles(block.candles[symbol], limit)
         opens = table["ts"].dt.epoch("s").to_numpy()
-        prices = {name: rounded(_floats(table[name]), 10) for name in ("open", "high", "low", "close")}
+        prices = {name: rounded(_floats(table[name]), 8) for name in ("open", "high", "low", "close")}
         decimals = len(figures.price(float(_floats(table["close"])[-1])).partition(".")[2])
         result[symbol] = {
             "time": _steps(opens),
             **prices,
             "decimals": decimals,
-            "marks": _marks(block.trades, symbol, opens * 1_000_000),
+            "marks": _marks(block.trades.filter(pl.col("symbol") == symbol).tail(marked), opens * 1_000_000),
         }
     return result
 
@@ -66,18 +68,22 @@ def candles(block: Candles) -> dict[str, Any]:
 def drawn_symbols(block: Candles) -> list[str]:
     """Of very many symbols the first ones, so that each candle can be told from the next."""
     found = [symbol for symbol, table in block.candles.items() if not table.is_empty()]
-    return found[: MAX_CANDLES_IN_ALL // 500]
+    return found[: CANDLES_IN_ALL // 500]
+
+
+def max_marked(drawn: Sequence[str]) -> int:
+    """Trades that are marked on the candles of each symbol, the latest."""
+    return min(MAX_MARKED, MARKED_IN_ALL // max(1, len(drawn)))
 
 
 def crowded(trades: pl.DataFrame, drawn: Sequence[str]) -> list[str]:
     """Symbols with more trades than are marked."""
     counts: Mapping[str, int] = dict(trades.group_by("symbol").len().iter_rows())
-    return [symbol for symbol in drawn if counts.get(symbol, 0) > MAX_MARKED]
+    return [symbol for symbol in drawn if counts.get(symbol, 0) > max_marked(drawn)]
 
 
-def _marks(trades: pl.DataFrame, symbol: str, opens: Ints) -> list[list[Any]]:
+def _marks(mine: pl.DataFrame, opens: Ints) -> list[list[Any]]:
     """A fill stamped at the end of a bar happened inside it, so it is shown on the candle that ends there."""
-    mine = trades.filter(pl.col("symbol") == symbol).tail(MAX_MARKED)
 
     def candle(moments: pl.Series) -> list[int | None]:
         return [
