@@ -82,6 +82,16 @@ def _fields(document: object) -> dict[str, object]:
     return {name: getattr(document, name) for name in document.__struct_fields__}
 
 
+def test_a_cover_that_is_too_long_goes_on() -> None:
+    """Hundreds of sentences and a name without end: each once, over pages, and the contents after them."""
+    said = tuple(f"Sentence number {n} of the verdict." for n in range(120))
+    reader = read(pdf.render(blocks.document(name="name " * 80, verdict=said)))
+    pages = [" ".join(sheet.extract_text().split()) for sheet in reader.pages]
+    assert [sum(page.count(sentence) for page in pages) for sentence in said] == [1] * len(said)
+    assert len(pages) > 2
+    assert any(f"Everything {number}" in text for number, text in enumerate(pages, 1))
+
+
 def test_a_table_goes_on_with_its_heading_and_all_its_rows() -> None:
     """140 rows: each once, in order, the heading on every page."""
     rows = tuple((f"row-{n:03d}", float(n)) for n in range(140))
@@ -142,6 +152,7 @@ ALONE = {
     "all NaN": Lines(title="t", series=(blocks.series([np.nan] * 3),), kind="money", x=np.arange(3.0)),
     "no bars": Bars(title="t", labels=(), values=np.empty(0), kind="money"),
     "no counts": Histogram(title="t", edges=np.array([0.0]), counts=np.empty(0), kind="money"),
+    "no width": Histogram(title="t", edges=np.zeros(3), counts=np.ones(2), kind="money"),
     "no cells": HeatMap(title="t", rows=(), columns=(), values=np.empty((0, 0)), kind="ratio"),
     "NaN cells": HeatMap(title="t", rows=("a",), columns=("b",), values=np.array([[np.nan]]), kind="ratio"),
     "no points": Scatter(

@@ -77,7 +77,9 @@ def _is_empty(block: Chart) -> bool:
         return not any(np.isfinite(series.values).any() for series in block.series)
     if isinstance(block, Scatter):
         return not (np.isfinite(block.x) & np.isfinite(block.y)).any()
-    return not np.isfinite(block.counts if isinstance(block, Histogram) else block.values).any()
+    if isinstance(block, Histogram):
+        return not (np.isfinite(block.counts).any() and block.edges[-1] > block.edges[0])
+    return not np.isfinite(block.values).any()
 
 
 def _field_height(block: Chart, wide: float) -> float:

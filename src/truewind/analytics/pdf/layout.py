@@ -10,7 +10,22 @@ from truewind.analytics import figures
 from truewind.analytics.document import Block, Candles, Document, Section, Table, Text, Tile, Tiles
 from truewind.analytics.pdf import candles, charts, page, tables
 from truewind.analytics.pdf.flow import Flow, paragraph
-from truewind.analytics.pdf.page import BODY, GAIN, INK, INNER, LEFT, LOSS, PALE, QUIET, SMALL, TITLE, TOP, Style
+from truewind.analytics.pdf.page import (
+    BODY,
+    FLOOR,
+    GAIN,
+    INK,
+    INNER,
+    LEFT,
+    LOSS,
+    PALE,
+    QUIET,
+    SMALL,
+    TITLE,
+    TOP,
+    Page,
+    Style,
+)
 
 _NAME = Style(21.0, bold=True)
 _HEADING = Style(13.5, bold=True)
@@ -28,53 +43,59 @@ def laid_out(document: Document) -> bytes:
         flow = Flow()
         contents = _cover(flow, document)
         begin = [_section(flow, section) for section in document.sections]
-        _contents(flow, contents, [(section.title, at) for section, at in zip(document.sections, begin, strict=True)])
+        _contents(contents, [(section.title, at) for section, at in zip(document.sections, begin, strict=True)])
         _frame(flow, document)
         return page.bound(flow.pages, document.name, document.subtitle)
 
 
-def _cover(flow: Flow, document: Document) -> float:
-    """What came out, at the head of the first page; where the table of contents goes."""
+def _cover(flow: Flow, document: Document) -> tuple[Page, float]:
+    """What came out, at the head of the first page; where the table of contents goes, on which page and how far down.
+
+    What a page does not hold, such as a verdict of very many sentences, is set without its box.
+    """
     flow.y = 58.0
     paragraph(flow, document.overline, _OVERLINE)
     flow.y += 2
-    paragraph(flow, document.name, _NAME)
+    long = len(page.wrapped(document.name, INNER, _NAME)) > 3
+    paragraph(flow, document.name, _NAME._replace(size=13.0) if long else _NAME)
     if document.subtitle:
         paragraph(flow, document.subtitle, Style(9.0, colour=QUIET))
     flow.y += 10
     lines = [line for sentence in document.verdict for line in page.wrapped(sentence, INNER - 28, _VERDICT)]
     judged = {True: ("PASSED", GAIN), False: ("NOT PASSED", LOSS), None: ("", QUIET)}[document.passed]
     high = len(lines) * _VERDICT.leading + 20 + (16 if judged[0] else 0) + (15 if document.warnings else 0)
-    top = flow.take(high)
-    flow.page.box(LEFT, top, INNER, high, PALE)
-    flow.page.box(LEFT, top, 3, high, judged[1])
-    y = top + 10
+    if high < FLOOR - TOP:
+        top = flow.take(high)
+        flow.page.box(LEFT, top, INNER, high, PALE)
+        flow.page.box(LEFT, top, 3, high, judged[1])
+        flow.y = top + 10
     if judged[0]:
-        flow.page.text(LEFT + 16, y + 9, judged[0], Style(8.5, bold=True, colour=judged[1]))
-        y += 16
+        paragraph(flow, judged[0], Style(8.5, bold=True, colour=judged[1]), x=LEFT + 16)
+        flow.y += 4
     for line in lines:
-        flow.page.text(LEFT + 16, y + _VERDICT.size, line, _VERDICT)
-        y += _VERDICT.leading
+        top = flow.take(_VERDICT.leading)
+        flow.page.text(LEFT + 16, top + _VERDICT.size, line, _VERDICT)
     if document.warnings:
         told = "1 warning" if document.warnings == 1 else f"{document.warnings:,} warnings"
-        flow.page.text(LEFT + 16, y + 11, f"{told}: see below", Style(8.5, colour=LOSS))
-    flow.y += _GAP
+        flow.y += 3
+        paragraph(flow, f"{told}: see below", Style(8.5, colour=LOSS), x=LEFT + 16)
+    flow.y += 10 + _GAP
     rows = -(-len(document.sections) // 2)
-    return flow.take(rows * 14.0 + (18 if rows else 0))
+    top = flow.take(rows * 14.0 + (18 if rows else 0))
+    return flow.page, top
 
 
-def _contents(flow: Flow, top: float, places: Sequence[tuple[str, int]]) -> None:
+def _contents(where: tuple[Page, float], places: Sequence[tuple[str, int]]) -> None:
     """The table of contents, in two columns: titles and pages."""
-    first, half = flow.pages[0], (INNER - 24) / 2
+    (first, top), half = where, (INNER - 24) / 2
     style = Style(8.5)
     rows = -(-len(places) // 2)
     for number, (name, at) in enumerate(places):
         x, y = LEFT + (number // rows) * (half + 24), top + (number % rows) * 14.0 + 10
-        where = str(at)
         title = page.shortened(name, half - 30, style)
         first.text(x, y, title, style)
-        first.text(x + half, y, where, style, "right")
-        start, end = x + page.width(title, style) + 5, x + half - page.width(where, style) - 5
+        first.text(x + half, y, str(at), style, "right")
+        start, end = x + page.width(title, style) + 5, x + half - page.width(str(at), style) - 5
         first.rule(start, y - 1, end, y - 1, QUIET, 0.5, (0.5, 2.5))
 
 
