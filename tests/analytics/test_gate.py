@@ -35,7 +35,7 @@ def test_all_good_passes():
         ("luck", {"superior": 0.3}),
         ("luck", {"luck": 0.2}),  # Hansen's test saw but a part of what was tried
         ("overfit", {"overfit": 0.6, "overfit_loss": 0.4}),
-        ("walk_forward", {"efficiency": 0.2}),
+        ("walk_forward", {"efficiency": 0.09}),
         ("walk_forward", {"efficiency": -1.0}),
         ("windows", {"profitable": 0.49}),
         ("trades", {"trades": 29}),

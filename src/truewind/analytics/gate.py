@@ -31,7 +31,7 @@ class GateSettings(Settings):
         default=0.25, ge=0.0, le=1.0, description="… unless what was chosen lost in no larger share of the splits"
     )
     efficiency: float = Field(
-        default=0.25, ge=0.0, le=1.0, description="least share of the learnt return that walk-forward tests kept"
+        default=0.1, ge=0.0, le=1.0, description="least share of the learnt return that walk-forward tests kept"
     )
     profitable: float = Field(default=0.5, ge=0.0, le=1.0, description="least share of walk-forward tests with a gain")
     windows: int = Field(default=4, ge=1, le=1000, description="fewest walk-forward tests that say anything")
