@@ -320,8 +320,8 @@ def _regimes(report: Report) -> list[Split]:
         own = np.flatnonzero((trades["symbol"] == symbol).to_numpy())
         if len(own) and len(candles) > 2:
             wild[own], rising[own] = _states(candles, opened[own], length)
-    shown = duration(length / HOUR_US, "days")
-    before = f"{UNKNOWN}: less than {shown} of candles before it"
+    shown = duration(length / HOUR_US, "days").replace(".0 ", " ")
+    before = "not known yet"
     volatility = [_TERCILES[state] if state >= 0 else before for state in wild]
     trend = [{1: "rising", -1: "falling"}.get(int(state), before) for state in rising]
     both = [f"{a}, {b}" if a != before and b != before else before for a, b in zip(trend, volatility, strict=True)]
@@ -338,7 +338,7 @@ def _regimes(report: Report) -> list[Split]:
             "regime-trend",
             "Trend of the symbol at the entry",
             split(trades, trend, ("rising", "falling", before)),
-            f"Sign of its return over the {shown} before the entry.",
+            f"Sign of its return over the {shown} before the entry; not known yet while the run is younger than that.",
         ),
         Split("regime", "Trend and volatility together", split(trades, both, (*order, before))),
         *_hidden(report, opened),

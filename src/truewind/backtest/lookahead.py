@@ -33,7 +33,7 @@ from truewind.errors import EmptyRangeError, MissingFileError, StrategyError, Un
 from truewind.storage.lake import Lake
 
 DECISIONS = "decisions"
-PIECES = 1000  # into which the rows of a run are cut
+PIECES, LEAST_PIECES, PIECES_OF_SYMBOLS = 1000, 20, 20_000  # into which a run is cut; all of its symbols together
 
 
 class Leak(NamedTuple):
@@ -162,7 +162,8 @@ class _Search:
         tell("computing features in pieces", 0, 0)
         opened = np.unique(self.timeline.times[TS])
         draw = np.random.default_rng(seed)
-        ends = opened[1:] if len(opened) <= PIECES else np.sort(draw.choice(opened[1:], PIECES, replace=False))
+        most = max(LEAST_PIECES, min(PIECES, PIECES_OF_SYMBOLS // len(self.timeline.symbols)))
+        ends = opened[1:] if len(opened) <= most else np.sort(draw.choice(opened[1:], most, replace=False))
         found = self._columns(self.lake, pieces=ends.tolist())
         for name, (row, value, other) in _differences(self.timeline, found, self.fields, None).items():
             cut = int(self.timeline.times[TS_EVENT][row])

@@ -36,7 +36,9 @@ _COLUMNS = (
     Column(label="Won", kind="fraction", meaning="Trades that made money after costs"),
     Column(label="Average R", kind="ratio", meaning="Mean result over the risk at the first stop"),
     Column(label="Mean", kind="money", tone="sign", meaning="Net result of a trade"),
-    Column(label="Low", kind="money", meaning=f"Lower end of the mean's {CONFIDENCE:.0%} interval, by Student's t"),
+    Column(
+        label="Low", kind="money", meaning=f"Lower end of the mean's {CONFIDENCE * 100:.0f} % interval, by Student's t"
+    ),
     Column(label="High", kind="money", meaning="Upper end of it"),
     Column(label="Reading", meaning=f"Below {FEW} trades nothing is concluded; luck where the interval holds zero"),
 )
@@ -72,8 +74,8 @@ def _intro(found: Sequence[Split]) -> tuple[str, ...]:
     if judged:
         sentences.append(
             f"Of {len(judged)} rows with {FEW} trades or more {clear} {'have' if clear != 1 else 'has'} a mean that "
-            f"differs from zero at {CONFIDENCE:.0%}; about {(1 - CONFIDENCE) * len(judged):.1f} would by luck alone if "
-            "no row were better than another. Choosing the best hour, or any other row, is one more trial."
+            f"differs from zero at {CONFIDENCE * 100:.0f} %; about {(1 - CONFIDENCE) * len(judged):.1f} would by luck "
+            "alone if no row were better than another. Choosing the best hour, or any other row, is one more trial."
         )
     else:
         sentences.append(f"No row has {FEW} trades: nothing can be concluded from these tables.")
@@ -136,7 +138,7 @@ def _drawn(one: Split) -> list[Block]:
             kind="money",
             low=np.array([box.low if box.trades >= FEW else math.nan for box in boxes]),
             high=np.array([box.high if box.trades >= FEW else math.nan for box in boxes]),
-            note=f"Whiskers: {CONFIDENCE:.0%} interval of the mean; none below {FEW} trades.",
+            note=f"Whiskers: {CONFIDENCE * 100:.0f} % interval of the mean; none below {FEW} trades.",
         )
     ]
 
