@@ -7,6 +7,7 @@ import pytest
 
 from hourly import DAYS, config, market
 from truewind.analytics import luck, report
+from truewind.backtest.run import load_config
 from truewind.errors import ConfigError
 from truewind.research.validate import validate
 from truewind.research.walkforward import WalkForwardSettings
@@ -119,6 +120,7 @@ def test_gate_and_space_may_stand_in_the_config(validated):
     given, grid, _ = validated
     asked = config(sweep={"grid": grid, "sample": 3}, gate={"drawdown": 0.9, "trades": 7})
     done = validate(asked, **given)
+    assert load_config(asked) == load_config(config())  # a backtest of it takes no notice
     assert done.found["space"]["trials"] == 3
     rules = {rule.name: rule for rule in done.judgement.rules}
     assert (rules["trades"].threshold, rules["drawdown"].threshold) == (7, 0.9)

@@ -70,6 +70,7 @@ from truewind.strategies.sizing import SizingSettings
 from truewind.venues.binance.terms import bnb_discount, fee_tables, known_tiers
 
 Progress = Callable[[str, int, int], None]
+_OF_OTHERS = ("sweep", "gate")  # of a config: read by `truewind sweep` and `truewind validate`
 
 
 class StrategySettings(Settings):
@@ -235,9 +236,12 @@ class BacktestSettings(Settings):
 
 
 def load_config(config: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> BacktestSettings:
-    """Settings from a YAML file or a mapping, with "key=value" overrides. Raises ConfigError, MissingFileError."""
+    """Settings from a YAML file or a mapping, with "key=value" overrides. Parts that other commands read (`sweep:`,
+    `gate:`) may stand beside them. Raises ConfigError, MissingFileError.
+    """
     source = "config" if isinstance(config, Mapping) else str(config)
-    return parse(BacktestSettings, override(read_config(config), overrides), source)
+    data = override(read_config(config), overrides)
+    return parse(BacktestSettings, {key: value for key, value in data.items() if key not in _OF_OTHERS}, source)
 
 
 def read_config(config: str | Path | Mapping[str, Any]) -> dict[str, Any]:
