@@ -125,6 +125,17 @@ def test_without_drift_a_bar_brings_nothing_on_average(tmp_path):
     assert np.expm1(moves(lake.read(BTC))).mean() > 0.0003
 
 
+def test_a_symbol_that_was_listed_late_is_noise_too():
+    """Moments before its first bar are drawn as well: each of its bars comes about as often, its first no oftener."""
+    grid = START + np.arange(HOURS) * HOUR_US
+    how = Reordering("1h", grid, int(grid[-1]) + HOUR_US, 1, 1, False)
+    counts = np.zeros(100)
+    for number in range(200):
+        counts += np.bincount(how.rows(grid[900:], how.order(number)), minlength=100)
+    assert counts.sum() == 20_000
+    assert counts.max() < 300
+
+
 def test_a_pattern_is_told_from_none(tmp_path):
     """A market that trends: no permuted one is as good. A random walk: the real one is among the others."""
     found = permuted(config(), 19, lake=market(tmp_path / "trend", trending(6)), workers=1)

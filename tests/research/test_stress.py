@@ -178,7 +178,7 @@ def test_what_cannot_be_has_its_reason(lake, tmp_path):
     found = stress(config(data={"venue": "test", "symbols": ["BTCUSDT"], "timeframe": "1w"}), lake=weekly)
     assert "longer than an order may take" in found.under("one bar later").note
     assert "no funding" in found.under("funding × 2").note
-    assert "nothing was held" in found.under("gap of 10%").note
+    assert "nothing was held that" in found.under("gap of 10%").note
     assert found.under("gap of 10%").as_dict()["net_return"] is None
     assert found.under("costs × 2").figures["trades"] == 0
 

@@ -56,6 +56,8 @@ class Permuted(NamedTuple):
     def said(self) -> tuple[str, ...]:
         """The result in words."""
         count = len(self.sharpes)
+        if not count:
+            return ("Not defined: the strategy could be run on none of the markets.", *self.notes)
         if math.isnan(self.p):
             return ("Not defined: the strategy's Sharpe ratio is none on the real market.", *self.notes)
         if not self.drift:
@@ -75,7 +77,9 @@ class Permuted(NamedTuple):
             f"{self.own_sharpe:.2f} of the real market (p = {self.p:.1%}; median {float(np.median(self.sharpes)):.2f})."
         )
         verdict = "What it earned hangs on the order of the bars: there was a pattern that it used."
-        if self.p > SIGNIFICANT:
+        if self.p > SIGNIFICANT and not better:
+            verdict = "That is as good as it can be on so few markets: take at least 19."
+        elif self.p > SIGNIFICANT:
             verdict = "It did as well where no pattern is left: drift, exposure or luck may have earned what it did."
         return (found, verdict, *self.notes)
 
@@ -152,7 +156,8 @@ def permuted(
 
 def _chance(drift: bool, own: float, sharpes: Floats, returns: Floats) -> float:
     if drift:
-        return (1.0 + float((sharpes >= own).sum())) / (len(sharpes) + 1.0) if not math.isnan(own) else NAN
+        known = len(sharpes) > 0 and not math.isnan(own)
+        return (1.0 + float((sharpes >= own).sum())) / (len(sharpes) + 1.0) if known else NAN
     if len(returns) < 2:
         return NAN
     spread = float(returns.std(ddof=1))

@@ -51,7 +51,10 @@ class Reordering(NamedTuple):
         place = np.minimum(np.searchsorted(self.grid, ts), len(self.grid) - 1)
         if self.drift:
             return np.argsort(order[place], kind="stable")
-        return np.minimum(np.searchsorted(ts, self.grid[order[place]]), len(ts) - 1)
+        moments = self.grid[order[place]]
+        found = np.minimum(np.searchsorted(ts, moments), len(ts) - 1)
+        # A moment that this symbol does not have is any one that it has: its first bar must not stand for all of them.
+        return np.where(ts[found] == moments, found, order[place] % len(ts))
 
 
 class Market(Remembered):

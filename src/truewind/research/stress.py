@@ -271,7 +271,7 @@ def _gap(settings: BacktestSettings, lake: Lake, job: BarJob | BookJob, gap: flo
         return _Shock(name, "", "not defined: a displayed book cannot be moved without its orders")
     found = _worst_moment(job.engine)
     if found is None:
-        return _Shock(name, "", "not defined: nothing was held")
+        return _Shock(name, "", "not defined: nothing was held that another position did not hedge")
     moment, sides = found
     factors = {}
     for instrument in job.engine.instruments:
