@@ -13,25 +13,22 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from truewind.analytics import plots
-from truewind.analytics.document import Bars, HeatMap, Histogram, Kind, Lines, Scatter
-from truewind.analytics.markup import cell_text, colour
+from truewind.analytics.document import Bars, Histogram, Kind, Lines, Scatter
+from truewind.analytics.markup import cell_text
 from truewind.numerics.performance import Floats
 
-_WIDTH, _HEIGHT = 560, 280
-_LEFT, _RIGHT, _TOP, _BOTTOM = 66, 14, 12, 34
+WIDTH, _HEIGHT = 560, 280
+_LEFT, RIGHT, _TOP, _BOTTOM = 66, 14, 12, 34
 MAX_TITLED = 600  # points of a scatter that tell their values; more are drawn without
 MAX_POINTS = 5_000  # of a scatter
 MAX_LINE = 700  # points of a line: more than a screen has columns for it
-MAX_CELLS = 20_000  # of a heat map: above that neighbours are left out
 MAX_BARS = 60
-MOST_COLUMNS, MOST_ROWS = 16, 120  # of a heat map that is a table
 _UNITS = {
     "fraction": "\N{NO-BREAK SPACE}%",
     "times": "×",
     "hours": "\N{NO-BREAK SPACE}h",
     "days": "\N{NO-BREAK SPACE}d",
 }
-_NARROW = 6  # columns of one that need not fill the page
 _HOVERS = 56  # places on a drawing of lines that tell their values
 _ROW = 26  # height of a bar that lies
 
@@ -77,7 +74,8 @@ def axis_texts(kind: Kind, values: Sequence[float]) -> list[str]:
     return [f"{value / divisor + 0.0:,.{decimals}f}{unit}".replace("-", "\N{MINUS SIGN}") for value in scaled]
 
 
-def _known(*arrays: Floats | None) -> Floats:
+def finite(*arrays: Floats | None) -> Floats:
+    """All values of all of them that are numbers."""
     values: Floats = np.concatenate(
         [np.asarray(a, np.float64).ravel() for a in arrays if a is not None] or [np.empty(0)]
     )
@@ -85,13 +83,15 @@ def _known(*arrays: Floats | None) -> Floats:
     return known
 
 
-def _svg(height: float, parts: Sequence[str], label: str) -> Markup:
+def svg(height: float, parts: Sequence[str], label: str) -> Markup:
+    """A picture of the common width out of its parts."""
     # The parts are made of numbers and of text that has been escaped.
-    head = f'<svg class="drawing" viewBox="0 0 {_WIDTH} {height:.0f}" role="img" aria-label="{escape(label)}">'
+    head = f'<svg class="drawing" viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="{escape(label)}">'
     return Markup(head + "".join(parts) + "</svg>")
 
 
-def _text(x: float, y: float, said: str, anchor: str = "middle", more: str = "") -> str:
+def letters(x: float, y: float, said: str, anchor: str = "middle", more: str = "") -> str:
+    """Text in a picture."""
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{more}>{escape(said)}</text>'
 
 
@@ -99,27 +99,25 @@ def _y_axis(y: Scale, kind: Kind, about: int = 5) -> list[str]:
     ticks = y.ticks(about)
     parts = []
     for value, said in zip(ticks, axis_texts(kind, ticks), strict=True):
-        parts.append(
-            f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y(value):.1f}" y2="{y(value):.1f}"/>'
-        )
-        parts.append(_text(_LEFT - 6, y(value) + 4, said, "end"))
+        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - RIGHT}" y1="{y(value):.1f}" y2="{y(value):.1f}"/>')
+        parts.append(letters(_LEFT - 6, y(value) + 4, said, "end"))
     return parts
 
 
 def _x_axis(x: Scale, kind: Kind, height: float, about: int = 5) -> list[str]:
     ticks = x.ticks(about)
     base = height - _BOTTOM
-    parts = [f'<line class="axis" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{base}" y2="{base}"/>']
+    parts = [f'<line class="axis" x1="{_LEFT}" x2="{WIDTH - RIGHT}" y1="{base}" y2="{base}"/>']
     for value, said in zip(ticks, axis_texts(kind, ticks), strict=True):
         parts.append(f'<line class="axis" x1="{x(value):.1f}" x2="{x(value):.1f}" y1="{base}" y2="{base + 4}"/>')
-        parts.append(_text(x(value), base + 19, said))
+        parts.append(letters(x(value), base + 19, said))
     return parts
 
 
 def bars(block: Bars) -> Markup | None:
     """Bars that stand where their labels are short, and lie where they are words. None without a value."""
     values = np.asarray(block.values, np.float64)
-    if not len(_known(values)):
+    if not len(finite(values)):
         return None
     if max(len(label) for label in block.labels) <= 5:
         return _standing(block, values)
@@ -127,16 +125,16 @@ def bars(block: Bars) -> Markup | None:
 
 
 def _standing(block: Bars, values: Floats) -> Markup:
-    known = _known(values, block.low, block.high)
+    known = finite(values, block.low, block.high)
     y = Scale(min(0.0, float(known.min())), max(0.0, float(known.max())), _HEIGHT - _BOTTOM, _TOP)
-    slot = (_WIDTH - _LEFT - _RIGHT) / len(values)
+    slot = (WIDTH - _LEFT - RIGHT) / len(values)
     width = min(slot * 0.76, 64.0)
     every = max(1, math.ceil(44 / slot)) if len(values) > 12 else 1
     parts = _y_axis(y, block.kind)
     for number, (label, value) in enumerate(zip(block.labels, values.tolist(), strict=True)):
         left = _LEFT + number * slot
         if number % every == 0:
-            parts.append(_text(left + slot / 2, _HEIGHT - _BOTTOM + 19, label))
+            parts.append(letters(left + slot / 2, _HEIGHT - _BOTTOM + 19, label))
         if not math.isfinite(value):
             continue
         top, height = min(y(value), y(0.0)), abs(y(value) - y(0.0))
@@ -147,8 +145,8 @@ def _standing(block: Bars, values: Floats) -> Markup:
             f'height="{max(height, 0.8):.1f}">{title}</rect>'
         )
         parts += _error(block, number, y, left + slot / 2)
-    parts.append(f'<line class="axis" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y(0.0):.1f}" y2="{y(0.0):.1f}"/>')
-    return _svg(_HEIGHT, parts, block.title)
+    parts.append(f'<line class="axis" x1="{_LEFT}" x2="{WIDTH - RIGHT}" y1="{y(0.0):.1f}" y2="{y(0.0):.1f}"/>')
+    return svg(_HEIGHT, parts, block.title)
 
 
 def _error(block: Bars, number: int, y: Scale, x: float) -> list[str]:
@@ -162,17 +160,17 @@ def _error(block: Bars, number: int, y: Scale, x: float) -> list[str]:
 
 def _lying(block: Bars, values: Floats) -> Markup:
     shown = min(len(values), MAX_BARS)
-    known = _known(values[:shown], block.low, block.high)
+    known = finite(values[:shown], block.low, block.high)
     if not len(known):
         known = np.zeros(1)
     names, figures = 190, 96
-    x = Scale(min(0.0, float(known.min())), max(0.0, float(known.max())), names + 4, _WIDTH - figures)
+    x = Scale(min(0.0, float(known.min())), max(0.0, float(known.max())), names + 4, WIDTH - figures)
     parts = []
     for number, (label, value) in enumerate(zip(block.labels[:shown], values[:shown].tolist(), strict=True)):
         middle = (number + 0.5) * _ROW + 2
         short = label if len(label) <= 22 else label[:21] + "…"
         parts.append(f"<g><title>{escape(label)}: {cell_text(block.kind, value)}</title>")
-        parts.append(_text(names - 6, middle + 4, short, "end", ' class="name"'))
+        parts.append(letters(names - 6, middle + 4, short, "end", ' class="name"'))
         if math.isfinite(value):
             left, width = min(x(value), x(0.0)), abs(x(value) - x(0.0))
             look = "down" if value < 0 else "up"
@@ -185,11 +183,11 @@ def _lying(block: Bars, values: Floats) -> Markup:
                 parts.append(
                     f'<line class="whisker" x1="{x(low):.1f}" x2="{x(high):.1f}" y1="{middle:.1f}" y2="{middle:.1f}"/>'
                 )
-        parts.append(_text(_WIDTH - 4, middle + 4, cell_text(block.kind, value), "end"))
+        parts.append(letters(WIDTH - 4, middle + 4, cell_text(block.kind, value), "end"))
         parts.append("</g>")
     height = shown * _ROW + 4
     parts.append(f'<line class="axis" x1="{x(0.0):.1f}" x2="{x(0.0):.1f}" y1="0" y2="{height}"/>')
-    return _svg(height, parts, block.title)
+    return svg(height, parts, block.title)
 
 
 def histogram(block: Histogram) -> Markup | None:
@@ -202,7 +200,7 @@ def histogram(block: Histogram) -> Markup | None:
     for _, value in marks:  # what is pointed out must be on the picture
         low, high = min(low, value), max(high, value)
     room = (high - low) * 0.02 if marks else 0.0
-    x = Scale(low - room, high + room, _LEFT, _WIDTH - _RIGHT)
+    x = Scale(low - room, high + room, _LEFT, WIDTH - RIGHT)
     top = _TOP + 20 * len(marks)
     peak = max(float(counts.max()), float(np.max(block.curve)) if block.curve is not None and len(block.curve) else 0.0)
     y = Scale(0.0, peak, _HEIGHT - _BOTTOM, top)
@@ -224,11 +222,11 @@ def histogram(block: Histogram) -> Markup | None:
     parts += _x_axis(x, block.kind, _HEIGHT)
     for number, (name, value) in enumerate(marks):
         at, line = x(value), _TOP + 20 * number + 8
-        anchor = "end" if at > _WIDTH * 0.55 else "start"
+        anchor = "end" if at > WIDTH * 0.55 else "start"
         said = f"{name}: {cell_text(block.kind, value)}"
         parts.append(f'<line class="mark-line" x1="{at:.1f}" x2="{at:.1f}" y1="{line - 8}" y2="{_HEIGHT - _BOTTOM}"/>')
-        parts.append(_text(at + (-6 if anchor == "end" else 6), line + 4, said, anchor, ' class="name"'))
-    return _svg(_HEIGHT, parts, block.title)
+        parts.append(letters(at + (-6 if anchor == "end" else 6), line + 4, said, anchor, ' class="name"'))
+    return svg(_HEIGHT, parts, block.title)
 
 
 def scatter(block: Scatter) -> Markup | None:
@@ -241,7 +239,7 @@ def scatter(block: Scatter) -> Markup | None:
         kept = kept[np.linspace(0, len(kept) - 1, MAX_POINTS).astype(np.int64)]
     groups = np.zeros(len(xs), np.int64) if block.groups is None else np.asarray(block.groups, np.int64)
     height = 340
-    x = Scale(*_padded(xs[kept]), _LEFT, _WIDTH - _RIGHT)
+    x = Scale(*_padded(xs[kept]), _LEFT, WIDTH - RIGHT)
     y = Scale(*_padded(ys[kept]), height - _BOTTOM - 16, _TOP + 18)
     parts = _y_axis(y, block.y_kind)
     if block.diagonal:
@@ -266,9 +264,9 @@ def scatter(block: Scatter) -> Markup | None:
             path = "".join(f"M{x(xs[i]):.0f} {y(ys[i]):.0f}h0" for i in mine.tolist())
             parts.append(f'<path class="dots g{group % 8}" d="{path}"/>')
     axis = _x_axis(x, block.x_kind, height - 16)
-    parts += [*axis, _text((_LEFT + _WIDTH - _RIGHT) / 2, height - 4, block.x_label)]
-    parts.append(_text(4, _TOP, block.y_label, "start"))
-    return _svg(height, parts, block.title)
+    parts += [*axis, letters((_LEFT + WIDTH - RIGHT) / 2, height - 4, block.x_label)]
+    parts.append(letters(4, _TOP, block.y_label, "start"))
+    return svg(height, parts, block.title)
 
 
 def _padded(values: Floats) -> tuple[float, float]:
@@ -277,125 +275,12 @@ def _padded(values: Floats) -> tuple[float, float]:
     return low - room, high + room
 
 
-def heat_map(block: HeatMap) -> Markup | None:
-    """A field of few columns as a table of coloured figures, a larger one as a picture. None without a value."""
-    values = np.asarray(block.values, np.float64)
-    if not len(_known(values)):
-        return None
-    if values.shape[1] <= MOST_COLUMNS and values.shape[0] <= MOST_ROWS:
-        return _cells(block, values)
-    return _field(block, values)
-
-
-def _cells(block: HeatMap, values: Floats) -> Markup:
-    """Percent are written without their sign, which stands in the corner."""
-    depth = Depths(values, block.centre)
-    percent = block.kind == "fraction"
-
-    def said(value: float) -> str:
-        if not math.isfinite(value):
-            return "–"
-        if not percent:
-            return cell_text(block.kind, value)
-        return f"{round(value * 100, 1) + 0.0:,.1f}".replace("-", "\N{MINUS SIGN}")
-
-    corner = " ".join(part for part in (block.row_label, "%" if percent else "") if part)
-    heads = [f'<th scope="col">{escape(name)}</th>' for name in block.columns]
-    heads += [] if block.totals is None else [f'<th scope="col" class="total">{escape(block.total_label)}</th>']
-    lines = []
-    for number, name in enumerate(block.rows):
-        cells = []
-        for place, value in enumerate(values[number].tolist()):
-            if not math.isfinite(value):
-                cells.append("<td></td>")
-                continue
-            look, strength = depth(value)
-            marked = " marked" if block.marked == (number, place) else ""
-            cells.append(f'<td class="{look}{marked}" style="--depth:{strength:.2f}">{said(value)}</td>')
-        if block.totals is not None:
-            total = float(block.totals[number])
-            cells.append(f'<td class="total {colour("sign", total)}">{said(total)}</td>')
-        lines.append(f'<tr><th scope="row">{escape(name)}</th>{"".join(cells)}</tr>')
-    narrow = " narrow" if values.shape[1] <= _NARROW else ""
-    across = f"<caption>{escape(block.column_label)}</caption>" if block.column_label else ""
-    return Markup(
-        f'<div class="scroll"><table class="months{narrow}">{across}<thead><tr><th scope="col">{escape(corner)}</th>'
-        f"{''.join(heads)}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
-    )
-
-
-def _field(block: HeatMap, values: Floats) -> Markup:
-    """The names of rows and columns are thinned where they would collide."""
-    step = max(1, math.ceil(math.sqrt(values.size / MAX_CELLS)))
-    rows, columns = range(0, values.shape[0], step), range(0, values.shape[1], step)
-    left = min(150, 24 + 7 * max(len(name) for name in block.rows))
-    cell = (_WIDTH - left - _RIGHT) / len(columns)
-    high = min(max(cell, 8.0), max(5.0, 420 / len(rows)))
-    top, bottom = 22 if block.row_label else 6, 46 if block.column_label else 28
-    height = top + high * len(rows) + bottom
-    depth = Depths(values, block.centre)
-    parts = []
-    for line, row in enumerate(rows):
-        for place, column in enumerate(columns):
-            if not math.isfinite(values[row, column]):
-                continue
-            look, strength = depth(float(values[row, column]))
-            said = f"{block.rows[row]}, {block.columns[column]}: {cell_text(block.kind, float(values[row, column]))}"
-            parts.append(
-                f'<rect class="{look}" style="fill-opacity:{strength:.2f}" x="{left + place * cell:.1f}" '
-                f'y="{top + line * high:.1f}" width="{cell + 0.2:.1f}" height="{high + 0.2:.1f}">'
-                f"<title>{escape(said)}</title></rect>"
-            )
-    if block.marked is not None and step == 1:
-        row, column = block.marked
-        parts.append(
-            f'<rect class="frame" x="{left + column * cell:.1f}" y="{top + row * high:.1f}" width="{cell:.1f}" '
-            f'height="{high:.1f}"/>'
-        )
-    longest = max(len(name) for name in block.columns)
-    every = max(1, math.ceil((longest * 9 + 12) / cell))
-    base = top + high * len(rows) + 17
-    parts += [
-        _text(left + (place + 0.5) * cell, base, block.columns[columns[place]])
-        for place in range(0, len(columns), every)
-    ]
-    for line in range(0, len(rows), max(1, math.ceil(18 / high))):
-        name = block.rows[rows[line]]
-        parts.append(_text(left - 6, top + (line + 0.5) * high + 4, name if len(name) < 20 else name[:19] + "…", "end"))
-    if block.row_label:
-        parts.append(_text(4, 13, block.row_label, "start"))
-    if block.column_label:
-        parts.append(_text(left + (_WIDTH - left) / 2, height - 6, block.column_label))
-    return _svg(height, parts, block.title)
-
-
-class Depths:
-    """The colour of a value: its class, and how strong. Full strength is at the 98th percentile, so that one outlier
-    does not fade the rest.
-    """
-
-    def __init__(self, values: Floats, centre: float | None) -> None:
-        known = _known(values)
-        self.centre = centre
-        if centre is None:
-            self.low = float(known.min()) if len(known) else 0.0
-            self.scale = (float(known.max()) - self.low if len(known) else 0.0) or 1.0
-        else:
-            self.scale = (float(np.quantile(np.abs(known - centre), 0.98)) if len(known) else 0.0) or 1.0
-
-    def __call__(self, value: float) -> tuple[str, float]:
-        if self.centre is None:
-            return "up", 0.08 + 0.87 * min(1.0, (value - self.low) / self.scale)
-        away = value - self.centre
-        return "down" if away < 0 else "up", 0.04 + 0.76 * min(1.0, abs(away) / self.scale)
-
-
 def lines(block: Lines) -> Markup | None:
     """Curves over numbers, or with bands: where the look of a whole counts, not one moment among thousands."""
     along = np.asarray(block.ts_us if block.ts_us is not None else block.x, np.float64)
     columns = [np.asarray(one.values, np.float64) for one in block.series]
     columns += [np.asarray(side, np.float64) for band in block.bands for side in (band.low, band.high)]
-    known = _known(*columns)
+    known = finite(*columns)
     if len(along) < 2 or not len(known):
         return None
     kept = plots.keep_extremes(columns, MAX_LINE) if len(along) > MAX_LINE else np.arange(len(along))
@@ -404,7 +289,7 @@ def lines(block: Lines) -> Markup | None:
     extra = 16 if block.x_label else 0
     height = _HEIGHT + extra
     y = Scale(low - room, high + room, _HEIGHT - _BOTTOM, _TOP)
-    x = Scale(float(along[0]), float(along[-1]), _LEFT, _WIDTH - _RIGHT)
+    x = Scale(float(along[0]), float(along[-1]), _LEFT, WIDTH - RIGHT)
     places = [x(value) for value in along[kept].tolist()]
     parts = _y_axis(y, block.kind)
     for number, band in enumerate(block.bands):
@@ -424,9 +309,9 @@ def lines(block: Lines) -> Markup | None:
         parts.append(f'<path class="curve {look}" d="{_path(places, [y(v) for v in values[kept].tolist()])}"/>')
     parts += _time_axis(x, _HEIGHT) if block.ts_us is not None else _x_axis(x, _number_kind(along), _HEIGHT)
     if block.x_label:
-        parts.append(_text((_LEFT + _WIDTH - _RIGHT) / 2, height - 4, block.x_label))
+        parts.append(letters((_LEFT + WIDTH - RIGHT) / 2, height - 4, block.x_label))
     parts += _hovers(block, along, columns, x)
-    return _svg(height, parts, block.title)
+    return svg(height, parts, block.title)
 
 
 def _path(places: Sequence[float], heights: Sequence[float]) -> str:
@@ -446,10 +331,10 @@ def _number_kind(values: Floats) -> Kind:
 def _time_axis(x: Scale, height: float) -> list[str]:
     """Years, months or days where they begin, about six of them."""
     base = height - _BOTTOM
-    parts = [f'<line class="axis" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{base}" y2="{base}"/>']
+    parts = [f'<line class="axis" x1="{_LEFT}" x2="{WIDTH - RIGHT}" y1="{base}" y2="{base}"/>']
     for at, said in _dates(x.low, x.high):
         parts.append(f'<line class="axis" x1="{x(at):.1f}" x2="{x(at):.1f}" y1="{base}" y2="{base + 4}"/>')
-        parts.append(_text(min(max(x(at), _LEFT + 14), _WIDTH - 24), base + 19, said))
+        parts.append(letters(min(max(x(at), _LEFT + 14), WIDTH - 24), base + 19, said))
     return parts
 
 

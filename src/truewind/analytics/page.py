@@ -14,7 +14,7 @@ import numpy as np
 import orjson
 from markupsafe import Markup, escape
 
-from truewind.analytics import drawings, markup, timelines
+from truewind.analytics import drawings, heatmaps, markup, timelines
 from truewind.analytics.document import (
     Bars,
     Block,
@@ -99,7 +99,7 @@ class _Drawn:
             case Histogram():
                 return _figure(block, drawings.histogram(block), _key([(block.curve_name, "normal")]))
             case HeatMap():
-                return _figure(block, drawings.heat_map(block))
+                return _figure(block, heatmaps.heat_map(block))
             case Scatter():
                 named = [(name, f"dot g{number % 8}") for number, name in enumerate(block.names)]
                 return _figure(block, drawings.scatter(block), _key(named))
@@ -147,7 +147,7 @@ def _layout(block: Block) -> str:
         long = block.ts_us is not None and not block.bands and len(block.ts_us) > 1
         return "timed" if long and block.series else "half"
     if isinstance(block, HeatMap):
-        return "whole" if np.ndim(block.values) == 2 and np.shape(block.values)[1] <= drawings.MOST_COLUMNS else "half"
+        return "whole" if np.ndim(block.values) == 2 and np.shape(block.values)[1] <= heatmaps.MOST_COLUMNS else "half"
     if isinstance(block, Table):
         figures = all(column.kind not in ("text", "moment") for column in block.columns[1:])
         return "slim" if len(block.columns) <= 3 and figures and not block.folded else "whole"
