@@ -98,7 +98,8 @@ def _print(found: "Lookahead") -> None:
     for note in found.notes:
         out.print(note, markup=False)
     features = f"{len(found.features)} features in {found.pieces:,} pieces, " if found.features else ""
-    end = f"{len(found.leaks)} leaks" if found.leaks else "no look-ahead found"
+    count = len(found.leaks)
+    end = f"{count} leak{'s' if count > 1 else ''}" if count else "no look-ahead found"
     asked = f"{found.rows:,} rows, {features}the future changed at {found.moments} moments"
     out.print(f"{end}: {asked}, in {found.seconds:.1f} s", markup=False)
 
