@@ -207,7 +207,7 @@ def _of_trials(
                 {**msgspec.structs.asdict(each), "values": each.values.tolist()}
                 for each in surfaces(tried.table, tried.keys, METRIC, centre)
             ],
-            "reason": "" if stable.shape != "not defined" else stable.sentence,
+            "reason": "" if stable.shape != "not defined" else stable.sentence.partition(": ")[2].removesuffix("."),
         },
     }
 
