@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from truewind.domain.instrument import Instrument
 from truewind.domain.timeframe import SECOND_US
 from truewind.errors import DataError, EmptyRangeError
 from truewind.storage.lake import Lake
@@ -40,6 +41,10 @@ class Remembered(Lake):
     def snapshot(self, keys: Sequence[SeriesKey] | None = None) -> Snapshot:
         wanted = None if keys is None else tuple(keys)
         found: Snapshot = self._once(("snapshot", wanted), lambda: self._lake.snapshot(keys))
+        return found
+
+    def instrument(self, venue: str, symbol: str) -> Instrument:
+        found: Instrument = self._once(("instrument", venue, symbol), lambda: self._lake.instrument(venue, symbol))
         return found
 
     def _once(self, wanted: Any, make: Callable[[], Any]) -> Any:
