@@ -44,6 +44,7 @@ HOUR_US = 3_600_000_000
 TRAIN, TEST = 365, 91  # days of the walk-forward
 VOLATILITY = 0.6  # of a year
 FAMILIES = ("momentum", "mean_reversion")
+FIRST = 50_000  # markets below this number were looked at while rules and markets were made: figures come from others
 
 INSTRUMENT = Instrument(
     symbol="NOISE", venue="bench", kind=Kind.PERPETUAL, base="NOISE", quote="USDT",
@@ -327,8 +328,8 @@ def main() -> int:
     os.environ["TRUEWIND_DATABASE"] = "off"  # these trials are nobody's
     start = time.perf_counter()
     half = asked.markets // 2
-    noise = [Market(family, number, False) for number in range(half) for family in FAMILIES]
-    planted = [Market("momentum", number, True) for number in range(2 * half)]
+    noise = [Market(family, number, False) for number in range(FIRST, FIRST + half) for family in FAMILIES]
+    planted = [Market("momentum", number, True) for number in range(FIRST, FIRST + 2 * half)]
     others = [Market("momentum", 1_000_000 + number, True) for number in range(half)]
     with ProcessPoolExecutor(asked.workers) as pool:
         found = [each for each in pool.map(judged, noise + planted) if each is not None]

@@ -7,7 +7,7 @@ by feature the relative difference, and the length from which on it is below 1e-
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -79,19 +79,20 @@ def settling(
             short = _short(settings, lake, reads, int(opened[first]), bar + step) if first > 0 else None
             if short is None:
                 continue
+            rows = _common(whole, short, bar)
             for name in fields:
-                worst = max((_apart(whole, short, column, bar) for column in _columns_of(whole, name)), default=0.0)
+                worst = max((_apart(whole, short, column, rows) for column in _columns_of(whole, name)), default=0.0)
                 found[name][length] = max(found[name].get(length, 0.0), worst)
-            told += _other_signals(strategy, whole, short, bar)
+            told += _other_signals(strategy, whole, short, rows)
         if told:
             signals[length] = float(np.mean(told))
-    rows = [
+    settled = [
         Settling(name, spec, features.history([spec], settings.data.timeframe), found[name], _settled(found[name]))
         for name, spec in fields.items()
     ]
     if signals:
-        rows.append(Settling(SIGNALS, "", known, signals, _settled(signals)))
-    return tuple(rows)
+        settled.append(Settling(SIGNALS, "", known, signals, _settled(signals)))
+    return tuple(settled)
 
 
 def _columns_of(timeline: Timeline, name: str) -> list[str]:
@@ -117,47 +118,38 @@ def _short(
         return None  # a symbol, or what is read beside it, begins later than that
 
 
-def _apart(whole: Timeline, short: Timeline, column: str, bar: int) -> float:
-    """The greatest relative difference of a column over the symbols that have that bar in both."""
+def _common(whole: Timeline, short: Timeline, bar: int) -> list[tuple[int, int]]:
+    """The rows of that bar in both timelines, of each symbol that has it in both."""
+    one, two = _rows(whole, bar), _rows(short, bar)
+    return [(row, two[symbol]) for symbol, row in one.items() if symbol in two]
+
+
+def _rows(timeline: Timeline, bar: int) -> dict[str, int]:
+    """By symbol the row of the bar that opened then; of nested bars the one that it is decided on."""
+    coarse: Mapping[str, np.ndarray] | None = getattr(timeline, "coarse", None)
+    opened = timeline.times[TS] if coarse is None else coarse["ts"]
+    return {timeline.symbols[timeline.times[SYMBOL][row]]: int(row) for row in np.flatnonzero(opened == bar)}
+
+
+def _apart(whole: Timeline, short: Timeline, column: str, rows: Sequence[tuple[int, int]]) -> float:
+    """The greatest relative difference of a column over these rows of both."""
     worst = 0.0
-    for symbol in whole.symbols:
-        one, two = _at(whole, symbol, column, bar), _at(short, symbol, column, bar)
-        if one is None or two is None or one == two or (math.isnan(one) and math.isnan(two)):
+    if column not in short.columns:
+        return worst
+    for row, other in rows:
+        one, two = float(whole.columns[column][row]), float(short.columns[column][other])
+        if one == two or (math.isnan(one) and math.isnan(two)):
             continue
         apart = abs(one - two) / max(abs(one), abs(two)) if math.isfinite(one - two) else math.inf
         worst = max(worst, apart)
     return worst
 
 
-def _at(timeline: Timeline, symbol: str, column: str, bar: int) -> float | None:
-    if symbol not in timeline.symbols or column not in timeline.columns:
-        return None
-    row = _row(timeline, symbol, bar)
-    return None if row is None else float(timeline.columns[column][row])
-
-
-def _row(timeline: Timeline, symbol: str, bar: int) -> int | None:
-    """The row of the bar of a symbol that opened then; of nested bars the one that it is decided on."""
-    coarse: Mapping[str, np.ndarray] | None = getattr(timeline, "coarse", None)
-    opened = timeline.times[TS] if coarse is None else coarse["ts"]
-    own = (timeline.times[SYMBOL] == timeline.symbols.index(symbol)) & (opened == bar)
-    rows = np.flatnonzero(own)
-    return int(rows[-1]) if len(rows) else None
-
-
-def _other_signals(strategy: Strategy, whole: Timeline, short: Timeline, bar: int) -> list[bool]:
-    """Of each symbol whether the signal on that bar is another one; none for a strategy that does not give signals."""
+def _other_signals(strategy: Strategy, whole: Timeline, short: Timeline, rows: Sequence[tuple[int, int]]) -> list[bool]:
+    """Of each symbol whether the signal on these rows is another one; none for a strategy that gives no signals."""
     if not isinstance(strategy, SignalStrategy):
         return []
-    found = []
-    for symbol in whole.symbols:
-        if symbol not in short.symbols:
-            continue
-        rows = [(line, _row(line, symbol, bar)) for line in (whole, short)]
-        told = [_signal(strategy, line, row) for line, row in rows if row is not None]
-        if len(told) == 2:
-            found.append(told[0] != told[1])
-    return found
+    return [_signal(strategy, whole, row) != _signal(strategy, short, other) for row, other in rows]
 
 
 def _signal(strategy: SignalStrategy, timeline: Timeline, row: int) -> tuple[int, int]:

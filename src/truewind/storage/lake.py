@@ -314,7 +314,7 @@ class Lake:
     def _unknown(self, key: SeriesKey) -> UnknownSeriesError | MissingFileError:
         """The error for a series that is not there: it says which part of the key is unknown and what there is."""
         self._require_lake()
-        there = [info.key for info in self.series()]
+        there = sorted(self._keys())
         if not there:
             return UnknownSeriesError(f"The lake {self.url} is empty", remedy="Import data first")
         found: list[str] = []

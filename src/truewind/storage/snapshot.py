@@ -36,14 +36,14 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 def series_info(manifest: Manifest) -> SeriesInfo:
-    gaps = list(manifest.gaps())
+    gaps, step = list(manifest.gaps()), manifest.key.step_us
     return SeriesInfo(
         key=manifest.key,
         rows=manifest.rows,
         start_us=manifest.start_us,
         end_us=manifest.end_us,
         gaps=len(gaps),
-        missing=sum(missing_steps(gap, manifest.key.step_us) for gap in gaps),
+        missing=sum(missing_steps(gap, step) for gap in gaps),
         content_hash=None if manifest.scattered else manifest.content_hash,
         bytes=sum(partition.bytes for partition in manifest.partitions),
         columns=tuple(manifest.columns),
