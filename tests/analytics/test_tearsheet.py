@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from truewind.analytics import tearsheet
-from truewind.analytics.report import Report
+from truewind.analytics.report import Report, load
 from truewind.analytics.sections import costs
 from truewind.analytics.sections.summary import result
 from truewind.analytics.summary import summarise
@@ -282,3 +282,12 @@ def test_a_file_that_cannot_be_read_is_named(run_dir, name):
     (run_dir / name).write_bytes(b"{ half")
     with pytest.raises(CorruptError, match=re.escape(name)):
         tearsheet.from_run(run_dir)
+
+
+def test_a_validation_of_another_version_is_left_out_and_said_to_be(run_dir):
+    """What is not understood breaks no page."""
+    (run_dir / "validation.json").write_text('{"version": 0, "walkforward": {"called": "otherwise"}}')
+    report = load(run_dir)
+    assert report.validation is None
+    assert "another truewind's" in report.warnings[-1]
+    assert "validate again" in tearsheet.from_run(run_dir)

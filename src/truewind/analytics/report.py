@@ -10,6 +10,8 @@ import polars as pl
 
 from truewind.errors import CorruptError, MissingFileError
 
+VALIDATION_VERSION = 1  # of what `validation.json` holds: raised whenever a part of it is called otherwise
+
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """All that a page shows. Tables as in a run's folder; `summary` as `summarise` returns it.
@@ -59,6 +61,9 @@ def load(run_dir: Path) -> Report:
     """
     run_dir = Path(run_dir)
     run = _read_json(run_dir / "run.json")
+    validation, warnings = _optional_json(run_dir / "validation.json"), run["warnings"]
+    if validation is not None and validation.get("version") != VALIDATION_VERSION:
+        validation, warnings = None, [*warnings, "The validation in this folder is another truewind's: validate again"]
     candles = _optional(run_dir / "candles.parquet")
     try:
         config_yaml = (run_dir / "config.yaml").read_text(encoding="utf-8")
@@ -77,15 +82,15 @@ def load(run_dir: Path) -> Report:
         config_yaml=config_yaml,
         info=run["info"],
         assumptions=run["assumptions"],
-        warnings=run["warnings"],
-        trials=_read_json(run_dir / "trials.json") if (run_dir / "trials.json").exists() else None,
-        validation=_read_json(run_dir / "validation.json") if (run_dir / "validation.json").exists() else None,
+        warnings=warnings,
+        trials=_optional_json(run_dir / "trials.json"),
+        validation=validation,
         gains=_optional(run_dir / "gains.parquet"),
         withheld=_optional(run_dir / "withheld.parquet"),
         orders=_optional(run_dir / "orders.parquet"),
         entries=_optional(run_dir / "entries.parquet"),
         verdicts=_optional(run_dir / "verdicts.parquet"),
-        data=_read_json(run_dir / "data.json") if (run_dir / "data.json").exists() else None,
+        data=_optional_json(run_dir / "data.json"),
     )
 
 
@@ -106,6 +111,10 @@ def _read_table(path: Path) -> pl.DataFrame:
 
 def _optional(path: Path) -> pl.DataFrame | None:
     return _read_table(path) if path.exists() else None
+
+
+def _optional_json(path: Path) -> Any:
+    return _read_json(path) if path.exists() else None
 
 
 def _read_json(path: Path) -> Any:

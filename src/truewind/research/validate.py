@@ -86,7 +86,8 @@ def validate(
     result = backtest.run(data, lake=lake, runs=runs, database=database, progress=tell)
     source = lake if isinstance(lake, Lake) else Lake(lake)
     settings = backtest.load_config(data)
-    found: dict[str, Any] = {"seed": settings.seed, "quick": quick, "gate": gate.model_dump(mode="json")}
+    found: dict[str, Any] = {"version": report.VALIDATION_VERSION, "seed": settings.seed, "quick": quick}
+    found["gate"] = gate.model_dump(mode="json")
     found["space"] = _space_facts(trier, tried, untried)
     found |= _of_trials(result.run_dir, tried, untried, settings, tell)
     found["walkforward"] = _walked(trier, windows, untried, result.result_id, tell)
