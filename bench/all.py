@@ -39,6 +39,7 @@ SCRIPTS = (
     "metrics",
     "report",
     "bootstrap",
+    "overfit",
 )
 NOTHING = "–"
 HEADINGS = ["work", "ours", "memory", "beside", "theirs", "memory", "ours ÷ theirs", "orders (ours – theirs)", "same"]
