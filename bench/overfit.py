@@ -1,8 +1,8 @@
 """Overfitting
 
-The probability of backtest overfitting by combinatorially symmetric cross-validation: daily returns of 1,000 trials over
-1,000 days, in 16 blocks, which makes 12,870 splits, each with the Sharpe ratios of all trials in both halves; on one
-core. Trials are noise, so that the probability must lie near a half.
+The probability of backtest overfitting by combinatorially symmetric cross-validation: daily returns of 1,000 trials
+over 1,000 days, in 16 blocks, which makes 12,870 splits, each with the Sharpe ratios of all trials in both halves; on
+one core. Trials are noise, so that the probability must lie near a half.
 """
 
 import sys
