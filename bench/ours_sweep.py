@@ -33,7 +33,7 @@ def main(n: int, fasts: list[int], slows: list[int], repeats: int) -> None:
             "account": {"cash": w.CASH, "leverage": 1.0},
             "sizing": {"method": "fixed", "value": 1.0},
             "costs": FEES,
-            "risk": {"max_drawdown": 0.9},
+            "risk": {"max_drawdown": 0.9, "cooldown_minutes": None},  # the peer turns as often as the averages cross
         }
         runs = iter(range(1_000))
 
