@@ -133,7 +133,7 @@ def budget(seconds: float) -> tuple[int, int, int]:
             used[minute] = used.get(minute, 0) + weight
             return take(address, endpoint, weight, now_us)
 
-        limits.take = counted  # type: ignore[method-assign]
+        limits.take = counted
         asyncio.run(ask(exchange.hosts.usdm_rest))
         whole = sorted(used)[1:-1] or sorted(used)
         return min(used[minute] for minute in whole), LIMITS["usdm"].weight.limit, limits.refused

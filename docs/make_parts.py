@@ -32,7 +32,7 @@ def tables() -> str:
 def _table(choice: type[Choice]) -> str:
     lines = ["| part | setting | default | what it is |", "|---|---|---|---|"]
     for name, field in choice.model_fields.items():
-        part = next(kind for kind in field.annotation.__args__ if kind is not type(None))  # type: ignore[union-attr]
+        part = next(kind for kind in field.annotation.__args__ if kind is not type(None))
         lines.append(f"| **`{name}`** | | | {_text(part)} |")
         lines += [_row(field.alias or setting, field) for setting, field in part.model_fields.items()]
     return "\n".join(lines) + "\n"
@@ -77,5 +77,5 @@ def _cell(text: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+    sys.stdout.reconfigure(encoding="utf-8")
     PAGE.write_text(page(), encoding="utf-8")

@@ -170,7 +170,7 @@ def pictures(found: Found) -> Iterator[tuple[str, str]]:
     """(caption, drawing) of the best trade, of the worst, and of the first sweep that only the reward kept out."""
     rows = found.rows
     times, trades = rows["ts"].to_physical().to_numpy(), found.result.trades
-    best, worst = int(trades["r_multiple"].arg_max()), int(trades["r_multiple"].arg_min())  # type: ignore[arg-type]
+    best, worst = int(trades["r_multiple"].arg_max()), int(trades["r_multiple"].arg_min())
     for title, trade in (("The best trade", best), ("The worst trade", worst)):
         told = trades.row(trade, named=True)
         # What fills inside a bar is stamped with its end, which is when the next one opens.
@@ -248,7 +248,7 @@ def drawn(found: Found, at: int, title: str, trade: tuple[int, int, dict[str, An
     last = min(len(rows) - 1, (trade[1] if trade else at + 36) + 10)
     part = rows.slice(first, last - first + 1)
     stop = bar.close - side * risk
-    inside = [float(part["low"].min()), float(part["high"].max()), stop, near]  # type: ignore[arg-type]
+    inside = [float(part["low"].min()), float(part["high"].max()), stop, near]
     margin = 0.03 * (max(inside) - min(inside))
     frame = Frame(first, last, min(inside) - margin, max(inside) + margin)
     marks: list[tuple[float, str, str]] = []  # price, text, colour, for the margin

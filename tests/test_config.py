@@ -65,7 +65,7 @@ def test_settings_are_frozen() -> None:
     """What a run was set to cannot change while it runs."""
     run = parse(Run, {})
     with pytest.raises(ValueError, match="frozen"):
-        run.seed = 1  # type: ignore[misc]
+        run.seed = 1
 
 
 paths = st.lists(st.text("abc", min_size=1, max_size=3), min_size=1, max_size=3)

@@ -38,7 +38,7 @@ def test_all_of_it_runs_at_once(begun: str, run: Any, home: Path, monkeypatch: p
     assert "5 passed" in tests.stdout
 
     display = types.ModuleType("IPython.display")
-    display.HTML = display.IFrame = lambda *given, **how: given[0]  # type: ignore[attr-defined]
+    display.HTML = display.IFrame = lambda *given, **how: given[0]
     monkeypatch.setitem(sys.modules, "IPython", types.ModuleType("IPython"))
     monkeypatch.setitem(sys.modules, "IPython.display", display)
     monkeypatch.chdir(home / "my_idea")  # where a notebook runs

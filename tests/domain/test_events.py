@@ -71,4 +71,4 @@ def test_every_kind_of_event_has_a_place() -> None:
 def test_what_happened_is_never_edited(kind: str) -> None:
     """Events are values: assigning to a field fails."""
     with pytest.raises(AttributeError):
-        make(kind, 1).ts_event = 2  # type: ignore[misc]
+        make(kind, 1).ts_event = 2

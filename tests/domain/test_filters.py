@@ -18,7 +18,7 @@ def listed(**changes: object) -> Instrument:
         "symbol": "BTCUSDT", "venue": "v", "kind": Kind.PERPETUAL, "base": "BTC", "quote": "USDT",
         "tick_size": Decimal("0.05"), "lot_size": Decimal("0.003"),
     }  # fmt: skip
-    return Instrument(**(values | changes))  # type: ignore[arg-type]
+    return Instrument(**(values | changes))
 
 
 @given(amounts, amounts, amounts, amounts)

@@ -38,7 +38,7 @@ def btc(**changes: object) -> Instrument:
         "tick_size": Decimal("0.01"),
         "lot_size": Decimal("0.00001"),
     }
-    return Instrument(**(values | changes))  # type: ignore[arg-type]
+    return Instrument(**(values | changes))
 
 
 @given(instruments(), st.integers(-(10**12), 10**12))
@@ -115,7 +115,7 @@ def test_only_spot_cannot_be_sold_short() -> None:
 def test_what_is_no_number_is_refused(value: object) -> None:
     """NaN, infinity and words are errors that name the instrument, never a guess."""
     with pytest.raises(InstrumentError, match=r"BTCUSDT\.binance: price"):
-        btc().ticks(value)  # type: ignore[arg-type]
+        btc().ticks(value)
 
 
 @pytest.mark.parametrize("name", ["tick_size", "lot_size", "multiplier"])

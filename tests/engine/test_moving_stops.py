@@ -29,7 +29,7 @@ class Says(SignalStrategy):
         super().__init__()
         self.signals, self.sizing, self.seen = list(signals), ONE, []
 
-    def decide(self, row, position, params):  # type: ignore[override]
+    def decide(self, row, position, params):
         self.seen.append(position)
         return self.signals.pop(0) if len(self.signals) > 1 else self.signals[0]
 

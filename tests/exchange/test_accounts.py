@@ -62,7 +62,7 @@ def test_keys_have_a_form_and_must_be_known(trade: Trade) -> None:
 
 
 @pytest.mark.parametrize("make", [Ed25519PrivateKey.generate, lambda: generate_private_key(65537, 2048)])
-def test_pairs_of_keys(trade: Trade, make) -> None:  # type: ignore[no-untyped-def]
+def test_pairs_of_keys(trade: Trade, make) -> None:
     pair = make()
     public = pair.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     private = signing_key(Secret(pair.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())))

@@ -96,7 +96,7 @@ def test_subscriptions(market: str, requests: list[Any]) -> None:
     hub = exchange().hubs[market]
 
     async def run() -> None:
-        connection = Connection(_Transport(), hub.faults, "ms", 0.0)  # type: ignore[arg-type]
+        connection = Connection(_Transport(), hub.faults, "ms", 0.0)
         for request in requests:
             text = request if isinstance(request, str) else orjson.dumps(request).decode()
             told = orjson.loads(subscribing.answer(hub, connection, text))

@@ -88,7 +88,7 @@ def test_a_step_that_is_no_kernel_is_refused() -> None:
 def test_a_step_that_does_not_compile_is_refused_with_the_reason() -> None:
     @kernel
     def impossible(x: float) -> float:
-        return x + "text"  # type: ignore[operator]
+        return x + "text"
 
     class Impossible(Feature):
         step = staticmethod(impossible)

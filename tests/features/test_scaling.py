@@ -116,7 +116,7 @@ def test_a_constant_column_becomes_nothing(method: str) -> None:
 def test_what_is_missing_stays_missing(method: str) -> None:
     """Null is null, NaN is NaN, and so is what no feature gives; the fit does not see them."""
     values = pl.Series([1.0, None, NAN, 2.0, INF, -INF, 1e101, 4.0])
-    scaler = fit_scaler(table(x=values), Scaling(default=method), end=None)  # type: ignore[arg-type]
+    scaler = fit_scaler(table(x=values), Scaling(default=method), end=None)
     assert scaler.fits == fitted([1.0, 2.0, 4.0], method).fits
     found = scaler.transform(table(x=values))["x"]
     assert found.is_null().to_list() == values.is_null().to_list()
@@ -175,7 +175,7 @@ def test_merged_is_fitted_on_both(old: list[float], new: list[float], method: st
 @pytest.mark.parametrize("method", ["robust", "quantile"])
 def test_quantiles_are_not_merged(method: str) -> None:
     rows = table(x=np.arange(10.0))
-    how = Scaling(default=method)  # type: ignore[arg-type]
+    how = Scaling(default=method)
     one, two = fit_scaler(rows, how, end=5 * DAY), fit_scaler(rows, how, start=5 * DAY, end=None)
     with pytest.raises(FeatureError, match=r"cannot be brought up to date exactly.*Fit it anew on all rows"):
         one.merged(two)
@@ -196,7 +196,7 @@ def wide() -> tuple[pl.DataFrame, Scaler]:
     """Sixty columns of all methods, fitted on the first half."""
     rows = table(**{f"c{i}": some_values(400, i) for i in range(60)})
     how = {f"c{i}": METHODS[i % 6] for i in range(60)}
-    return rows, fit_scaler(rows, Scaling(columns=how), end=200 * DAY)  # type: ignore[arg-type]
+    return rows, fit_scaler(rows, Scaling(columns=how), end=200 * DAY)
 
 
 def test_a_row_is_to_the_bit_the_tables() -> None:

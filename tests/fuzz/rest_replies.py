@@ -47,9 +47,9 @@ def one(data: bytes) -> None:
     except ProtocolError:
         return
     if key is not None:
-        verdict = validate(key, table.with_row_index(ROW, 1))  # type: ignore[attr-defined]
+        verdict = validate(key, table.with_row_index(ROW, 1))
         schema.validate(key, verdict.rows)
-        assert verdict.rows.height + verdict.refused.height + verdict.duplicates == table.height  # type: ignore[attr-defined]
+        assert verdict.rows.height + verdict.refused.height + verdict.duplicates == table.height
 
 
 if __name__ == "__main__":

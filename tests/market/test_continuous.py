@@ -49,7 +49,7 @@ def test_a_roll_makes_no_profit(first: list[float], second: list[float], third: 
         for item in chain
     )
     for adjust in ("ratio", "difference"):
-        joined = continuous(chain, roll=roll, days=1, adjust=adjust)  # type: ignore[arg-type]
+        joined = continuous(chain, roll=roll, days=1, adjust=adjust)
         assert hours(joined) == list(range(72 + 144))
         both = joined.join(own, on=["ts", "contract"], how="left")[1:]
         closes, now, before = joined["close"].to_numpy(), both["now"].to_numpy(), both["before"].to_numpy()
@@ -66,7 +66,7 @@ def test_rolls_at_expiry_by_hand() -> None:
     assert plain["contract"].to_list() == ["A"] * 72 + ["B"] * 72
     assert plain["close"].to_list() == [100.0] * 72 + [110.0] * 72
     for adjust in ("ratio", "difference"):
-        joined = continuous(chain, days=1, adjust=adjust)  # type: ignore[arg-type]
+        joined = continuous(chain, days=1, adjust=adjust)
         assert joined["close"].to_list() == pytest.approx([110.0] * 144, rel=1e-12)
     assert plain["volume"].to_list() == [1.0] * 144
 

@@ -22,7 +22,7 @@ def walked(step: Any, xs: list[float], length: int, *state: float) -> list[float
     window = np.zeros(length)
     outputs = []
     for x in xs:
-        output, *state = step.py_func(x, length, *state, window)  # type: ignore[assignment]
+        output, *state = step.py_func(x, length, *state, window)
         outputs.append(output)
     return outputs
 
@@ -54,7 +54,7 @@ def test_two_sums_at_once_are_the_two_sums(xs: list[float], length: int) -> None
     window, state = np.zeros(2 * length), (0, 0, 0.0, 0.0)
     both = []
     for x in xs:
-        first, second, *state = rolling_sums.py_func(x, x * x, length, *state, window)  # type: ignore[assignment]
+        first, second, *state = rolling_sums.py_func(x, x * x, length, *state, window)
         both.append((first, second))
     apart = zip(*(walked(rolling_sum, values, length, 0, 0, 0.0) for values in (xs, [x * x for x in xs])), strict=True)
     np.testing.assert_array_equal(both, list(apart))

@@ -176,7 +176,7 @@ def test_a_synthetic_market_of_bars_funding_and_books(synthetic: Path) -> None:
     assert_frame_equal(
         found, spreads[1:4], rel_tol=1e-12
     )  # the first moment ends the window before, and the last quarter of the hour is not over
-    assert (made["mid_close"] - made["close"]).abs().max() < 0.001 * made["close"].max()  # type: ignore[operator]
+    assert (made["mid_close"] - made["close"]).abs().max() < 0.001 * made["close"].max()
 
 
 def test_what_bars_do_not_tell_is_told_by_trades(tmp_path, recorded: pl.DataFrame) -> None:
@@ -286,7 +286,7 @@ def test_data_that_change_meanwhile_are_noticed(synthetic: Path, monkeypatch: py
     run = module._Work.run
 
     def disturbed(self: object, tell: object) -> object:
-        found = run(self, tell)  # type: ignore[arg-type]
+        found = run(self, tell)
         funding = {"ts": time([START + 41 * 24 * HOUR_US]), "rate": [0.0]}
         lake.write(SeriesKey("funding", "synthetic", "BTCUSDT"), pl.DataFrame(funding))
         return found

@@ -31,7 +31,7 @@ class Says(SignalStrategy):
         self.now = self.signals.pop(0) if self.signals else HOLD
         super().on_bar(bar)
 
-    def decide(self, row, position, params):  # type: ignore[override]
+    def decide(self, row, position, params):
         self.seen.append(position)
         return self.now
 

@@ -146,7 +146,7 @@ class Says(SignalStrategy):
         self.bars += 1
         super().on_bar(bar)
 
-    def decide(self, row, position, params):  # type: ignore[override]
+    def decide(self, row, position, params):
         return self.signal if self.bars >= 3 else HOLD
 
 
@@ -214,7 +214,7 @@ def test_what_cannot_be_sized_still_ends_the_other_side():
     """Long, then a short without a stop, which risk cannot size: the long is sold and nothing is held."""
 
     class Turns(Says):
-        def decide(self, row, position, params):  # type: ignore[override]
+        def decide(self, row, position, params):
             return UP if self.bars < 4 else Signal(Want.SHORT)
 
     engine = play([flat(100.0)] * 8, Turns(HOLD, SizingSettings(method="risk", value=0.01)), costs=free())

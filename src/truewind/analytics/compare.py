@@ -19,7 +19,6 @@ from truewind.analytics.document import (
     Column,
     Document,
     HeatMap,
-    Kind,
     Lines,
     Section,
     Series,
@@ -286,8 +285,7 @@ def _of_whole_runs(runs: Sequence[Run], name: str, title: str, names: Sequence[s
 
 def _column(name: str) -> Column:
     figure = figures.FIGURES[name]
-    kind: Kind = figure.kind  # type: ignore[assignment]
-    return Column(label=figure.label, kind=kind, meaning=figure.meaning)
+    return Column(label=figure.label, kind=figure.kind, meaning=figure.meaning)
 
 
 def _best(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> tuple[tuple[int, int], ...]:

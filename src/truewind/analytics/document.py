@@ -11,11 +11,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from truewind.analytics.figures import Kind
 from truewind.numerics.performance import Floats, Ints
 
-Kind = Literal[
-    "fraction", "ratio", "money", "count", "days", "hours", "times", "text", "price", "quantity", "moment", "bps"
-]
 # good, bad: coloured as gain and loss; sign: by the value's sign; warning: what a reader must not overlook.
 Tone = Literal["plain", "good", "bad", "sign", "warning", "quiet"]
 

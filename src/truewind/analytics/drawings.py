@@ -13,7 +13,8 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from truewind.analytics import plots
-from truewind.analytics.document import Bars, Histogram, Kind, Lines, Scatter
+from truewind.analytics.document import Bars, Histogram, Lines, Scatter
+from truewind.analytics.figures import Kind
 from truewind.analytics.markup import cell_text
 from truewind.numerics.performance import Floats
 

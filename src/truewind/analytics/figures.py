@@ -2,17 +2,22 @@
 
 import datetime as dt
 import math
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
+# How a value is written; a fraction is shown as percent.
+Kind = Literal[
+    "fraction", "ratio", "money", "count", "days", "hours", "times", "text", "price", "quantity", "moment", "bps"
+]
+
 
 class Figure(msgspec.Struct, frozen=True):
-    """One number of a summary. kind: fraction (shown as percent), ratio, money, count, days, hours, times, text."""
+    """One number of a summary."""
 
     name: str
     label: str
-    kind: str
+    kind: Kind
     meaning: str
 
 

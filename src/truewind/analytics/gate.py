@@ -335,10 +335,12 @@ def _ruling(
 
 
 def _percent(value: float | None) -> str:
-    """ "7 %", "0.4 %", "under 0.1 %": as many digits as a chance needs."""
+    """ "7 %", "0.4 %", "under 0.1 %": as many digits as a chance needs; and 100 % is all of it."""
     if value is None or math.isnan(value):
         return "–"
     shown = value * 100.0
     if 0.0 < shown < 0.1:
         return "under 0.1 %"
+    if 99.5 <= shown < 100.0:
+        return "over 99 %"
     return f"{shown:.2g} %" if abs(shown) < 10.0 else f"{shown:.0f} %"

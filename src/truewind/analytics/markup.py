@@ -8,8 +8,8 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from truewind.analytics.document import Column, Kind, Table, Text, Tile, Tiles, Tone
-from truewind.analytics.figures import written
+from truewind.analytics.document import Column, Table, Text, Tile, Tiles, Tone
+from truewind.analytics.figures import Kind, written
 
 MAX_ROWS, MAX_FOLDED = 500, 200  # of a table on a page, and of one that is shown when asked for
 HIGH = 14  # rows above which a table scrolls by itself

@@ -105,7 +105,8 @@ def rounded(values: Floats, digits: int = 7) -> list[float | None]:
 
 
 def _steps(seconds: Ints) -> list[int]:
-    return np.diff(seconds, prepend=0).tolist()  # type: ignore[no-any-return]
+    steps: list[int] = np.diff(seconds, prepend=0).tolist()
+    return steps
 
 
 def _floats(column: pl.Series) -> Floats:

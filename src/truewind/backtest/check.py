@@ -185,7 +185,7 @@ def _missing(settings: BacktestSettings, lake: Lake, base: Ran) -> Verdict:
     for name, share in (("all features missing", 1.0), ("every fifth feature missing", 0.2)):
         if not fields:
             break
-        ran = run_once(settings, lake, lambda engine, share=share: _blank(engine, fields, share))  # type: ignore[misc]
+        ran = run_once(settings, lake, partial(_blank, fields=fields, share=share))
         if ran.error:
             return FAILED, f"{name}: {ran.error}"
         if share == 1.0 and ran.orders:

@@ -97,7 +97,9 @@ class StrategySettings(Settings):
     @property
     def shown(self) -> str:
         """What it is, for people."""
-        return self.path or f"parts: {', '.join(choice.name for choice in self.parts.choices())}"  # type: ignore[union-attr]
+        if self.parts is None:
+            return self.path
+        return f"parts: {', '.join(choice.name for choice in self.parts.choices())}"
 
     def load(self) -> Strategy:
         """The strategy. Raises ConfigError."""

@@ -5,8 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from truewind.numerics.measures import NO_VARIATION
-from truewind.numerics.performance import NAN, Floats, Ints
+from truewind.numerics.performance import NAN, NO_VARIATION, Floats, Ints
 
 
 class Aligned(NamedTuple):

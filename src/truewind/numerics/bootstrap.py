@@ -20,13 +20,12 @@ from numpy.typing import NDArray
 
 from truewind.numerics.draws import bits, uniform
 from truewind.numerics.jit import kernel
-from truewind.numerics.performance import NAN, Floats, Ints
+from truewind.numerics.performance import NAN, NO_VARIATION, Floats, Ints
 
 Scheme = Literal["stationary", "circular", "moving"]
 
 _STATIONARY, _CIRCULAR, _MOVING = 0, 1, 2
 _SCHEMES: dict[Scheme, int] = {"stationary": _STATIONARY, "circular": _CIRCULAR, "moving": _MOVING}
-_NO_VARIATION = 1e-14  # as in numerics.performance
 _INSIGNIFICANT = 2.0  # autocorrelations below this many √(log₁₀ n / n) count as none
 _RUN = 5  # so many of them in a row end the search
 
@@ -65,7 +64,7 @@ def block_length(returns: Floats) -> BlockLength:
     """
     values = np.asarray(returns, np.float64)
     n = len(values)
-    if n < 8 or not np.isfinite(values).all() or not np.std(values) > _NO_VARIATION:
+    if n < 8 or not np.isfinite(values).all() or not np.std(values) > NO_VARIATION:
         return BlockLength(1.0, 1.0)
     apart = values - values.mean()
     most = min(n - 2, math.ceil(math.sqrt(n)) + _RUN)
@@ -237,7 +236,7 @@ def _ratio(centre: float, total: float, squares: float, count: int) -> float:
         return math.nan
     mean = total / count
     variance = (squares - total * mean) / (count - 1)
-    return (centre + mean) / math.sqrt(variance) if variance > _NO_VARIATION * _NO_VARIATION else math.nan
+    return (centre + mean) / math.sqrt(variance) if variance > NO_VARIATION * NO_VARIATION else math.nan
 
 
 @kernel

@@ -10,10 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from truewind.numerics.performance import NAN, Floats
+from truewind.numerics.performance import NAN, NO_VARIATION, Floats
 
 FEWEST = 30  # returns; below that the error of a Sharpe ratio is not known well enough
-_NO_VARIATION = 1e-14  # as in numerics.performance
 
 
 class Difference(NamedTuple):
@@ -45,7 +44,7 @@ def sharpe_difference(first: Floats, second: Floats) -> Difference:
     for returns in (first, second):
         mean, square = float(np.mean(returns)), float(np.mean(returns * returns))
         deviation = float(np.std(returns))
-        if not deviation > _NO_VARIATION:
+        if not deviation > NO_VARIATION:
             return nothing
         # How much each day moves the Sharpe ratio: the gradient by mean and mean square, times that day's deviations.
         influence = square / deviation**3 * (returns - mean) - 0.5 * mean / deviation**3 * (returns * returns - square)

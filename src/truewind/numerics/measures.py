@@ -11,9 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from truewind.numerics.jit import kernel
-from truewind.numerics.performance import NAN, Floats
+from truewind.numerics.performance import NAN, NO_VARIATION, Floats
 
-NO_VARIATION = 1e-14  # returns lie near 1 and carry a rounding error of about 1e-16: a spread below this is noise
 _NAN = math.nan
 _MANY, _SAMPLE = 50_000, 5_000
 

@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 
 from truewind.numerics.bootstrap import block_length, draw_counts
 from truewind.numerics.jit import kernel
-from truewind.numerics.performance import NAN, Floats
+from truewind.numerics.performance import NAN, NO_VARIATION, Floats
 
 _TOGETHER = 256  # pairs of splits at a time: memory
 _BINS = 512
-_NO_VARIATION = 1e-14  # as in numerics.performance
 _SEED = 42
 
 
@@ -65,7 +64,7 @@ def cscv(returns: NDArray[np.floating], blocks: int = 16) -> Overfit:
     if reason:
         return Overfit(NAN, _none(), _none(), _none(), NAN, NAN, "none", trials, left_out, reason)
     table = table[:, sound].astype(np.float64)
-    if not (table.std(axis=0) > _NO_VARIATION).any():
+    if not (table.std(axis=0) > NO_VARIATION).any():
         reason = "no trial's returns vary"
         return Overfit(NAN, _none(), _none(), _none(), NAN, NAN, "none", trials, left_out, reason)
     sums, squares, counts, means = _blocked(table, blocks)
@@ -137,7 +136,7 @@ def superior(
     """
     table = np.asarray(returns)
     sound = np.isfinite(table).all(axis=0)
-    kept = np.flatnonzero(sound & (np.where(sound, table, 0.0).std(axis=0) > _NO_VARIATION))
+    kept = np.flatnonzero(sound & (np.where(sound, table, 0.0).std(axis=0) > NO_VARIATION))
     left_out = table.shape[1] - len(kept)
     count = len(table)
     reason = ""
@@ -276,7 +275,7 @@ def _judge(
 def _edges(table: Floats, counts: Floats) -> Floats:
     """Bins that hold what Sharpe ratios of half the periods come to: those of the whole, give or take five errors."""
     spread = table.std(axis=0, ddof=1)
-    whole = np.divide(table.mean(axis=0), spread, out=np.zeros_like(spread), where=spread > _NO_VARIATION)
+    whole = np.divide(table.mean(axis=0), spread, out=np.zeros_like(spread), where=spread > NO_VARIATION)
     room = 5.0 / math.sqrt(counts.sum() / 2.0)
     return np.linspace(float(whole.min()) - room, float(whole.max()) + room, _BINS + 1)
 

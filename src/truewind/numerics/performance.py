@@ -25,7 +25,7 @@ NAN = math.nan
 YEAR_US = 365.25 * DAY_US
 EVERY_DAY = 365  # a market with this many trading days a year has no sessions
 # Returns lie near 1 and carry a rounding error of about 1e-16: a spread below this is noise, not variation.
-_NO_VARIATION = 1e-14
+NO_VARIATION = 1e-14
 
 
 class Drawdown(NamedTuple):
@@ -101,7 +101,7 @@ def volatility(returns: Floats, days_per_year: float) -> float:
     Constant returns have volatility 0. NaN for fewer than two returns.
     """
     deviation = _deviation(returns)
-    return 0.0 if deviation <= _NO_VARIATION else deviation * math.sqrt(days_per_year)
+    return 0.0 if deviation <= NO_VARIATION else deviation * math.sqrt(days_per_year)
 
 
 def sharpe(returns: Floats, days_per_year: float) -> float:
@@ -111,7 +111,7 @@ def sharpe(returns: Floats, days_per_year: float) -> float:
     NaN for fewer than two returns, and for returns that do not vary.
     """
     deviation = _deviation(returns)
-    if not deviation > _NO_VARIATION:
+    if not deviation > NO_VARIATION:
         return NAN
     return float(np.mean(returns)) / deviation * math.sqrt(days_per_year)
 
@@ -127,7 +127,7 @@ def sortino(returns: Floats, days_per_year: float) -> float:
     if len(returns) < 2:
         return NAN
     downside = math.sqrt(float(np.mean(np.minimum(returns, 0.0) ** 2)))
-    if not downside > _NO_VARIATION:
+    if not downside > NO_VARIATION:
         return NAN
     return float(np.mean(returns)) / downside * math.sqrt(days_per_year)
 
@@ -210,7 +210,7 @@ def rolling(returns: Floats, window: int, days_per_year: float) -> tuple[Floats,
     if 2 <= window <= len(returns):
         windows = np.lib.stride_tricks.sliding_window_view(returns, window)
         deviation, mean = np.std(windows, axis=1, ddof=1), np.mean(windows, axis=1)
-        varies = deviation > _NO_VARIATION
+        varies = deviation > NO_VARIATION
         spread[window - 1 :] = np.where(varies | np.isnan(deviation), deviation, 0.0) * math.sqrt(days_per_year)
         np.divide(mean, deviation, out=ratio[window - 1 :], where=varies)
         ratio *= math.sqrt(days_per_year)

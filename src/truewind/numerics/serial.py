@@ -5,9 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from truewind.numerics.performance import NAN, Floats
-
-_NO_VARIATION = 1e-14  # as in numerics.performance
+from truewind.numerics.performance import NAN, NO_VARIATION, Floats
 
 
 class Runs(NamedTuple):
@@ -27,7 +25,7 @@ def autocorrelations(values: Floats, lags: int) -> Floats:
     """
     series = np.asarray(values, np.float64)
     n, found = len(series), np.full(lags, NAN)
-    if n < 2 or not np.isfinite(series).all() or not float(np.std(series)) > _NO_VARIATION:
+    if n < 2 or not np.isfinite(series).all() or not float(np.std(series)) > NO_VARIATION:
         return found
     apart = series - series.mean()
     total = float(apart @ apart)

@@ -10,11 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from truewind.numerics.performance import NAN, Floats
+from truewind.numerics.performance import NAN, NO_VARIATION, Floats
 
 _NORMAL = NormalDist()
 _EULER = 0.5772156649015329
-_NO_VARIATION = 1e-14  # as in numerics.performance
 _NEVER = 1e9
 
 
@@ -38,7 +37,7 @@ def moments(returns: Floats) -> Moments:
         return Moments(len(known), NAN, NAN, NAN)
     apart = known - known.mean()
     spread = math.sqrt(float(np.mean(apart**2)))
-    if not spread > _NO_VARIATION:
+    if not spread > NO_VARIATION:
         return Moments(len(known), NAN, NAN, NAN)
     apart /= spread
     deviation = spread * math.sqrt(len(known) / (len(known) - 1))

@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from truewind.numerics.draws import bits
 from truewind.numerics.jit import kernel
-from truewind.numerics.performance import Floats, Ints
+from truewind.numerics.performance import NO_VARIATION, Floats, Ints
 
 DIRECTIONS = 128
 _SEED = 0x7157  # part of what a sketch means: another seed, and old sketches compare with no new one
 _TOGETHER = 1024  # series that are standardised at a time: memory
-_NO_VARIATION = 1e-14  # as in numerics.performance
 
 
 def sketch(days: Ints, returns: Floats) -> NDArray[np.float32]:
@@ -42,7 +41,7 @@ def sketches(days: Ints, returns: NDArray[np.floating]) -> NDArray[np.float32]:
         part -= part.sum(axis=1, keepdims=True) / np.maximum(count, 1)
         part[~known] = 0.0
         norm = np.sqrt((part * part).sum(axis=1, keepdims=True))
-        varies = norm > _NO_VARIATION * np.sqrt(np.maximum(count, 1))
+        varies = norm > NO_VARIATION * np.sqrt(np.maximum(count, 1))
         np.divide(part, norm, out=part, where=varies)
         part[~varies[:, 0]] = 0.0
         made[start : start + _TOGETHER] = part @ signs / np.sqrt(DIRECTIONS)

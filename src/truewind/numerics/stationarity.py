@@ -5,9 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from truewind.numerics.performance import NAN, Floats
+from truewind.numerics.performance import NAN, NO_VARIATION, Floats
 
-_NO_VARIATION = 1e-14  # as in numerics.performance
 _EXACT = 1e-20  # of the squared changes: a residual below is rounding
 _LEAST = 20  # values below which neither test says anything
 # MacKinnon, J. G. (1994), "Approximate Asymptotic Distribution Functions for Unit-Root and Cointegration Tests", JBES
@@ -85,7 +84,7 @@ def kpss(values: Floats) -> Tested:
 
 
 def _testable(series: Floats) -> bool:
-    return len(series) >= _LEAST and bool(np.isfinite(series).all()) and float(np.std(series)) > _NO_VARIATION
+    return len(series) >= _LEAST and bool(np.isfinite(series).all()) and float(np.std(series)) > NO_VARIATION
 
 
 def _triangle(series: Floats, change: Floats, lags: int, skip: int, *, level_last: bool = False) -> Floats:

@@ -4,9 +4,7 @@ import math
 
 import numpy as np
 
-from truewind.numerics.performance import NAN, Floats
-
-_NO_VARIATION = 1e-14  # as in numerics.performance
+from truewind.numerics.performance import NAN, NO_VARIATION, Floats
 
 
 def jarque_bera(values: Floats) -> tuple[float, float]:
@@ -17,7 +15,7 @@ def jarque_bera(values: Floats) -> tuple[float, float]:
     such as are not finite.
     """
     series = np.asarray(values, np.float64)
-    if len(series) < 20 or not np.isfinite(series).all() or not float(np.std(series)) > _NO_VARIATION:
+    if len(series) < 20 or not np.isfinite(series).all() or not float(np.std(series)) > NO_VARIATION:
         return NAN, NAN
     scores = (series - series.mean()) / np.std(series)
     skew, kurtosis = float(np.mean(scores**3)), float(np.mean(scores**4))

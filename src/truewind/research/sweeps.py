@@ -411,7 +411,8 @@ def _run(plan: _Plan, market: _Market, waiting: Sequence[int], workers: int) -> 
                 latency=settings.order_latency(),
             )
             local.others = others
-        return local.bench  # type: ignore[no-any-return]
+        bench: Bench = local.bench
+        return bench
 
     def one(trial: int) -> tuple[int, _Found, str]:
         values = plan.space[trial]

@@ -335,7 +335,8 @@ def _from_function(decide: Decide, params: Mapping[str, Any]) -> Strategy:
         "decide": staticmethod(decide), "Params": settings, "features": lambda self: reads,
         "fields": shown, "__module__": decide.__module__,
     }  # fmt: skip
-    return type(decide.__name__, (SignalStrategy,), members)()  # type: ignore[no-any-return]
+    made: SignalStrategy = type(decide.__name__, (SignalStrategy,), members)()
+    return made
 
 
 def _import(module_name: str) -> Any:

@@ -105,7 +105,7 @@ def test_an_order_passes_just_when_the_rules_allow_it(
         ({"quantity": "2", "held": "48.00001", "side": -1}, Reason.NONE),
     ],
 )
-def test_the_reason_names_the_rule(order: dict, reason: Reason) -> None:  # type: ignore[type-arg]
+def test_the_reason_names_the_rule(order: dict, reason: Reason) -> None:
     """Each rule at its edge and one step beyond it."""
     assert check(**order) == reason
 

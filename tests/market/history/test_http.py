@@ -26,9 +26,9 @@ def served(handler: Handler, ask: Callable[[str, Http], Awaitable[object]], **se
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
-        port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+        port = site._server.sockets[0].getsockname()[1]
         try:
-            async with Http(**settings) as http:  # type: ignore[arg-type]
+            async with Http(**settings) as http:
                 return await ask(f"http://127.0.0.1:{port}", http)
         except UnreachableError as error:
             return error

@@ -23,7 +23,7 @@ def same(data: bytes) -> bytes:
 
 def busy(venue: StrictVenue, path: str, parameters: dict[str, str], seconds: float, **settings: object) -> Queue:
     """Ask without end for some virtual time."""
-    queue = Queue(venue, ADDRESS, venue.market, now_us=venue.loop.now_us, **settings)  # type: ignore[arg-type]
+    queue = Queue(venue, ADDRESS, venue.market, now_us=venue.loop.now_us, **settings)
 
     async def one() -> None:
         while venue.loop.time() < seconds:
@@ -102,7 +102,7 @@ def outcome(
     """What one request ends with, and the transport that it used."""
     loop = VirtualLoop()
     script = Script(loop, *answers)
-    queue = Queue(script, ADDRESS, "spot", now_us=loop.now_us, draw=lambda: 1.0, **settings)  # type: ignore[arg-type]
+    queue = Queue(script, ADDRESS, "spot", now_us=loop.now_us, draw=lambda: 1.0, **settings)
     try:
         return run(queue.get("/api/v3/time", {}, decode), loop), script
     except Exception as error:

@@ -20,14 +20,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         super().__init__(selectors.SelectSelector())
         self.now = 0.0
-        inner = self._selector.select  # type: ignore[attr-defined]
+        inner = self._selector.select
 
         def select(timeout: float | None = None) -> Any:
             if timeout:
                 self.now += max(timeout, 1e-6)
             return inner(0)
 
-        self._selector.select = select  # type: ignore[attr-defined]
+        self._selector.select = select
 
     def time(self) -> float:
         return self.now

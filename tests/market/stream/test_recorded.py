@@ -83,7 +83,7 @@ def test_recordings_are_read_whole_and_books_agree_with_best_prices(shared: Path
         speed = "100ms" if market == "spot" else "0ms"
         names = [f"{symbol.lower()}@{what}" for what in (f"depth@{speed}", "bookTicker", "trade")]
         streams = BinanceStreams(MAINNET, market, names, clock=clock, emit=take)
-        streams.repairs.history = history  # type: ignore[assignment]
+        streams.repairs.history = history
         streams.opened(names, again=False)
         for now, payload in lines(shared / "hftbacktest" / f"{name}.gz"):
             clock.move_to(max(now, clock.now_us()))
@@ -126,7 +126,7 @@ def test_frames_of_cryptofeed_become_events(shared: Path, file: str, market: str
     async def scene() -> BinanceStreams:
         clock, history = SimulatedClock(), Snapshots()
         streams = BinanceStreams(MAINNET, market, names, clock=clock, emit=heard.append)
-        streams.repairs.history = history  # type: ignore[assignment]
+        streams.repairs.history = history
         streams.opened(names, again=False)
         for line in filter(None, frames):
             stamp, _, payload = line.partition(": ")

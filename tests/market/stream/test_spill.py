@@ -122,7 +122,7 @@ def test_a_lake_that_refuses_is_tried_again_and_loses_nothing(tmp_path: Path, mo
         if refusals[0]:
             refusals[0] -= 1
             raise StorageError("no space", remedy="make some")
-        return write(self, *arguments, **named)  # type: ignore[arg-type]
+        return write(self, *arguments, **named)
 
     monkeypatch.setattr(Lake, "write", refusing)
     monkeypatch.setattr("truewind.market.stream.recorder._AGAIN_S", 0.01)

@@ -37,7 +37,7 @@ def test_ed25519_signs_as_the_rfc_says() -> None:
 
 
 @pytest.mark.parametrize("make", [Ed25519PrivateKey.generate, lambda: generate_private_key(65537, 2048)])
-def test_what_a_private_key_signed_its_public_half_verifies(make) -> None:  # type: ignore[no-untyped-def]
+def test_what_a_private_key_signed_its_public_half_verifies(make) -> None:
     private, public = (signing_key(pem) for pem in pems(make()))
     request = signed(b"symbol=BTCUSDT&timestamp=1", private)
     assert is_signed(request, b"", public)

@@ -88,4 +88,4 @@ def test_the_settlement_window_was_halved() -> None:
 def test_what_is_not_listed_is_named(call: object, message: str) -> None:
     """An unknown market, symbol or level is refused with what there is."""
     with pytest.raises(ConfigError, match=message):
-        call()  # type: ignore[operator]
+        call()

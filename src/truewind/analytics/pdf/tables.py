@@ -157,8 +157,8 @@ def _draw(flow: Flow, table: Table, cells: Sequence[Sequence[str]], panel: _Pane
         for x, wide, lines, number in zip(left, panel.widths, labels, right, strict=True):
             for place, line in enumerate(lines):
                 y = top + (deep - len(lines) + place) * leading + style.size
-                at, align = (x + wide, "right") if number else (x, "left")
-                flow.page.text(at, y, line, style._replace(bold=True, colour=QUIET), align)  # type: ignore[arg-type]
+                at = x + wide if number else x
+                flow.page.text(at, y, line, style._replace(bold=True, colour=QUIET), "right" if number else "left")
         flow.page.rule(LEFT, flow.y - 1, end, flow.y - 1, INK, 0.7)
 
     heading()

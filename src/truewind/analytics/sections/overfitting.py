@@ -5,11 +5,12 @@ import math
 import numpy as np
 
 from truewind.analytics import luck
-from truewind.analytics.document import Block, Column, Histogram, Section, Table, Text
+from truewind.analytics.document import Block, Column, Histogram, Section, Table, Text, Tone
 from truewind.analytics.gate import Judgement
 from truewind.analytics.luck import Crowd, Luck
 from truewind.analytics.report import Report
 
+_TONES: dict[bool | None, Tone] = {True: "good", False: "bad", None: "warning"}
 _STATES = {"passed": "passed", "failed": "FAILED", "not tested": "not tested"}
 
 
@@ -17,9 +18,8 @@ def section(report: Report) -> Section | None:
     """Verdict first, then what it follows from."""
     found = luck.assess(report)
     judgement = luck.judged(report, found)
-    tone = {True: "good", False: "bad", None: "warning"}[judgement.passed]
     blocks: list[Block] = [
-        Text(sentences=(judgement.sentence,), tone=tone),  # type: ignore[arg-type]
+        Text(sentences=(judgement.sentence,), tone=_TONES[judgement.passed]),
         Text(sentences=luck.words(found)),
         rules(judgement),
         figures(found),

@@ -13,7 +13,6 @@ from truewind.analytics.document import (
     Column,
     HeatMap,
     Histogram,
-    Kind,
     Lines,
     Section,
     Series,
@@ -22,6 +21,7 @@ from truewind.analytics.document import (
     Tile,
     Tiles,
 )
+from truewind.analytics.figures import Kind
 from truewind.analytics.report import Report
 from truewind.domain.timeframe import DAY_US
 from truewind.numerics import performance

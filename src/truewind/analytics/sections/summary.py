@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from truewind.analytics import figures, luck
-from truewind.analytics.document import Kind, Section, Tile, Tiles, Tone
+from truewind.analytics.document import Section, Tile, Tiles, Tone
 from truewind.analytics.report import Report
 from truewind.analytics.summary import PAYMENTS
 
@@ -48,8 +48,7 @@ def tile(summary: Mapping[str, Any], name: str, tone: Tone = "plain") -> Tile:
     figure = figures.FIGURES[name]
     why = {item["metric"]: item["reason"] for item in summary["not_defined"]}
     meaning = f"Not defined: {why[name]}" if name in why else figure.meaning
-    kind: Kind = figure.kind  # type: ignore[assignment]
-    return Tile(label=figure.label, value=summary.get(name), kind=kind, meaning=meaning, tone=tone)
+    return Tile(label=figure.label, value=summary.get(name), kind=figure.kind, meaning=meaning, tone=tone)
 
 
 def subtitle(report: Report) -> str:

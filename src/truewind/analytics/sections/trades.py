@@ -10,13 +10,13 @@ from truewind.analytics.document import (
     Candles,
     Column,
     Histogram,
-    Kind,
     Scatter,
     Section,
     Table,
     Text,
     Tiles,
 )
+from truewind.analytics.figures import Kind
 from truewind.analytics.report import Report
 from truewind.analytics.sections.summary import tile
 from truewind.numerics import performance
