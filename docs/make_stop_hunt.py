@@ -18,7 +18,7 @@ import polars as pl
 import truewind
 from truewind import features
 from truewind.backtest.reads import fields_of, named
-from truewind.backtest.run import load_config
+from truewind.backtest.settings import load_config
 from truewind.market.importing import import_files
 from truewind.storage.lake import Lake
 from truewind.storage.schema import SeriesKey

@@ -7,7 +7,7 @@ import pytest
 
 from truewind.backtest.check import Checked, check
 from truewind.backtest.points import FAILED, NOTE, PASSED
-from truewind.backtest.run import load_config
+from truewind.backtest.settings import load_config
 from truewind.market.synthetic import SyntheticConfig, SyntheticMarket
 from truewind.storage.lake import Lake
 

@@ -4,8 +4,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from truewind.backtest.data import DataSettings
 from truewind.backtest.dues import FinancingSettings, falling_due
-from truewind.backtest.replay import DataSettings, replay
+from truewind.backtest.replay import replay
 from truewind.backtest.run import run
 from truewind.domain.clock import parse_ts_us
 from truewind.domain.due import SWAP_SCALE, DueKind

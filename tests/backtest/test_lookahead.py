@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from truewind.backtest.lookahead import DECISIONS, Lookahead, lookahead
-from truewind.backtest.run import load_config
+from truewind.backtest.settings import load_config
 from truewind.backtest.warmup import SIGNALS
 from truewind.market.synthetic import SyntheticConfig, SyntheticMarket
 from truewind.storage.lake import Lake

@@ -6,7 +6,8 @@ import polars as pl
 import pytest
 
 from scripted import flat
-from truewind.backtest.replay import DataSettings, replay
+from truewind.backtest.data import DataSettings
+from truewind.backtest.replay import replay
 from truewind.backtest.run import run
 from truewind.config import parse
 from truewind.domain.clock import parse_ts_us

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from scripted import MINUTE, UNLIMITED, Done, Scripted, columns, done, flat, free, perpetual
-from truewind.backtest.replay import DataSettings, replay
+from truewind.backtest.data import DataSettings
+from truewind.backtest.replay import replay
 from truewind.config import parse
 from truewind.domain.clock import parse_ts_us
 from truewind.domain.signal import HOLD

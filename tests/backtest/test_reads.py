@@ -10,8 +10,9 @@ import pytest
 
 import truewind
 from scripted import perpetual
+from truewind.backtest.data import DataSettings
 from truewind.backtest.reads import named, other_symbols
-from truewind.backtest.replay import DataSettings, replay
+from truewind.backtest.replay import replay
 from truewind.config import parse
 from truewind.domain.signal import FLAT, Signal, Want
 from truewind.errors import ConfigError, FeatureError, UnknownSeriesError

@@ -9,8 +9,9 @@ import pytest
 
 from scripted import MINUTE, flat
 from truewind import features
+from truewind.backtest.data import DataSettings
 from truewind.backtest.reads import fields_of, named
-from truewind.backtest.replay import DataSettings, replay
+from truewind.backtest.replay import replay
 from truewind.config import parse
 from truewind.domain.clock import parse_ts_us
 from truewind.errors import ConfigError, EmptyRangeError, FeatureError, TruewindError, UnknownSeriesError

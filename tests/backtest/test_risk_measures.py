@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from truewind.backtest.run import BarJob, load_config
+from truewind.backtest.bar_run import BarJob
+from truewind.backtest.settings import load_config
 from truewind.domain.order import Reason
 from truewind.engine.compiled import CompiledEngine
 from truewind.research.sweeps import sweep

@@ -13,7 +13,8 @@ import yaml
 
 from scripted import flat
 from truewind.backtest.folder import find_run
-from truewind.backtest.run import load_config, run
+from truewind.backtest.run import run
+from truewind.backtest.settings import load_config
 from truewind.errors import ConfigError, DataError, MissingFileError, StorageError, StrategyError
 from truewind.storage.journal import read_journal
 

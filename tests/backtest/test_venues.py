@@ -12,7 +12,8 @@ import pytest
 
 import truewind
 from scripted import UNLIMITED
-from truewind.backtest.replay import DataSettings, replay
+from truewind.backtest.data import DataSettings
+from truewind.backtest.replay import replay
 from truewind.config import dump, parse
 from truewind.errors import ConfigError
 from truewind.market.importing import import_files

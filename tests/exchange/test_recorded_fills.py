@@ -7,7 +7,7 @@ from pathlib import Path
 from exchange.signed import Client
 from exchange.test_matching import Scripted
 from truewind.backtest.book_replay import replay_book
-from truewind.backtest.replay import DataSettings
+from truewind.backtest.data import DataSettings
 from truewind.domain.clock import iso
 from truewind.domain.order import OrderType, TimeInForce
 from truewind.engine.book_lane import BookLane, BookSettings

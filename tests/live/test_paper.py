@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from truewind import cli
-from truewind.backtest.run import load_config, run
+from truewind.backtest.run import run
+from truewind.backtest.settings import load_config
 from truewind.config import Settings
 from truewind.domain.clock import VenueClock, WallClock
 from truewind.domain.market import Bar, Trade

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from truewind.backtest.run import load_config
+from truewind.backtest.settings import load_config
 from truewind.domain.clock import VenueClock, WallClock
 from truewind.domain.market import Bar
 from truewind.domain.order import Event, Reason

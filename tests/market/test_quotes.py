@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from scripted import perpetual
 from truewind.backtest.book_replay import replay_book
-from truewind.backtest.replay import DataSettings
+from truewind.backtest.data import DataSettings
 from truewind.domain.book import BookKind
 from truewind.errors import ValidationError
 from truewind.market.importing import import_files

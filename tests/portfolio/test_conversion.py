@@ -10,7 +10,7 @@ from scripted import MINUTE, flat, free, perpetual, play, spot
 from truewind.analytics.trades import round_trips
 from truewind.backtest import tables
 from truewind.backtest.rates import AssetSettings, RateSettings, collateral_of, rates_of_exchange
-from truewind.backtest.run import load_config
+from truewind.backtest.settings import load_config
 from truewind.domain.clock import parse_ts_us
 from truewind.domain.due import DueKind, due_rows
 from truewind.domain.fill import FillKind

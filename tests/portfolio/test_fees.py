@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scripted import flat, perpetual, play, spot
 from truewind.analytics.trades import round_trips
 from truewind.backtest import tables
-from truewind.backtest.run import load_config
+from truewind.backtest.settings import load_config
 from truewind.domain.fill import FillKind
 from truewind.domain.terms import FeeRates
 from truewind.errors import ConfigError

@@ -6,8 +6,9 @@ import pytest
 
 import truewind
 from scripted import perpetual
+from truewind.backtest.bar_run import BarJob
 from truewind.backtest.changed import Changed, gapped
-from truewind.backtest.run import BarJob, load_config
+from truewind.backtest.settings import load_config
 from truewind.domain.clock import iso
 from truewind.domain.due import DueKind
 from truewind.domain.timeframe import HOUR_US

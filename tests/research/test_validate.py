@@ -7,7 +7,7 @@ import pytest
 
 from hourly import DAYS, config, market
 from truewind.analytics import luck, report
-from truewind.backtest.run import load_config
+from truewind.backtest.settings import load_config
 from truewind.errors import ConfigError
 from truewind.research.validate import validate
 from truewind.research.walkforward import WalkForwardSettings

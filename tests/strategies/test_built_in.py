@@ -7,7 +7,7 @@ import pytest
 
 from truewind.backtest.check import check
 from truewind.backtest.points import NOTE, PASSED
-from truewind.backtest.run import BacktestSettings, load_config
+from truewind.backtest.settings import BacktestSettings, load_config
 from truewind.storage.lake import Lake
 from truewind.strategies import catalogue
 from truewind.strategies.base import SignalStrategy, locate

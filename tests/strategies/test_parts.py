@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from truewind.backtest.run import load_config
+from truewind.backtest.settings import load_config
 from truewind.config import parse
 from truewind.domain.position import Position
 from truewind.domain.signal import HOLD, Signal, Want

@@ -12,7 +12,7 @@ import numpy as np
 from truewind.backtest.book_run import BookJob
 from truewind.backtest.changed import Changed, more_displayed
 from truewind.backtest.points import FAILED, NOTE, PASSED, Verdict, tried
-from truewind.backtest.run import BacktestSettings
+from truewind.backtest.settings import BacktestSettings
 from truewind.domain.book import Report
 from truewind.domain.clock import iso
 from truewind.domain.order import Reason

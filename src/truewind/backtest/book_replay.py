@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from truewind.backtest.data import DataSettings
 from truewind.backtest.dues import funding_dues, uncharged
-from truewind.backtest.replay import DataSettings
 from truewind.domain.clock import iso
 from truewind.domain.due import DUE
 from truewind.domain.instrument import Instrument, Kind

@@ -1,8 +1,7 @@
 """A backtest on an order book: `data.kind: book` in a configuration."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,9 +12,11 @@ from truewind.backtest.book_replay import replay_book
 from truewind.backtest.decided import reason_names, with_book_prices
 from truewind.backtest.folder import write_json, write_table
 from truewind.backtest.round_trips import read_round_trips
+from truewind.backtest.settings import BacktestSettings
 from truewind.backtest.sources import sources
 from truewind.domain.calendar import calendar
 from truewind.domain.instrument import currency_precision, instrument_row
+from truewind.domain.ports import Progress
 from truewind.engine.book_lane import BookLane, BookResult, BookSettings, Decide
 from truewind.engine.on_book import OnBook
 from truewind.engine.quoting import decide_of
@@ -26,14 +27,11 @@ from truewind.storage.lake import Lake
 from truewind.strategies.book import BookStrategy, load_book
 from truewind.strategies.quoting import Quoter
 
-if TYPE_CHECKING:
-    from truewind.backtest.run import BacktestSettings
-
 
 class BookJob:
     """A backtest on an order book (see `backtest.run.Job`)."""
 
-    def __init__(self, settings: "BacktestSettings", lake: Lake) -> None:
+    def __init__(self, settings: BacktestSettings, lake: Lake) -> None:
         self.settings = settings
         self.strategy = load_book(settings.chosen.path, settings.chosen.params)
         source = replay_book(lake, settings.data)
@@ -86,7 +84,7 @@ class BookJob:
             return self.strategy
         return OnBook(self.strategy, self.instrument, 10 ** currency_precision(self.instrument.currency))
 
-    def run(self, journal: JournalWriter, tell: Callable[[str, int, int], None]) -> dict[str, Any]:
+    def run(self, journal: JournalWriter, tell: Progress) -> dict[str, Any]:
         """Run it; what the journal ends with."""
         tell("running", 0, len(self._events))
         self._result = self.play(journal)
@@ -149,7 +147,7 @@ class BookJob:
         return summary, refused
 
 
-def book_settings(settings: "BacktestSettings") -> BookSettings:
+def book_settings(settings: BacktestSettings) -> BookSettings:
     """What the lane goes by: the `book` part, with fees, leverage, limits and seed of the whole configuration."""
     return BookSettings.model_validate(
         {

@@ -24,14 +24,17 @@ from zlib import crc32
 import numpy as np
 
 from truewind.backtest import book_check, changed
+from truewind.backtest.assembly import features_of, the_strategy
+from truewind.backtest.bar_run import BarJob
 from truewind.backtest.changed import Changed, Remembered
 from truewind.backtest.points import FAILED, NOTE, PASSED, Verdict, tried
 from truewind.backtest.reads import fields_of
-from truewind.backtest.run import BacktestSettings, BarJob, Progress, features_of, the_strategy
+from truewind.backtest.settings import BacktestSettings
 from truewind.backtest.standin import stand_in
 from truewind.domain.clock import iso
 from truewind.domain.fill import FillKind
 from truewind.domain.order import ORDER_EVENT, Event, OrderType, Reason
+from truewind.domain.ports import Progress
 from truewind.engine.compiled import obstacle
 from truewind.engine.engine import Engine
 from truewind.engine.merge import TS_EVENT

@@ -21,13 +21,15 @@ from zlib import crc32
 import numpy as np
 
 from truewind.backtest import book_check, changed
+from truewind.backtest.assembly import features_of, the_strategy
 from truewind.backtest.changed import Changed, Remembered
 from truewind.backtest.check import Ran, differing, run_once
 from truewind.backtest.replay import chosen_members, replay
-from truewind.backtest.run import BacktestSettings, Progress, features_of, the_strategy
+from truewind.backtest.settings import BacktestSettings
 from truewind.backtest.standin import stand_in
 from truewind.backtest.warmup import Settling, settling
 from truewind.domain.clock import iso
+from truewind.domain.ports import Progress
 from truewind.engine.merge import SYMBOL, TS, TS_EVENT, Timeline
 from truewind.errors import EmptyRangeError, MissingFileError, StrategyError, UnknownSeriesError
 from truewind.storage.lake import Lake

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import polars as pl
 
 from truewind import log
 from truewind.analytics.luck import crowd
+from truewind.backtest.data import DataSettings
 from truewind.backtest.folder import write_json
+from truewind.backtest.settings import BacktestSettings, StrategySettings
 from truewind.config import Settings
 from truewind.domain.clock import iso
 from truewind.numerics import performance
@@ -18,17 +20,13 @@ from truewind.numerics.sketch import sketch
 from truewind.storage.trials import Trial, TrialLedger
 from truewind.strategies.base import locate
 
-if TYPE_CHECKING:
-    from truewind.backtest.replay import DataSettings
-    from truewind.backtest.run import BacktestSettings, StrategySettings
-
 NAME = "trials.json"
 # Of a config: what is no choice of how to trade, or has a field of its own.
 _NOT_TRIED = ("name", "data", "lane", "seed", "strategy.path")
 
 
 def trial_of(
-    settings: "BacktestSettings",
+    settings: BacktestSettings,
     known: Mapping[str, str],
     summary: Mapping[str, Any],
     run_dir: Path,
@@ -94,7 +92,7 @@ def like(ledger: TrialLedger, trial: Trial) -> dict[str, Any]:
     }
 
 
-def family_of(settings: "BacktestSettings") -> str:
+def family_of(settings: BacktestSettings) -> str:
     """Of what family a run's strategy is: its path without parameters, of several all, sorted.
 
     Of a strategy out of parts its entry says the family: exits, filters and sizing are ways to trade the same idea.
@@ -104,7 +102,7 @@ def family_of(settings: "BacktestSettings") -> str:
     return _family(settings.chosen)
 
 
-def _family(chosen: "StrategySettings") -> str:
+def _family(chosen: StrategySettings) -> str:
     if chosen.parts is not None:
         return f"parts:{chosen.parts.entry.name}"
     found, file = locate(chosen.path), chosen.path.rpartition(":")[0] or chosen.path
@@ -112,7 +110,7 @@ def _family(chosen: "StrategySettings") -> str:
     return f"{place}:{found.__qualname__}"
 
 
-def universe_of(data: "DataSettings") -> tuple[str, ...]:
+def universe_of(data: DataSettings) -> tuple[str, ...]:
     """The instruments that a run trades, "venue:SYMBOL", sorted."""
     keys = [data.key(symbol) for symbol in data.symbols]
     return tuple(sorted({f"{key.venue}:{key.symbol}" for key in keys}))

@@ -1,30 +1,26 @@
 """Replay: series of the lake as one timeline, with the features that the strategy reads, and what falls due."""
 
-import re
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
 from typing import Literal, NamedTuple
 
 import msgspec
 import numpy as np
 import polars as pl
-from pydantic import field_validator, model_validator
 
 from truewind import features
+from truewind.backtest.data import DataSettings
 from truewind.backtest.dues import FinancingSettings, falling_due
 from truewind.backtest.members import Members, members_of
 from truewind.backtest.rates import AssetSettings, Rates, RateSettings, collateral_of, rates_of_exchange
 from truewind.backtest.reads import Inputs, with_fields
-from truewind.config import Settings
 from truewind.domain.calendar import calendar
-from truewind.domain.clock import iso, parse_ts_us
+from truewind.domain.clock import iso
 from truewind.domain.due import DueKind
 from truewind.domain.instrument import Instrument, Kind
 from truewind.domain.timeframe import DAY_US, timeframe_us
 from truewind.engine.merge import Timeline, merge, merge_trades
 from truewind.engine.nested import nest
 from truewind.errors import ConfigError, EmptyRangeError, UnknownSeriesError
-from truewind.market.selection import UniverseSettings
 from truewind.market.universe import Specifications
 from truewind.portfolio.collateral import Collateral, no_collateral
 from truewind.portfolio.settlement import settling_days
@@ -38,105 +34,7 @@ _OPTIONAL_COLUMNS = ("quote_volume", "trades", "taker_buy_volume", "ts_recv")
 
 
 NOTHING = FinancingSettings()
-_OF_VENUE = re.compile(r"([a-z][a-z0-9_]*):(.+)")
 _SATURDAY_NOON_US = 2 * DAY_US + DAY_US // 2  # 1970-01-03: the first day of that year was a Thursday
-
-
-class DataSettings(Settings):
-    """Which bars (with kind: trades, book or quotes: which of those) to run on.
-
-    symbols: of `venue`; one of another venue is written with it, binance:BTCUSDT, and called so in the whole run.
-    symbols, or universe: those that were listed and chosen at the time, of `symbols` only if these are named as well.
-    Rows of a symbol begin with its first choice; `bar.member` is 1 while it is chosen and 0 after that. What is held of
-    a symbol that is delisted is settled at its end.
-    start is inclusive, end exclusive, UTC; left out: all.
-    Bars before start, as far as they exist, warm the features up (until they are within 1e-9 of what a long history
-    gives; what counts from its beginning gets all bars); the strategy does not see them.
-    mark, index: "auto" takes the mark and index prices of the same venue, symbol and timeframe from the lake, where it
-    has them; "last" does without. Margin goes by the mark, triggers by what the order says; where there is no bar of
-    theirs, and in runs on trades, the traded prices stand in. inner_timeframe: shorter bars on which orders are matched
-    and margin is watched, while the strategy decides on those of timeframe; empty: the same. exchange: code of a market
-    with opening hours (ISO 10383), as XNYS, for features that read them.
-    """
-
-    venue: str
-    symbols: tuple[str, ...] = ()
-    universe: UniverseSettings | None = None
-    timeframe: str = ""
-    kind: Literal["bars", "trades", "book", "quotes"] = "bars"
-    exchange: str = ""
-    start: str | None = None
-    end: str | None = None
-    mark: Literal["auto", "last"] = "auto"
-    index: Literal["auto", "last"] = "auto"
-    inner_timeframe: str = ""
-
-    @property
-    def on_book(self) -> bool:
-        """Whether the run goes over displayed orders: a book, or its best prices."""
-        return self.kind in ("book", "quotes")
-
-    @field_validator("start", "end", mode="before")
-    @classmethod
-    def _as_text(cls, value: object) -> object:
-        # YAML reads 2024-01-01 as a date; an ISO text survives being written out and read again.
-        return value.isoformat() if isinstance(value, (date, datetime)) else value
-
-    @field_validator("symbols", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: object) -> object:
-        return (value,) if isinstance(value, str) else value
-
-    @model_validator(mode="after")
-    def _of_something(self) -> "DataSettings":
-        if not self.symbols and self.universe is None:
-            raise ValueError("name at least one of symbols, or a universe")
-        if self.universe is not None and self.kind != "bars":
-            raise ValueError("a universe is of bars")
-        if self.universe is not None and self.venues != (self.venue,):
-            raise ValueError("a universe is of one venue: name symbols without one")
-        if self.on_book and self.venues != (self.venue,):
-            raise ValueError("a run on an order book is of venue: name the symbol without one")
-        return self
-
-    @model_validator(mode="after")
-    def _of_one_kind(self) -> "DataSettings":
-        if (self.kind == "bars") != bool(self.timeframe):
-            raise ValueError("bars need a timeframe (1m, 5m, 1h …); trades and books have none")
-        if self.inner_timeframe:
-            if self.kind != "bars":
-                raise ValueError("only bars have an inner_timeframe")
-            if (
-                timeframe_us(self.timeframe) % timeframe_us(self.inner_timeframe)
-                or self.inner_timeframe == self.timeframe
-            ):
-                raise ValueError(f"inner_timeframe {self.inner_timeframe} does not divide timeframe {self.timeframe}")
-        return self
-
-    def key(self, symbol: str, kind: str = "", timeframe: str = "") -> SeriesKey:
-        """The series of a symbol as the run names it: of its own kind and timeframe, or of others."""
-        venue, plain = self._placed(symbol)
-        return SeriesKey(kind or self.kind, venue, plain, timeframe or self.timeframe)
-
-    @property
-    def venues(self) -> tuple[str, ...]:
-        """Those of its symbols."""
-        return tuple(dict.fromkeys(self._placed(symbol)[0] for symbol in self.symbols)) or (self.venue,)
-
-    def _placed(self, symbol: str) -> tuple[str, str]:
-        """The venue of a symbol as the run names it, and what it is called there."""
-        found = _OF_VENUE.fullmatch(symbol)
-        return (found[1], found[2]) if found else (self.venue, symbol)
-
-    def span_us(self) -> tuple[int | None, int | None]:
-        """Start and end in µs. Raises ConfigError if end does not come after start."""
-        start = None if self.start is None else parse_ts_us(self.start)
-        end = None if self.end is None else parse_ts_us(self.end)
-        if start is not None and end is not None and end <= start:
-            raise ConfigError(
-                f"data.end {self.end} does not come after data.start {self.start}", remedy="Exchange or mend them"
-            )
-        return start, end
 
 
 class Replay(NamedTuple):

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 import polars as pl
 
+from truewind.backtest.data import DataSettings
+from truewind.backtest.settings import BacktestSettings
 from truewind.config import parse
 from truewind.domain.instrument import Kind
 from truewind.domain.timeframe import DAY_US, HOUR_US, timeframe_us
@@ -19,17 +20,13 @@ from truewind.market.synthetic.config import LISTED, VENUE
 from truewind.storage.lake import Lake
 from truewind.storage.schema import SeriesKey
 
-if TYPE_CHECKING:
-    from truewind.backtest.replay import DataSettings
-    from truewind.backtest.run import BacktestSettings
-
 _BARS = 3000  # that are made of each symbol, if that does not take more days than
 _DAYS = 365
 _FEWEST_DAYS = 30
 _BOOK = timedelta(minutes=20)
 
 
-def stand_in(settings: "BacktestSettings", folder: str | Path) -> tuple["BacktestSettings", Lake]:
+def stand_in(settings: BacktestSettings, folder: str | Path) -> tuple[BacktestSettings, Lake]:
     """These settings, over the days that there are, and a lake in `folder` with synthetic bars of their symbols.
 
     Raises ConfigError for what there is no stand-in for: a universe, trades, best quotes.
@@ -68,7 +65,7 @@ def stand_in(settings: "BacktestSettings", folder: str | Path) -> tuple["Backtes
     return settings.model_copy(update={"data": data.model_copy(update=span)}), lake
 
 
-def supply(data: "DataSettings", lake: Lake, tell: Callable[[str, int, int], object]) -> None:
+def supply(data: DataSettings, lake: Lake, tell: Callable[[str, int, int], object]) -> None:
     """Make the synthetic market where `data` asks for bars of it, and the lake has none of these symbols.
 
     Only of the symbols that it lists: a misspelt name is told as it is of any other venue.
@@ -84,7 +81,7 @@ def supply(data: "DataSettings", lake: Lake, tell: Callable[[str, int, int], obj
         SyntheticMarket(parse(SyntheticConfig, wanted, "synthetic market")).write(lake, tell)
 
 
-def _book(settings: "BacktestSettings", lake: Lake) -> tuple["BacktestSettings", Lake]:
+def _book(settings: BacktestSettings, lake: Lake) -> tuple[BacktestSettings, Lake]:
     """Some minutes of a synthetic book, for a backtest on one."""
     data = settings.data
     name = _listed(data.symbols[0])

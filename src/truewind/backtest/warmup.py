@@ -14,10 +14,12 @@ import numpy as np
 import polars as pl
 
 from truewind import features
+from truewind.backtest.assembly import features_of, the_strategy
 from truewind.backtest.changed import Changed
 from truewind.backtest.replay import replay
-from truewind.backtest.run import BacktestSettings, Progress, features_of, the_strategy
+from truewind.backtest.settings import BacktestSettings
 from truewind.domain.clock import iso
+from truewind.domain.ports import Progress
 from truewind.domain.position import Position
 from truewind.domain.timeframe import timeframe_us
 from truewind.engine.merge import SYMBOL, TS, Timeline

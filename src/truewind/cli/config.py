@@ -32,7 +32,7 @@ def show(
 
     shown = {"settings": dump(settings.load())}
     if config is not None:
-        from truewind.backtest.run import load_config
+        from truewind.backtest.settings import load_config
 
         shown["config"] = dump(load_config(config, overrides=assignments or ()))
     shown = log.redacted(shown)

@@ -19,7 +19,7 @@ def demo(json: Json = False) -> None:
 
     Needs no download. The market goes into the lake as venue `synthetic`; the report lies in the run's folder.
     """
-    from truewind.backtest.run import load_config
+    from truewind.backtest.settings import load_config
     from truewind.cli import backtest, settings
     from truewind.market.synthetic import SyntheticConfig, SyntheticMarket
     from truewind.storage.lake import Lake

@@ -33,7 +33,7 @@ def lookahead(
     feature has settled. Without the config's data in the lake: on a made-up market. Exit status 6 if something leaks.
     """
     from truewind.backtest.lookahead import lookahead as run
-    from truewind.backtest.run import load_config
+    from truewind.backtest.settings import load_config
     from truewind.cli import settings
     from truewind.cli.failures import FAILED_CHECK
     from truewind.cli.output import print_json

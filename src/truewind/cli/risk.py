@@ -28,7 +28,7 @@ def rules(
     json: Json = False,
 ) -> None:
     """List the rules that every order passes, in their order, with what they are set to."""
-    from truewind.backtest.run import load_config
+    from truewind.backtest.settings import load_config
     from truewind.cli.output import print_json, print_table
     from truewind.risk.gate import RULES, RiskSettings
 

@@ -47,7 +47,7 @@ def show(
     params: dict[str, Any] = {}
     path = strategy
     if strategy.endswith((".yaml", ".yml")):
-        from truewind.backtest.run import load_config
+        from truewind.backtest.settings import load_config
 
         chosen = load_config(Path(strategy)).chosen
         path, params = chosen.shown, chosen.params
@@ -92,7 +92,7 @@ def check(
     """
     from truewind.backtest.check import check as run
     from truewind.backtest.points import FAILED
-    from truewind.backtest.run import load_config
+    from truewind.backtest.settings import load_config
     from truewind.cli import demo, settings
     from truewind.cli.failures import FAILED_CHECK
     from truewind.cli.output import console, print_json, print_table

@@ -36,7 +36,7 @@ def stress(
 
     With --markets also where there is no pattern to find: if it earns as much there, it had found none.
     """
-    from truewind.backtest.run import load_config
+    from truewind.backtest.settings import load_config
     from truewind.cli import settings
     from truewind.cli.output import console, print_json
     from truewind.research.markets import permuted

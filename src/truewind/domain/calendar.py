@@ -8,10 +8,9 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from truewind.domain.timeframe import DAY_US, HOUR_US
 from truewind.errors import ConfigError, suggest
 
-_HOUR_US = 3_600_000_000
-_DAY_US = 24 * _HOUR_US
 _DAYS_A_YEAR = 365.25
 
 
@@ -34,9 +33,9 @@ class Calendar(msgspec.Struct, frozen=True):
         """How many bars of a length the market has in a year; of trades, which have no length, its days."""
         if length_us <= 0:
             return float(self.days_per_year)
-        if length_us > _DAY_US:
-            return _DAYS_A_YEAR * _DAY_US / length_us
-        return self.days_per_year * max(1.0, self.hours * _HOUR_US / length_us)
+        if length_us > DAY_US:
+            return _DAYS_A_YEAR * DAY_US / length_us
+        return self.days_per_year * max(1.0, self.hours * HOUR_US / length_us)
 
     def day_end_us(self, ts_us: int) -> int:
         """When the market's day that holds `ts_us`, or else the next one, ends: the first end after it, µs UTC."""

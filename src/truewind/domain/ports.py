@@ -1,6 +1,6 @@
 """Ports: what one room asks of another without knowing who answers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -9,6 +9,9 @@ from truewind.domain.account import Account
 from truewind.domain.order import Order, OrderType, Side, Terms
 from truewind.domain.position import Position
 from truewind.domain.signal import Signal
+
+# Who is told how far something has come: what is being done, how much of it, of how much (0: nobody knows).
+Progress = Callable[[str, int, int], None]
 
 
 class Clock(Protocol):

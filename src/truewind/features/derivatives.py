@@ -11,14 +11,13 @@ liquidated_long, liquidated_short: quantity of long (sold) and short (bought) po
 
 from math import nan, sqrt
 
+from truewind.domain.timeframe import MINUTE_US
 from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, reaches, register, scalars
 from truewind.features.price import log_returns
 from truewind.numerics.jit import kernel
 from truewind.numerics.loop import LEAST
 from truewind.numerics.ring import Memory, in_order, lag, part
 from truewind.numerics.rolling import rolling_sum, rolling_sums
-
-MINUTE_US = 60e6
 
 
 @kernel(inline=True)

@@ -13,7 +13,9 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from truewind.backtest.run import BarJob, load_config, run_job
+from truewind.backtest.bar_run import BarJob
+from truewind.backtest.run import run_job
+from truewind.backtest.settings import load_config
 from truewind.domain.clock import iso
 from truewind.domain.instrument import Instrument
 from truewind.domain.order import Reason

@@ -15,21 +15,17 @@ from typing import Any
 
 import numpy as np
 
+from truewind.backtest.assembly import assumptions, engine_for, features_of, the_strategy
 from truewind.backtest.reads import fields_of
-from truewind.backtest.run import (
-    BacktestSettings,
-    assumptions,
-    engine_for,
-    features_of,
-    run_job,
-    the_strategy,
-    write_results,
-)
+from truewind.backtest.results import write_results
+from truewind.backtest.run import run_job
+from truewind.backtest.settings import BacktestSettings
 from truewind.domain.clock import VenueClock, iso
 from truewind.domain.due import DueKind, due_rows
 from truewind.domain.instrument import Instrument, Kind
 from truewind.domain.market import Bar, Funding, Trade
 from truewind.domain.order import Reason
+from truewind.domain.ports import Progress
 from truewind.domain.result import Result
 from truewind.domain.risk import Command
 from truewind.domain.timeframe import timeframe_us
@@ -50,7 +46,6 @@ from truewind.storage.schema import SeriesKey
 from truewind.storage.snapshot import Snapshot
 from truewind.storage.trials import TrialLedger
 
-Progress = Callable[[str, int, int], None]
 Events = AbstractAsyncContextManager[AsyncIterator[Any]]
 Bring = Callable[[Sequence[SeriesKey], int, int], list[str]]  # series, from, to → what could not be had, in words
 PATIENCE_US = 2_000_000

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from truewind.backtest.run import load_config
+from truewind.backtest.settings import load_config
 from truewind.domain.clock import VenueClock, WallClock
 from truewind.domain.instrument import Instrument
 from truewind.errors import ConfigError, MissingFileError, ProtocolError, UnknownSeriesError

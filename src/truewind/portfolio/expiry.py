@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from truewind.domain.timeframe import SECOND_US
 from truewind.numerics.jit import kernel
 
-SECOND_US = 1_000_000
 CLOSE_ONLY_US = 1_800 * SECOND_US
 
 

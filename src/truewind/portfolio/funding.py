@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from truewind.domain.timeframe import DAY_US, HOUR_US, MINUTE_US
 from truewind.numerics.jit import kernel
 
-HOUR_US = 3_600_000_000
-JITTER_US = 60_000_000  # farther than a minute from the hour it is no late settlement but something else
-LONGEST_US = 24 * HOUR_US
+JITTER_US = MINUTE_US  # farther than a minute from the hour it is no late settlement but something else
+LONGEST_US = DAY_US
 
 # What is wrong with a row; 0: nothing.
 OK, OFF_HOUR, BACKWARDS, REPEATED, CONTRADICTED = range(5)

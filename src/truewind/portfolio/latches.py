@@ -13,6 +13,7 @@ import numpy as np
 from truewind.domain.clock import NEVER
 from truewind.domain.order import Reason
 from truewind.domain.risk import BREAKERS, FLATTEN_ALL, FLATTEN_SYMBOLS, PAIR
+from truewind.domain.timeframe import DAY_US
 from truewind.numerics.jit import kernel
 from truewind.portfolio.state import (
     account_of,
@@ -22,7 +23,6 @@ from truewind.portfolio.state import (
     positions_of,
 )
 
-DAY_US = 86_400_000_000
 ALL_SYMBOLS = -1
 _DRAWDOWN, _DAILY_LOSS, _LOSING_STREAK = int(Reason.DRAWDOWN), int(Reason.DAILY_LOSS), int(Reason.LOSING_STREAK)
 _LONG_AGO = -(1 << 62)

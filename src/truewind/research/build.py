@@ -10,7 +10,7 @@ the bars behind that state have changed.
 import datetime as dt
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +22,7 @@ from pydantic import Field, field_validator
 
 from truewind.config import Settings, parse, read_yaml
 from truewind.domain.clock import parse_ts_us
+from truewind.domain.ports import Progress
 from truewind.errors import CorruptError, EmptyRangeError
 from truewind.features import FeaturePipeline
 from truewind.features.exchange import SESSION_COLUMNS, session_columns
@@ -29,7 +30,6 @@ from truewind.market.columns import Columns, bar_columns
 from truewind.storage.lake import Lake
 from truewind.storage.schema import TS, SeriesKey
 
-Progress = Callable[[str, int, int], None]
 _STATE = "state"
 
 

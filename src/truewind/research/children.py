@@ -12,7 +12,7 @@ import msgspec
 import orjson
 
 from truewind.backtest.recording import family_of, universe_of
-from truewind.backtest.run import BacktestSettings
+from truewind.backtest.settings import BacktestSettings
 from truewind.domain.clock import WallClock
 from truewind.errors import DataError
 from truewind.numerics.significance import moments

@@ -17,9 +17,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from truewind.backtest.bar_run import BarJob
 from truewind.backtest.changed import Remembered
-from truewind.backtest.run import BacktestSettings, BarJob, Progress, identity, load_config
+from truewind.backtest.run import identity
+from truewind.backtest.settings import BacktestSettings, load_config
 from truewind.backtest.standin import supply
+from truewind.domain.ports import Progress
 from truewind.engine.compiled import WORTH_COMPILING, obstacle
 from truewind.engine.merge import TS, TS_EVENT
 from truewind.errors import ConfigError, StrategyError, TruewindError

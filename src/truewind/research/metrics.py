@@ -12,7 +12,7 @@ one state of the data: computing again replaces it.
 
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ import polars as pl
 
 from truewind.domain.book import BookKind
 from truewind.domain.clock import WallClock, iso, parse_ts_us
+from truewind.domain.ports import Progress
 from truewind.domain.timeframe import DAY_US, MINUTE_US, SECOND_US, timeframe_us
 from truewind.errors import EmptyRangeError, StorageError, UnknownSeriesError, ValidationError
 from truewind.features.bars import TradeBars
@@ -46,7 +47,6 @@ from truewind.storage.snapshot import SeriesInfo
 SET = "window_metrics"
 DEFINITIONS, RUNS = "metric_definitions", "metric_runs"
 STALE_US = MINUTE_US  # a quote is known for so long: streams tell every change, so longer silence is a broken one
-Progress = Callable[[str, int, int], None]
 _BARS = tuple(name for name, _ in (*KINDS["bars"].required, *KINDS["bars"].optional))
 _RUN_TYPES: dict[str, pl.DataType] = {
     **dict.fromkeys(("started", "start", "end"), TS),

@@ -11,7 +11,7 @@ import orjson
 import polars as pl
 
 from truewind.backtest.recording import family_of, metrics_of, params_of, universe_of
-from truewind.backtest.run import BacktestSettings
+from truewind.backtest.settings import BacktestSettings
 from truewind.domain.clock import WallClock
 from truewind.numerics.sketch import DIRECTIONS, sketches
 from truewind.storage.trials import NAN, Trial, TrialLedger

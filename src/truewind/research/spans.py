@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from truewind.backtest import tables
-from truewind.backtest.run import BacktestSettings, BarJob
+from truewind.backtest.bar_run import BarJob
+from truewind.backtest.settings import BacktestSettings
 from truewind.domain.calendar import calendar
 from truewind.domain.clock import iso
 from truewind.domain.fill import FillKind

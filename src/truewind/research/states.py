@@ -6,16 +6,17 @@ Only bars inside the span are used: features of earlier ones may warm up before 
 it. Mean and deviation, centres and sides are all of the span, so that nothing of a later run has been seen.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from pydantic import Field, model_validator
 
+from truewind.backtest.data import DataSettings
 from truewind.backtest.folder import code_version
-from truewind.backtest.replay import DataSettings, replay
+from truewind.backtest.replay import replay
 from truewind.config import Settings, parse, read_yaml
 from truewind.domain.clock import iso
+from truewind.domain.ports import Progress
 from truewind.domain.timeframe import timeframe_us
 from truewind.engine.merge import CLOSE, TS
 from truewind.errors import ConfigError, EmptyRangeError
@@ -25,7 +26,6 @@ from truewind.storage.lake import Lake
 from truewind.strategies.crypto.eth_cluster import FEATURES
 from truewind.strategies.fitted import MarketState, MarketStates
 
-Progress = Callable[[str, int, int], None]
 _LEAST_ROWS = 20  # bars a state, on average, below which a mean says nothing at all
 _LEAST_SHARE = 0.05  # of the bars, below which a state is one event, and is not traded
 

@@ -15,13 +15,16 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 import numpy as np
 
+from truewind.backtest.bar_run import BarJob
 from truewind.backtest.book_run import BookJob
 from truewind.backtest.changed import Changed, Remembered, gapped
 from truewind.backtest.recording import trial_of
-from truewind.backtest.run import BacktestSettings, BarJob, Progress, identity, load_config
+from truewind.backtest.run import identity
+from truewind.backtest.settings import BacktestSettings, load_config
 from truewind.backtest.standin import supply
 from truewind.domain.clock import WallClock, iso
 from truewind.domain.due import DueKind
+from truewind.domain.ports import Progress
 from truewind.domain.timeframe import timeframe_us
 from truewind.engine.engine import Engine
 from truewind.engine.merge import CLOSE, SYMBOL, TS_EVENT

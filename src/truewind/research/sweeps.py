@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from copy import copy
 from pathlib import Path
@@ -26,11 +26,13 @@ from pydantic import Field
 from truewind import features
 from truewind.backtest.reads import Inputs, named
 from truewind.backtest.replay import Replay, replay
-from truewind.backtest.run import BacktestSettings, StrategySettings, identity, read_config
+from truewind.backtest.run import identity
+from truewind.backtest.settings import BacktestSettings, StrategySettings, read_config
 from truewind.backtest.standin import supply
 from truewind.config import Settings, override, parse
 from truewind.domain.calendar import calendar
 from truewind.domain.clock import iso
+from truewind.domain.ports import Progress
 from truewind.domain.timeframe import timeframe_us
 from truewind.engine.compiled import Program, compilable
 from truewind.engine.merge import PRICES, SYMBOL, TS, TS_EVENT
@@ -47,7 +49,6 @@ from truewind.storage.trials import open_ledger
 from truewind.strategies.base import SignalStrategy, Strategy, load, locate
 from truewind.strategies.parameters import parameters_of
 
-Progress = Callable[[str, int, int], None]
 _PARAMS, _PARTS = "strategy.params.", "strategy.parts."
 _NOT_GIVEN = object()
 _CHUNK = 4096  # trials in a file

@@ -7,7 +7,7 @@ instead, trial by trial in processes, and of a smaller sample: it takes a thousa
 import hashlib
 import multiprocessing
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,10 +16,13 @@ import numpy as np
 import orjson
 import polars as pl
 
-from truewind.backtest.run import BacktestSettings, BarJob, identity, read_config
+from truewind.backtest.bar_run import BarJob
+from truewind.backtest.run import identity
+from truewind.backtest.settings import BacktestSettings, read_config
 from truewind.backtest.standin import supply
 from truewind.config import override, parse
 from truewind.domain.calendar import calendar
+from truewind.domain.ports import Progress
 from truewind.domain.timeframe import DAY_US
 from truewind.engine.compiled import obstacle
 from truewind.engine.merge import TS, TS_EVENT
@@ -33,7 +36,6 @@ from truewind.research.sweeps import SweepSettings, sweep, within_bounds
 from truewind.storage.lake import Lake
 from truewind.storage.trials import open_ledger
 
-Progress = Callable[[str, int, int], None]
 SAMPLE = 200  # trials, where neither the config nor the caller says how many
 EVENT_SAMPLE = 24  # at most, in the event lane
 

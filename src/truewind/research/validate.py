@@ -20,7 +20,9 @@ from truewind.analytics.gate import GateSettings, Judgement
 from truewind.backtest import run as backtest
 from truewind.backtest.folder import find_run, write, write_json
 from truewind.backtest.lookahead import lookahead
+from truewind.backtest.settings import BacktestSettings, load_config, read_config
 from truewind.config import override, parse
+from truewind.domain.ports import Progress
 from truewind.domain.timeframe import DAY_US
 from truewind.errors import ConfigError, TruewindError
 from truewind.numerics.overfit import cscv, superior
@@ -29,7 +31,7 @@ from truewind.research.choice import cross_validate, held_until
 from truewind.research.markets import permuted
 from truewind.research.stability import stability, surfaces
 from truewind.research.stress import TWICE, stress
-from truewind.research.trying import Progress, Tried, Trier
+from truewind.research.trying import Tried, Trier
 from truewind.research.walkforward import WalkForwardSettings, plain, walk
 from truewind.storage.lake import Lake
 
@@ -85,7 +87,7 @@ def validate(
     data = trier.data if trier is not None else override(_without_space(config), overrides)
     result = backtest.run(data, lake=lake, runs=runs, database=database, progress=tell)
     source = lake if isinstance(lake, Lake) else Lake(lake)
-    settings = backtest.load_config(data)
+    settings = load_config(data)
     found: dict[str, Any] = {"version": report.VALIDATION_VERSION, "seed": settings.seed, "quick": quick}
     found["gate"] = gate.model_dump(mode="json")
     found["space"] = _space_facts(trier, tried, untried)
@@ -107,8 +109,8 @@ def _config(target: str | Path | Mapping[str, Any], runs: str | Path) -> dict[st
     if isinstance(target, Mapping):
         return dict(target)
     if str(target).endswith((".yaml", ".yml")):
-        return backtest.read_config(target)
-    return backtest.read_config(find_run(runs, str(target)) / "config.yaml")
+        return read_config(target)
+    return read_config(find_run(runs, str(target)) / "config.yaml")
 
 
 def _without_space(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -137,7 +139,7 @@ def _space(
             workers=workers, progress=tell,
         )  # fmt: skip
     except ConfigError as error:
-        backtest.load_config(_without_space(config), overrides)  # raises what is wrong with the config itself
+        load_config(_without_space(config), overrides)  # raises what is wrong with the config itself
         return None, None, f"{error.message[0].lower()}{error.message[1:]}"
     return trier, trier.on_all(), ""
 
@@ -163,7 +165,7 @@ def _shown(given: Any) -> str:
 
 
 def _of_trials(
-    run_dir: Path, tried: Tried | None, untried: str, settings: backtest.BacktestSettings, tell: Progress
+    run_dir: Path, tried: Tried | None, untried: str, settings: BacktestSettings, tell: Progress
 ) -> dict[str, Any]:
     """What the trials on all data tell: overfitting, whether the run is better than the best of so many by luck, what
     choosing among them is worth, and how stable the run's settings are.
@@ -230,7 +232,7 @@ def _walked(
 
 
 def _stressed(
-    settings: backtest.BacktestSettings,
+    settings: BacktestSettings,
     lake: Lake,
     database: str | Path | None,
     workers: int | None,
@@ -250,7 +252,7 @@ def _stressed(
     return found
 
 
-def _looked_ahead(settings: backtest.BacktestSettings, lake: Lake, quick: bool, tell: Progress) -> dict[str, Any]:
+def _looked_ahead(settings: BacktestSettings, lake: Lake, quick: bool, tell: Progress) -> dict[str, Any]:
     """Whether a changed future moves the past, and what does."""
     points = _QUICK_POINTS if quick else _POINTS
     try:
@@ -313,7 +315,7 @@ def _held(written: report.Report) -> tuple[Ints, Ints]:
     return day_index(opened.dt.epoch("us").to_numpy()), day_index(closed.dt.epoch("us").to_numpy())
 
 
-def _settings_of(settings: backtest.BacktestSettings, keys: Sequence[str]) -> dict[str, Any] | None:
+def _settings_of(settings: BacktestSettings, keys: Sequence[str]) -> dict[str, Any] | None:
     """What the run itself has for the settings that are varied, defaults too; None if it has not got them all."""
     values: dict[str, Any] = settings.model_dump(mode="python")
     if settings.strategy is not None and settings.strategy.parts is None:

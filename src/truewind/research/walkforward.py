@@ -25,6 +25,7 @@ from truewind.analytics.page import page
 from truewind.backtest.folder import write, write_json
 from truewind.backtest.recording import family_of, universe_of
 from truewind.domain.clock import WallClock, iso
+from truewind.domain.ports import Progress
 from truewind.domain.timeframe import DAY_US, timeframe_us
 from truewind.errors import ConfigError, TruewindError
 from truewind.numerics import performance
@@ -34,7 +35,7 @@ from truewind.numerics.sketch import sketch
 from truewind.numerics.splits import Window, walk_forward
 from truewind.research.spans import Ran, run_span
 from truewind.research.stability import best_on_plateau, best_trial
-from truewind.research.trying import Progress, Tried, Trier
+from truewind.research.trying import Tried, Trier
 from truewind.storage.lake import Lake
 from truewind.storage.trials import Trial
 

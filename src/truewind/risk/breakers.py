@@ -12,6 +12,7 @@ from pydantic import Field
 
 from truewind.config import Settings
 from truewind.domain.order import Reason
+from truewind.domain.timeframe import MINUTE_US
 from truewind.numerics.exact import to_price
 from truewind.numerics.jit import kernel
 from truewind.portfolio.state import (
@@ -29,7 +30,6 @@ from truewind.portfolio.state import (
 )
 from truewind.portfolio.worth import lot_worth
 
-MINUTE_US = 60_000_000
 Most = Annotated[float, Field(gt=0.0)] | None
 OnTrip = Literal["halt", "flatten"]
 _NONE, _DRAWDOWN, _DAILY_LOSS = int(Reason.NONE), int(Reason.DRAWDOWN), int(Reason.DAILY_LOSS)

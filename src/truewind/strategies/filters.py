@@ -8,11 +8,9 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from truewind.domain.timeframe import DAY_US, HOUR_US
+from truewind.numerics.civil import THURSDAY
 from truewind.strategies.part import Choice, Part, Reading
-
-HOUR_US = 3_600_000_000
-DAY_US = 24 * HOUR_US
-_THURSDAY = 3  # 1970-01-01, counted from Monday
 
 
 class Session(Part):
@@ -26,7 +24,7 @@ class Session(Part):
 
     @staticmethod
     def passes(now: int, from_: float, to: float, weekends: bool) -> bool:
-        if not weekends and (now // DAY_US + _THURSDAY) % 7 >= 5:
+        if not weekends and (now // DAY_US + THURSDAY) % 7 >= 5:
             return False
         hour = now % DAY_US / HOUR_US
         return from_ <= hour < to if from_ < to else (hour >= from_ or hour < to)

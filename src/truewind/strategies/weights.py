@@ -14,10 +14,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from truewind.config import Settings
-from truewind.domain.timeframe import DAY_US, SECOND_US
+from truewind.domain.timeframe import DAY_US, MONDAY_US, SECOND_US, WEEK_US
 from truewind.strategies.base import Strategy
-
-_MONDAY_US = 4 * DAY_US  # 1970-01-05
 
 
 class WeightStrategy(Strategy, ABC):
@@ -109,7 +107,7 @@ def period_of(ts_us: int, every: str) -> object:
     if every == "day":
         return ts_us // DAY_US
     if every == "week":
-        return (ts_us - _MONDAY_US) // (7 * DAY_US)
+        return (ts_us - MONDAY_US) // WEEK_US
     day = datetime.fromtimestamp(ts_us // SECOND_US, UTC)
     return day.year, day.month
 

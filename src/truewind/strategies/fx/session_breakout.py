@@ -23,9 +23,9 @@ from pydantic import Field, model_validator
 from truewind.config import Settings
 from truewind.domain.position import Position
 from truewind.domain.signal import HOLD, Signal, Want
+from truewind.domain.timeframe import MINUTE_US
 from truewind.strategies.base import SignalStrategy
 
-_MINUTE_US = 60_000_000
 _FRIDAY = 4.0
 
 
@@ -71,7 +71,7 @@ class SessionBreakout(SignalStrategy):
         height = row.range_high - row.range_low
         if not (height > 0.0 and height >= params.least * row.close):
             return HOLD
-        now = row.range_since + (row.ts_event - row.ts) / _MINUTE_US  # when the bar is over
+        now = row.range_since + (row.ts_event - row.ts) / MINUTE_US  # when the bar is over
         latest = params.friday if row.weekday == _FRIDAY else params.entries
         if not (now <= latest and row.weekday >= 0.0):
             return HOLD
@@ -80,8 +80,8 @@ class SessionBreakout(SignalStrategy):
             stop = row.range_high - params.stop * height
             if stop <= 0.0 or stop >= row.close:
                 return HOLD
-            return Signal(Want.LONG, stop=stop, horizon_us=int(left * _MINUTE_US), reason=Reason.ABOVE)
+            return Signal(Want.LONG, stop=stop, horizon_us=int(left * MINUTE_US), reason=Reason.ABOVE)
         if not params.short:
             return HOLD
         stop = row.range_low + params.stop * height
-        return Signal(Want.SHORT, stop=stop, horizon_us=int(left * _MINUTE_US), reason=Reason.BELOW)
+        return Signal(Want.SHORT, stop=stop, horizon_us=int(left * MINUTE_US), reason=Reason.BELOW)

@@ -1,0 +1,219 @@
+"""Settings: what a config says of a backtest, typed and checked; each part stands beside what it sets."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+
+from truewind.backtest.data import DataSettings
+from truewind.backtest.dues import FinancingSettings
+from truewind.backtest.rates import AssetSettings, RateSettings
+from truewind.backtest.round_trips import read_round_trips
+from truewind.config import Settings, override, parse, read_yaml
+from truewind.domain.instrument import Instrument
+from truewind.domain.terms import FeeRates, TierTable
+from truewind.engine.book_lane import BookVenueSettings
+from truewind.errors import ConfigError
+from truewind.execution.simulated.costs import CostSettings
+from truewind.execution.simulated.latency import Latency, OrderLatency, RowFeed
+from truewind.portfolio.fees import divisible, fee_rows, with_fees
+from truewind.portfolio.margin import Margin, MarginSettings
+from truewind.risk.gate import RiskSettings
+from truewind.strategies.base import Strategy, load
+from truewind.strategies.parts import PartsSettings, assemble
+from truewind.strategies.sizing import SizingSettings
+from truewind.venues.binance.terms import bnb_discount, fee_tables, known_tiers
+
+_OF_OTHERS = ("sweep", "gate")  # of a config: read by `truewind sweep` and `truewind validate`
+
+
+class StrategySettings(Settings):
+    """path: "package.module:Name" or "file.py:Name", a Strategy class or a decide function. params: its parameters.
+
+    parts: instead of both, a strategy put together here; see `strategies.parts`.
+    """
+
+    path: str = ""
+    params: dict[str, Any] = Field(default_factory=dict)
+    parts: PartsSettings | None = None
+
+    @model_validator(mode="after")
+    def _path_or_parts(self) -> "StrategySettings":
+        if bool(self.path) == (self.parts is not None) or (self.parts is not None and self.params):
+            raise ValueError("give a path (and params), or parts, which have their settings in themselves")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_given(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        unused = ("path", "params") if self.parts is not None else ("parts",)
+        return {name: value for name, value in dump(self).items() if name not in unused}
+
+    @property
+    def shown(self) -> str:
+        """What it is, for people."""
+        if self.parts is None:
+            return self.path
+        return f"parts: {', '.join(choice.name for choice in self.parts.choices())}"
+
+    def load(self) -> Strategy:
+        """The strategy. Raises ConfigError."""
+        return load(self.path, self.params) if self.parts is None else assemble(self.parts)
+
+
+class MemberSettings(StrategySettings):
+    """One strategy of several on the same account.
+
+    name: as in the report. symbols: those of data.symbols that it sees and trades; left out: all. sizing: its own.
+    allocation: what part of the account's equity it may use: it sizes by it, and the risk limits hold for it as well.
+    """
+
+    name: str
+    symbols: tuple[str, ...] = ()
+    sizing: SizingSettings = SizingSettings()
+    allocation: float = Field(default=1.0, gt=0.0, le=1.0)
+
+
+class AccountSettings(Settings):
+    """cash: what the account starts with, in `currency`. leverage: initial margin is notional ÷ leverage.
+
+    rates: for instruments settled in other currencies, the bars that say what these are worth, by currency; left out:
+    the pair, as the lake has it. collateral: other currencies that it has, which count as margin.
+    settled_only: shares are paid for with settled money only, as in a US cash account (T+3, T+2, T+1 by date).
+    name: by which live and paper sessions keep what breakers of this account have tripped.
+    """
+
+    cash: float = Field(default=10_000.0, gt=0.0, le=1e12)
+    currency: str = "USDT"
+    leverage: float = Field(default=10.0, ge=1.0, le=20.0)
+    rates: dict[str, RateSettings] = Field(default_factory=dict)
+    collateral: dict[str, AssetSettings] = Field(default_factory=dict)
+    settled_only: bool = False
+    name: str = Field(default="main", pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
+
+
+class BacktestSettings(Settings):
+    """A backtest, whole: its result follows from these settings, the data snapshot and the code.
+
+    strategy, or strategies: one, or several that share the account (in the event lane). sizing is that of `strategy`.
+    book: how orders fill in a run on an order book (data.kind: book); costs then says the fees, and nothing else.
+    latency, feed: how long orders, replies and rows take in runs on bars and trades; on a book its own parts say it.
+
+    lane: "event" calls the strategy as Python, "compiled" runs its decide as machine code, "auto" does so where that is
+    possible and the bars are many enough to repay compiling it. The result is the same.
+    """
+
+    name: str
+    data: DataSettings
+    strategy: StrategySettings | None = None
+    strategies: tuple[MemberSettings, ...] = ()
+    account: AccountSettings = AccountSettings()
+    sizing: SizingSettings = SizingSettings()
+    costs: CostSettings = CostSettings()
+    latency: OrderLatency = OrderLatency()
+    feed: RowFeed = RowFeed()
+    margin: MarginSettings = MarginSettings()
+    financing: FinancingSettings = FinancingSettings()
+    risk: RiskSettings = RiskSettings()
+    book: BookVenueSettings = BookVenueSettings()
+    lane: Literal["auto", "event", "compiled"] = "auto"
+    seed: int = 42
+
+    @model_validator(mode="after")
+    def _one_or_several(self) -> "BacktestSettings":
+        if (self.strategy is None) != bool(self.strategies):
+            raise ValueError("name a strategy, or several under strategies, and not both")
+        names = [member.name for member in self.strategies]
+        if len(set(names)) < len(names):
+            raise ValueError("two strategies have the same name")
+        for member in self.strategies:
+            if self.data.universe is None and set(member.symbols) - set(self.data.symbols):
+                unknown = ", ".join(sorted(set(member.symbols) - set(self.data.symbols)))
+                raise ValueError(f"strategy {member.name} wants {unknown}, which data.symbols does not name")
+        if self.account.collateral and (self.margin.mode == "isolated" or self.data.on_book or self.strategies):
+            raise ValueError("collateral in other currencies backs one strategy's cross positions, on bars or trades")
+        if self.strategies and (self.lane == "compiled" or self.data.on_book):
+            raise ValueError("several strategies run in the event lane, on bars or trades")
+        if self.data.on_book and self.strategy is not None and self.strategy.parts is not None:
+            raise ValueError("a strategy out of parts decides on bars: data.kind")
+        if self.data.on_book and self.costs.fee_currency == "received":
+            raise ValueError("a run on an order book pays its fees in the settlement currency: costs.fee_currency")
+        return self
+
+    @property
+    def chosen(self) -> StrategySettings:
+        """The strategy of a run that has one. Raises ConfigError for a run of several."""
+        if self.strategy is None:
+            raise ConfigError("This needs a config with one strategy", remedy="Name it under strategy")
+        return self.strategy
+
+    @model_validator(mode="after")
+    def _margin_lasts(self) -> "BacktestSettings":
+        if self.margin.maintenance_rate * self.account.leverage >= 1.0:
+            raise ValueError(
+                f"at leverage {self.account.leverage:g} a position has less margin than margin.maintenance_rate "
+                f"{self.margin.maintenance_rate:g} keeps it alive with"
+            )
+        return self
+
+    @property
+    def valued(self) -> tuple[FinancingSettings, str, dict[str, RateSettings], dict[str, AssetSettings]]:
+        """What `replay` needs for what falls due, and to value the account."""
+        return self.financing, self.account.currency, self.account.rates, self.account.collateral
+
+    def margin_terms(
+        self, instruments: Sequence[Instrument], tiers: Mapping[str, Sequence[TierTable]] | None = None
+    ) -> Margin:
+        """What margin goes by for these instruments, with the dated tiers of their venue: those given by instrument
+        (see `market.terms.tiers_of`), else those that came with the package.
+        """
+        tables = tiers or {i.id: found for i in instruments if (found := known_tiers(i.venue, i.symbol))}
+        margin = self.margin.terms(instruments, tables, self.account.leverage)
+        if self.costs.fees == "fixed" and self.costs.fee_currency == "settled":
+            return margin
+        fees = {instrument.id: self._fees(instrument.venue) for instrument in instruments}
+        return with_fees(margin, instruments, fees, received=self.costs.fee_currency == "received")
+
+    def _fees(self, venue: str) -> np.ndarray:
+        """FEE rows of a venue. Raises ConfigError if its fees are not known."""
+        costs = self.costs
+        rates = [FeeRates(0, Decimal(str(costs.maker_fee)), Decimal(str(costs.taker_fee)))]
+        if costs.fees == "venue":
+            rates = fee_tables(venue, costs.vip_level)
+        return fee_rows(rates, bnb_discount(venue) if costs.fee_currency == "bnb" else Decimal(0))
+
+    def held_as(self, instruments: Sequence[Instrument]) -> list[Instrument]:
+        """The instruments as positions count them."""
+        received = self.costs.fee_currency == "received"
+        return [divisible(instrument) if received else instrument for instrument in instruments]
+
+    def order_latency(self) -> Latency:
+        """What orders and replies take. Raises as `read_round_trips`."""
+        return Latency(self.latency.record(self.seed), read_round_trips(self.latency, "latency"))
+
+
+def load_config(config: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> BacktestSettings:
+    """Settings from a YAML file or a mapping, with "key=value" overrides. Parts that other commands read (`sweep:`,
+    `gate:`) may stand beside them. Raises ConfigError, MissingFileError.
+    """
+    source = "config" if isinstance(config, Mapping) else str(config)
+    data = override(read_config(config), overrides)
+    return parse(BacktestSettings, {key: value for key, value in data.items() if key not in _OF_OTHERS}, source)
+
+
+def read_config(config: str | Path | Mapping[str, Any]) -> dict[str, Any]:
+    """What a YAML file or a mapping says. A strategy's file that is not where the path leads from the working folder,
+    but is where it leads from the config's, is found there.
+    """
+    if isinstance(config, Mapping):
+        return dict(config)
+    data, folder = read_yaml(config), Path(config).parent
+    several = data.get("strategies")
+    for chosen in (data.get("strategy"), *(several if isinstance(several, list) else ())):
+        if isinstance(chosen, dict) and isinstance(chosen.get("path"), str):
+            file, colon, name = chosen["path"].partition(":")
+            if file.endswith(".py") and not Path(file).is_file() and (folder / file).is_file():
+                chosen["path"] = f"{folder / file}{colon}{name}"
+    return data
