@@ -3,6 +3,7 @@
 #   make demo     a synthetic market, a backtest, a report        (installs the core only)
 #   make test     lint, types, floors, tests, coverage            (what .ci/run calls)
 #   make lint     only the first three
+#   make mutants  which small faults the tests would not notice; TARGET=portfolio/ledger.py for one module only
 #   make docs     docs/features.md and its pictures, and the tables of docs/strategy-parts.md, from the docstrings
 #   make strategies   docs/strategies.md, by running every built-in strategy on recorded data
 #   make bench    our speed beside the peers', into docs/performance.md
@@ -21,7 +22,7 @@ COVERED_TESTS := $(addprefix tests/,engine execution portfolio storage risk stra
 # Run by tests/parity and tests/research, which take minutes in plain Python and hold these two to the event lane.
 UNCOVERED := */engine/compiled.py,*/engine/trials.py
 
-.PHONY: demo test lint coverage docs strategies bench clean
+.PHONY: demo test lint coverage mutants docs strategies bench clean
 
 demo: .venv/.core
 	$(BIN)/truewind demo
@@ -40,6 +41,9 @@ coverage: .venv/.dev
 	TRUEWIND_KERNELS=python $(BIN)/pytest --numprocesses auto --maxprocesses 4 $(COVERED_TESTS) \
 		--cov=truewind --cov-report=
 	$(BIN)/coverage report --include '$(COVERED)' --omit '$(UNCOVERED)' --fail-under 90
+
+mutants: .venv/.dev
+	$(BIN)/python tests/mutants.py $(TARGET)
 
 docs: .venv/.dev
 	$(BIN)/python docs/make_features.py
