@@ -4,7 +4,7 @@
 #   make test     lint, types, floors, tests, coverage            (what .ci/run calls)
 #   make lint     only the first three
 #   make mutants  which small faults the tests would not notice; TARGET=portfolio/ledger.py for one module only
-#   make docs     docs/features.md and its pictures, and the tables of docs/strategy-parts.md, from the docstrings
+#   make docs     docs/api.md, docs/features.md with its pictures, the tables of docs/strategy-parts.md: from docstrings
 #   make strategies   docs/strategies.md, by running every built-in strategy on recorded data
 #   make bench    our speed beside the peers', into docs/performance.md
 #   make clean    remove what the above have built; data, runs and logs stay
@@ -48,6 +48,7 @@ mutants: .venv/.dev
 docs: .venv/.dev
 	$(BIN)/python docs/make_features.py
 	$(BIN)/python docs/make_parts.py
+	$(BIN)/python docs/make_api.py
 
 strategies: .venv/.dev
 	$(BIN)/python docs/make_strategies.py

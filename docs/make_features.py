@@ -51,7 +51,7 @@ of a long history; *never* means that the value counts from its beginning or han
 or a saved state. Where libraries differ, definitions and seeds are TA-Lib's.
 
 **Your own**: a class like these in your own file, named by its import path, `my_features:Mine(20)`; or a polars
-expression (`truewind.features.expression`). `truewind features check my_features:Mine(20)` puts it to the suite that
+expression (`truewind.features.Expression`). `truewind features check my_features:Mine(20)` puts it to the suite that
 all of these pass.
 
 """

@@ -1,5 +1,7 @@
 """The surface: what is public is listed, documented and light."""
 
+import importlib.util
+import inspect
 import json
 import re
 import subprocess
@@ -14,6 +16,7 @@ import truewind
 from truewind.cli.app import app
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *(REPOSITORY / "docs").glob("*.md")]
 HEAVY = [
     *("numba", "llvmlite", "polars", "pyarrow", "pandas", "numpy", "pydantic", "plotly", "jinja2", "structlog"),
     *("sqlalchemy", "alembic", "matplotlib", "scipy", "statsmodels"),
@@ -31,6 +34,18 @@ def commands(group: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], An
     return found
 
 
+def made_by(script: str) -> Any:
+    """A script of docs/ as a module."""
+    spec = importlib.util.spec_from_file_location(script, REPOSITORY / "docs" / f"{script}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+API = made_by("make_api")
+PUBLIC: dict[str, Any] = API.public()
 COMMANDS = commands(typer.main.get_command(app))
 
 
@@ -53,20 +68,46 @@ def test_the_public_list_is_what_can_be_imported() -> None:
         _ = truewind.nonsense
 
 
-def test_the_public_list_is_what_is_documented() -> None:
-    """The table in docs/index.md names exactly what is public."""
-    page = (REPOSITORY / "docs" / "index.md").read_text()
-    table = page.partition("## The public surface")[2].partition("\n## ")[0]
-    documented = re.findall(r"^\| `truewind\.(\w+)", table, re.MULTILINE)
-    assert sorted(documented) == sorted(truewind.__all__)
+def test_the_page_of_the_public_surface_is_that_of_the_docstrings() -> None:
+    """`make docs` would write the page that is there."""
+    assert (REPOSITORY / "docs" / "api.md").read_text(encoding="utf-8") == API.page(), "run make docs"
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC))
+def test_every_public_name_explains_itself(name: str) -> None:
+    """A docstring, and types for all that goes in and comes out."""
+    value = PUBLIC[name]
+    if isinstance(value, property):
+        value = value.fget
+    if not callable(value):
+        return
+    assert inspect.getdoc(value), f"{name} has no docstring"
+    if inspect.isfunction(value):
+        parameters = inspect.signature(value).parameters.values()
+        bare = [each.name for each in parameters if each.annotation is each.empty and each.name not in ("self", "cls")]
+        assert bare == []
+        assert inspect.signature(value).return_annotation is not inspect.Signature.empty
+
+
+def test_what_documents_and_starters_import_is_public() -> None:
+    """Nobody is told to import what may change: docs, README, examples and the files of `truewind new`."""
+    starters = (REPOSITORY / "src" / "truewind" / "cli" / "starter").glob("*.tmpl")
+    found = []
+    for path in [*PAGES, *starters]:
+        text = path.read_text()
+        for module, names in re.findall(r"^from (truewind[\w.]*) import (.+)$", text, re.MULTILINE):
+            found += [f"{module}.{name.strip()}" for name in names.split(",")]
+        if path.suffix == ".md":  # strategies are named by their place, `module:Class`, in configs
+            found += re.findall(r"`(truewind\.[a-z]\w*(?:\.\w+)+)(?=[`(])", text)
+    assert found
+    assert [name for name in found if name not in PUBLIC] == []
 
 
 def test_links_of_the_documentation_lead_somewhere() -> None:
     """Every relative link in README, CONTRIBUTING and docs/ names a file that is there."""
-    pages = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *(REPOSITORY / "docs").glob("*.md")]
     dead = [
         f"{page.name}: {link}"
-        for page in pages
+        for page in PAGES
         for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
         if not (page.parent / link).exists()
     ]

@@ -1,11 +1,12 @@
 """truewind: from market data to features, honest backtests and live trading, on one code path.
 
-The public surface is the list below; everything is imported on first use, so that `import truewind` is instant.
+The public surface is the list below and those of `truewind.features`, `strategies`, `market`, `exchange` and `errors`;
+everything is imported on first use, so that `import truewind` is instant.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from truewind._public import on_first_use
 from truewind._version import __version__
 
 if TYPE_CHECKING:
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from truewind.backtest.run import run as run
     from truewind.domain.result import Result as Result
     from truewind.errors import TruewindError as TruewindError
+    from truewind.research.stress import stress as stress
+    from truewind.research.sweeps import sweep as sweep
+    from truewind.research.validate import validate as validate
     from truewind.storage.lake import Lake as Lake
     from truewind.strategies.base import Strategy as Strategy
 
@@ -23,20 +27,22 @@ _PUBLIC = {
     "TruewindError": "truewind.errors:TruewindError",
     "features": "truewind.features",
     "run": "truewind.backtest.run:run",
+    "stress": "truewind.research.stress:stress",
+    "sweep": "truewind.research.sweeps:sweep",
+    "validate": "truewind.research.validate:validate",
 }
 
-__all__ = ["Lake", "Result", "Strategy", "TruewindError", "__version__", "features", "run"]
+__all__ = [
+    "Lake",
+    "Result",
+    "Strategy",
+    "TruewindError",
+    "__version__",
+    "features",
+    "run",
+    "stress",
+    "sweep",
+    "validate",
+]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'truewind' has no attribute {name!r}")
-    module, _, attribute = _PUBLIC[name].partition(":")
-    found = import_module(module)
-    value = getattr(found, attribute) if attribute else found
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = on_first_use(__name__, _PUBLIC)

@@ -1,26 +1,26 @@
 """The error tree. Every error says what is wrong, where, when, and what to do about it.
 
     TruewindError                       exit code
-    ├── ConfigError                     2   a setting is unknown, missing or out of bounds
-    ├── DataError                       2   the input is not usable as it is
-    │   ├── MissingFileError                the path does not exist
-    │   ├── FormatError                     the file is not what it claims to be, or not recognised
-    │   ├── SchemaError                     a column is missing, unknown or of the wrong type
-    │   ├── UnknownSeriesError              no such venue, symbol or timeframe in the lake
-    │   ├── EmptyRangeError                 nothing lies between start and end
-    │   └── ValidationError                 rows break a rule that makes the whole unusable
-    ├── FeatureError                    2   unknown feature, bad parameter
-    ├── InstrumentError                 2   a price or quantity that the instrument cannot have
-    ├── StrategyError                   3   the user's strategy raised, or asked for the impossible
-    ├── StorageError                    4   the disk or store refused; nothing is half written
-    │   ├── CorruptError                    stored bytes do not match their checksum
-    │   └── LockedError                     another process is writing the same thing
-    ├── LedgerError                     5   money does not add up or does not fit: a bug, never input
-    └── NetworkError                    7   a venue or a server elsewhere: nothing here is wrong, or half written
-        ├── UnreachableError                no connection, no reply in time, or one that a proxy made
-        ├── LimitedError                    too many requests: when one may ask again is in its facts
-        ├── RejectedError                   the venue answered with an error of its own: code and words in its facts
-        └── ProtocolError                   the reply is not what the venue's documents say
+    ├── ConfigError                     2
+    ├── DataError                       2
+    │   ├── MissingFileError
+    │   ├── FormatError
+    │   ├── SchemaError
+    │   ├── UnknownSeriesError
+    │   ├── EmptyRangeError
+    │   └── ValidationError
+    ├── FeatureError                    2
+    ├── InstrumentError                 2
+    ├── StrategyError                   3
+    ├── StorageError                    4
+    │   ├── CorruptError
+    │   └── LockedError
+    ├── LedgerError                     5
+    └── NetworkError                    7
+        ├── UnreachableError
+        ├── LimitedError
+        ├── RejectedError
+        └── ProtocolError
 
 6 is kept for a check of the user's that failed: nothing is raised.
 
@@ -29,6 +29,30 @@ It lies beneath `config` and `log`, because they raise too.
 
 from collections.abc import Iterable
 from typing import Any
+
+__all__ = [
+    "ConfigError",
+    "CorruptError",
+    "DataError",
+    "EmptyRangeError",
+    "FeatureError",
+    "FormatError",
+    "InstrumentError",
+    "LedgerError",
+    "LimitedError",
+    "LockedError",
+    "MissingFileError",
+    "NetworkError",
+    "ProtocolError",
+    "RejectedError",
+    "SchemaError",
+    "StorageError",
+    "StrategyError",
+    "TruewindError",
+    "UnknownSeriesError",
+    "UnreachableError",
+    "ValidationError",
+]
 
 
 class TruewindError(Exception):
@@ -60,83 +84,99 @@ class TruewindError(Exception):
 
 
 class ConfigError(TruewindError):
+    """A setting is unknown, missing or out of bounds."""
+
     exit_code = 2
 
 
 class DataError(TruewindError):
+    """The input is not usable as it is."""
+
     exit_code = 2
 
 
 class MissingFileError(DataError):
-    pass
+    """The path does not exist."""
 
 
 class FormatError(DataError):
-    pass
+    """The file is not what it claims to be, or not recognised."""
 
 
 class SchemaError(DataError):
-    pass
+    """A column is missing, unknown or of the wrong type."""
 
 
 class UnknownSeriesError(DataError):
-    pass
+    """No such venue, symbol or timeframe in the lake."""
 
 
 class EmptyRangeError(DataError):
-    pass
+    """Nothing lies between start and end."""
 
 
 class ValidationError(DataError):
-    pass
+    """Rows break a rule that makes the whole unusable."""
 
 
 class FeatureError(TruewindError):
+    """Unknown feature, bad parameter."""
+
     exit_code = 2
 
 
 class InstrumentError(TruewindError):
+    """A price or quantity that the instrument cannot have."""
+
     exit_code = 2
 
 
 class StrategyError(TruewindError):
+    """The user's strategy raised, or asked for the impossible."""
+
     exit_code = 3
 
 
 class StorageError(TruewindError):
+    """The disk or store refused; nothing is half written."""
+
     exit_code = 4
 
 
 class CorruptError(StorageError):
-    pass
+    """Stored bytes do not match their checksum."""
 
 
 class LockedError(StorageError):
-    pass
+    """Another process is writing the same thing."""
 
 
 class LedgerError(TruewindError):
+    """Money does not add up or does not fit: a bug, never input."""
+
     exit_code = 5
 
 
 class NetworkError(TruewindError):
+    """A venue or a server elsewhere: nothing here is wrong, or half written."""
+
     exit_code = 7
 
 
 class UnreachableError(NetworkError):
-    pass
+    """No connection, no reply in time, or one that a proxy made."""
 
 
 class LimitedError(NetworkError):
-    pass
+    """Too many requests: when one may ask again is in its facts."""
 
 
 class RejectedError(NetworkError):
-    pass
+    """The venue answered with an error of its own: code and words in its facts."""
 
 
 class ProtocolError(NetworkError):
-    pass
+    """The reply is not what the venue's documents say."""
 
 
 def suggest(wrong: str, known: Iterable[str]) -> str:

@@ -15,7 +15,7 @@ from truewind.errors import ConfigError, ProtocolError, RejectedError
 from truewind.exchange.accounts import LOCAL_KEY, LOCAL_SECRET
 from truewind.market.history.refresh import Key, refresh
 from truewind.market.terms import keep_tiers, read_brackets, tier_tables, tiers_of
-from truewind.market.universe import universe
+from truewind.market.universe import universe_of
 from truewind.storage.schema import TS, SeriesKey
 from truewind.venues.binance.signing import Secret
 from truewind.venues.binance.terms import known_tiers
@@ -83,7 +83,7 @@ def test_a_market_is_refreshed(lake, exchange):
     assert found.tiers is not None
     for symbol in ("BTCUSDT", "SOLUSDT"):
         assert tier_tables(lake, VENUE, symbol)
-    assert universe(lake, VENUE).listed("SOLUSDT", found.at_us)
+    assert universe_of(lake, VENUE).listed("SOLUSDT", found.at_us)
     again = asyncio.run(refresh(lake, VENUE, exchange.hosts, KEY))
     assert (again.events, again.instruments, again.tiers) == ([], [], [])
 
@@ -91,7 +91,7 @@ def test_a_market_is_refreshed(lake, exchange):
 def test_without_a_key_there_are_no_tiers(lake, exchange):
     assert asyncio.run(refresh(lake, VENUE, exchange.hosts)).tiers is None
     assert asyncio.run(refresh(lake, "binance", exchange.hosts, KEY)).tiers is None
-    assert universe(lake, "binance").at(2**61)
+    assert universe_of(lake, "binance").at(2**61)
 
 
 def test_a_wrong_key_is_refused_and_not_told(lake, exchange):

@@ -26,7 +26,7 @@ from truewind.market.universe import (
     lake_events,
     observe,
     observe_days,
-    universe,
+    universe_of,
 )
 from truewind.storage.lake import Lake
 from truewind.storage.schema import TS, SeriesKey
@@ -104,7 +104,7 @@ def test_snapshots_tell_who_came_and_who_went(lake):
     observe(lake, VENUE, told(entry("AAAUSDT"), entry("BBBUSDT", delivery="2024-02-10T09:00")), first)
     later = told(entry("CCCUSDT", onboard="2024-02-20"), entry("DDDUSDT", "PENDING_TRADING", "2024-04-01"))
     observe(lake, VENUE, later, second)
-    found = universe(lake, VENUE)
+    found = universe_of(lake, VENUE)
     assert found.at(parse_ts_us("2019-12-31")) == []
     assert found.at(parse_ts_us("2024-02-10T08:59")) == ["AAAUSDT", "BBBUSDT"]
     assert found.at(parse_ts_us("2024-02-10T09:00")) == ["AAAUSDT"]
@@ -127,7 +127,7 @@ def test_a_delisting_can_be_put_off_and_a_symbol_can_come_back(lake):
     observe(lake, VENUE, told(entry("AAAUSDT", delivery="2024-03-15"), entry("BBBUSDT")), at[1])  # put off
     observe(lake, VENUE, told(entry("AAAUSDT", "CLOSE", delivery="2024-03-15"), entry("BBBUSDT")), at[3])
     observe(lake, VENUE, told(entry("AAAUSDT"), entry("BBBUSDT")), at[5])  # back again
-    found = universe(lake, VENUE)
+    found = universe_of(lake, VENUE)
     days = ["2024-02-20", "2024-03-14", "2024-03-15", "2024-04-02", "2024-06-01"]
     there = ["AAAUSDT" in found.at(parse_ts_us(day)) for day in days]
     assert there == [True, True, False, False, True]
@@ -138,7 +138,7 @@ def test_a_snapshot_of_nothing_is_not_believed(lake):
     for info in ({}, told()):
         with pytest.raises(FormatError):
             observe(lake, VENUE, info, JAN + DAY_US)
-    assert universe(lake, VENUE).at(JAN + DAY_US) == ["AAAUSDT"]
+    assert universe_of(lake, VENUE).at(JAN + DAY_US) == ["AAAUSDT"]
 
 
 def test_specifications_are_kept_as_they_were(lake):
@@ -166,7 +166,7 @@ def test_the_recorded_exchange_information(shared, lake):
     info = json.loads(next(line for line in lines if " -> " in line).partition(" -> ")[2].partition(": ")[2])
     at = parse_ts_us("2021-07-22T22:25:40")
     observe(lake, VENUE, info, at)
-    found = universe(lake, VENUE)
+    found = universe_of(lake, VENUE)
     trading = sorted(each["symbol"] for each in info["symbols"] if each["status"] == "TRADING")
     assert found.at(at) == trading
     onboard = next(each["onboardDate"] for each in info["symbols"] if each["symbol"] == "BTCUSDT")
@@ -186,7 +186,7 @@ def test_bars_tell_who_was_there(lake):
     write_bars(lake, "AAAUSDT", 0, 60)
     write_bars(lake, "BBBUSDT", 0, 20)
     write_bars(lake, "CCCUSDT", 40, 20)
-    found = universe(lake, VENUE)
+    found = universe_of(lake, VENUE)
     assert found.at(JAN) == []  # the first bar is not over
     assert found.at(JAN + DAY_US) == ["AAAUSDT", "BBBUSDT"]
     assert found.at(JAN + 20 * DAY_US + QUIET_US - 1) == ["AAAUSDT", "BBBUSDT"]
@@ -200,7 +200,7 @@ def test_data_that_were_not_asked_for_are_no_end(lake):
     for symbol, until in (("BBBUSDT", 20), ("CCCUSDT", 60)):
         write_bars(lake, symbol, 0, 20)
         lake.note_span(SeriesKey("bars", VENUE, symbol, "1d"), JAN, JAN + until * DAY_US, "asked")
-    assert universe(lake, VENUE).at(JAN + 50 * DAY_US) == ["AAAUSDT", "BBBUSDT"]
+    assert universe_of(lake, VENUE).at(JAN + 50 * DAY_US) == ["AAAUSDT", "BBBUSDT"]
 
 
 @given(
@@ -225,11 +225,11 @@ def test_days_of_the_archive(lake):
     """Ten days, a break of twenty, five days more; the archive goes on."""
     days = [JAN + day * DAY_US for day in (*range(10), *range(30, 35))]
     observe_days(lake, VENUE, {"AAAUSDT": days[::-1], "BBBUSDT": []}, JAN + 100 * DAY_US)
-    found = universe(lake, VENUE)
+    found = universe_of(lake, VENUE)
     there = [found.at(JAN + day * DAY_US) == ["AAAUSDT"] for day in (0, 1, 16, 17, 30, 31, 41, 42)]
     assert there == [False, True, True, False, False, True, True, False]
     observe_days(lake, VENUE, {"AAAUSDT": days}, days[-1] + DAY_US)  # it may go on yet
-    assert universe(lake, VENUE).at(JAN + 42 * DAY_US) == ["AAAUSDT"]
+    assert universe_of(lake, VENUE).at(JAN + 42 * DAY_US) == ["AAAUSDT"]
 
 
 # ── choices ─────────────────────────────────────────────────────────────────────────────────────────────────────────

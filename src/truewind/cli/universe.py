@@ -42,7 +42,7 @@ def universe(
     if at is None and (top is not None or quote):
         raise ConfigError("--top and --quote choose at a time", remedy="Give it: --at 2024-01-01")
     lake = Lake(settings.load().lake)
-    listed = known.universe(lake, venue)
+    listed = known.universe_of(lake, venue)
     lives: list[Life]
     if at is not None:
         moment = parse_ts_us(at)

@@ -7,6 +7,8 @@ import numpy as np
 
 
 class Side(IntEnum):
+    """Of an order; what is bought times its side is what the position grows by."""
+
     BUY = 1
     SELL = -1
 

@@ -23,6 +23,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def report(self) -> Path:
+        """The page for people."""
         return self.run_dir / "report.html"
 
     def table(self, name: str) -> "pl.DataFrame":
@@ -33,16 +34,20 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def equity(self) -> "pl.DataFrame":
+        """A row a bar: `ts`, `equity`, `cash` and `gross` exposure."""
         return self.table("equity")
 
     @property
     def trades(self) -> "pl.DataFrame":
+        """A row a round trip: entry, exit, result and what it cost; one that is open still is `open`."""
         return self.table("trades")
 
     @property
     def fills(self) -> "pl.DataFrame":
+        """A row an execution or payment, in the order in which they were booked."""
         return self.table("fills")
 
     @property
     def orders(self) -> "pl.DataFrame":
+        """A row an order: what was asked for, and what became of it."""
         return self.table("orders")

@@ -9,6 +9,6 @@ faults.py    what goes wrong, by seed
 """
 
 from truewind.exchange.config import ExchangeConfig
-from truewind.exchange.server import LocalExchange
+from truewind.exchange.server import LocalExchange, running
 
-__all__ = ["ExchangeConfig", "LocalExchange"]
+__all__ = ["ExchangeConfig", "LocalExchange", "running"]

@@ -63,4 +63,5 @@ class ExchangeConfig(Settings):
 
     @property
     def start_us(self) -> int | None:
+        """When the market begins; None: now, or where the lake's data begin."""
         return None if self.start is None else parse_ts_us(self.start)

@@ -77,6 +77,7 @@ class LocalExchange:
 
     @property
     def hosts(self) -> Hosts:
+        """Where it is reached, for clients of ours."""
         return local_hosts(self.port, self.config.host)
 
     @property

@@ -34,6 +34,8 @@ from truewind.features import (
 from truewind.features.bars import TradeBars, bars_from_trades
 from truewind.features.base import Feature, derived, parameter, register, scalars
 from truewind.features.depth import BookSampler, book_levels
+from truewind.features.exchange import exchange_sessions, with_sessions
+from truewind.features.expression import Expression
 from truewind.features.pipeline import FeaturePipeline
 from truewind.features.regime import fit_markov_volatility
 from truewind.features.scaling import Scaler, Scaling, fit_scaler, load_scaler
@@ -67,6 +69,7 @@ FAMILIES = (  # importing them is what registers their features
 
 __all__ = [
     "BookSampler",
+    "Expression",
     "Feature",
     "FeaturePipeline",
     "Scaler",
@@ -79,6 +82,7 @@ __all__ = [
     "compute",
     "derived",
     "describe",
+    "exchange_sessions",
     "fit_markov_volatility",
     "fit_scaler",
     "history",
@@ -90,4 +94,5 @@ __all__ = [
     "scalars",
     "stream",
     "warmup",
+    "with_sessions",
 ]

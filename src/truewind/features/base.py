@@ -251,6 +251,7 @@ class Feature:
 
     @property
     def columns(self) -> tuple[str, ...]:
+        """Names of the columns, one of each output."""
         return tuple(f"{self.column}.{output}" for output in self.outputs) or (self.column,)
 
     @classmethod

@@ -182,7 +182,7 @@ class ExchangeOpeningRange(Feature):
     """Opening range of an exchange's session: bounds of its first `minutes`, and where the close stands to them.
 
     As `opening_range`, for sessions with hours and holidays: they begin at `session_open`, which
-    `truewind.features.exchange.with_sessions` joins to the bars. Bars outside of sessions have no value.
+    `truewind.features.with_sessions` joins to the bars. Bars outside of sessions have no value.
     """
 
     name, family, units = "exchange_opening_range", "time", "of the price, fraction, -1 to 1"

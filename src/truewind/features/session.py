@@ -333,7 +333,7 @@ class SessionClock(Feature):
     """Time since the open and to the close of an exchange that has hours and holidays.
 
     The columns `session_open`, `session_close` (of the session that the bar lies in, else of the next one) and
-    `previous_close`, in µs, are joined by `truewind.features.exchange.with_sessions`. open: 1 from the open to before
+    `previous_close`, in µs, are joined by `truewind.features.with_sessions`. open: 1 from the open to before
     the close. since_open: minutes since the open; before it negative, and so the time to the open. to_close: minutes to
     the close. since_close: minutes since the close of the session before. From the bar's opening, all of them.
     """

@@ -180,7 +180,7 @@ class ExchangeVWAP(Feature):
     """Volume-weighted average price of an exchange's session so far, the present bar included.
 
     As `vwap`, for sessions with hours and holidays: they begin at `session_open`, which
-    `truewind.features.exchange.with_sessions` joins to the bars. Bars outside of sessions count for nothing and have no
+    `truewind.features.with_sessions` joins to the bars. Bars outside of sessions count for nothing and have no
     value.
     """
 

@@ -20,7 +20,7 @@ from truewind.domain.clock import iso, parse_ts_us
 from truewind.domain.instrument import Kind
 from truewind.domain.timeframe import DAY_US, SECOND_US
 from truewind.errors import EmptyRangeError, UnknownSeriesError
-from truewind.market.universe import Specifications, Universe, universe
+from truewind.market.universe import Specifications, Universe, universe_of
 from truewind.storage.lake import Lake
 from truewind.storage.schema import SeriesKey
 
@@ -86,7 +86,7 @@ def select(
 
     Raises UnknownSeriesError if nothing is known of the venue, EmptyRangeError if nobody ever is a member.
     """
-    listed, about = universe(lake, venue), Specifications(lake, venue)
+    listed, about = universe_of(lake, venue), Specifications(lake, venue)
     window = settings.days * DAY_US
     traded = _Traded(lake, venue, start_us - window, end_us)
     periods = []

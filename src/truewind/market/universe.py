@@ -106,7 +106,7 @@ class Universe:
         return None
 
 
-def universe(lake: Lake, venue: str) -> Universe:
+def universe_of(lake: Lake, venue: str) -> Universe:
     """All that the lake knows of a venue's listings. Raises UnknownSeriesError if that is nothing."""
     events = [*kept_events(lake, venue), *lake_events(lake, venue)]
     if not events:

@@ -13,7 +13,7 @@ from truewind.domain.timeframe import DAY_US
 from truewind.errors import ConfigError, ProtocolError
 from truewind.market.history.listing import archive_days
 from truewind.market.history.refresh import refresh_archive
-from truewind.market.universe import universe
+from truewind.market.universe import universe_of
 from truewind.venues.binance.hosts import TESTNET, Hosts
 
 JAN = parse_ts_us("2024-01-01")
@@ -76,7 +76,7 @@ def test_the_delisted_are_known_by_their_files(lake):
         for day in range(1, days + 1)
     ]
     asked(bucket(names, 100), lambda hosts: refresh_archive(lake, "binance_usdm", hosts))
-    found = universe(lake, "binance_usdm")
+    found = universe_of(lake, "binance_usdm")
     life = found.life("LUNAUSDT", JAN + 5 * DAY_US)
     assert life is not None
     assert (iso(life.listed_us), iso(life.delisted_us or 0)) == ("2024-01-02 00:00:00", "2024-01-20 00:00:00")
@@ -103,4 +103,4 @@ def test_the_local_exchange_lists_its_archive(lake, exchange):
     """Three days of two symbols, of which those that are over have files."""
     events = asyncio.run(refresh_archive(lake, "binance_usdm", exchange.hosts))
     assert {event.symbol for event in events} == {"BTCUSDT", "SOLUSDT"}
-    assert universe(lake, "binance_usdm").listed("BTCUSDT", exchange.clock.now_us())
+    assert universe_of(lake, "binance_usdm").listed("BTCUSDT", exchange.clock.now_us())

@@ -205,6 +205,7 @@ class BinanceStreams:
 
     @property
     def status(self) -> Status:
+        """How it goes: connections, messages, what waits and what was left out."""
         lanes, counts, pressure = self.pool.lanes, self._counts, self.timeline.pressure
         connections = [lane.connection for lane in lanes if lane.connection is not None]
         return Status(
@@ -248,6 +249,7 @@ class BinanceStreams:
             self._set_aside(frame, recv, error)
 
     def opened(self, names: Sequence[str], *, again: bool) -> None:
+        """A connection has these streams now; `again`: it had lost them."""
         for name in names:
             for line in self._by_name[name]:
                 line.opened(again)
@@ -256,15 +258,18 @@ class BinanceStreams:
         self._run(self._settle(names))
 
     def broken(self, names: Sequence[str], why: str) -> None:
+        """A connection has lost these streams."""
         log.get("data").warning("streams lost", market=self.market, streams=len(names), why=why)
         for name in names:
             for line in self._by_name[name]:
                 line.broken(self.watermark_us, why)
 
     def trouble(self, error: NetworkError) -> None:
+        """Something went wrong that is tried again."""
         log.get("data").warning("stream trouble", market=self.market, error=str(error))
 
     def failed(self, error: NetworkError) -> None:
+        """Something went wrong for good: readers are told `error`."""
         self.timeline.end(error)
 
     def _ended(self, task: asyncio.Task[None]) -> None:

@@ -25,6 +25,7 @@ class LocalBook:
 
     @property
     def is_known(self) -> bool:
+        """Whether a snapshot has come, and every update since."""
         return self.sequence >= 0
 
     @property
@@ -34,11 +35,13 @@ class LocalBook:
 
     @property
     def best_bid(self) -> float | None:
+        """The highest price at which someone buys; None if nobody does."""
         ticks = self._book.best_bid
         return None if ticks is None else ticks * self._tick
 
     @property
     def best_ask(self) -> float | None:
+        """The lowest price at which someone sells; None if nobody does."""
         ticks = self._book.best_ask
         return None if ticks is None else ticks * self._tick
 

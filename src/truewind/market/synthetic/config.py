@@ -72,10 +72,12 @@ class SyntheticConfig(Settings):
 
     @property
     def minutes(self) -> int:
+        """Length of the history."""
         return self.days * MINUTES_PER_DAY
 
     @property
     def start_us(self) -> int:
+        """Begin of the history."""
         midnight = datetime(self.start.year, self.start.month, self.start.day, tzinfo=UTC)
         return int(midnight.timestamp()) * 1_000_000
 

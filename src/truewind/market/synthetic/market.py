@@ -56,6 +56,7 @@ class SyntheticMarket:
         self._latest: tuple[str, Floats, Ticks] | None = None
 
     def instruments(self) -> list[Instrument]:
+        """What is traded, a perpetual or a spot pair for each symbol."""
         return [self._instrument(symbol) for symbol in self.config.symbols]
 
     def bars(self, symbol: str, timeframe: str = "1m") -> pl.DataFrame:
