@@ -93,7 +93,7 @@ def test_what_documents_and_starters_import_is_public() -> None:
     """Nobody is told to import what may change: docs, README, examples and the files of `truewind new`."""
     starters = (REPOSITORY / "src" / "truewind" / "cli" / "starter").glob("*.tmpl")
     found = []
-    for path in [*PAGES, *starters]:
+    for path in [*(page for page in PAGES if page.name != "CONTRIBUTING.md"), *starters]:
         text = path.read_text()
         for module, names in re.findall(r"^from (truewind[\w.]*) import (.+)$", text, re.MULTILINE):
             found += [f"{module}.{name.strip()}" for name in names.split(",")]

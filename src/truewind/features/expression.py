@@ -40,10 +40,12 @@ class Expression(Feature):
 
     @property
     def warmup(self) -> int:
+        """Rows at the start for which there is no value yet."""
         return self.lookback
 
     @property
     def memory(self) -> int:
+        """Floats of window that the formula needs."""
         return self.lookback * len(self.inputs)
 
     def expression(self) -> "pl.Expr | tuple[pl.Expr, ...]":
