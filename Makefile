@@ -4,6 +4,7 @@
 #   make test     lint, types, floors, tests, coverage            (what .ci/run calls)
 #   make lint     only the first three
 #   make mutants  which small faults the tests would not notice; TARGET=portfolio/ledger.py for one module only
+#   make night    every test that draws its own examples, with twenty times as many, never the same
 #   make docs     docs/api.md, docs/features.md with its pictures, the tables of docs/strategy-parts.md: from docstrings
 #   make strategies   docs/strategies.md, by running every built-in strategy on recorded data
 #   make bench    our speed beside the peers', into docs/performance.md
@@ -22,7 +23,7 @@ COVERED_TESTS := $(addprefix tests/,engine execution portfolio storage risk stra
 # Run by tests/parity and tests/research, which take minutes in plain Python and hold these two to the event lane.
 UNCOVERED := */engine/compiled.py,*/engine/trials.py
 
-.PHONY: demo test lint coverage mutants docs strategies bench clean
+.PHONY: demo test lint coverage mutants night docs strategies bench clean
 
 demo: .venv/.core
 	$(BIN)/truewind demo
@@ -44,6 +45,9 @@ coverage: .venv/.dev
 
 mutants: .venv/.dev
 	$(BIN)/python tests/mutants.py $(TARGET)
+
+night: .venv/.dev
+	HYPOTHESIS_PROFILE=night $(BIN)/pytest --numprocesses auto --maxprocesses 4 -m hypothesis
 
 docs: .venv/.dev
 	$(BIN)/python docs/make_features.py

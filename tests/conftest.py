@@ -9,15 +9,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import hypothesis
 import pytest
+
+import profiles  # noqa: F401  (loads the profile of hypothesis)
 
 if TYPE_CHECKING:
     from truewind.exchange import LocalExchange
-
-# The first call of a kernel may compile it, which no deadline knows of.
-hypothesis.settings.register_profile("truewind", deadline=None)
-hypothesis.settings.load_profile("truewind")
 
 SHARED = Path(os.environ.get("TRUEWIND_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 

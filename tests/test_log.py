@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 
 from log_handlers import remove_all
+from profiles import examples
 from truewind import log
 from truewind.errors import ConfigError
 
@@ -91,7 +92,7 @@ nested = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=nested)
 @example(value=[[[[[[[[[[[[[[[{"secret": SECRET}]]]]]]]]]]]]]]])
 def test_a_secret_never_reaches_a_file_or_the_terminal(
@@ -122,7 +123,6 @@ def test_a_secret_in_a_raised_error_is_masked(tmp_path: Path) -> None:
 
 
 @given(value=plain | st.lists(plain) | st.dictionaries(st.text(alphabet="abxyz"), plain))
-@settings(deadline=None)
 def test_harmless_values_survive(value: Any) -> None:
     """Redaction is idempotent, always JSON, and leaves numbers and unsuspicious text as they are."""
     once = log.redacted(value)

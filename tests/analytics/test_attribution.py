@@ -6,10 +6,11 @@ import math
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from profiles import examples
 from truewind.analytics import attribution
 from truewind.analytics.document import Table
 from truewind.analytics.report import Report
@@ -87,7 +88,7 @@ def test_one_trade_has_no_interval():
 money = st.floats(-1e6, 1e6)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     rows=st.lists(
         st.tuples(

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pypdf
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics import blocks
+from profiles import examples
 from truewind.analytics import pdf
 from truewind.analytics.document import (
     Bars,
@@ -216,7 +217,7 @@ def beyond(block: object, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 cells = st.one_of(st.none(), st.text(max_size=60), st.text("abcdefgh_/", max_size=300))
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(st.integers(1, 14).flatmap(lambda n: st.lists(st.tuples(*[cells] * n), max_size=6).map(lambda rows: (n, rows))))
 def test_no_cell_reaches_beyond_the_page(drawn: tuple[int, list[tuple[str | None, ...]]]) -> None:
     """Whatever text stands in whatever number of columns."""

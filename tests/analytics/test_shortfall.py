@@ -4,9 +4,10 @@ import datetime as dt
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from profiles import examples
 from truewind.analytics import shortfall
 from truewind.analytics.report import Report
 
@@ -83,7 +84,7 @@ def test_a_folder_without_prices_of_decisions_has_no_shortfall():
 prices = st.floats(1.0, 1000.0)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     side=st.sampled_from([-1, 1]),
     decided=prices,

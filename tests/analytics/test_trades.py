@@ -7,9 +7,10 @@ from fractions import Fraction
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from profiles import examples
 from truewind.analytics.trades import COLUMNS, round_trips
 from truewind.errors import LedgerError, SchemaError
 
@@ -207,7 +208,7 @@ actions = st.tuples(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.lists(actions, max_size=40), st.fixed_dictionaries({s: st.integers(1, 2000) for s in "ABC"}))
 def test_the_net_results_add_up_to_the_change_of_equity(open_account, steps, last_ticks):
     """Whatever is bought, sold, turned, paid in fees or as funding: nothing is lost and nothing counted twice."""

@@ -8,10 +8,11 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from booked import END, FREE, ONE, START, Script, fills, level, made_up, reasons, run, settings_with, timeline, trade
+from profiles import examples
 from truewind.domain.book import BookKind, Report
 from truewind.domain.instrument import Instrument, Kind
 from truewind.domain.order import Reason, TimeInForce
@@ -369,7 +370,7 @@ def test_compiled_and_python_strategies_do_the_same_to_the_last_unit(model):
         np.testing.assert_array_equal(getattr(compiled, name), getattr(plain, name))
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(st.integers(0, 10**6), st.sampled_from(["conservative", "power", "log"]))
 def test_properties_hold_on_any_market(seed, queue):
     """Takers never get more than was displayed, nothing fills before arrival, and the money adds up to nothing lost."""

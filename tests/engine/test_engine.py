@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from profiles import examples
 from scripted import MINUTE, Scripted, build, columns, done, fates, final_cash, flat, free, perpetual, play, spot
 from truewind.domain.order import Event, Reason, Side, Status
 from truewind.engine import engine as engines
@@ -332,7 +333,7 @@ def test_looking_at_the_account_changes_nothing():
     np.testing.assert_allclose(curious.equity, plain.equity, rtol=1e-13)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.integers(0, 10**6), st.integers(1, 59))
 def test_no_order_knows_the_future(seed, moment):
     """Other bars after time T leave every order, fill and equity before T as they were."""

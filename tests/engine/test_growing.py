@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from profiles import examples
 from scripted import MINUTE, UNLIMITED, columns, free, perpetual
 from truewind.domain.due import DueKind, due_rows
 from truewind.domain.fill import FillKind
@@ -99,7 +100,7 @@ def assert_equal(one, other):
     assert one.strategy.told == other.strategy.told
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(st.integers(0, 2**32), st.sets(st.integers(1, 80)), st.sampled_from([0.0, 90_000.0]))
 def test_bars_that_come_in_pieces(seed, cuts, reply_ms):
     """Bars of two symbols, with orders that travel and replies that are heard late."""
@@ -112,7 +113,7 @@ def test_bars_that_come_in_pieces(seed, cuts, reply_ms):
     assert_equal(run(cut(whole, cuts, GrowingBars), seed, reply_ms), expected)
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(st.integers(0, 2**32), st.sets(st.integers(1, 80)))
 def test_marks_and_funding_that_come_with_the_rows(seed, cuts):
     """Mark bars with holes; what falls due is told with the rows before which it does, or one piece earlier."""
@@ -143,7 +144,7 @@ def test_marks_and_funding_that_come_with_the_rows(seed, cuts):
     assert_equal(run(growing, seed), expected)
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(st.integers(0, 2**32), st.sets(st.integers(1, 80)))
 def test_trades_that_come_in_pieces(seed, cuts):
     """Trades, among which cancels fly as well."""

@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lanes import account, assert_same, both, candles
+from profiles import examples
 from scripted import columns, done, flat, free, perpetual, play
 from truewind.domain.order import Event, OrderType, Status
 from truewind.domain.signal import Signal, Want
@@ -135,7 +136,7 @@ class Trails(SignalStrategy):
 
 
 @pytest.mark.skipif(not COMPILED, reason="there is one lane where kernels are plain Python")
-@settings(max_examples=15)
+@examples(15)
 @given(st.integers(0, 10_000), st.floats(0.0005, 0.02), st.sampled_from([0, 2]), st.booleans(), st.integers(1, 2))
 def test_no_stop_ever_loosens_and_both_lanes_agree(seed, distance, targets, rough, symbols):
     """Random markets, rough ones with parts and late orders among them."""

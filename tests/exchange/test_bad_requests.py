@@ -5,9 +5,10 @@ from typing import Any
 from urllib.parse import quote
 
 import orjson
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from profiles import examples
 from truewind.exchange import ExchangeConfig, LocalExchange
 from truewind.exchange.accounts import LOCAL_KEY, LOCAL_SECRET
 from truewind.venues.binance.endpoints import ENDPOINTS
@@ -141,7 +142,7 @@ def requests(draw: st.DrawFn) -> tuple[tuple[str, str, str], dict[str, str]]:
     return line, base
 
 
-@settings(max_examples=250)
+@examples(250)
 @given(requests(), st.integers(0, 1))
 def test_nonsense_is_refused_with_a_code(
     request: tuple[tuple[str, str, str], dict[str, str]], seconds: int

@@ -4,9 +4,10 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from profiles import examples
 from truewind.domain.book import BOOK_EVENT, BookKind, Report
 from truewind.domain.instrument import Instrument, Kind
 from truewind.domain.order import OrderType, TimeInForce, TriggerSource
@@ -134,7 +135,7 @@ def at_exchange(events: np.ndarray, plan: list[tuple[int, Ticket | int]], chunks
     return [(h.ts, h.order, h.side, h.ticks, h.lots, int(h.maker), h.fee) for h in fills]
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(st.integers(0, 10_000), st.sampled_from([1, 3, 50, 5000]))
 def test_the_exchange_fills_as_a_backtest_does(seed: int, chunks: int) -> None:
     events, plan = market(seed), orders(seed)

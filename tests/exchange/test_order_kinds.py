@@ -5,10 +5,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from exchange.signed import Client
+from profiles import examples
 
 Trade = Callable[..., None]
 SPOT, USDM, ALGO = "/api/v3/order", "/fapi/v1/order", "/fapi/v1/algoOrder"
@@ -177,7 +178,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STEPS)
 def test_futures_money_is_neither_made_nor_lost(trade: Trade, steps: list[tuple[Any, ...]]) -> None:
     """Whatever is done: positions are the sum of trades, the wallet of income; nothing works without margin for it."""

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from profiles import examples
 from truewind.exchange.depth import DEPTH, MadeBook
 from truewind.exchange.paths import bar_trades, counted
 
@@ -42,7 +43,7 @@ def test_trades_add_up_to_their_bar(bar: tuple[int, ...], seed: int) -> None:
     assert rows["ts"][-1] < 1_704_067_200_000_000 + MINUTE_US
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(st.integers(0, 2**40), st.lists(st.integers(-3, 3), min_size=1, max_size=60), st.integers(1, 10**9))
 def test_updates_lead_from_snapshot_to_snapshot(seed: int, moves: list[int], first: int) -> None:
     """Applied one after the other they give the book of every later message, for any path of the best bid."""

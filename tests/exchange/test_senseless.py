@@ -5,9 +5,10 @@ from functools import cache
 from typing import Any
 
 import orjson
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from profiles import examples
 from truewind.exchange import ExchangeConfig, LocalExchange, subscribing
 from truewind.exchange.connection import Connection
 from truewind.venues.binance.endpoints import ENDPOINTS
@@ -29,7 +30,7 @@ def exchange() -> LocalExchange:
     return LocalExchange(ExchangeConfig.model_validate({"synthetic": market, "speed": 0.0, "limits": False}))
 
 
-@settings(max_examples=400)
+@examples(400)
 @given(
     st.sampled_from(
         [(market, path) for market, table in ENDPOINTS.items() for method, path in table if method == "GET"]
@@ -89,7 +90,7 @@ _REQUESTS = st.one_of(
 )
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(st.sampled_from(["spot", "usdm"]), st.lists(_REQUESTS, max_size=4))
 def test_subscriptions(market: str, requests: list[Any]) -> None:
     """Each request on a stream connection has an answer: a result or an error with code and words."""

@@ -8,10 +8,11 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from exchange.signed import Client
+from profiles import examples
 from truewind.exchange.accounts import LOCAL_KEY
 from truewind.venues.binance.signing import Secret, signing_key, socket_payload
 
@@ -251,7 +252,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STEPS)
 def test_money_is_neither_made_nor_lost(trade: Trade, steps: list[tuple[str, int, int]]) -> None:
     """Whatever is done: the wallet is what the trades say, what is locked what open orders may cost; none is owed."""

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from truewind.errors import FeatureError
@@ -98,7 +98,6 @@ SPECS = [
 ]
 
 
-@settings(deadline=None)
 @given(st.integers(0, 99), st.floats(0.0, 0.6), st.lists(st.integers(0, 60), max_size=4))
 def test_any_cutting_of_time_gives_the_bits_of_the_whole(seed: int, holes: float, cuts: list[int]) -> None:
     """Chunks with saved states, on two threads, and time by time as live, with symbols that come and go."""

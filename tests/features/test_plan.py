@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from truewind.errors import FeatureError
@@ -83,7 +83,6 @@ def test_weeks_begin_on_monday() -> None:
 SPECS = ["sma(2)@5m", "ema(3, rsi(2))@15m", "sma(3, sma(2)@5m)", "atr(2)@1h", "ema(4, rsi(3))", "sma(2)[ETHUSDT]"]
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.sampled_from([1, 1, 1, 2, 7, 61, 3_000]), min_size=1, max_size=150),
     st.lists(st.integers(0, 150), max_size=6),

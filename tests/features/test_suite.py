@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from profiles import examples
 from truewind.features import Stream, columns, describe, parse_spec
 from truewind.features.base import REGISTRY, Feature
 from truewind.features.checks import CHECKS, check_feature, first_difference, sample_bars
@@ -101,7 +102,6 @@ DRAWN = 7  # columns that are drawn; what features read beyond them are the same
 rows = st.lists(st.tuples(*[awkward] * DRAWN), max_size=40)
 
 
-@settings(deadline=None)  # the first call loads all features
 @given(rows, st.lists(st.integers(0, 40), max_size=5))
 def test_any_chunks_of_any_data_give_the_bits_of_the_whole_and_no_infinity(
     data: list[tuple[float, ...]], cuts: list[int]
@@ -133,7 +133,7 @@ def test_every_feature_says_what_it_is() -> None:
     assert len(describe()) == len(REGISTRY)
 
 
-@settings(max_examples=8, deadline=None)
+@examples(8)
 @given(st.integers(0, 10**6))
 def test_the_declared_laws_hold_in_any_market(seed: int) -> None:
     """All prices times eight, and all prices plus a thousand, in markets that are drawn."""

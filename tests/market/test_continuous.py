@@ -3,10 +3,11 @@
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from profiles import examples
 from truewind.domain.timeframe import DAY_US, HOUR_US
 from truewind.errors import EmptyRangeError, ValidationError
 from truewind.market.continuous import PRICES, Contract, continuous
@@ -39,7 +40,7 @@ walks = st.lists(st.floats(-0.05, 0.05), min_size=24 * 6, max_size=24 * 6).map(
 )
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(walks, walks, walks, st.sampled_from(["expiry", "volume"]))
 def test_a_roll_makes_no_profit(first: list[float], second: list[float], third: list[float], roll: str) -> None:
     """Ratio: every return, also across both rolls, is one contract's own; difference: so is every change."""

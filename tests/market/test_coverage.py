@@ -1,10 +1,11 @@
 """The coverage of series whose holes are known, day by day, and against a count of rows."""
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from market.samples import START_US, make_bars
+from profiles import examples
 from truewind.domain.timeframe import DAY_US, HOUR_US
 from truewind.market.coverage import COMPLETE, coverage
 from truewind.storage.lake import Lake
@@ -75,7 +76,7 @@ def test_days_without_trades(lake: Lake) -> None:
     ]
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(gone=st.sets(st.integers(1, 24 * 9 - 2), max_size=80))
 def test_the_share_is_that_of_a_count_of_rows(tmp_path_factory, gone: set[int]) -> None:
     lake = Lake(tmp_path_factory.mktemp("counted") / "lake")

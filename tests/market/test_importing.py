@@ -10,11 +10,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from market.samples import KLINE_HEADER, MINUTE_US, START_US, as_klines, make_bars, zipped
+from profiles import examples
 from truewind.domain.instrument import Instrument, Kind
 from truewind.errors import ConfigError, MissingFileError, StorageError, UnknownSeriesError
 from truewind.market.importing import import_files
@@ -351,7 +352,7 @@ NAMES = {
 
 
 @given(st.data())
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_bars_survive_any_format_column_order_naming_and_stamp(tmp_path_factory, data):
     """The same bars come out of CSV, gz, zip, feather and Parquet, columns in any order and under any known name."""
     folder = tmp_path_factory.mktemp("round")

@@ -10,9 +10,10 @@ import msgspec
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from profiles import examples
 from truewind.domain.clock import iso, parse_ts_us
 from truewind.domain.instrument import Instrument, Kind
 from truewind.domain.timeframe import DAY_US, HOUR_US
@@ -207,7 +208,7 @@ def test_data_that_were_not_asked_for_are_no_end(lake):
     st.lists(st.tuples(st.integers(0, 60), st.integers(1, 30), st.integers(0, 40), st.integers(0, 20)), max_size=4),
     st.integers(1, 100),
 )
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_later_bars_change_no_earlier_list(tmp_path_factory, symbols, now):
     """Bars with breaks; those that are not over at `now` are taken away: who is listed by then stays the same."""
     lakes = [Lake(tmp_path_factory.mktemp("lake")) for _ in range(2)]
@@ -288,7 +289,7 @@ def test_kind_quote_age_and_exclusion(lake):
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(35, 110))
-@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_choice_knows_the_volumes_to_come(tmp_path_factory, seed, now):
     """Volumes after `now` are drawn anew, or there are none: choices up to it are the same."""
     rng = np.random.default_rng(seed)

@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from profiles import examples
 from truewind.numerics import bootstrap, performance
 from truewind.numerics.bootstrap import bands, block_length, draw_counts, indices, paths, shuffles
 
@@ -87,7 +88,7 @@ def test_every_day_is_as_likely(scheme):
     st.integers(0, 2**31),
     st.sampled_from(SCHEMES),
 )
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_statistics_of_paths_are_those_of_their_days(returns, block, seed, scheme):
     """Each path's figures, recomputed by numpy from the days that `indices` says it is made of."""
     returns = np.array(returns)

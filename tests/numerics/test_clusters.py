@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from profiles import examples
 from truewind.numerics.clusters import clusters, equivalent_trials
 from truewind.numerics.significance import family_wise, normal_cdf
 from truewind.numerics.sketch import sketches
@@ -21,7 +22,7 @@ def groups(seed: int, count: int, copies: int, noise: float = 0.05) -> np.ndarra
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 12))
-@settings(max_examples=30)
+@examples(30)
 def test_near_copies_are_one(seed, count, copies):
     rows = groups(seed, count, copies)
     labels = clusters(rows)

@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from truewind.numerics.fma import fma
@@ -16,7 +16,6 @@ def fused(a: float, b: float, c: float) -> float:
     return fma(a, b, c)
 
 
-@settings(deadline=None)  # the first call compiles
 @given(numbers, numbers, numbers)
 def test_it_is_the_exact_result_rounded_once(a: float, b: float, c: float) -> None:
     """The float nearest to a·b + c in exact arithmetic; two roundings would miss it."""

@@ -5,10 +5,11 @@ from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import rankdata
 
+from profiles import examples
 from truewind.numerics.overfit import cscv, superior
 
 
@@ -34,7 +35,7 @@ def by_hand(table: np.ndarray, blocks: int) -> tuple[list[float], list[float], l
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([2, 4, 6, 8]), st.integers(2, 9), st.integers(40, 75))
-@settings(max_examples=40)
+@examples(40)
 def test_every_split_is_that_of_a_hand(seed, blocks, trials, days):
     table = noise(seed, days, trials)
     found, (logits, inside, outside) = cscv(table, blocks), by_hand(table, blocks)

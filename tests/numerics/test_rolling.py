@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from truewind.numerics.ring import lag
@@ -31,7 +31,6 @@ def windows(xs: list[float], length: int) -> list[list[float] | None]:
     return [None if end < length else xs[end - length : end] for end in range(1, len(xs) + 1)]
 
 
-@settings(deadline=None)  # the first call compiles
 @given(values, lengths)
 def test_sum_and_mean_are_within_rounding_of_the_exact_ones(xs: list[float], length: int) -> None:
     """The error is that of adding `length` numbers once, however long the walk."""

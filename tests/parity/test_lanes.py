@@ -5,10 +5,11 @@ from enum import IntEnum
 
 import numpy as np
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from lanes import account, assert_same, backed, both, changing, world
+from profiles import examples
 from truewind.analytics.summary import summarise
 from truewind.analytics.trades import round_trips
 from truewind.backtest import tables
@@ -136,7 +137,7 @@ SIZINGS = st.sampled_from(
 )
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(
     PARAMS,
     SIZINGS,
@@ -287,7 +288,7 @@ def test_a_strategy_that_sleeps_is_called_on_the_same_bars():
 # -- trials ------------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(PARAMS, SIZINGS, st.integers(0, 2**32), st.integers(1, 3))
 def test_a_trial_gives_the_figures_of_a_backtest(params, sizing, seed, symbols):
     """Equity, counts and fees the same bits; daily returns and what follows from them those of numerics.performance."""

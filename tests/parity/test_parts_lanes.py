@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, event, given
 from hypothesis import strategies as st
 
 from lanes import MINUTE, account, assert_same, both, candles
+from profiles import examples
 from scripted import columns, perpetual
 from truewind import features
 from truewind.backtest.reads import fields_of
@@ -93,7 +94,7 @@ def test_filters_filter_alike(names):
     assert 0 < trades.sum() < 94  # the fills without filters
 
 
-@settings(max_examples=6, suppress_health_check=[HealthCheck.too_slow])
+@examples(6, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.integers(0, 10_000),
     st.sampled_from(list(ENTRIES)),

@@ -1,10 +1,11 @@
 """The order-book lane where the market is not as one wishes: too thin, crossed, or unknown."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from booked import END, ONE, Script, level, made_up, settings_with, timeline
+from profiles import examples
 from truewind.domain.book import BOOK_EVENT, BookKind, Report
 from truewind.domain.order import Reason
 from truewind.engine.book_lane import BookLane
@@ -72,7 +73,7 @@ class Busy(BookStrategy):
             self.desk.market(1 if self.calls % 2 else -1, 2)
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(seed=st.integers(0, 10**6))
 def test_nothing_rests_into_a_crossed_book_and_nothing_takes_from_an_unknown_one(seed):
     """A resting order fills against a trade, or against what is displayed while bids are below asks; a taker's price is
@@ -95,7 +96,7 @@ def test_nothing_rests_into_a_crossed_book_and_nothing_takes_from_an_unknown_one
             assert seen.lots(-int(fill["side"]), int(fill["price"])) >= fill["lots"]
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(seed=st.integers(0, 10**6), at=st.integers(100, 500))
 def test_after_a_gap_nothing_is_there_until_the_book_stands_again(seed, at):
     """Updates are missing from row `at` on: until the end market orders find nobody, resting ones only trades."""

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from booked import ONE, made_up, settings_with
+from profiles import examples
 from truewind.domain.book import BookKind, Report
 from truewind.domain.fill import FillKind
 from truewind.domain.order import LIFE_CYCLE, Event, Status, TimeInForce
@@ -84,7 +85,7 @@ class Random(BookStrategy):
 
 
 @pytest.mark.parametrize("self_trade", ["expire_taker", "expire_maker", "expire_both"])
-@settings(max_examples=30)
+@examples(30)
 @given(
     seed=st.integers(0, 10**6),
     script=st.lists(acts, min_size=3, max_size=40),
@@ -175,7 +176,7 @@ def displayed(events, fills):
         assert taken[level] <= book.get(level, 0)
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(seed=st.integers(0, 10**6), script=st.lists(acts, min_size=3, max_size=20))
 def test_nothing_known_too_early(seed, script):
     """Change what happens after a moment: what was decided and filled until then stays as it was."""

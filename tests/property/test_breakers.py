@@ -3,9 +3,10 @@
 import math
 
 import numpy as np
-from hypothesis import assume, event, given, settings
+from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
+from profiles import examples
 from scripted import MINUTE, QUICK, UNLIMITED, columns, free, perpetual, spot
 from truewind.config import Settings
 from truewind.domain.due import DueKind, due_rows
@@ -129,7 +130,7 @@ PARAMS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(
     st.integers(0, 2**32),
     st.integers(1, 3),
@@ -186,7 +187,7 @@ def test_what_has_tripped_stays_shut(
         break  # those after it find nothing to close
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(st.integers(0, 2**32), st.integers(1, 2), PARAMS)
 def test_money_without_margin_is_watched_as_closely(seed, symbols, params):
     """On spot nothing can be liquidated, and no row is looked at for that: those that matter to a breaker are."""

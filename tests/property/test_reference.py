@@ -6,10 +6,11 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import assume, event, given, settings
+from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
 import naive
+from profiles import examples
 from scripted import UNLIMITED, build, perpetual, spot
 from truewind.domain.fill import FillKind
 from truewind.domain.order import OrderType, Side, Status, Terms, TimeInForce, TriggerSource
@@ -180,7 +181,7 @@ def first_rows(markets):
     return [next(i for i, row in enumerate(rows) if row[2] == s) for s in range(len(markets))]
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.integers(0, 2**32), st.integers(3, 12) | st.just(150), st.integers(1, 14))
 def test_engine_and_naive_simulator_agree(seed, bars, acts):
     """Same fills (bar, order, price, lots, side, fee, profit), same end of each order, same cash, same equity path."""

@@ -6,9 +6,10 @@ What is held and on its way is reckoned here in plain Python, from what the desk
 import math
 
 import numpy as np
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
+from profiles import examples
 from scripted import MINUTE, UNLIMITED, Scripted, build, columns, flat, free, perpetual, play
 from truewind.domain.order import OrderType, Reason, Side, Status
 from truewind.domain.timeframe import DAY_US
@@ -121,7 +122,7 @@ def rest(order):
     return order.quantity - order.filled * 0.001
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(st.integers(0, 30), acts)
 def test_no_sequence_of_orders_passes_a_limit(seed, wanted):
     """Several symbols, sides, brackets, parts of fills, amendments: all limits hold when something is sent."""
@@ -157,7 +158,7 @@ def test_the_random_orders_are_let_through_reduced_and_denied():
 # -- at the stop -----------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=80)
+@examples(80)
 @given(
     side=st.sampled_from([Side.BUY, Side.SELL]),
     distances=st.lists(st.floats(0.004, 0.3), min_size=1, max_size=3),
@@ -236,7 +237,7 @@ def together_at(closes, symbols=MANY):
 
 
 @given(st.integers(0, 1000), st.integers(100, 280))
-@settings(max_examples=20)
+@examples(20)
 def test_correlation_is_that_of_the_last_bars_of_the_day_before(seed, bars):
     """Against numpy, on the 96 returns that were known at midnight; the covariance is of a day of 96 bars."""
     random = np.random.default_rng(seed)

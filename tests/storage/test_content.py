@@ -5,7 +5,7 @@ import io
 import struct
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from truewind.storage.content import content_hash, hash_of_hashes
@@ -32,7 +32,6 @@ def test_hash_of_hashes_known_answer():
     assert hash_of_hashes([("2024-01", "aa"), ("2024-02", "bb")]) == expected
 
 
-@settings(deadline=None)
 @given(st.lists(st.one_of(st.none(), st.floats(allow_nan=False)), min_size=1, max_size=40), st.integers(0, 40))
 def test_chunks_slices_and_a_trip_through_parquet_change_nothing(values, cut):
     """Memory layout, compression and row groups are not content."""
@@ -46,7 +45,6 @@ def test_chunks_slices_and_a_trip_through_parquet_change_nothing(values, cut):
     assert [content_hash(other) for other in (chunked, padded, pl.read_parquet(buffer))] == [expected] * 3
 
 
-@settings(deadline=None)
 @given(st.lists(st.one_of(st.none(), st.integers(-3, 3)), min_size=1, max_size=8), st.data())
 def test_any_changed_value_changes_the_hash(values, data):
     """One other value, null in place of 0 included, and the hash differs; so it does for another name."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from truewind.errors import CorruptError, FormatError, LockedError, MissingFileError, StorageError
@@ -105,7 +105,6 @@ FACTS = st.dictionaries(
 ROWS = st.lists(st.tuples(st.integers(-9, 9), st.sampled_from([-1, 1]), st.floats(-9, 9)), min_size=1, max_size=5)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["a", "b"]), FACTS) | st.tuples(st.just("fill"), ROWS)), st.integers(0, 40))
 def test_what_goes_in_comes_out_and_bytes_depend_on_calls_only(tmp_path_factory, calls, reopen):
     """Any records and rows come back; flushing and reopening in between changes no byte."""

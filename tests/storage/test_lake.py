@@ -11,10 +11,10 @@ import msgspec
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from profiles import examples
 from truewind.domain.instrument import Instrument, Kind
 from truewind.domain.timeframe import DAY_US, HOUR_US
 from truewind.errors import (
@@ -52,6 +52,7 @@ def month_of(day):
     return moment.year, moment.month
 
 
+@pytest.mark.hypothesis
 def test_any_series_of_writes_ends_like_a_dict(store, bars):
     """Append and overwrite, in any order: rows, counts, spans, ranges and gaps equal those of a plain dict of days."""
 
@@ -112,9 +113,7 @@ def test_any_series_of_writes_ends_like_a_dict(store, bars):
             assert ledger["missing"].sum() == len(missing)
             self.lake.verify(KEY)
 
-    Writes.TestCase.settings = settings(
-        max_examples=15 if store.kind == "local" else 4, stateful_step_count=8, deadline=None
-    )
+    Writes.TestCase.settings = examples(15 if store.kind == "local" else 4, stateful_step_count=8)
     Writes.TestCase().runTest()
 
 

@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from truewind.errors import CorruptError
@@ -40,7 +40,6 @@ def test_gaps_by_hand(minutes, gaps, missing):
     assert [missing_steps(gap, MINUTE) for gap in found] == missing
 
 
-@settings(deadline=None)
 @given(st.sets(st.integers(0, 60), min_size=1), st.integers(0, 60))
 def test_gaps_do_not_depend_on_where_partitions_are_cut(present, cut):
     """Cut anywhere, the ledger is that of the whole, and present and missing steps fill the span."""

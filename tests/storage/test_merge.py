@@ -1,9 +1,10 @@
 """Appended rows end up where a plain dict would put them."""
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from profiles import examples
 from truewind.storage.merge import merge
 from truewind.storage.schema import KINDS
 
@@ -24,7 +25,7 @@ ROWS = st.dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(ROWS, ROWS)
 def test_rows_with_ids_are_merged_like_dicts(stored, new):
     """By (ts, id): new keys are added, equal rows are duplicates, others replace; the result is sorted."""
@@ -41,7 +42,7 @@ def test_rows_with_ids_are_merged_like_dicts(stored, new):
 TIMED = st.lists(st.tuples(st.integers(0, 4), st.sampled_from([1.0, 2.0])), min_size=1, max_size=12)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(TIMED, TIMED)
 def test_rows_without_ids_are_told_apart_by_their_place_within_one_time(stored, new):
     """The n-th row of a time stands for the n-th stored row of that time; equal trades are not lost."""

@@ -5,9 +5,10 @@ import threading
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from profiles import examples
 from truewind.errors import ConfigError, EmptyRangeError, SchemaError, UnknownSeriesError
 from truewind.storage import writing
 from truewind.storage.lake import Lake
@@ -33,7 +34,7 @@ def short(monkeypatch):
     monkeypatch.setattr(writing, "APART_ROWS", 4)
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(st.lists(st.tuples(st.integers(0, 90), st.integers(1, 30), st.booleans()), min_size=1, max_size=12))
 def test_however_rows_are_cut_into_writes(tmp_path_factory, writes):
     """Appended, filled in, repeated, with a column more or less: the rows and the id of one single write."""

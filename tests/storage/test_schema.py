@@ -4,7 +4,7 @@ from pathlib import PurePosixPath
 
 import polars as pl
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from truewind.errors import ConfigError, SchemaError, ValidationError
@@ -28,7 +28,6 @@ def trades(times, ids=None, **columns):
 NAMES = st.text(st.characters(exclude_categories=["C", "Z"]) | st.sampled_from("./\\%=~*?: "), min_size=1, max_size=16)
 
 
-@settings(deadline=None)
 @given(NAMES, NAMES)
 def test_any_symbol_and_venue_stay_inside_the_lake_and_can_be_read_back_from_the_path(venue, symbol):
     """A path has exactly its five segments, none of them `..`, and gives the names back."""

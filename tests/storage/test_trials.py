@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import database_0001
+from profiles import examples
 from truewind.errors import DataError
 from truewind.storage.trials import SKETCH, Trial, TrialLedger, open_ledger
 
@@ -193,7 +194,7 @@ class _Model:
     deleted: set[str] = field(default_factory=set)
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(st.lists(st.tuples(st.sampled_from(["record", "delete"]), st.sampled_from("abcd")), max_size=12))
 def test_whatever_the_order_each_trial_counts_once(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, str]]

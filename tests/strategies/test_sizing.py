@@ -4,11 +4,12 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts import inverse
 from lanes import account, assert_same, both
+from profiles import examples
 from scripted import Candle, columns, flat, free, perpetual, play
 from truewind.config import parse
 from truewind.domain.order import Reason
@@ -155,7 +156,7 @@ def entered(signal, sizing, bars, **how):
     return play(bars, Says(signal, sizing), **how)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(
     st.sampled_from([1, -1]),
     st.floats(0.02, 0.3),

@@ -5,9 +5,10 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from profiles import examples
 from truewind.errors import FormatError
 from truewind.market.files.container import Encoding, Member
 from truewind.market.formats import read_known
@@ -38,7 +39,7 @@ EDITS = st.lists(st.tuples(st.integers(0, 1 << 20), st.binary(min_size=1, max_si
 
 @pytest.mark.parametrize("name", FILES)
 @given(edits=EDITS)
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_readers_read_or_refuse(shared, name, edits):
     file = FILES[name]
     data = (shared / file).read_bytes()
@@ -86,7 +87,7 @@ ENTRY = st.dictionaries(
 
 
 @given(st.lists(st.one_of(ENTRY, st.integers(), st.text(max_size=3)), max_size=4))
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_exchange_information_of_nonsense_is_refused_and_nothing_is_kept(tmp_path_factory, symbols):
     lake = Lake(tmp_path_factory.getbasetemp() / "never")
     with pytest.raises(FormatError):

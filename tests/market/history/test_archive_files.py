@@ -6,9 +6,10 @@ import zipfile
 import hypothesis.strategies as st
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from market.history.archive_site import zipped
+from profiles import examples
 from truewind.domain.clock import parse_ts_us
 from truewind.errors import FormatError
 from truewind.market.files.table import ROW
@@ -219,7 +220,7 @@ def test_damaged_zips_are_refused() -> None:
         read_file(file, zipped("x.csv", "1,2,3,4\n"))
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(data=st.binary(max_size=300), at=st.integers(0, 10_000), keep=st.booleans())
 def test_any_damage_ends_in_rows_or_a_format_error(data: bytes, at: int, keep: bool) -> None:
     whole = bytearray(zipped("x.csv", "\n".join([HEADER, *[LINE] * 40])))
@@ -235,7 +236,7 @@ def test_any_damage_ends_in_rows_or_a_format_error(data: bytes, at: int, keep: b
 PRICE = st.decimals(min_value="0.00000001", max_value="999999", places=8)
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(st.lists(st.tuples(PRICE, PRICE, st.booleans()), min_size=1, max_size=30), st.booleans())
 def test_numbers_are_the_doubles_nearest_to_their_text(rows: list[tuple[object, object, bool]], header: bool) -> None:
     text = "agg_trade_id,price,quantity,first_trade_id,last_trade_id,transact_time,is_buyer_maker\n" if header else ""
@@ -282,7 +283,7 @@ KINDS_OF = {
 ODD = st.sampled_from(["", "nan", "inf", "-1", "1e400", "9" * 30, "NULL", '"', "X", "2024-13-01 00:00:00", "\x00", "0"])
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(kind=st.sampled_from(sorted(KINDS_OF)), data=st.data())
 def test_whatever_a_file_says_its_rows_are_stored_refused_or_counted(kind: str, data: st.DataObject) -> None:
     """Fields replaced, cut and added in any row, of any kind: no row is lost, and none is stored that cannot be."""

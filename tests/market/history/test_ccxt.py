@@ -13,10 +13,11 @@ from typing import Any
 import polars as pl
 import pytest
 from aiohttp import web
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from market.history.json_server import Answer, serving
+from profiles import examples
 from truewind.domain.clock import parse_ts_us
 from truewind.domain.instrument import Instrument, Kind
 from truewind.errors import (
@@ -452,7 +453,7 @@ REPLY = st.one_of(
     ),
     REPLY,
 )
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@examples(12, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_senseless_replies_are_errors_of_ours_or_hold_nothing(shared, monkeypatch, where, reply):
     """Whatever JSON comes: a TruewindError, or rows in order of time that lie where the chunk says."""
     monkeypatch.setattr("truewind.market.history.ccxt._PAUSE_MS", 1)

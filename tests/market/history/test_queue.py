@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from market.history.virtual import StrictVenue, VirtualLoop, run
+from profiles import examples
 from truewind.errors import LimitedError, ProtocolError, RejectedError, UnreachableError
 from truewind.market.history.http import Reply
 from truewind.market.history.queue import Queue
@@ -67,7 +68,7 @@ def test_the_budget_is_used_and_never_exceeded(market: str, path: str, parameter
     seed=st.integers(0, 99),
     others=st.integers(0, 1200),
 )
-@settings(max_examples=15)
+@examples(15)
 def test_whatever_the_clock_and_the_delay_nothing_is_refused(
     ahead: float, delay: float, seed: int, others: int
 ) -> None:

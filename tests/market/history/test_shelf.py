@@ -6,9 +6,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from profiles import examples
 from truewind.domain.clock import parse_ts_us
 from truewind.domain.timeframe import HOUR_US
 from truewind.market.history.provider import Chunk
@@ -57,7 +58,7 @@ cuts = st.lists(st.integers(1, HOURS - 1), max_size=12, unique=True).map(sorted)
 
 
 @given(impossible, cuts, st.integers(0, HOURS))
-@settings(max_examples=10)
+@examples(10)
 def test_cuts_and_repetitions_change_nothing(bad: dict[int, float], at: list[int], again: int) -> None:
     """Whole, in pieces, and in pieces whose first hours had come before: rows, quarantine and ledger are equal."""
     rows = bars([bad.get(i, 90.0) for i in range(HOURS)])

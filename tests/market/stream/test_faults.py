@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from market.stream.scripted import T0, Venue, kline, trade
+from profiles import examples
 from truewind.domain.market import Bar, Trade
 from truewind.errors import RejectedError, UnreachableError
 from truewind.market.stream import repair
@@ -35,7 +36,7 @@ FATES = st.lists(
 )
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(FATES, st.booleans())
 @example(["drop", "say", "hang up", "drop", "swap", "fail", "drop"], True)
 def test_trades_and_bars_are_those_of_an_undisturbed_run(fates: list[str], in_order: bool) -> None:

@@ -4,9 +4,10 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from profiles import examples
 from truewind.domain.market import Bar, Quote, Trade
 from truewind.errors import FormatError, StorageError
 from truewind.market.stream.binance import Refused
@@ -88,7 +89,7 @@ def test_folding_twice_is_folding_once(tmp_path: Path) -> None:
     assert ids[0] == ids[1]
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.floats(0, 1), st.booleans())
 def test_a_segment_that_is_cut_short_or_damaged_gives_what_stands_before(
     tmp_path: Path, where: float, cut: bool

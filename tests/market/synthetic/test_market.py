@@ -5,10 +5,11 @@ from decimal import Decimal
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from profiles import examples
 from truewind.config import parse
 from truewind.domain.instrument import Kind
 from truewind.domain.timeframe import DAY_US, HOUR_US, MINUTE_US
@@ -22,7 +23,7 @@ from truewind.storage.schema import SeriesKey, validate
 START = 1_704_067_200_000_000  # 2024-01-01 00:00 UTC
 names = st.sampled_from(["BTCUSDT", "XRPUSDT", "DOGEUSDT"]) | st.from_regex(r"\A[A-Z0-9]{1,8}USDT\Z")
 seeds = st.integers(0, 2**63)
-few = settings(max_examples=15 if COMPILED else 3, deadline=None)
+few = examples(15 if COMPILED else 3)
 heavy = pytest.mark.skipif(not COMPILED, reason="months of minutes take too long in plain Python")
 
 

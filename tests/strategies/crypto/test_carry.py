@@ -7,9 +7,10 @@ import zipfile
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from profiles import examples
 from scripted import columns, flat, free, perpetual, play, spot
 from truewind.domain.fill import FillKind
 from truewind.errors import ConfigError
@@ -109,7 +110,7 @@ def walk(seed, count, wild):
     return tables
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(st.integers(0, 10**6), st.sampled_from([0.0005, 0.01, 0.05]), st.sampled_from([0.7, 1.4, 5.0]))
 def test_whenever_nothing_is_on_its_way_the_legs_are_equal_within_a_lot(seed, wild, gross):
     """With thin markets, refusals and liquidations; and never more spot than money."""

@@ -6,9 +6,10 @@ import math
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from profiles import examples
 from scripted import columns, done, final_cash, flat, free, perpetual, play, spot
 from truewind.domain.order import Status
 from truewind.errors import ConfigError
@@ -133,7 +134,7 @@ def walk(seed, count, wild):
     return columns(np.ones((count, 4))) | table | {"volume": random.integers(0, 60, count).astype(float)}
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(st.integers(0, 10**6), st.sampled_from([0.001, 0.005, 0.02]), st.integers(1, 6), st.booleans(), st.booleans())
 def test_it_never_holds_more_than_its_lines_whatever_fills(seed, wild, levels, short, tight):
     """Nor would it if all that rests on one side were to fill at once; with partial fills, gaps and refusals."""

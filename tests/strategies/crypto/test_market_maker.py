@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from booked import ONE, made_up, settings_with
+from profiles import examples
 from truewind.engine.book_lane import BookLane
 from truewind.engine.quoting import decide_of
 from truewind.errors import ConfigError
@@ -94,7 +95,7 @@ def on_a_book(seed, params, lane):
     return venue.run_compiled(decide_of(quotes), strategy.memory(), timer_us=1000)
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(
     st.integers(0, 10**6), st.integers(1, 4), st.integers(1, 9), st.floats(0, 40), st.floats(0, 0.1), st.floats(0, 1)
 )  # fmt: skip
