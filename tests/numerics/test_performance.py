@@ -83,6 +83,23 @@ def test_midnight_belongs_to_the_day_that_it_ends():
     assert p.day_index(moments).tolist() == [0, 0, 0, 1, 1]
 
 
+@pytest.mark.parametrize(
+    ("days_per_year", "step", "count", "told"),
+    [
+        (365, HOUR, 12, 0),  # half a day tells of no day
+        (365, 7 * DAY, 3, 15),  # a market without sessions was open on each day between its weekly rows
+        (252, 7 * DAY, 3, 0),  # a market with sessions was not: these rows are not daily
+        (252, DAY, 3, 3),
+    ],
+)
+def test_a_markets_calendar_says_which_days_have_a_return(days_per_year, step, count, told):
+    ts = np.arange(1, count + 1) * step
+    days, returns = p.returns_by_calendar(ts, np.linspace(101.0, 103.0, count), 100.0, days_per_year)
+    assert len(days) == len(returns) == told
+    if told:
+        assert np.prod(1.0 + returns) == pytest.approx(1.03)
+
+
 def test_daily_returns_of_hourly_equity_are_taken_from_midnight_to_midnight():
     """Two days of hourly rows, 100 → 110 at the first midnight, → 99 at the second, and noise between."""
     ts = np.arange(1, 49, dtype=np.int64) * HOUR

@@ -17,6 +17,7 @@ import polars as pl
 from truewind.analytics.figures import duration
 from truewind.analytics.report import Report
 from truewind.domain.timeframe import DAY_US, HOUR_US, MINUTE_US
+from truewind.numerics.floats import floats
 from truewind.numerics.markov import two_states
 from truewind.numerics.performance import Floats, Ints
 from truewind.numerics.student import quantile
@@ -96,8 +97,8 @@ def split(trades: pl.DataFrame, labels: Sequence[str], order: Sequence[str] = ()
 
     labels: one a trade.
     """
-    net, gross = (_floats(trades[name]) for name in ("net_pnl", "gross_pnl"))
-    risk = _floats(trades["r_multiple"])
+    net, gross = (floats(trades[name]) for name in ("net_pnl", "gross_pnl"))
+    risk = floats(trades["r_multiple"])
     known = np.array(labels, dtype=object)
     rows = {label: np.flatnonzero(known == label) for label in dict.fromkeys(labels)}
     total = math.fsum(abs(math.fsum(gross[own])) for own in rows.values())
@@ -133,9 +134,9 @@ def outside(report: Report) -> float:
     first, last = report.summary["initial_equity"], report.summary["final_equity"]
     if first is None or last is None:
         return math.nan
-    rest = last - first - math.fsum(_floats(report.trades["net_pnl"]))
+    rest = last - first - math.fsum(floats(report.trades["net_pnl"]))
     # Net results are differences of sums in binary: what is left of rounding is no money.
-    scale = max(abs(first), abs(last), math.fsum(np.abs(_floats(report.trades["gross_pnl"]))))
+    scale = max(abs(first), abs(last), math.fsum(np.abs(floats(report.trades["gross_pnl"]))))
     return rest if abs(rest) > 1e-9 * scale else 0.0
 
 
@@ -351,7 +352,7 @@ def _hidden(report: Report, opened: Ints) -> list[Split]:
     for symbol, candles in report.candles.items():
         own = np.flatnonzero((report.trades["symbol"] == symbol).to_numpy())
         days, last = np.unique(candles["ts"].dt.epoch("us").to_numpy()[::-1] // DAY_US, return_index=True)
-        close = _floats(candles["close"])[::-1][last]
+        close = floats(candles["close"])[::-1][last]
         if not len(own) or len(days) < 3 or not (close > 0.0).all():
             continue
         states = two_states(np.diff(np.log(close)))
@@ -376,7 +377,7 @@ def _states(candles: pl.DataFrame, moments: Ints, length: int) -> tuple[Ints, In
     A candle is known when the next one opens; the last one never.
     """
     known = candles["ts"].dt.epoch("us").to_numpy()[1:]
-    close = _floats(candles["close"])[:-1]
+    close = floats(candles["close"])[:-1]
     with np.errstate(divide="ignore", invalid="ignore"):
         log = np.log(np.where(close > 0.0, close, np.nan))
     returns = np.diff(log, prepend=np.nan)
@@ -416,7 +417,7 @@ def _by_feature(report: Report) -> list[Split]:
     for name in report.entries.columns:
         if name in ("order_id", "symbol", "decided"):
             continue
-        labels, order = buckets(_floats(values[name]))
+        labels, order = buckets(floats(values[name]))
         boxes = split(report.trades, labels, order)
         found.append(Split(f"feature-{name}", f"Feature {name} at the entry", boxes))
     return found
@@ -478,7 +479,3 @@ def costs_by_strategy(report: Report) -> list[Costs]:
         for told in report.summary.get("strategies", ())
     ]  # fmt: skip
     return sorted(found, key=lambda costs: -costs.net)
-
-
-def _floats(column: pl.Series) -> Floats:
-    return column.cast(pl.Float64).fill_null(math.nan).to_numpy()

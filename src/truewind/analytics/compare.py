@@ -30,6 +30,7 @@ from truewind.domain.timeframe import DAY_US
 from truewind.errors import ConfigError
 from truewind.numerics import performance
 from truewind.numerics.difference import FEWEST, holm, sharpe_difference
+from truewind.numerics.floats import floats
 from truewind.numerics.performance import NAN, Floats, Ints
 
 MOST = 12  # runs: more lines than that nobody can tell apart
@@ -118,7 +119,7 @@ def common_days(reports: Sequence[Report]) -> Common:
 
 def _closes(report: Report) -> tuple[Ints, Floats]:
     ts = report.equity["ts"].dt.epoch("us").to_numpy()
-    return performance.day_closes(ts, report.equity["equity"].cast(float).fill_null(NAN).to_numpy())
+    return performance.day_closes(ts, floats(report.equity["equity"]))
 
 
 def _labelled(runs: Sequence[Run]) -> list[Run]:

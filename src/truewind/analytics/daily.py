@@ -7,6 +7,7 @@ import polars as pl
 
 from truewind.analytics.report import Report
 from truewind.numerics import performance
+from truewind.numerics.floats import floats
 from truewind.numerics.performance import Floats, Ints
 
 
@@ -41,11 +42,10 @@ def _daily(report: Report, table: pl.DataFrame) -> Daily:
     if table.is_empty():
         return Daily(*none, "the run has no rows")
     ts = table["ts"].dt.epoch("us").to_numpy()
-    values = table["equity"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    values = floats(table["equity"])
     initial = float(report.summary.get("initial_equity") or values[0])
-    days, returns = performance.daily_returns(ts, values, initial, every_day=year >= performance.EVERY_DAY)
-    elapsed = int(ts[-1] - ts[0])
-    if not performance.tells_days(elapsed, len(returns), year):
+    days, returns = performance.returns_by_calendar(ts, values, initial, year)
+    if not len(days):
         return Daily(*none, "the run has no daily returns: it lasted less than a day, or its rows lie too far apart")
     known = np.isfinite(returns)
     return Daily(days[known], returns[known], year, "", bool(not known.all()))

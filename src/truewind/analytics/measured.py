@@ -13,6 +13,7 @@ from truewind.analytics import plots
 from truewind.domain.timeframe import HOUR_US
 from truewind.numerics import performance, trading
 from truewind.numerics.benchmark import Aligned, against, align
+from truewind.numerics.floats import floats
 from truewind.numerics.measures import measure
 from truewind.numerics.performance import NAN, Floats, Ints
 
@@ -77,7 +78,7 @@ def beside(
         return nothing, "nothing was given to compare with"
     if len(returns) < 2:
         return nothing, FEW_DAYS
-    values = table["equity"].cast(pl.Float64).fill_null(NAN).to_numpy()
+    values = floats(table["equity"])
     every = days_per_year >= performance.EVERY_DAY
     other_days, other = performance.daily_returns(
         table["ts"].dt.epoch("us").to_numpy(), values, initial, every_day=every
@@ -104,8 +105,8 @@ def of_benchmark(both: Aligned, why: str, days_per_year: int) -> Told:
 
 def of_trades(closed: pl.DataFrame) -> Told:
     """Of closed round trips."""
-    pnl = _floats(closed["net_pnl"])
-    multiples = _floats(closed["r_multiple"].drop_nulls())
+    pnl = floats(closed["net_pnl"])
+    multiples = floats(closed["r_multiple"].drop_nulls())
     hours = (closed["closed"] - closed["opened"]).dt.total_microseconds().to_numpy() / HOUR_US
     order = np.argsort(closed["closed"].dt.epoch("us").to_numpy(), kind="stable")
     runs = trading.streaks(pnl[order])
@@ -125,7 +126,7 @@ def of_trades(closed: pl.DataFrame) -> Told:
         "short_trades": (int((closed["side"] < 0).sum()), ""),
     }
     for name in ("mae", "mfe"):
-        known = _floats(closed[name].drop_nulls()) if name in closed.columns else np.zeros(0)
+        known = floats(closed[name].drop_nulls()) if name in closed.columns else np.zeros(0)
         told[f"average_{name}"] = (_mean(known), none or "prices while trades were open are not known")
     return told
 
@@ -135,8 +136,8 @@ def of_exposure(ts: Ints, equity: pl.DataFrame, leverage: float | None) -> Told:
 
     leverage: initial margin is notional ÷ leverage; None where what is bought is paid for in full.
     """
-    worth, gross = _floats(equity["equity"]), _floats(equity["gross"])
-    net = _floats(equity["net"]) if "net" in equity.columns else np.full(len(gross), NAN)
+    worth, gross = floats(equity["equity"]), floats(equity["gross"])
+    net = floats(equity["net"]) if "net" in equity.columns else np.full(len(gross), NAN)
     spans = np.diff(ts).astype(np.float64)
     whole = spans.sum()
     sound = bool((worth > 0).all() and np.isfinite(gross).all())
@@ -154,10 +155,6 @@ def of_exposure(ts: Ints, equity: pl.DataFrame, leverage: float | None) -> Told:
         "max_margin_use": (most / leverage if leverage else NAN, why or "nothing is bought on margin"),
         "least_cushion": (1.0 / most if most > 0 else NAN, why or "nothing was held"),
     }
-
-
-def _floats(column: pl.Series) -> Floats:
-    return column.cast(pl.Float64).fill_null(NAN).to_numpy()
 
 
 def _mean(values: Any) -> float:

@@ -12,6 +12,7 @@ from truewind.analytics.figures import FIGURES, show
 from truewind.domain.timeframe import DAY_US, HOUR_US
 from truewind.errors import EmptyRangeError
 from truewind.numerics import performance
+from truewind.numerics.floats import floats
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -65,18 +66,16 @@ def summarise(
     if equity.is_empty():
         raise EmptyRangeError("The equity table has no row", remedy="Run over a span that holds bars")
     ts = equity["ts"].dt.epoch("us").to_numpy()
-    values = _floats(equity["equity"])
+    values = floats(equity["equity"])
     final, elapsed = float(values[-1]), int(ts[-1] - ts[0])
-    days, returns = performance.daily_returns(ts, values, initial, every_day=days_per_year >= performance.EVERY_DAY)
-    if not performance.tells_days(elapsed, len(returns), days_per_year):
-        days, returns = days[:0], returns[:0]
+    days, returns = performance.returns_by_calendar(ts, values, initial, days_per_year)
     fall = performance.deepest_drawdown(ts, values, initial)
     growth = performance.cagr(initial, final, elapsed) if elapsed >= DAY_US else math.nan
 
     executed = fills.filter((pl.col("quantity") > 0) & ~pl.col("kind").is_in(["split", "fee"]))
     received = {kind: float(fills["realised"].filter(fills["kind"] == kind).sum()) for kind in PAYMENTS}
     closed = trades.filter(~pl.col("open"))
-    pnl = _floats(closed["net_pnl"])
+    pnl = floats(closed["net_pnl"])
     held = (closed["closed"] - closed["opened"]).dt.total_microseconds()
     found: dict[str, Any] = {
         "initial_equity": float(initial),
@@ -101,7 +100,7 @@ def summarise(
         "best_trade": float(pnl.max()) if len(pnl) else math.nan,
         "worst_trade": float(pnl.min()) if len(pnl) else math.nan,
         "average_holding_hours": _mean(held) / HOUR_US,
-        "exposure": _exposure(ts, _floats(equity["gross"])),
+        "exposure": _exposure(ts, floats(equity["gross"])),
         "turnover": _turnover(float(executed["notional"].sum()), values, elapsed),
         "orders": len(orders),
         "fills": len(executed),
@@ -214,11 +213,6 @@ class _Reasons:
         return "no day lost" if name == "sortino" else measured.STILL
 
 
-def _floats(column: pl.Series) -> performance.Floats:
-    """The column as float64, nulls as NaN."""
-    return column.cast(pl.Float64).fill_null(math.nan).to_numpy()
-
-
 def _mean(column: pl.Series) -> float:
     return float(np.mean(column.to_numpy())) if len(column) else math.nan
 
@@ -240,7 +234,7 @@ def _turnover(notional: float, equity: performance.Floats, elapsed: int) -> floa
 def _benchmark_return(benchmark: pl.DataFrame | None, initial: float) -> float:
     if benchmark is None or benchmark.is_empty() or not initial > 0:
         return math.nan
-    return float(_floats(benchmark["equity"])[-1]) / initial - 1.0
+    return float(floats(benchmark["equity"])[-1]) / initial - 1.0
 
 
 def _iso(moment: Any) -> str:

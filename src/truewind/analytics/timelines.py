@@ -9,6 +9,7 @@ import polars as pl
 
 from truewind.analytics import figures, plots
 from truewind.analytics.document import Candles, Lines
+from truewind.numerics.floats import floats
 from truewind.numerics.performance import Floats, Ints
 
 # However many curves and symbols there are, the page stays below 3 MB: what is drawn of each is a share of the whole.
@@ -54,8 +55,8 @@ def candles(block: Candles) -> dict[str, Any]:
     for symbol in drawn:
         table = plots.thin_candles(block.candles[symbol], limit)
         opens = table["ts"].dt.epoch("s").to_numpy()
-        prices = {name: rounded(_floats(table[name]), 8) for name in ("open", "high", "low", "close")}
-        decimals = len(figures.price(float(_floats(table["close"])[-1])).partition(".")[2])
+        prices = {name: rounded(floats(table[name]), 8) for name in ("open", "high", "low", "close")}
+        decimals = len(figures.price(float(floats(table["close"])[-1])).partition(".")[2])
         result[symbol] = {
             "time": _steps(opens),
             **prices,
@@ -107,7 +108,3 @@ def rounded(values: Floats, digits: int = 7) -> list[float | None]:
 def _steps(seconds: Ints) -> list[int]:
     steps: list[int] = np.diff(seconds, prepend=0).tolist()
     return steps
-
-
-def _floats(column: pl.Series) -> Floats:
-    return column.cast(pl.Float64).fill_null(math.nan).to_numpy()

@@ -17,6 +17,7 @@ import polars as pl
 
 from truewind.domain.position import Position
 from truewind.domain.signal import Signal, Want
+from truewind.numerics.floats import floats
 
 TARGETS = ("target_1", "target_2", "target_3", "target_4")
 MOST_BARS = 300_000  # that rulings are followed through, all together: a second's work
@@ -141,7 +142,7 @@ def _followed(
     verdicts: pl.DataFrame, market: Market, cost: float, mind: Mind | None, budget: list[int]
 ) -> pl.DataFrame:
     """The outcomes of one symbol and strategy. budget: bars left to follow, of which it takes its part."""
-    columns = {name: verdicts[name].cast(pl.Float64).fill_null(math.nan).to_numpy() for name in _NUMBERS}
+    columns = {name: floats(verdicts[name]) for name in _NUMBERS}
     side, signal = verdicts["side"].to_numpy().astype(np.int64), verdicts["signal"].to_numpy()
     first = np.searchsorted(market.rows, verdicts["row"].to_numpy(), side="right")
     told = verdicts["ts"].dt.epoch("us").to_numpy()

@@ -15,6 +15,7 @@ from truewind.backtest.settings import BacktestSettings, StrategySettings
 from truewind.config import Settings
 from truewind.domain.clock import iso
 from truewind.numerics import performance
+from truewind.numerics.floats import floats
 from truewind.numerics.significance import moments
 from truewind.numerics.sketch import sketch
 from truewind.storage.trials import Trial, TrialLedger
@@ -38,37 +39,42 @@ def trial_of(
     """The trial that a finished run is. known: its identity; summary: its figures; the rest is read from its folder."""
     equity = pl.read_parquet(run_dir / "equity.parquet", columns=["ts", "equity"])
     ts = equity["ts"].dt.epoch("us").to_numpy()
-    values = equity["equity"].cast(pl.Float64).fill_null(performance.NAN).to_numpy()
-    year = summary["days_per_year"]
-    every_day = year >= performance.EVERY_DAY
-    days, returns = performance.daily_returns(ts, values, summary["initial_equity"], every_day=every_day)
-    if not performance.tells_days(int(ts[-1] - ts[0]), len(returns), year):
-        days, returns = days[:0], returns[:0]
-    found = moments(returns)
+    values = floats(equity["equity"])
+    daily = performance.returns_by_calendar(ts, values, summary["initial_equity"], summary["days_per_year"])
     return Trial(
         id=known["result_id"],
         kind=kind,
-        name=settings.name,
         parent=parent,
-        family=family_of(settings),
-        universe=universe_of(settings.data),
-        timeframe=settings.data.timeframe or settings.data.kind,
-        start_us=int(ts[0]),
-        end_us=int(ts[-1]),
-        config=known["config"],
-        data_snapshot=known["data_snapshot"],
-        code_version=known["code_version"],
-        seed=settings.seed,
+        **facts_of(settings, known, (int(ts[0]), int(ts[-1]))),
         params=params_of(settings),
         metrics=metrics_of(summary),
-        days=found.periods,
-        sharpe=found.sharpe,
-        skew=found.skew,
-        kurtosis=found.kurtosis,
-        sketch=sketch(days, returns),
+        **judged_by(*daily),
         created_us=created_us,
         run_dir=str(run_dir.resolve()),
     )
+
+
+def facts_of(settings: BacktestSettings, known: Mapping[str, str], span: tuple[int, int]) -> dict[str, Any]:
+    """What every trial of these settings says of itself. known: its identity; span: its first and last row, µs UTC."""
+    return {
+        "name": settings.name,
+        "family": family_of(settings),
+        "universe": universe_of(settings.data),
+        "timeframe": settings.data.timeframe or settings.data.kind,
+        "start_us": span[0],
+        "end_us": span[1],
+        "config": known["config"],
+        "data_snapshot": known["data_snapshot"],
+        "code_version": known["code_version"],
+        "seed": settings.seed,
+    }
+
+
+def judged_by(days: performance.Ints, returns: performance.Floats) -> dict[str, Any]:
+    """What a trial is compared with others by: the shape of its daily returns, and a sketch of them."""
+    found = moments(returns)
+    shape = {"days": found.periods, "sharpe": found.sharpe, "skew": found.skew, "kurtosis": found.kurtosis}
+    return shape | {"sketch": sketch(days, returns)}
 
 
 def record(ledger: TrialLedger, trial: Trial, run_dir: Path) -> None:

@@ -8,6 +8,7 @@ import polars as pl
 
 from truewind.domain.timeframe import SECOND_US
 from truewind.errors import ConfigError, FeatureError, suggest
+from truewind.numerics.floats import floats
 
 TIME = pl.Datetime("us", "UTC")
 SESSION_COLUMNS = ("session_open", "session_close", "previous_close")
@@ -57,7 +58,7 @@ def session_columns(exchange: str, ts: np.ndarray, names: Sequence[str]) -> dict
     days = [dt.datetime.fromtimestamp(at / SECOND_US, dt.UTC).date() for at in (int(ts[0]), int(ts[-1]))]
     sessions = exchange_sessions(exchange, days[0] - _MARGIN, days[1] + _MARGIN)
     table = with_sessions(pl.DataFrame({"ts": pl.Series(ts).cast(TIME)}), sessions)
-    return {name: table[name].to_physical().cast(pl.Float64).fill_null(float("nan")).to_numpy() for name in names}
+    return {name: floats(table[name].to_physical()) for name in names}
 
 
 def with_sessions(bars: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:

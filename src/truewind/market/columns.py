@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 
 from truewind.errors import SchemaError, UnknownSeriesError, suggest
+from truewind.numerics.floats import floats
 from truewind.storage.lake import Lake
 from truewind.storage.schema import KINDS, SeriesKey
 
@@ -42,7 +43,7 @@ def bar_columns(
                 f"No series has a column '{name}'", remedy=suggest(name, [*known, *_SOURCES]), column=name
             )
     table = lake.read(bars, start_us=start_us, end_us=end_us, columns=["ts", *own])
-    found = {name: _floats(table[name]) for name in own}
+    found = {name: floats(table[name]) for name in own}
     times = table["ts"].to_physical().to_numpy()
     found.update(columns_beside(lake, bars, times + bars.step_us, others))
     return {"ts": times, **{name: found[name] for name in wanted}}
@@ -80,7 +81,7 @@ def _prices(lake: Lake, bars: SeriesKey, closes: np.ndarray, names: list[str]) -
                 remedy="Import them, or read less",
             )
         table = _until(lake, key, closes, ["ts", "close"])
-        found[name] = _last(table["ts"].to_physical().to_numpy() + key.step_us, _floats(table["close"]), closes)
+        found[name] = _last(table["ts"].to_physical().to_numpy() + key.step_us, floats(table["close"]), closes)
     return found
 
 
@@ -94,13 +95,13 @@ def _funding(lake: Lake, bars: SeriesKey, closes: np.ndarray, names: list[str]) 
     table = _until(lake, SeriesKey("funding", bars.venue, bars.symbol), closes, None)
     ts, known = table["ts"].to_physical().to_numpy(), _known(table)
     distance = np.diff(ts, prepend=np.nan)
-    values = {"funding_rate": _floats(table["rate"]), "funding_ts": ts.astype(float), "next_funding_ts": ts + distance}
+    values = {"funding_rate": floats(table["rate"]), "funding_ts": ts.astype(float), "next_funding_ts": ts + distance}
     return {name: _last(known, values[name], closes) for name in names}
 
 
 def _open_interest(lake: Lake, bars: SeriesKey, closes: np.ndarray, names: list[str]) -> Columns:
     table = _until(lake, SeriesKey("open_interest", bars.venue, bars.symbol), closes, None)
-    return dict.fromkeys(names, _last(_known(table), _floats(table["open_interest"]), closes))
+    return dict.fromkeys(names, _last(_known(table), floats(table["open_interest"]), closes))
 
 
 def _long_short(lake: Lake, bars: SeriesKey, closes: np.ndarray, names: list[str]) -> Columns:
@@ -110,7 +111,7 @@ def _long_short(lake: Lake, bars: SeriesKey, closes: np.ndarray, names: list[str
             f"long_short of {bars.symbol} has no ratio of accounts", remedy="Download it, or read less"
         )
     told = table.filter(pl.col("accounts").is_not_null())
-    return dict.fromkeys(names, _last(_known(told), _floats(told["accounts"]), closes))
+    return dict.fromkeys(names, _last(_known(told), floats(told["accounts"]), closes))
 
 
 def _liquidations(lake: Lake, bars: SeriesKey, closes: np.ndarray, names: list[str]) -> Columns:
@@ -144,10 +145,6 @@ def _last(known: np.ndarray, values: np.ndarray, closes: np.ndarray) -> np.ndarr
     latest = np.maximum.accumulate(known) if len(known) else known
     place = np.searchsorted(latest, closes, side="right") - 1
     return np.where(place >= 0, values[np.maximum(place, 0)], np.nan)
-
-
-def _floats(column: pl.Series) -> np.ndarray:
-    return column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
 
 
 _SOURCES: dict[str, Callable[[Lake, SeriesKey, np.ndarray, list[str]], Columns]] = {

@@ -77,6 +77,14 @@ def daily_returns(ts_us: Ints, equity: Floats, initial: float, *, every_day: boo
     return np.arange(days[0], days[-1] + 1), filled
 
 
+def returns_by_calendar(ts_us: Ints, equity: Floats, initial: float, days_per_year: float) -> tuple[Ints, Floats]:
+    """`daily_returns` by a market's calendar; empty where the rows do not tell of days (`tells_days`)."""
+    days, returns = daily_returns(ts_us, equity, initial, every_day=days_per_year >= EVERY_DAY)
+    if len(days) and not tells_days(int(ts_us[-1] - ts_us[0]), len(returns), days_per_year):
+        return days[:0], returns[:0]
+    return days, returns
+
+
 def tells_days(elapsed_us: int, count: int, days_per_year: float) -> bool:
     """Whether rows that span `elapsed_us` and gave `count` daily returns can speak of days at all.
 

@@ -11,12 +11,10 @@ from typing import Any
 import msgspec
 import orjson
 
-from truewind.backtest.recording import family_of, universe_of
+from truewind.backtest.recording import facts_of, judged_by, metrics_of
 from truewind.backtest.settings import BacktestSettings
 from truewind.domain.clock import WallClock
 from truewind.errors import DataError
-from truewind.numerics.significance import moments
-from truewind.numerics.sketch import sketch
 from truewind.research.spans import Ran
 from truewind.storage.trials import Trial, TrialLedger
 
@@ -38,26 +36,12 @@ def known_to(ledger: TrialLedger, name: str) -> bool:
 
 def of_span(settings: BacktestSettings, known: Mapping[str, str], ran: Ran) -> Trial:
     """The trial that a run on a span is. known: its identity."""
-    found, figures = moments(ran.returns), ran.figures()
     return Trial(
         id=known["result_id"],
         kind="validation",
-        name=settings.name,
-        family=family_of(settings),
-        universe=universe_of(settings.data),
-        timeframe=settings.data.timeframe,
-        start_us=int(ran.ts_us[0]),
-        end_us=int(ran.ts_us[-1]),
-        config=known["config"],
-        data_snapshot=known["data_snapshot"],
-        code_version=known["code_version"],
-        seed=settings.seed,
+        **facts_of(settings, known, (int(ran.ts_us[0]), int(ran.ts_us[-1]))),
         params={},
-        metrics={name: None if value != value else float(value) for name, value in figures.items()},
-        days=found.periods,
-        sharpe=found.sharpe,
-        skew=found.skew,
-        kurtosis=found.kurtosis,
-        sketch=sketch(ran.days, ran.returns),
+        metrics=metrics_of(ran.figures()),
+        **judged_by(ran.days, ran.returns),
         created_us=WallClock().now_us(),
     )

@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 import polars as pl
 
-from truewind.backtest.recording import family_of, metrics_of, params_of, universe_of
+from truewind.backtest.recording import facts_of, metrics_of, params_of
 from truewind.backtest.settings import BacktestSettings
 from truewind.domain.clock import WallClock
 from truewind.numerics.sketch import DIRECTIONS, sketches
@@ -43,16 +43,7 @@ class Recorder:
         self._parent = parent
         self._common: dict[str, Any] = {
             "kind": kind,
-            "name": settings.name,
-            "family": family_of(settings),
-            "universe": universe_of(settings.data),
-            "timeframe": settings.data.timeframe or settings.data.kind,
-            "start_us": span[0],
-            "end_us": span[1],
-            "config": known["config"],
-            "data_snapshot": known["data_snapshot"],
-            "code_version": known["code_version"],
-            "seed": settings.seed,
+            **facts_of(settings, known, span),
             "created_us": WallClock().now_us(),
             "run_dir": str(folder.resolve()),
         }

@@ -72,7 +72,7 @@ def run_span(settings: BacktestSettings, lake: Lake) -> Ran:
     equity[-1] -= table["gross"][-1] * (settings.costs.taker_fee + settings.costs.half_spread_bps / 10_000)
     initial = float(engine.state.account[0]["start"]) / engine.state.scale
     year = max(calendar(instrument.calendar).days_per_year for instrument in engine.instruments)
-    days, returns = performance.daily_returns(ts_us, equity, initial, every_day=year >= 365)
+    days, returns = performance.daily_returns(ts_us, equity, initial, every_day=year >= performance.EVERY_DAY)
     ended, still = _round_trips(engine.fills, engine.state.instruments["step"])
     fees = float(engine.state.account[0]["fees"] / engine.state.scale)
     return Ran(ts_us, equity, initial, days, returns, year, ended + still, still, fees)

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from truewind.analytics.document import HeatMap
+from truewind.numerics.floats import floats
 from truewind.numerics.performance import NAN, Floats, Ints
 
 FALLING = ("max_drawdown", "fees")  # figures that are the better the less they are
@@ -44,7 +45,7 @@ class Stability(msgspec.Struct, frozen=True, kw_only=True):
 
 def values_of(table: pl.DataFrame, metric: str) -> Floats:
     """The figure of every trial, larger is better, NaN where it is not defined."""
-    found = table[metric].cast(pl.Float64).fill_null(NAN).to_numpy().copy()
+    found = floats(table[metric]).copy()
     return -found if metric in FALLING else found
 
 

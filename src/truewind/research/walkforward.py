@@ -364,7 +364,7 @@ def _whole(
         worth = float(equity[-1][-1])
     year = max((ran.days_per_year for ran in runs if ran is not None), default=365)
     whole_ts, whole = np.concatenate(ts_us), np.concatenate(equity)
-    days, returns = performance.daily_returns(whole_ts, whole, initial, every_day=year >= 365)
+    days, returns = performance.daily_returns(whole_ts, whole, initial, every_day=year >= performance.EVERY_DAY)
     length = sum(step.window.test_end - step.window.test_start for step in steps)
     row = {
         "net_return": worth / initial - 1.0,

@@ -4,8 +4,9 @@ import numpy as np
 
 from truewind.analytics.document import Block, Lines, Section, Series, Text, Tiles
 from truewind.analytics.report import Report
-from truewind.analytics.sections.performance import floats, times
+from truewind.analytics.sections.performance import times
 from truewind.analytics.sections.summary import tile
+from truewind.numerics.floats import floats
 from truewind.numerics.performance import NAN, Floats
 
 _TILES = (*("exposure", "average_gross", "average_net", "max_gross", "max_margin_use", "least_cushion", "turnover"),)

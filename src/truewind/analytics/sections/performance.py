@@ -26,6 +26,7 @@ from truewind.analytics.report import Report
 from truewind.domain.timeframe import DAY_US
 from truewind.numerics import performance
 from truewind.numerics.benchmark import against, align
+from truewind.numerics.floats import floats
 from truewind.numerics.measures import Measures, measure
 from truewind.numerics.performance import Floats, Ints
 
@@ -58,11 +59,6 @@ def section(report: Report) -> Section:
 def times(table: pl.DataFrame) -> Ints:
     """Its `ts` as int64 µs."""
     return table["ts"].dt.epoch("us").to_numpy()
-
-
-def floats(column: pl.Series) -> Floats:
-    """The column as float64, nulls as NaN."""
-    return column.cast(pl.Float64).fill_null(math.nan).to_numpy()
 
 
 def _curves(report: Report, ts: Ints, equity: Floats, initial: float) -> list[Block]:

@@ -1,12 +1,10 @@
 """Strategies: what each of several has done with its share of the account."""
 
-import math
-
 import numpy as np
-import polars as pl
 
 from truewind.analytics.document import Block, Column, Lines, Section, Series, Table
 from truewind.analytics.report import Report
+from truewind.numerics.floats import floats
 
 _COLUMNS = (
     Column(label="Strategy"),
@@ -47,10 +45,7 @@ def section(report: Report) -> Section | None:
                 kind="money",
                 ts_us=np.asarray(next(iter(found.values()))["ts"].dt.epoch("us").to_numpy()),
                 series=tuple(
-                    Series(
-                        name=name, values=table["gain"].cast(pl.Float64).fill_null(math.nan).to_numpy(), role="other"
-                    )
-                    for name, table in found.items()
+                    Series(name=name, values=floats(table["gain"]), role="other") for name, table in found.items()
                 ),
             )
         )
