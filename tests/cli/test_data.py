@@ -233,12 +233,12 @@ def test_trades_become_bars_and_later_trades_the_bars_after_them(run: Any, home:
         trades = market.trades("BTCUSDT", begin, config.start_us + hours * HOUR_US)
         begin = config.start_us + hours * HOUR_US
         lake.write(SeriesKey("trades", "synthetic", "BTCUSDT"), trades)
-        made = run("data", "bars", "BTCUSDT", "--every", "60m", "--json").json["series"]
+        made = run("data", "bars", "BTCUSDT", "--timeframe", "60m", "--json").json["series"]
         assert made == [{"series": "synthetic BTCUSDT bars 1h", "added": expected}]
     wanted = resample(market.bars("BTCUSDT"), "1m", "1h").head(71)
     assert_frame_equal(lake.read(key), wanted, rel_tol=1e-12)
     assert begin == config.start_us + 3 * DAY_US
-    assert "synthetic BTCUSDT bars 1s" in run("data", "bars", "--every", "1s").out
+    assert "synthetic BTCUSDT bars 1s" in run("data", "bars", "--timeframe", "1s").out
     assert run("data", "bars", "ETHUSDT").code == 2
 
 

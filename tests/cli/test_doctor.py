@@ -22,7 +22,7 @@ def test_what_is_wrong_is_told(run: Any, home: Path, monkeypatch: pytest.MonkeyP
     (home / "data").write_text("in the way")
     monkeypatch.setenv("TRUEWIND_LAEK", "x")
     done = run("doctor", "--json")
-    assert done.code == 1
+    assert done.code == 6
     wrong = {check["name"]: check["value"] for check in done.json["checks"] if check["ok"] is False}
     assert set(wrong) == {"lake", "environment"}
     assert "TRUEWIND_LAKE" in wrong["environment"]

@@ -8,7 +8,7 @@ from truewind.market.recordings.importing import find_in_book
 from truewind.storage.lake import Lake
 from truewind.storage.schema import SeriesKey
 
-SOON = "0.0007"  # hours: two and a half seconds
+SOON = "15s"
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ SOON = "0.0007"  # hours: two and a half seconds
     [("binance", "trades book quotes bars:1m"), ("binance_usdm", "trades book quotes marks open_interest")],
 )
 def test_it_records_what_is_asked_for(run: Run, exchange: LocalExchange, venue: str, streams: str) -> None:
-    where = ("--venue", venue, "--network", exchange.network, "--hours", SOON)
+    where = ("--venue", venue, "--network", exchange.network, "--for", SOON)
     done = run("data", "record", "--pair", "BTCUSDT", *where, "--json", "--streams", *streams.split())
     assert done.code == 0, done.err
     told = done.json
@@ -38,7 +38,7 @@ def test_it_records_what_is_asked_for(run: Run, exchange: LocalExchange, venue: 
 
 def test_it_prints_a_table_for_people(run: Run, exchange: LocalExchange) -> None:
     done = run(
-        "data", "record", "--pair", "SOLUSDT", "--network", exchange.network, "--hours", SOON, "--streams", "marks"
+        "data", "record", "--pair", "SOLUSDT", "--network", exchange.network, "--for", SOON, "--streams", "marks"
     )
     assert done.code == 0, done.err
     assert "binance_usdm SOLUSDT marks" in done.out
@@ -58,7 +58,7 @@ def test_it_prints_a_table_for_people(run: Run, exchange: LocalExchange) -> None
 def test_what_cannot_be_is_refused_with_a_remedy(
     run: Run, exchange: LocalExchange, arguments: tuple[str, ...], words: str
 ) -> None:
-    done = run("data", "record", *arguments, "--network", exchange.network, "--hours", SOON)
+    done = run("data", "record", *arguments, "--network", exchange.network, "--for", SOON)
     assert done.code == 2
     assert words in done.err
 

@@ -10,7 +10,7 @@ def test_rules_in_their_order_with_what_a_config_sets(run, config):
     config.write_text(
         config.read_text() + "risk: {max_daily_loss: 0.02, on_daily_loss: flatten, cooldown_minutes: null}\n"
     )
-    found = run("risk", "rules", "--config", config, "--json").json
+    found = run("risk", "rules", config, "--json").json
     rules = {one["rule"]: one for one in found["rules"]}
     assert [one["rule"] for one in found["rules"]] == [rule.reason.name.lower() for rule in RULES]
     assert (rules["daily_loss"]["value"], rules["daily_loss"]["on"]) == (0.02, True)

@@ -71,7 +71,7 @@ def test_one_is_shown_whole(run: Any, tried: list[str]) -> None:
 
 def test_the_best_has_beside_it_how_much_was_tried(run: Any, tried: list[str]) -> None:
     """By the greatest, or of what one wants little by the least; points of sweeps among them."""
-    done = run("trials", "best", "--count", "9", "--json").json
+    done = run("trials", "best", "--limit", "9", "--json").json
     sharpes = [one["metrics"]["sharpe"] for one in done["trials"]]
     assert len(sharpes) == done["among"] == 6
     assert sharpes == sorted(sharpes, reverse=True)

@@ -57,7 +57,7 @@ def test_what_does_not_pass_ends_with_6(run: Any, judged: Any, config: Any, evid
     ("command", "says"),
     [
         (("walkforward", "{}", "--train", "a year"), "no length of time"),
-        (("walkforward", "{}", "--choose", "worst"), "neither best nor plateau"),
+        (("walkforward", "{}", "--choose", "worst"), "not one of 'best', 'plateau'"),
         (("walkforward", "{}", "--train", "9000d", "--test", "10d"), "no room for one window"),
         (("validate", "{}", "--train", "10d"), "belong together"),
         (("validate", "no-such-run"), "No run 'no-such-run'"),

@@ -1,11 +1,11 @@
 """`truewind backtest`: run a configuration."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from truewind.cli.output import Json
+from truewind.cli.options import Config, Json, Set
 from truewind.cli.progress import Step, progress
 
 if TYPE_CHECKING:
@@ -17,10 +17,8 @@ def register(app: typer.Typer) -> None:
 
 
 def backtest(
-    config: Annotated[Path, typer.Argument(help="The backtest's YAML.")],
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting for this run. Repeatable.")
-    ] = None,
+    config: Config,
+    assignments: Set = None,
     json: Json = False,
 ) -> None:
     """Run a backtest.

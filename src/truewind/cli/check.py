@@ -1,13 +1,12 @@
 """`truewind data check`: what is wrong with stored series, what is missing and why, and whether they agree."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from truewind.cli.data import choose, described
-from truewind.cli.download import Network
-from truewind.cli.output import Json
+from truewind.cli.options import Json, Network, Series
 from truewind.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -24,12 +23,12 @@ def register(group: typer.Typer) -> None:
 
 
 def check(
-    series: Annotated[str | None, typer.Argument(help="Parts of a series' name; without it, all series.")] = None,
+    series: Series = None,
     picture: Annotated[
         Path | None, typer.Option(help="Where to write a page that shows which days are there and which are not.")
     ] = None,
     against: Annotated[
-        str | None, typer.Option(help="archive or rest: ask again for the last days, and compare.", metavar="SOURCE")
+        Literal["rest", "archive"] | None, typer.Option(help="Ask again there for the last days, and compare.")
     ] = None,
     days: Annotated[float, typer.Option(min=0.01, help="How many, with --against.")] = 3.0,
     network: Network = None,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from truewind.cli.output import Json
+from truewind.cli.options import Json, Set
 
 app = typer.Typer(name="config", help="Settings of the program and of backtests.", no_args_is_help=True)
 
@@ -18,12 +18,12 @@ def _group() -> None:
 @app.command(epilog="Example: truewind config show configs/demo.yaml --set seed=7")
 def show(
     config: Annotated[Path | None, typer.Argument(help="A backtest's YAML; without it only the program's.")] = None,
-    assignments: Annotated[list[str] | None, typer.Option("--set", help="Change a setting: key=value.")] = None,
+    assignments: Set = None,
     json: Json = False,
 ) -> None:
     """Print the effective settings.
 
-    Defaults are filled in, secrets hidden. Without CONFIG only the settings of the program.
+    Defaults are filled in, secrets hidden. Without a config only the settings of the program.
     """
     from truewind import log
     from truewind.cli import settings

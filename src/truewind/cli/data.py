@@ -2,11 +2,11 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from truewind.cli.output import Json
+from truewind.cli.options import Json, Series
 from truewind.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from truewind.storage.lake import Lake
     from truewind.storage.snapshot import SeriesInfo
 
-app = typer.Typer(name="data", help="Market data: import, list, check, snapshot.", no_args_is_help=True)
+app = typer.Typer(
+    name="data", help="Market data: import, download, record, list, check, snapshot.", no_args_is_help=True
+)
 
 
 @app.command("import", epilog="Example: truewind data import downloads/ --venue binance --column ts=Date")
@@ -120,9 +122,9 @@ def _print_import(report: "ImportReport") -> None:
 @app.command(epilog="Example: truewind data synthetic --symbol BTCUSDT --days 30 --book-hours 2")
 def synthetic(
     symbol: Annotated[list[str] | None, typer.Option(help="Ending in USDT, as in BTCUSDT. Repeatable.")] = None,
-    start: Annotated[str | None, typer.Option(help="First day, as in 2024-01-01.")] = None,
+    start: Annotated[str | None, typer.Option(metavar="TIME", help="First day (UTC), as in 2024-01-31.")] = None,
     days: Annotated[int | None, typer.Option(min=1, help="Length of the history.")] = None,
-    timeframe: Annotated[str | None, typer.Option(help="Of the bars: 1m, 1h, 1d.")] = None,
+    timeframe: Annotated[str | None, typer.Option(help="Length of the bars: 1m, 1h, 1d.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Another seed is another world.")] = None,
     spot: Annotated[bool, typer.Option("--spot", help="Spot instead of perpetuals with funding.")] = False,
     book_hours: Annotated[int, typer.Option(min=0, help="Hours from the start with an order book.")] = 0,
@@ -155,10 +157,10 @@ def synthetic(
             print(key)
 
 
-@app.command(epilog="Example: truewind data bars BTCUSDT --every 1m")
+@app.command(epilog="Example: truewind data bars BTCUSDT --timeframe 1m")
 def bars(
     series: Annotated[str | None, typer.Argument(help="Parts of a series' name; without it, all trades.")] = None,
-    every: Annotated[str, typer.Option(help="Length of the bars: 1s, 1m, 1h, 1d.")] = "1m",
+    timeframe: Annotated[str, typer.Option(help="Length of the bars: 1s, 1m, 1h, 1d.")] = "1m",
     json: Json = False,
 ) -> None:
     """Make bars of the trades in the lake, and put them into it.
@@ -180,25 +182,25 @@ def bars(
     with progress() as step:
         for done, info in enumerate(chosen):
             step("making bars", done, len(chosen))
-            made.append(_make_bars(lake, info, every))
+            made.append(_make_bars(lake, info, timeframe))
     if json:
         print_json({"lake": str(lake.url), "series": [{"series": name, "added": count} for name, count in made]})
     else:
         print_table(["series", ">bars added"], made)
 
 
-def _make_bars(lake: "Lake", info: "SeriesInfo", every: str) -> tuple[str, int]:
+def _make_bars(lake: "Lake", info: "SeriesInfo", timeframe: str) -> tuple[str, int]:
     """Bars of one series of trades into the lake, day by day: their series, and how many were added."""
     from truewind.domain.timeframe import DAY_US, timeframe_name, timeframe_us
     from truewind.errors import EmptyRangeError
     from truewind.features import TradeBars
     from truewind.storage.schema import SeriesKey
 
-    length = timeframe_us(every)
+    length = timeframe_us(timeframe)
     key = SeriesKey("bars", info.key.venue, info.key.symbol, timeframe_name(length))
     stored = lake.series(kind=key.kind, venue=key.venue, symbol=key.symbol, timeframe=key.timeframe)
     start = max([info.start_us, *(one.end_us + length for one in stored)])
-    builder, added = TradeBars(every=every), 0
+    builder, added = TradeBars(every=timeframe), 0
     for day in range(start, info.end_us + 1, DAY_US):
         try:
             trades = lake.read(info.key, start_us=day, end_us=day + DAY_US, columns=("ts", "price", "quantity", "side"))
@@ -266,7 +268,9 @@ def instrument(
     lot: Annotated[str | None, typer.Option(help="Smallest step of the quantity.")] = None,
     multiplier: Annotated[str | None, typer.Option(help="Base units in a contract.")] = None,
     min_notional: Annotated[str | None, typer.Option(help="Least worth of an order.")] = None,
-    expiry: Annotated[str | None, typer.Option(help="When it expires, or was delisted: 2024-03-29T08:00.")] = None,
+    expiry: Annotated[
+        str | None, typer.Option(metavar="TIME", help="When it expires, or was delisted (UTC): 2024-03-29T08:00.")
+    ] = None,
     calendar: Annotated[str | None, typer.Option(help="crypto, us_equities or fx.")] = None,
     json: Json = False,
 ) -> None:
@@ -301,14 +305,16 @@ def instrument(
 @app.command(epilog="Example: truewind data continuous BTCUSDT_240329 BTCUSDT_240628 --venue binance_usdm --into BTC1")
 def continuous(
     contracts: Annotated[list[str], typer.Argument(help="Dated futures of the lake, at least two.")],
-    venue: Annotated[str, typer.Option(help="Where they are traded.")],
+    venue: Annotated[str, typer.Option(help="Where they were traded.")],
     into: Annotated[str, typer.Option(help="The symbol of the new series.")],
-    timeframe: Annotated[str, typer.Option(help="Which bars to join.")] = "1d",
+    timeframe: Annotated[str, typer.Option(help="Length of the bars to join.")] = "1d",
     roll: Annotated[
-        str, typer.Option(help="expiry: some days before it; volume: once the next trades more.")
+        Literal["expiry", "volume"], typer.Option(help="Some days before expiry, or once the next trades more.")
     ] = "expiry",
     days: Annotated[float, typer.Option(min=0.0, help="Days before expiry.")] = 3.0,
-    adjust: Annotated[str, typer.Option(help="The jump at a roll: none, ratio or difference.")] = "ratio",
+    adjust: Annotated[
+        Literal["none", "ratio", "difference"], typer.Option(help="How the jump at a roll is taken out.")
+    ] = "ratio",
     json: Json = False,
 ) -> None:
     """Join dated futures into one series of bars."""
@@ -316,16 +322,9 @@ def continuous(
 
     from truewind.cli import settings
     from truewind.cli.output import print_json, print_table
-    from truewind.errors import ConfigError, suggest
     from truewind.market.contracts import join
     from truewind.storage.lake import Lake
 
-    for name, value, known in (
-        ("roll", roll, ("expiry", "volume")),
-        ("adjust", adjust, ("none", "ratio", "difference")),
-    ):
-        if value not in known:
-            raise ConfigError(f"--{name} {value} is none of {', '.join(known)}", remedy=suggest(value, known))
     lake = Lake(settings.load().lake)
     parts = join(
         lake, venue, contracts, timeframe, into, roll=cast("Any", roll), days=days, adjust=cast("Any", adjust)
@@ -353,7 +352,7 @@ def choose(series: "list[SeriesInfo]", wanted: str | None) -> "list[SeriesInfo]"
 
 @app.command(epilog="Example: truewind data snapshot --json")
 def snapshot(
-    series: Annotated[str | None, typer.Argument(help="Parts of a series' name; without it, all series.")] = None,
+    series: Series = None,
     json: Json = False,
 ) -> None:
     """Name the state of the data.

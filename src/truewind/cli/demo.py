@@ -4,7 +4,7 @@ from pathlib import Path
 
 import typer
 
-from truewind.cli.output import Json
+from truewind.cli.options import Json
 from truewind.cli.progress import progress
 
 CONFIG = Path(__file__).with_name("demo.yaml")
@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(json: Json = False) -> None:
-    """A synthetic market, a backtest over it, a report.
+    """Make a synthetic market, run a backtest on it, and write its report.
 
     Needs no download. The market goes into the lake as venue `synthetic`; the report lies in the run's folder.
     """

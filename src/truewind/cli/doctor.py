@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
-from truewind.cli.output import Json
+from truewind.cli.options import Json
 
 if TYPE_CHECKING:
     from truewind.cli.settings import AppSettings
@@ -34,10 +34,11 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(json: Json = False) -> None:
-    """Is everything in order on this machine?
+    """Say whether everything is in order on this machine.
 
-    Looks at Python, libraries, compiled kernels, lake and disk. Exit code 1 if something needs attention.
+    Looks at Python, libraries, compiled kernels, lake and disk. Exit code 6 if something needs attention.
     """
+    from truewind.cli.failures import FAILED_CHECK
     from truewind.cli.output import print_json, print_table
 
     findings = list(_examine())
@@ -47,7 +48,8 @@ def doctor(json: Json = False) -> None:
     else:
         signs = {True: "ok", False: "!!", None: ""}
         print_table(["", "check", "found"], [(signs[found.ok], found.name, found.value) for found in findings])
-    raise typer.Exit(0 if healthy else 1)
+    if not healthy:
+        raise typer.Exit(FAILED_CHECK)
 
 
 def _examine() -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from truewind.cli.lists import Lists
-from truewind.cli.output import Json
+from truewind.cli.options import End, Json, Network, Series, Source, Start
 from truewind.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 
 _TIMEFRAMES = "1m 5m 1h 4h 1d"
 _MONTHS = 7
-Network = Annotated[
-    str | None, typer.Option(help="mainnet, testnet, or a local exchange as in http://127.0.0.1:9100.", metavar="NAME")
-]
-Source = Annotated[str, typer.Option(help="auto, rest or archive: which way. auto takes the fastest there is.")]
 Share = Annotated[
     float, typer.Option(min=0.01, max=1.0, help="How much of the venue's request limits to use; others may need some.")
 ]
@@ -37,17 +33,20 @@ def register(group: typer.Typer) -> None:
 
 
 def download(
-    pair: Annotated[list[str], typer.Option(help="Symbols in the venue's form: BTCUSDT ETHUSDT.")],
-    timeframes: Annotated[list[str] | None, typer.Option(help="Lengths of bars.", show_default=_TIMEFRAMES)] = None,
+    pair: Annotated[list[str], typer.Option(metavar="SYMBOL …", help="In the venue's form: BTCUSDT ETHUSDT.")],
+    timeframes: Annotated[
+        list[str] | None, typer.Option(metavar="TIMEFRAME …", help="Lengths of the bars.", show_default=_TIMEFRAMES)
+    ] = None,
     venue: Annotated[
         str, typer.Option(help="binance (spot), binance_usdm (perpetuals) …: see data sources.")
     ] = "binance",
     kinds: Annotated[
-        list[str] | None, typer.Option(help="bars, trades, funding …: see data sources.", show_default="bars")
+        list[str] | None,
+        typer.Option(metavar="KIND …", help="bars, trades, funding …: see data sources.", show_default="bars"),
     ] = None,
     months: Annotated[float, typer.Option(min=0.0, help="How far back, if --start is not given.")] = _MONTHS,
-    start: Annotated[str | None, typer.Option(help="From when, as in 2024-01-01.")] = None,
-    end: Annotated[str | None, typer.Option(help="Up to when, itself excluded; without it, now.")] = None,
+    start: Start = None,
+    end: End = None,
     source: Source = "auto",
     network: Network = None,
     share: Share = 0.98,
@@ -72,7 +71,7 @@ def download(
 
 
 def update(
-    series: Annotated[str | None, typer.Argument(help="Parts of a series' name; without it, all series.")] = None,
+    series: Series = None,
     source: Source = "auto",
     network: Network = None,
     share: Share = 0.98,

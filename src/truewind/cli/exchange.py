@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from truewind.cli.output import Json
+from truewind.cli.options import Json, Set
 
 if TYPE_CHECKING:
     from truewind.exchange import LocalExchange
@@ -34,13 +34,11 @@ def exchange(
     ] = None,
     speed: Annotated[float, typer.Option(min=0.0, help="Seconds of the market in one of ours.")] = 1.0,
     start: Annotated[
-        str | None, typer.Option(help="When it opens, as in 2024-01-31T12:00. Else see docs/exchange.md.")
+        str | None,
+        typer.Option(metavar="TIME", help="When it opens (UTC), as in 2024-01-31T12:00; else see docs/exchange.md."),
     ] = None,
     faults: Annotated[Path | None, typer.Option(help="YAML of what goes wrong, and how often.")] = None,
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Any other setting of the exchange. Repeatable."),
-    ] = None,
+    assignments: Set = None,
     json: Json = False,
 ) -> None:
     """Run a local exchange that speaks Binance's spot and USD-M protocols.

@@ -7,6 +7,7 @@
 4    disk or store
 5    the ledger does not add up
 6    what was checked has failed a check
+7    a venue or a server elsewhere refused, or cannot be reached
 130  interrupted
 """
 

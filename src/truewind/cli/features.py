@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from truewind.cli.output import Json
+from truewind.cli.options import Json, Workers
 from truewind.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def list_(
 def build(
     recipe: Annotated[Path, typer.Argument(help="YAML: name, data (venue, symbols, timeframe), features.")],
     anew: Annotated[bool, typer.Option("--anew", help="Begin from the first bar, whatever is there.")] = False,
-    workers: Annotated[int | None, typer.Option(min=1, help="Threads; all cores if left out.")] = None,
+    workers: Workers = None,
     json: Json = False,
 ) -> None:
     """Compute a set of features over the lake's bars, or append what is new.
@@ -111,7 +111,7 @@ def check(
     """Put a feature to the test that every built-in one has passed.
 
     Batch = stream = any chunks, saved state, causality (the future is changed, the past must not move), warm-up and how
-    far a fresh start is off, missing rows, extreme values, the laws that it declares. Exit status 6 if a check fails.
+    far a fresh start is off, missing rows, extreme values, the laws that it declares. Exit code 6 if a check fails.
     """
     from truewind.cli.failures import FAILED_CHECK
     from truewind.cli.output import console, print_json

@@ -1,12 +1,11 @@
 """`truewind lookahead`: does a strategy, with all that it reads, know what had not happened yet?"""
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from truewind.cli.output import Json
+from truewind.cli.options import Config, Json, Set
 from truewind.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -19,18 +18,16 @@ def register(app: typer.Typer) -> None:
 
 
 def lookahead(
-    config: Annotated[Path, typer.Argument(help="The backtest's YAML.")],
+    config: Config,
+    assignments: Set = None,
     points: Annotated[int, typer.Option(min=2, help="Moments at which the future is changed or cut off.")] = 20,
     seed: Annotated[int, typer.Option(help="Draws the moments.")] = 42,
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting. Repeatable.")
-    ] = None,
     json: Json = False,
 ) -> None:
     """Look for look-ahead: change the future at many moments, cut it off, and see what moves in the past.
 
     Names the feature and the bar that leak, and how many bars ahead they looked; shows from how much history on each
-    feature has settled. Without the config's data in the lake: on a made-up market. Exit status 6 if something leaks.
+    feature has settled. Without the config's data in the lake: on a made-up market. Exit code 6 if something leaks.
     """
     from truewind.backtest.lookahead import lookahead as run
     from truewind.backtest.settings import load_config

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from truewind.cli.output import Json
+from truewind.cli.options import End, Json, Start
 from truewind.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ def compute(
     metric: Annotated[
         list[str] | None, typer.Option(help="A metric; without it, all that the data allow. Repeatable.")
     ] = None,
-    start: Annotated[str | None, typer.Option(help="First window, UTC: 2024-01-31 or 2024-01-31T12:00.")] = None,
-    end: Annotated[str | None, typer.Option(help="When the last window is over, UTC.")] = None,
+    start: Start = None,
+    end: End = None,
     json: Json = False,
 ) -> None:
     """Compute metrics of symbols over windows, in place of those that are there.

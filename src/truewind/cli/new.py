@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from truewind.cli.output import Json
+from truewind.cli.options import Json
 
 app = typer.Typer(name="new", help="Begin something of your own.", no_args_is_help=True)
 

@@ -2,14 +2,10 @@
 
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout, and nothing else.")]
 
 _PIPED_WIDTH = 200  # a pipe has no width of its own; tables must not be cut to 80 columns
 

@@ -1,12 +1,11 @@
 """`truewind paper` and `truewind audit`: trade on paper on what comes in now, and prove the session afterwards."""
 
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from truewind.cli.output import Json
+from truewind.cli.options import Config, For, Json, Network, Run, Set
 from truewind.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -19,14 +18,10 @@ def register(app: typer.Typer) -> None:
 
 
 def paper(
-    config: Annotated[Path, typer.Argument(help="The YAML of a backtest: the same strategy, costs and limits.")],
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting for this run. Repeatable.")
-    ] = None,
-    network: Annotated[str | None, typer.Option(help="mainnet, testnet, or the address of a local exchange.")] = None,
-    length: Annotated[
-        str | None, typer.Option("--for", help="How long in market time, as in 1h or 2d; else until Ctrl-C.")
-    ] = None,
+    config: Config,
+    assignments: Set = None,
+    network: Network = None,
+    length: For = None,
     patience_ms: Annotated[
         float, typer.Option(min=0.0, help="How long to wait for a symbol that lags behind the others.")
     ] = 2000.0,
@@ -34,7 +29,8 @@ def paper(
 ) -> None:
     """Trade on paper: the backtest's engine on live streams.
 
-    Orders fill on the simulated venue. The session is journaled, and `truewind audit` runs it again as a backtest.
+    Orders fill on the simulated venue, by the same strategy, costs and limits. The session, whose length is in the
+    market's time, is journaled, and `truewind audit` runs it again as a backtest.
     """
     from truewind.cli import settings
     from truewind.cli.backtest import show
@@ -65,12 +61,12 @@ def paper(
 
 
 def audit(
-    run: Annotated[str, typer.Argument(help="A session: its folder, id, the beginning of its id, or latest.")],
+    run: Run,
     json: Json = False,
 ) -> None:
     """Run a paper session again as a backtest.
 
-    Orders and fills must be the same, byte for byte; exit code 6 if they are not.
+    Orders and fills must be the same, byte for byte. Exit code 6 if they are not.
     """
     from truewind.backtest.folder import find_run
     from truewind.cli import settings

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from truewind.cli.output import Json
+from truewind.cli.lists import Lists
+from truewind.cli.options import For, Json, Network
 
 if TYPE_CHECKING:
     from truewind.market.stream.recorder import Progress, Recorder
@@ -21,24 +22,26 @@ _VENUES = {"binance": "spot", "binance_usdm": "usdm"}
 def register(app: typer.Typer) -> None:
     """Put the command into the group `data`."""
     example = "Example: truewind data record --pair BTCUSDT --venue binance_usdm --streams bars:1m trades book marks"
-    app.command("record", epilog=example)(record)
+    app.command(cls=Lists, epilog=example)(record)
 
 
 def record(
-    rest: Annotated[list[str] | None, typer.Argument(help="More of what --streams began.", show_default=False)] = None,
-    pair: Annotated[list[str] | None, typer.Option(help="Symbol in the venue's form: BTCUSDT. Repeatable.")] = None,
+    pair: Annotated[list[str], typer.Option(metavar="SYMBOL …", help="In the venue's form: BTCUSDT ETHUSDT.")],
     venue: Annotated[str, typer.Option(help="binance (spot) or binance_usdm.")] = "binance_usdm",
     streams: Annotated[
-        str, typer.Option(help="bars:1m trades book quotes marks liquidations open_interest: one or more.")
-    ] = "bars:1m",
-    hours: Annotated[float | None, typer.Option(help="End after so long; else by Ctrl-C.", min=0.0)] = None,
+        list[str] | None,
+        typer.Option(
+            metavar="STREAM …",
+            help="bars:1m trades book quotes marks liquidations open_interest: one or more.",
+            show_default="bars:1m",
+        ),
+    ] = None,
+    length: For = None,
     rotate: Annotated[float, typer.Option(help="Seconds between two writes to the lake.", min=1.0)] = 60.0,
     spill: Annotated[
         Path | None, typer.Option(help="Folder for what is not in the lake yet. Default: recorder/ in the lake.")
     ] = None,
-    network: Annotated[
-        str | None, typer.Option(help="mainnet, testnet, or a local exchange: http://127.0.0.1:9100.")
-    ] = None,
+    network: Network = None,
     json: Json = False,
 ) -> None:
     """Record live streams, with the time of receipt beside the venue's.
@@ -48,18 +51,18 @@ def record(
     """
     from truewind import log
     from truewind.cli import settings
+    from truewind.domain.timeframe import timeframe_us
     from truewind.errors import ConfigError, suggest
     from truewind.market.stream.recorder import Recorder, stream_names
     from truewind.storage.lake import Lake
     from truewind.venues.binance.hosts import hosts
 
     given = settings.load()
+    length_us = None if length is None else timeframe_us(length)
     if venue not in _VENUES:
         raise ConfigError(f"'{venue}' cannot be recorded", remedy=suggest(venue, _VENUES))
-    if not pair:
-        raise ConfigError("Nothing to record", remedy="Name a pair: --pair BTCUSDT")
-    market, wanted = _VENUES[venue], [*streams.replace(",", " ").split(), *(rest or [])]
-    names = [name for symbol in dict.fromkeys(pair) for name in stream_names(symbol, wanted, market)]
+    market, symbols = _VENUES[venue], list(dict.fromkeys(pair))
+    names = [name for symbol in symbols for name in stream_names(symbol, streams or ["bars:1m"], market)]
     lake = Lake(given.lake)
     where = hosts(network or given.network)
     recorder = Recorder(
@@ -68,7 +71,7 @@ def record(
     )
     log.get("system").info("recording", venue=venue, streams=names, lake=str(lake.url))
     line = _Line(json)
-    done = asyncio.run(_run(recorder, list(dict.fromkeys(pair)), where, hours, line))
+    done = asyncio.run(_run(recorder, symbols, where, length_us, line))
     line.end()
     log.get("system").info("recorded", **_summary(done, lake.url))
     if json:
@@ -90,15 +93,15 @@ def _default_folder(lake: str, venue: str) -> Path:
 
 
 async def _run(
-    recorder: "Recorder", symbols: list[str], where: "Hosts", hours: float | None, line: "_Line"
+    recorder: "Recorder", symbols: list[str], where: "Hosts", length_us: int | None, line: "_Line"
 ) -> "Progress":
     """Record until the time is over or somebody says stop."""
     await _keep_instruments(recorder, symbols, where)
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    if hours is not None:
-        loop.call_later(hours * 3600.0, stop.set)
+    if length_us is not None:
+        loop.call_later(length_us / 1e6, stop.set)
     return await recorder.run(stop, line.show)
 
 

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from truewind.cli.download import Network
-from truewind.cli.output import Json
+from truewind.cli.options import Json, Network
 
 KEY, SECRET = "TRUEWIND_BINANCE_KEY", "TRUEWIND_BINANCE_SECRET"
 

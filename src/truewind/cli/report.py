@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.core import TyperGroup
 
-from truewind.cli.output import Json
+from truewind.cli.options import Json, Run
 
 if TYPE_CHECKING:
     from truewind.analytics.export import Format
@@ -46,7 +46,7 @@ def _group() -> None:
 
 @app.command(epilog="Example: truewind report make latest --pdf --csv")
 def make(
-    run: Annotated[str, typer.Argument(help="A run's id, the beginning of one, its folder, or 'latest'.")],
+    run: Run,
     html: Html = False,
     pdf: Pdf = False,
     csv: Csv = False,
@@ -73,7 +73,7 @@ def make(
 
 @app.command(epilog="Example: truewind report compare latest 20240131T120000-3f9a1c --pdf")
 def compare(
-    runs: Annotated[list[str], typer.Argument(help="Two or more runs: ids, beginnings of ids, folders, or 'latest'.")],
+    runs: Annotated[list[str], typer.Argument(help="Two or more runs: ids, beginnings of ids, folders, or latest.")],
     html: Html = False,
     pdf: Pdf = False,
     csv: Csv = False,

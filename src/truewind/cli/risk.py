@@ -1,10 +1,11 @@
 """`truewind risk`: the rules that orders pass, and the breakers that only a person releases."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from truewind.cli.output import Json
+from truewind.cli.options import Json
 
 if TYPE_CHECKING:
     from truewind.storage.latches import Latch, LatchBook
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="risk", help="Risk rules, breakers that have tripped, and the kill switch.", no_args_is_help=True
 )
-Account = Annotated[str, typer.Option(help="Name of the account (account.name of a configuration).")]
+Account = Annotated[str, typer.Option(metavar="NAME", help="Name of the account (account.name of a backtest's YAML).")]
 Reason = Annotated[str, typer.Option(help="Why, for whoever reads it later.")]
 KILL, SYMBOL_KILL = "kill_switch", "symbol_killed"
 
@@ -22,9 +23,9 @@ def _group() -> None:
     """Risk rules, breakers that have tripped, and the kill switch."""
 
 
-@app.command(epilog="Example: truewind risk rules --config configs/paper.yaml")
+@app.command(epilog="Example: truewind risk rules configs/paper.yaml")
 def rules(
-    config: Annotated[str | None, typer.Option(help="The YAML of a backtest: show what it sets.")] = None,
+    config: Annotated[Path | None, typer.Argument(help="A backtest's YAML; without it, the defaults.")] = None,
     json: Json = False,
 ) -> None:
     """List the rules that every order passes, in their order, with what they are set to."""
@@ -89,7 +90,7 @@ def show(account: Account = "main", json: Json = False) -> None:
 
 @app.command(epilog="Example: truewind risk kill BTCUSDT --reason 'the venue reports wrong prices'")
 def kill(
-    symbol: Annotated[str | None, typer.Argument(help="A symbol; left out: everything.")] = None,
+    symbol: Annotated[str | None, typer.Argument(help="A symbol; without it, everything.")] = None,
     reason: Reason = "",
     account: Account = "main",
     json: Json = False,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from truewind.cli.output import Json
+from truewind.cli.options import Json, Set
 from truewind.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -80,15 +80,13 @@ def check(
     target: Annotated[
         str, typer.Argument(help="A backtest's YAML, or a strategy as `show` takes it, on the demo's market.")
     ],
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting. Repeatable.")
-    ] = None,
+    assignments: Set = None,
     json: Json = False,
 ) -> None:
     """Put a strategy to the test that every built-in one has passed.
 
     Determinism, causality (the future is changed, the past must not move), lane parity, missing features, and every
-    parameter at its bounds. Without the config's data in the lake: on a made-up market. Exit status 6 if a check fails.
+    parameter at its bounds. Without the config's data in the lake: on a made-up market. Exit code 6 if a check fails.
     """
     from truewind.backtest.check import check as run
     from truewind.backtest.points import FAILED

@@ -1,11 +1,10 @@
 """`truewind stress`: a backtest under worse conditions, and on markets without patterns."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from truewind.cli.output import Json
+from truewind.cli.options import Config, Json, Set, Workers
 from truewind.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -17,10 +16,8 @@ def register(app: typer.Typer) -> None:
 
 
 def stress(
-    config: Annotated[Path, typer.Argument(help="The backtest's YAML.")],
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting for all runs. Repeatable.")
-    ] = None,
+    config: Config,
+    assignments: Set = None,
     gap: Annotated[
         float, typer.Option(min=0.001, max=0.9, help="How far prices jump against what is held, as a fraction.")
     ] = 0.10,
@@ -29,7 +26,7 @@ def stress(
     ] = 0,
     block: Annotated[int, typer.Option(min=1, help="Bars that stay together on permuted markets.")] = 1,
     seed: Annotated[int, typer.Option(help="Chooses the markets.")] = 42,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; all cores if left out.")] = None,
+    workers: Workers = None,
     json: Json = False,
 ) -> None:
     """Run a backtest again under shocks: higher costs, latency, a bar of delay, funding against it, a gap.

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from truewind.cli.output import Json
+from truewind.cli.options import Figure, Json, SampleSeed, SweepConfig, Sweeps, Vary, Workers
 from truewind.cli.progress import progress
 
 
@@ -18,25 +18,16 @@ def register(app: typer.Typer) -> None:
 
 
 def sweep(
-    config: Annotated[Path, typer.Argument(help="The backtest's YAML, perhaps with a `sweep:` part.")],
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUES",
-            help="Vary a setting: KEY=5:15, KEY=0.5:3:0.25, KEY=[1,2,5], KEY=0.5..4 (any number; needs --sample), "
-            "KEY=auto:8 (over the bounds that the strategy declares). "
-            "KEY=VALUE changes it for all trials. Repeatable.",
-        ),
-    ] = None,
+    config: SweepConfig,
+    assignments: Vary = None,
     sample: Annotated[int | None, typer.Option(help="Try so many of them, chosen at random by the seed.")] = None,
     all_params: Annotated[
         bool, typer.Option("--all-params", help="Vary every parameter within its declared bounds; with --sample.")
     ] = False,
-    seed: Annotated[int | None, typer.Option(help="Chooses the sample.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder of sweeps.")] = Path("sweeps"),
-    workers: Annotated[int | None, typer.Option(min=1, help="Threads; all cores if left out.")] = None,
-    sort: Annotated[str, typer.Option(help="Figure by which the best are shown.")] = "sharpe",
+    seed: SampleSeed = None,
+    by: Figure = "sharpe",
+    out: Sweeps = Path("sweeps"),
+    workers: Workers = None,
     json: Json = False,
 ) -> None:
     """Try a backtest with many settings, on all cores.
@@ -49,8 +40,8 @@ def sweep(
     from truewind.errors import ConfigError, suggest
     from truewind.research.sweeps import sweep as run
 
-    if sort not in Figures._fields:
-        raise ConfigError(f"A trial has no figure '{sort}'", remedy=suggest(sort, Figures._fields))
+    if by not in Figures._fields:
+        raise ConfigError(f"A trial has no figure '{by}'", remedy=suggest(by, Figures._fields))
     grid, overrides = ranges_and_values(assignments or [])
     program = settings.load()
     with progress(compiles=True) as step:
@@ -66,14 +57,14 @@ def sweep(
                 "seconds": done.seconds,
                 "folder": done.folder,
                 "report": done.report,
-                "best": done.best(sort).to_dicts(),
+                "best": done.best(by).to_dicts(),
             }
         )
         return
     usual = ("net_return", "sharpe", "max_drawdown", "trades", "fees", "final_equity")
-    shown = (*done.keys, *([] if sort in usual else [sort]), *usual)
+    shown = (*done.keys, *([] if by in usual else [by]), *usual)
     names = [f">{name.rpartition('.')[2]}" for name in shown]
-    print_table(names, done.best(sort).select(shown).iter_rows(), f"The best by {sort}")
+    print_table(names, done.best(by).select(shown).iter_rows(), f"The best by {by}")
     failed = done.table["error"].count()
     note = f", {failed} without figures (see the table's `error`)" if failed else ""
     console().print(f"{len(done.table)} trials of {done.bars} bars in {done.seconds:.1f} s{note}", markup=False)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from truewind.cli.output import Json
+from truewind.cli.options import Figure, Json
 
 if TYPE_CHECKING:
     from truewind.analytics.tried import Judged
@@ -22,8 +22,11 @@ Kind = Annotated[
 ]
 Name = Annotated[str | None, typer.Option(help="Only those with this in their name.")]
 Symbol = Annotated[str | None, typer.Option(help="Only those that traded this, as in BTCUSDT or binance:BTCUSDT.")]
-Since = Annotated[str | None, typer.Option(help="Only those run since, as in 2024-06-01 (UTC).")]
-Id = Annotated[str, typer.Argument(metavar="TRIAL", help="A trial: its id, the beginning of it, or latest.")]
+Since = Annotated[
+    str | None, typer.Option(metavar="TIME", help="Only those run since (UTC), as in 2024-01-31 or 2024-01-31T12:00.")
+]
+Id = Annotated[str, typer.Argument(help="A trial's id, the beginning of one, or latest.")]
+Limit = Annotated[int, typer.Option(min=1, help="At most so many.")]
 _SHOWN = ("net_return", "sharpe", "max_drawdown", "trades")
 
 
@@ -43,7 +46,7 @@ def list_(
         str | None, typer.Option(help="The points of this sweep, the folds of this walk-forward.")
     ] = None,
     deleted: Annotated[bool, typer.Option("--deleted", help="Those that were deleted, too.")] = False,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 30,
+    limit: Limit = 30,
     json: Json = False,
 ) -> None:
     """List trials, those run last first.
@@ -95,7 +98,7 @@ def show(trial: Id, json: Json = False) -> None:
 
 @app.command(epilog="Example: truewind trials compare 3f2a 91bc")
 def compare(
-    trials: Annotated[list[str], typer.Argument(metavar="TRIAL…", help="Two or more: ids, beginnings of ids, latest.")],
+    trials: Annotated[list[str], typer.Argument(help="Two or more trials: ids, beginnings of ids, or latest.")],
     every: Annotated[bool, typer.Option("--all", help="Also what is the same in all of them.")] = False,
     json: Json = False,
 ) -> None:
@@ -127,8 +130,8 @@ def compare(
 
 @app.command(epilog="Example: truewind trials best --by sharpe --family momentum")
 def best(
-    by: Annotated[str, typer.Option(help="Figure by which the best are chosen.")] = "sharpe",
-    count: Annotated[int, typer.Option(min=1, help="How many are shown.")] = 10,
+    by: Figure = "sharpe",
+    limit: Limit = 10,
     family: Family = None,
     kind: Kind = None,
     name: Name = None,
@@ -146,7 +149,7 @@ def best(
 
     ledger = _opened()
     trials = ranked(ledger.list(family=family, kind=_kind(kind), name=name, symbol=symbol, since_us=_moment(since)), by)
-    found = judged(ledger, trials[:count])
+    found = judged(ledger, trials[:limit])
     if json:
         print_json({"by": by, "among": len(trials), "trials": [_plain(each.trial) | _luck(each) for each in found]})
         return

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from truewind.cli.output import Json
+from truewind.cli.options import End, Json, Start
 
 if TYPE_CHECKING:
     from truewind.market.universe import Life
@@ -16,9 +16,11 @@ def register(app: typer.Typer) -> None:
 
 def universe(
     venue: Annotated[str, typer.Option(help="Where it is traded.")] = "binance_usdm",
-    at: Annotated[str | None, typer.Option(help="Who was listed at this time: 2024-01-01.")] = None,
-    start: Annotated[str | None, typer.Option(help="Who was listed at any time from here …")] = None,
-    end: Annotated[str | None, typer.Option(help="… to here, the delisted among them.")] = None,
+    at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Who was listed at this time (UTC): 2024-01-31.")
+    ] = None,
+    start: Start = None,
+    end: End = None,
     top: Annotated[int | None, typer.Option(min=1, help="With --at: the most traded ones only.")] = None,
     days: Annotated[int, typer.Option(min=1, help="Days over which trading is summed.")] = 30,
     quote: Annotated[str, typer.Option(help="With --at: priced in this only: USDT.")] = "",
@@ -26,7 +28,8 @@ def universe(
 ) -> None:
     """Show who was listed, and when.
 
-    It is told by snapshots of exchange information and by the bars in the lake, each as it was known at the time.
+    At one time, or at any time of a span, the delisted among them. It is told by snapshots of exchange information and
+    by the bars in the lake, each as it was known at the time.
     """
     from truewind.cli import settings
     from truewind.cli.output import print_json, print_table

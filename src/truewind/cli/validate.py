@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from truewind.cli.output import Json
+from truewind.cli.options import Json, SampleSeed, Sweeps, Vary, Workers
 from truewind.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -18,19 +18,11 @@ def register(app: typer.Typer) -> None:
 
 def validate(
     target: Annotated[
-        str, typer.Argument(help="A backtest's YAML, or a run's id, the beginning of one, its folder, or 'latest'.")
+        str, typer.Argument(help="A backtest's YAML, or a run's id, the beginning of one, its folder, or latest.")
     ],
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUES",
-            help="Vary a setting, as `truewind sweep` does; KEY=VALUE changes it for all. Repeatable. Without any, and "
-            "without a `sweep:` part, every parameter is varied within its declared bounds.",
-        ),
-    ] = None,
+    assignments: Vary = None,
     sample: Annotated[int | None, typer.Option(help="Try so many settings, chosen at random; 200 if left out.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Chooses the sample.")] = None,
+    seed: SampleSeed = None,
     train: Annotated[
         str, typer.Option(help="Walk-forward: length of the span that settings are chosen on; a third if left out.")
     ] = "",
@@ -38,14 +30,15 @@ def validate(
         str, typer.Option(help="… of the span that they are then traded on; an eighth of the rest if left out.")
     ] = "",
     quick: Annotated[bool, typer.Option("--quick", help="Smaller samples, for a first look.")] = False,
-    out: Annotated[Path, typer.Option(help="Folder of sweeps.")] = Path("sweeps"),
-    workers: Annotated[int | None, typer.Option(min=1, help="Threads; all cores if left out.")] = None,
+    out: Sweeps = Path("sweeps"),
+    workers: Workers = None,
     json: Json = False,
 ) -> None:
     """Ask everything that can be asked of a backtest before it is trusted, and let the gate judge.
 
     Runs it, tries its settings, walks forward, looks for overfitting, luck, leaks and fragile settings, and writes
-    validation.json and the report anew. Exit status 6 if the gate does not pass it.
+    validation.json and the report anew. Without --set and a `sweep:` part, every parameter is varied within its
+    declared bounds. Exit code 6 if the gate does not pass it.
     """
     from truewind.cli import settings
     from truewind.cli.failures import FAILED_CHECK

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
-from truewind.cli.output import Json
+from truewind.cli.options import Figure, Json, SampleSeed, SweepConfig, Sweeps, Vary, Workers
 from truewind.cli.progress import progress
 
 
@@ -15,53 +15,45 @@ def register(app: typer.Typer) -> None:
 
 
 def walkforward(
-    config: Annotated[Path, typer.Argument(help="The backtest's YAML, perhaps with a `sweep:` part.")],
+    config: SweepConfig,
+    assignments: Vary = None,
     train: Annotated[str, typer.Option(help="Length of the span that settings are chosen on.")] = "365d",
     test: Annotated[str, typer.Option(help="Length of the span that they are then traded on.")] = "90d",
     anchored: Annotated[
         bool, typer.Option("--anchored", help="Every training begins at the data's beginning, and grows.")
     ] = False,
     embargo: Annotated[str, typer.Option(help="Left out between training and test; 0 for nothing.")] = "0",
-    metric: Annotated[str, typer.Option(help="Figure by which settings are chosen.")] = "sharpe",
+    by: Figure = "sharpe",
     choose: Annotated[
-        str, typer.Option(help="best: the best trial; plateau: the one that is best together with its neighbours.")
+        Literal["best", "plateau"],
+        typer.Option(help="The best trial, or the one that is best together with its neighbours."),
     ] = "best",
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUES",
-            help="Vary a setting, as `truewind sweep` does; KEY=VALUE changes it for all. Repeatable. Without any, and "
-            "without a `sweep:` part, every parameter is varied within its declared bounds.",
-        ),
-    ] = None,
     sample: Annotated[int | None, typer.Option(help="Try so many of them in each window.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Chooses the sample.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder of sweeps; the walk's page lies there, too.")] = Path("sweeps"),
-    workers: Annotated[int | None, typer.Option(min=1, help="Threads; all cores if left out.")] = None,
+    seed: SampleSeed = None,
+    out: Sweeps = Path("sweeps"),
+    workers: Workers = None,
     json: Json = False,
 ) -> None:
     """Choose settings on the past and trade them on what follows, window by window.
 
     What is held at the end of a window is closed there, and pays for it. The test spans, one behind the other, are what
     somebody who had worked like this would have had.
+
+    Without --set and a `sweep:` part, every parameter is varied within its declared bounds.
     """
     from truewind.cli import settings
     from truewind.cli.output import console, print_json
     from truewind.cli.sweep import ranges_and_values
-    from truewind.errors import ConfigError
     from truewind.research.walkforward import WalkForwardSettings, length_us
     from truewind.research.walkforward import walkforward as run
 
-    if choose not in ("best", "plateau"):
-        raise ConfigError(f"--choose {choose} is neither best nor plateau")
     wanted = WalkForwardSettings(
         train_us=length_us(train),
         test_us=length_us(test),
         embargo_us=0 if embargo == "0" else length_us(embargo),
         anchored=anchored,
-        metric=metric,
-        choose="plateau" if choose == "plateau" else "best",
+        metric=by,
+        choose=choose,
     )
     grid, overrides = ranges_and_values(assignments or [])
     program = settings.load()
