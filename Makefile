@@ -5,7 +5,8 @@
 #   make lint     only the first three
 #   make mutants  which small faults the tests would not notice; TARGET=portfolio/ledger.py for one module only
 #   make night    every test that draws its own examples, with twenty times as many, never the same
-#   make docs     docs/api.md, docs/features.md with its pictures, the tables of docs/strategy-parts.md: from docstrings
+#   make docs     docs/api.md, docs/configuration.md, docs/features.md with its pictures, the tables of
+#                 docs/strategy-parts.md: from docstrings and settings
 #   make strategies   docs/strategies.md, by running every built-in strategy on recorded data
 #   make bench    our speed beside the peers', into docs/performance.md
 #   make clean    remove what the above have built; data, runs and logs stay
@@ -53,6 +54,7 @@ docs: .venv/.dev
 	$(BIN)/python docs/make_features.py
 	$(BIN)/python docs/make_parts.py
 	$(BIN)/python docs/make_api.py
+	$(BIN)/python docs/make_configuration.py
 
 strategies: .venv/.dev
 	$(BIN)/python docs/make_strategies.py

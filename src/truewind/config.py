@@ -5,7 +5,7 @@ they come from the environment or `.env`, as `SecretStr`, and print as stars.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, get_args
 
@@ -42,17 +42,17 @@ class Bounds(NamedTuple):
     def __str__(self) -> str:
         """As people write it: "2 … 500", "above 0, up to 20", "at least 1"; "" without bounds."""
         if self.finite and not (self.above or self.below):
-            return f"{self.low:g} … {self.high:g}"
-        parts = [f"{'above' if self.above else 'at least'} {self.low:g}"] if math.isfinite(self.low) else []
+            return f"{self.low:,.12g} … {self.high:,.12g}"
+        parts = [f"{'above' if self.above else 'at least'} {self.low:,.12g}"] if math.isfinite(self.low) else []
         if math.isfinite(self.high):
-            parts.append(f"{'below' if self.below else 'up to'} {self.high:g}")
+            parts.append(f"{'below' if self.below else 'up to'} {self.high:,.12g}")
         return ", ".join(parts)
 
 
 def bounds_of(field: FieldInfo) -> Bounds:
-    """The bounds that a field was declared with by ge, gt, le and lt."""
+    """The bounds that a field was declared with by ge, gt, le and lt, those of a number that may be null too."""
     bounds = Bounds()
-    for limit in field.metadata:
+    for limit in (*field.metadata, *_metadata_in(field.annotation)):
         for name in ("ge", "gt"):
             if hasattr(limit, name):
                 bounds = bounds._replace(low=float(getattr(limit, name)), above=name == "gt")
@@ -60,6 +60,13 @@ def bounds_of(field: FieldInfo) -> Bounds:
             if hasattr(limit, name):
                 bounds = bounds._replace(high=float(getattr(limit, name)), below=name == "lt")
     return bounds
+
+
+def _metadata_in(annotation: Any) -> Iterator[Any]:
+    """What is declared of a number inside an annotation such as `Annotated[float, Field(gt=0)] | None`."""
+    for argument in get_args(annotation):
+        for declared in getattr(argument, "__metadata__", ()):
+            yield from declared.metadata
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
@@ -156,10 +163,10 @@ def _explain(model: type[BaseModel], item: Any) -> tuple[str, str | None]:
 
 
 def _about(model: type[BaseModel], location: Sequence[Any]) -> str:
-    """What the field at `location` is, in parentheses; "" for one without a description."""
+    """What the field at `location` is, in parentheses; "" for one without a description, and for a group of them."""
     owner = _model_at(model, location[:-1])
     field = owner.model_fields.get(str(location[-1])) if owner is not None and location else None
-    if field is None or not field.description:
+    if field is None or not field.description or _model_in(field.annotation):
         return ""
     bounds = str(bounds_of(field))
     return f" ({field.description}; {bounds})" if bounds else f" ({field.description})"

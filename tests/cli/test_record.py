@@ -8,7 +8,7 @@ from truewind.market.recordings.importing import find_in_book
 from truewind.storage.lake import Lake
 from truewind.storage.schema import SeriesKey
 
-SOON = "15s"
+SOON = "4s"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import re
 from datetime import date, datetime
 from typing import Literal
 
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from truewind.config import Settings
 from truewind.domain.clock import parse_ts_us
@@ -19,31 +19,40 @@ _OF_VENUE = re.compile(r"([a-z][a-z0-9_]*):(.+)")
 class DataSettings(Settings):
     """Which bars (with kind: trades, book or quotes: which of those) to run on.
 
-    symbols: of `venue`; one of another venue is written with it, binance:BTCUSDT, and called so in the whole run.
-    symbols, or universe: those that were listed and chosen at the time, of `symbols` only if these are named as well.
-    Rows of a symbol begin with its first choice; `bar.member` is 1 while it is chosen and 0 after that. What is held of
-    a symbol that is delisted is settled at its end.
-    start is inclusive, end exclusive, UTC; left out: all.
+    Of a universe the rows of a symbol begin with its first choice; `bar.member` is 1 while it is chosen and 0 after
+    that. What is held of a symbol that is delisted is settled at its end.
     Bars before start, as far as they exist, warm the features up (until they are within 1e-9 of what a long history
     gives; what counts from its beginning gets all bars); the strategy does not see them.
-    mark, index: "auto" takes the mark and index prices of the same venue, symbol and timeframe from the lake, where it
-    has them; "last" does without. Margin goes by the mark, triggers by what the order says; where there is no bar of
-    theirs, and in runs on trades, the traded prices stand in. inner_timeframe: shorter bars on which orders are matched
-    and margin is watched, while the strategy decides on those of timeframe; empty: the same. exchange: code of a market
-    with opening hours (ISO 10383), as XNYS, for features that read them.
+    Margin goes by the mark, triggers by what the order says; where there is no bar of theirs, and in runs on trades,
+    the traded prices stand in.
     """
 
-    venue: str
-    symbols: tuple[str, ...] = ()
-    universe: UniverseSettings | None = None
-    timeframe: str = ""
-    kind: Literal["bars", "trades", "book", "quotes"] = "bars"
-    exchange: str = ""
-    start: str | None = None
-    end: str | None = None
-    mark: Literal["auto", "last"] = "auto"
-    index: Literal["auto", "last"] = "auto"
-    inner_timeframe: str = ""
+    venue: str = Field(description="where the symbols are traded, as the lake names it")
+    symbols: tuple[str, ...] = Field(
+        default=(),
+        description="of venue; one of another venue is written with it, binance:BTCUSDT, and called so in the run",
+    )
+    universe: UniverseSettings | None = Field(
+        default=None, description="those that were listed and chosen at the time, of symbols only if both are given"
+    )
+    timeframe: str = Field(default="", description="length of the bars: 1m, 1h, 1d; none for trades and books")
+    kind: Literal["bars", "trades", "book", "quotes"] = Field(default="bars", description="what the run goes over")
+    exchange: str = Field(
+        default="", description="code of a market with opening hours (ISO 10383), as XNYS, for features that read them"
+    )
+    start: str | None = Field(
+        default=None, description="first moment, UTC; left out: all; earlier bars only warm the features up"
+    )
+    end: str | None = Field(default=None, description="last moment, itself excluded, UTC; left out: all")
+    mark: Literal["auto", "last"] = Field(
+        default="auto", description="auto: mark prices of the lake, where it has them; last: traded prices stand in"
+    )
+    index: Literal["auto", "last"] = Field(
+        default="auto", description="auto: index prices of the lake, where it has them; last: traded prices stand in"
+    )
+    inner_timeframe: str = Field(
+        default="", description="shorter bars on which orders are matched and margin is watched; empty: the same"
+    )
 
     @property
     def on_book(self) -> bool:

@@ -34,21 +34,24 @@ _MOST_PARTS = 1000  # splits are ratios of small numbers: 3 for 2, 7 for 1, 1 fo
 class SwapSettings(Settings):
     """What a broker pays (negative: charges) a night for one unit of a currency pair, in its quote currency."""
 
-    long: float = 0.0
-    short: float = 0.0
-    triple: int = Field(default=WEDNESDAY, ge=0, le=4)
+    long: float = Field(default=0.0, description="for a long position, a night and unit, in the quote currency")
+    short: float = Field(default=0.0, description="for a short position, a night and unit, in the quote currency")
+    triple: int = Field(default=WEDNESDAY, ge=0, le=4, description="day that counts three nights; Monday is 0")
 
 
 class FinancingSettings(Settings):
     """What it costs to hold what is borrowed. Defaults: nothing, and the report says so.
 
-    borrow_rate: a year, of short shares' collateral, for every symbol or by symbol. swap: by symbol, for currency
-    pairs; a position held over the end of the day (17:00 in New York) is charged a night, on Wednesdays (triple: 2,
-    Monday is 0) three.
+    A position in a currency pair that is held over the end of the day (17:00 in New York) is charged a night, on
+    Wednesdays (triple: 2) three.
     """
 
-    borrow_rate: float | dict[str, float] = 0.0
-    swap: dict[str, SwapSettings] = Field(default_factory=dict)
+    borrow_rate: float | dict[str, float] = Field(
+        default=0.0, description="a year, of short shares' collateral, for every symbol or by symbol"
+    )
+    swap: dict[str, SwapSettings] = Field(
+        default_factory=dict, description="of currency pairs, by symbol; charged at 17:00 in New York"
+    )
 
 
 class Dues(NamedTuple):

@@ -23,20 +23,19 @@ _BEFORE_US = 14 * DAY_US  # how old a rate may be when a run begins: markets clo
 class RateSettings(Settings):
     """The bars whose closes are a currency's rate: of the pair, either way round."""
 
-    venue: str
-    symbol: str
-    timeframe: str
+    venue: str = Field(description="where the pair is traded")
+    symbol: str = Field(description="the pair, either way round")
+    timeframe: str = Field(description="length of the bars whose closes are the rate")
 
 
 class AssetSettings(Settings):
     """Another currency that the account holds, as margin for what it trades in its own (Binance's multi-assets mode).
 
-    haircut: the part of its worth that does not count. A debt in the account's
-    own currency is paid at once by selling the others in proportion, at their haircuts.
+    A debt in the account's own currency is paid at once by selling the others in proportion, at their haircuts.
     """
 
-    amount: float = Field(gt=0.0)
-    haircut: float = Field(default=0.05, ge=0.0, lt=1.0)
+    amount: float = Field(gt=0.0, description="how much of it the account holds")
+    haircut: float = Field(default=0.05, ge=0.0, lt=1.0, description="part of its worth that does not count as margin")
 
 
 class Rates(NamedTuple):

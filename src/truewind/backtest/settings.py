@@ -31,14 +31,13 @@ _OF_OTHERS = ("sweep", "gate")  # of a config: read by `truewind sweep` and `tru
 
 
 class StrategySettings(Settings):
-    """path: "package.module:Name" or "file.py:Name", a Strategy class or a decide function. params: its parameters.
+    """What decides: a Strategy class or a decide function with its parameters, or parts put together here."""
 
-    parts: instead of both, a strategy put together here; see `strategies.parts`.
-    """
-
-    path: str = ""
-    params: dict[str, Any] = Field(default_factory=dict)
-    parts: PartsSettings | None = None
+    path: str = Field(default="", description="a built-in strategy's name, package.module:Name or file.py:Name")
+    params: dict[str, Any] = Field(
+        default_factory=dict, description="the strategy's parameters (truewind strategy show)"
+    )
+    parts: PartsSettings | None = Field(default=None, description="instead of both: a strategy put together here")
 
     @model_validator(mode="after")
     def _path_or_parts(self) -> "StrategySettings":
@@ -64,62 +63,78 @@ class StrategySettings(Settings):
 
 
 class MemberSettings(StrategySettings):
-    """One strategy of several on the same account.
+    """One strategy of several on the same account."""
 
-    name: as in the report. symbols: those of data.symbols that it sees and trades; left out: all. sizing: its own.
-    allocation: what part of the account's equity it may use: it sizes by it, and the risk limits hold for it as well.
-    """
-
-    name: str
-    symbols: tuple[str, ...] = ()
-    sizing: SizingSettings = SizingSettings()
-    allocation: float = Field(default=1.0, gt=0.0, le=1.0)
+    name: str = Field(description="as in the report")
+    symbols: tuple[str, ...] = Field(
+        default=(), description="those of data.symbols that it sees and trades; left out: all"
+    )
+    sizing: SizingSettings = Field(default=SizingSettings(), description="how large its positions are")
+    allocation: float = Field(
+        default=1.0,
+        gt=0.0,
+        le=1.0,
+        description="part of the account's equity that it sizes by, and that the risk limits hold for",
+    )
 
 
 class AccountSettings(Settings):
-    """cash: what the account starts with, in `currency`. leverage: initial margin is notional ÷ leverage.
+    """What there is to trade with."""
 
-    rates: for instruments settled in other currencies, the bars that say what these are worth, by currency; left out:
-    the pair, as the lake has it. collateral: other currencies that it has, which count as margin.
-    settled_only: shares are paid for with settled money only, as in a US cash account (T+3, T+2, T+1 by date).
-    name: by which live and paper sessions keep what breakers of this account have tripped.
-    """
-
-    cash: float = Field(default=10_000.0, gt=0.0, le=1e12)
-    currency: str = "USDT"
-    leverage: float = Field(default=10.0, ge=1.0, le=20.0)
-    rates: dict[str, RateSettings] = Field(default_factory=dict)
-    collateral: dict[str, AssetSettings] = Field(default_factory=dict)
-    settled_only: bool = False
-    name: str = Field(default="main", pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
+    cash: float = Field(default=10_000.0, gt=0.0, le=1e12, description="what the account starts with, in its currency")
+    currency: str = Field(default="USDT", description="what the account is kept in")
+    leverage: float = Field(default=10.0, ge=1.0, le=20.0, description="initial margin is notional ÷ leverage")
+    rates: dict[str, RateSettings] = Field(
+        default_factory=dict,
+        description="bars that say what other currencies are worth; left out: the pair, as the lake has it",
+    )
+    collateral: dict[str, AssetSettings] = Field(
+        default_factory=dict, description="other currencies that it has, which count as margin"
+    )
+    settled_only: bool = Field(
+        default=False,
+        description="shares are paid for with settled money only, as in a US cash account (T+3, T+2, T+1 by date)",
+    )
+    name: str = Field(
+        default="main",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$",
+        description="by which live and paper sessions keep what breakers of this account have tripped",
+    )
 
 
 class BacktestSettings(Settings):
     """A backtest, whole: its result follows from these settings, the data snapshot and the code.
 
-    strategy, or strategies: one, or several that share the account (in the event lane). sizing is that of `strategy`.
-    book: how orders fill in a run on an order book (data.kind: book); costs then says the fees, and nothing else.
-    latency, feed: how long orders, replies and rows take in runs on bars and trades; on a book its own parts say it.
-
-    lane: "event" calls the strategy as Python, "compiled" runs its decide as machine code, "auto" does so where that is
-    possible and the bars are many enough to repay compiling it. The result is the same.
+    On a book, costs says the fees and nothing else; how long orders and rows take stands in parts of `book`.
     """
 
-    name: str
-    data: DataSettings
-    strategy: StrategySettings | None = None
-    strategies: tuple[MemberSettings, ...] = ()
-    account: AccountSettings = AccountSettings()
-    sizing: SizingSettings = SizingSettings()
-    costs: CostSettings = CostSettings()
-    latency: OrderLatency = OrderLatency()
-    feed: RowFeed = RowFeed()
-    margin: MarginSettings = MarginSettings()
-    financing: FinancingSettings = FinancingSettings()
-    risk: RiskSettings = RiskSettings()
-    book: BookVenueSettings = BookVenueSettings()
-    lane: Literal["auto", "event", "compiled"] = "auto"
-    seed: int = 42
+    name: str = Field(description="of the run, in its report and in the ledger of trials")
+    data: DataSettings = Field(description="what the run goes over")
+    strategy: StrategySettings | None = Field(default=None, description="what decides")
+    strategies: tuple[MemberSettings, ...] = Field(
+        default=(), description="instead of it: several that share the account, in the event lane"
+    )
+    account: AccountSettings = Field(default=AccountSettings(), description="what there is to trade with")
+    sizing: SizingSettings = Field(default=SizingSettings(), description="how large positions of strategy are")
+    costs: CostSettings = Field(default=CostSettings(), description="fees, spread and impact; on a book the fees only")
+    latency: OrderLatency = Field(
+        default=OrderLatency(), description="how long orders and replies take, on bars and trades"
+    )
+    feed: RowFeed = Field(default=RowFeed(), description="how long rows take to us, on bars and trades")
+    margin: MarginSettings = Field(
+        default=MarginSettings(), description="how margin is held and positions are liquidated"
+    )
+    financing: FinancingSettings = Field(
+        default=FinancingSettings(), description="what it costs to hold what is borrowed"
+    )
+    risk: RiskSettings = Field(default=RiskSettings(), description="what every order must pass")
+    book: BookVenueSettings = Field(
+        default=BookVenueSettings(), description="how orders fill in a run on an order book (data.kind)"
+    )
+    lane: Literal["auto", "event", "compiled"] = Field(
+        default="auto", description="in Python (event), as machine code (compiled), or as repays; results are the same"
+    )
+    seed: int = Field(default=42, description="of all draws")
 
     @model_validator(mode="after")
     def _one_or_several(self) -> "BacktestSettings":

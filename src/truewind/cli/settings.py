@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pydantic
 from dotenv import dotenv_values
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from truewind import log
@@ -13,38 +14,41 @@ from truewind.storage.database import DEFAULT
 
 PREFIX = "TRUEWIND_"
 # Read by name where they act: before any settings file could be, or secrets, which no file of ours shall hold.
-ENVIRONMENT_ONLY = (
-    *("TRUEWIND_CACHE", "TRUEWIND_KERNELS", "TRUEWIND_SHARED"),
-    *("TRUEWIND_BINANCE_KEY", "TRUEWIND_BINANCE_SECRET"),
-    *("TRUEWIND_ALPACA_KEY", "TRUEWIND_ALPACA_SECRET"),
-    "TRUEWIND_IB",
-)
+ENVIRONMENT_ONLY = {
+    "TRUEWIND_CACHE": "folder of compiled kernels; without it, truewind/ in the user's cache folder",
+    "TRUEWIND_KERNELS": "python runs every kernel as plain Python, for a debugger; 100 times slower",
+    "TRUEWIND_SHARED": "folder of recorded market data for the tests that need it; without it, ../shared",
+    "TRUEWIND_BINANCE_KEY": "for margin tiers (truewind data refresh); a key that may only read",
+    "TRUEWIND_BINANCE_SECRET": "its secret",
+    "TRUEWIND_ALPACA_KEY": "for US equities by Alpaca",
+    "TRUEWIND_ALPACA_SECRET": "its secret",
+    "TRUEWIND_IB": "host:port of TWS or IB Gateway; without it, 127.0.0.1:4001",
+}
 
 
 class AppSettings(BaseSettings):
-    """lake: folder or URL of the market data. runs: folder of finished backtests. logs, log_level: see `log`.
-
-    database: file or URL (postgresql://…) of the ledger of trials; "off": nothing is recorded.
-    network: where venues are: mainnet, testnet, or the address of a local exchange. state: folder of what sessions keep
-    for the next: breakers that have tripped.
-    """
+    """Where things lie. Each is TRUEWIND_ and its name in capitals, in the environment or in `.env`."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
     )
 
-    lake: str = "data"
-    runs: Path = Path("runs")
-    database: str = DEFAULT
-    state: Path = Path("state")
-    logs: Path = Path("logs")
-    log_level: str = "INFO"
-    network: str = "mainnet"
+    lake: str = Field(default="data", description="folder or URL of the market data")
+    runs: Path = Field(default=Path("runs"), description="folder in which each backtest leaves its own")
+    database: str = Field(
+        default=DEFAULT, description="file or URL (postgresql://…) of the ledger of trials; off: nothing is recorded"
+    )
+    state: Path = Field(
+        default=Path("state"), description="folder of breakers that have tripped, which outlive a session"
+    )
+    logs: Path = Field(default=Path("logs"), description="folder of the logs")
+    log_level: str = Field(default="INFO", description="least level that is kept: DEBUG, INFO, WARNING or ERROR")
+    network: str = Field(default="mainnet", description="mainnet, testnet, or the address of a local exchange")
 
 
 def known_names() -> list[str]:
     """Every variable that truewind reads."""
-    return [PREFIX + name.upper() for name in AppSettings.model_fields] + list(ENVIRONMENT_ONLY)
+    return [PREFIX + name.upper() for name in AppSettings.model_fields] + [*ENVIRONMENT_ONLY]
 
 
 def load() -> AppSettings:

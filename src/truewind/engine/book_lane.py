@@ -69,19 +69,23 @@ def _loop(decide: Decide) -> Callable[[int, Any], int]:
 class BookVenueSettings(Settings):
     """How the simulated venue of the order-book lane fills and answers.
 
-    whole_fills: a resting order that is reached fills whole, however little was traded (optimistic, as hftbacktest's
-    no-partial-fill exchange); else it fills by what was traded or displayed. burst: requests that a strategy may send
-    at one wake. sample_ms: how often equity is written down. self_trade: which of two orders of ours that would meet is
-    ended: the one that takes, the one that rests, or both.
+    Without whole_fills, which is hftbacktest's no-partial-fill exchange, a resting order that is reached fills by what
+    was traded or displayed.
     """
 
-    whole_fills: bool = False
-    self_trade: Literal["expire_taker", "expire_maker", "expire_both"] = "expire_taker"
-    queue: QueueSettings = QueueSettings()
-    latency: LatencySettings = LatencySettings()
-    feed: FeedSettings = FeedSettings()
-    burst: int = Field(default=64, ge=1, le=4096)
-    sample_ms: float = Field(default=1000.0, ge=1.0, le=86_400_000.0)
+    whole_fills: bool = Field(
+        default=False, description="a resting order that is reached fills whole, however little was traded (optimistic)"
+    )
+    self_trade: Literal["expire_taker", "expire_maker", "expire_both"] = Field(
+        default="expire_taker", description="which of two orders of ours that would meet is ended"
+    )
+    queue: QueueSettings = Field(default=QueueSettings(), description="how an order's place in its queue is estimated")
+    latency: LatencySettings = Field(default=LatencySettings(), description="how long orders and replies take")
+    feed: FeedSettings = Field(default=FeedSettings(), description="how long market data take to us")
+    burst: int = Field(default=64, ge=1, le=4096, description="requests that a strategy may send at one wake")
+    sample_ms: float = Field(
+        default=1000.0, ge=1.0, le=86_400_000.0, description="how often equity is written down, ms"
+    )
 
 
 class BookSettings(BookVenueSettings):

@@ -29,16 +29,15 @@ _NAMES = {1: "SECOND", 60: "MINUTE", 86_400: "DAY"}
 
 
 class AccountConfig(Settings):
-    """One account: its key, and what it begins with.
+    """One account: its key, and what it begins with."""
 
-    secret: of an HMAC key, or the public key's PEM (RSA, Ed25519). spot, usdm: amount by asset. vip: level of its fees.
-    """
-
-    key: str = LOCAL_KEY
-    secret: SecretStr = SecretStr(LOCAL_SECRET)
-    spot: dict[str, Decimal] = Field(default_factory=_SPOT.copy)
-    usdm: dict[str, Decimal] = Field(default_factory=_USDM.copy)
-    vip: int = Field(default=0, ge=0, le=9)
+    key: str = Field(default=LOCAL_KEY, description="API key: 64 letters and digits")
+    secret: SecretStr = Field(
+        default=SecretStr(LOCAL_SECRET), description="of an HMAC key, or the public key's PEM (RSA, Ed25519)"
+    )
+    spot: dict[str, Decimal] = Field(default_factory=_SPOT.copy, description="amount by asset in the spot wallet")
+    usdm: dict[str, Decimal] = Field(default_factory=_USDM.copy, description="amount by asset in the futures wallet")
+    vip: int = Field(default=0, ge=0, le=9, description="level of its fees")
 
     @field_validator("key")
     @classmethod

@@ -1,7 +1,7 @@
 """What can be set about the local exchange."""
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -15,38 +15,45 @@ from truewind.market.synthetic import SyntheticConfig
 class ExchangeConfig(Settings):
     """Settings of a local exchange; equal settings and seeds give an equal market.
 
-    port: of spot; USD-M and the archive have the next two. 0: three free ones.
-    lake: folder or URL whose venues `binance` (spot) and `binance_usdm` are replayed; else `synthetic` is traded,
-        on both markets; without either, the synthetic market's defaults.
-    start: the time at which the exchange opens. Absent: of a lake, the last day of its data (of recorded books their
-        begin); of a synthetic market that sets no start, now, with `synthetic.days` of history behind it.
-    speed: seconds of the exchange in one of ours; 0 stands still until it is moved.
-    seed: of what is made up where the data say nothing (the order book, trades within bars) and of faults.
-    limits: refuse who asks too much (429, 418), else only count. first_ban_s: length of the first ban.
-    tick_ms: how often streams are served, in our time.
-    session_s: after how many of our seconds streams are closed, 24 hours as at the venue.
-    accounts: who may trade. vault: file in which accounts, orders and trades outlive the exchange; absent: they do not.
-    firehose: instead of the market as it happens, a connection gets so many of its messages at once, as fast as it
-        reads.
-    idle: markets that stand still until a request or `LocalExchange.advance`: for tests that want no background work.
+    Without lake and synthetic it trades the synthetic market of the defaults. One that sets no start opens now, with
+    `synthetic.days` of history behind it.
     """
 
-    port: Annotated[int, Field(ge=0, le=65_000)] = 0
-    host: str = "127.0.0.1"
-    lake: Path | str | None = None
-    synthetic: SyntheticConfig | None = None
-    start: str | None = None
-    speed: Annotated[float, Field(ge=0, le=1e6)] = 1.0
-    seed: Annotated[int, Field(ge=0)] = 42
-    limits: bool = True
-    first_ban_s: Annotated[int, Field(ge=1)] = 120
-    tick_ms: Annotated[int, Field(ge=1, le=1000)] = 10
-    session_s: Annotated[float, Field(gt=0)] = 86_400.0
-    firehose: Annotated[int, Field(ge=0, le=5_000_000)] = 0
-    idle: bool = False
-    faults: FaultConfig = FaultConfig()
-    accounts: tuple[AccountConfig, ...] = (AccountConfig(),)
-    vault: Path | None = None
+    port: int = Field(
+        default=0, ge=0, le=65_000, description="of spot; USD-M and the archive have the next two; 0: three free ones"
+    )
+    host: str = Field(default="127.0.0.1", description="address that it listens on")
+    lake: Path | str | None = Field(
+        default=None, description="folder or URL whose venues binance and binance_usdm are replayed"
+    )
+    synthetic: SyntheticConfig | None = Field(default=None, description="instead of it: a synthetic market, on both")
+    start: str | None = Field(
+        default=None,
+        description="when it opens, UTC; absent: of a lake the last day (of recorded books their begin), else now",
+    )
+    speed: float = Field(
+        default=1.0,
+        ge=0,
+        le=1e6,
+        description="seconds of the exchange in one of ours; 0 stands still until it is moved",
+    )
+    seed: int = Field(default=42, ge=0, description="of what is made up where the data say nothing, and of faults")
+    limits: bool = Field(default=True, description="refuse who asks too much (429, 418), else only count")
+    first_ban_s: int = Field(default=120, ge=1, description="length of the first ban, seconds")
+    tick_ms: int = Field(default=10, ge=1, le=1000, description="how often streams are served, ms of our time")
+    session_s: float = Field(default=86_400.0, gt=0, description="after how many of our seconds streams are closed")
+    firehose: int = Field(
+        default=0,
+        ge=0,
+        le=5_000_000,
+        description="messages that a connection gets at once, as fast as it reads; 0: as they happen",
+    )
+    idle: bool = Field(default=False, description="stand still until a request, for tests")
+    faults: FaultConfig = Field(default=FaultConfig(), description="what goes wrong, and how often")
+    accounts: tuple[AccountConfig, ...] = Field(default=(AccountConfig(),), description="who may trade")
+    vault: Path | None = Field(
+        default=None, description="file in which accounts, orders and trades outlive the exchange"
+    )
 
     @field_validator("start")
     @classmethod

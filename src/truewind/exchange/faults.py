@@ -21,62 +21,51 @@ _HTML = (
 
 
 class Outage(Settings):
-    """A market, or what lies below a path, is down: from_s to to_s of our seconds after the exchange began.
+    """A market, or what lies below a path, is down for a while."""
 
-    market: spot, usdm, archive or "" for all. path: beginning of the paths concerned, "" for all, streams included.
-    status: what is answered, 0: the connection is closed without an answer.
-    """
-
-    market: str = ""
-    path: str = ""
-    from_s: Annotated[float, Field(ge=0)] = 0.0
-    to_s: Annotated[float, Field(gt=0)]
-    status: int = 503
+    market: str = Field(default="", description="spot, usdm, archive; empty: all")
+    path: str = Field(default="", description="beginning of the paths concerned, streams included; empty: all")
+    from_s: float = Field(default=0.0, ge=0, description="our seconds after the exchange began")
+    to_s: float = Field(gt=0, description="our seconds after the exchange began")
+    status: int = Field(default=503, description="what is answered; 0: the connection is closed without an answer")
 
 
 class FaultConfig(Settings):
-    """How often what goes wrong; shares are of requests, of stream messages, of connections.
+    """How often what goes wrong; shares are of requests, of stream messages, of connections."""
 
-    seed: of all draws.
-    Of requests: drop (the connection is closed, no answer; every second time after the work was done), slow (answered
-    `slow_ms` late), error (500, 502, 503 or 504), limited (429 with Retry-After 1), banned (418), html (a proxy's page
-    with status 502, or with 200), garbled (JSON cut short), empty (no body).
-    Of messages: lose, repeat, swap (with the next one), hold (sent `hold_ms` late, in order), spoil (no valid JSON).
-    Of connections: stall (after `stall_after` messages the socket stays open and silent), hang_up (closed after
-    `hang_up_after` messages, without a goodbye).
-    skew_ms: by how much the time that clients are told is wrong. restart_s: every so many of our seconds all
-    connections are closed at once and nobody is let in for `restart_for_s`. outages: planned ones.
-    reissue: share of the archive's files that lack their first row during the first `reissue_after_s` of our seconds,
-    and are whole afterwards. only: beginning of the paths whose requests are concerned ("" for all).
-    """
-
-    seed: Annotated[int, Field(ge=0)] = 42
-    drop: Share = 0.0
-    slow: Share = 0.0
-    slow_ms: Annotated[int, Field(ge=0)] = 500
-    error: Share = 0.0
-    limited: Share = 0.0
-    banned: Share = 0.0
-    html: Share = 0.0
-    garbled: Share = 0.0
-    empty: Share = 0.0
-    only: str = ""
-    lose: Share = 0.0
-    repeat: Share = 0.0
-    swap: Share = 0.0
-    hold: Share = 0.0
-    hold_ms: Annotated[int, Field(ge=0)] = 200
-    spoil: Share = 0.0
-    stall: Share = 0.0
-    stall_after: Annotated[int, Field(ge=0)] = 100
-    hang_up: Share = 0.0
-    hang_up_after: Annotated[int, Field(ge=0)] = 100
-    skew_ms: int = 0
-    restart_s: Annotated[float, Field(ge=0)] = 0.0
-    restart_for_s: Annotated[float, Field(ge=0)] = 1.0
-    reissue: Share = 0.0
-    reissue_after_s: Annotated[float, Field(ge=0)] = 60.0
-    outages: tuple[Outage, ...] = ()
+    seed: int = Field(default=42, ge=0, description="of all draws")
+    drop: Share = Field(
+        default=0.0, description="of requests: the connection is closed, every second time after the work was done"
+    )
+    slow: Share = Field(default=0.0, description="of requests: answered late")
+    slow_ms: int = Field(default=500, ge=0, description="how late, ms")
+    error: Share = Field(default=0.0, description="of requests: 500, 502, 503 or 504")
+    limited: Share = Field(default=0.0, description="of requests: 429, with Retry-After 1")
+    banned: Share = Field(default=0.0, description="of requests: 418")
+    html: Share = Field(default=0.0, description="of requests: a proxy's page with status 502, or with 200")
+    garbled: Share = Field(default=0.0, description="of requests: JSON cut short")
+    empty: Share = Field(default=0.0, description="of requests: no body")
+    only: str = Field(default="", description="beginning of the paths whose requests are concerned; empty: all")
+    lose: Share = Field(default=0.0, description="of messages: not sent")
+    repeat: Share = Field(default=0.0, description="of messages: sent twice")
+    swap: Share = Field(default=0.0, description="of messages: after the next one")
+    hold: Share = Field(default=0.0, description="of messages: sent late, in order")
+    hold_ms: int = Field(default=200, ge=0, description="how late, ms")
+    spoil: Share = Field(default=0.0, description="of messages: no valid JSON")
+    stall: Share = Field(default=0.0, description="of connections: open and silent after stall_after messages")
+    stall_after: int = Field(default=100, ge=0, description="messages")
+    hang_up: Share = Field(
+        default=0.0, description="of connections: closed after hang_up_after messages, without a goodbye"
+    )
+    hang_up_after: int = Field(default=100, ge=0, description="messages")
+    skew_ms: int = Field(default=0, description="by how much the time that clients are told is wrong, ms")
+    restart_s: float = Field(
+        default=0.0, ge=0, description="all connections are closed every so many of our seconds; 0: never"
+    )
+    restart_for_s: float = Field(default=1.0, ge=0, description="seconds in which nobody is let in then")
+    reissue: Share = Field(default=0.0, description="of the archive's files: lack their first row at first")
+    reissue_after_s: float = Field(default=60.0, ge=0, description="our seconds after which they are whole")
+    outages: tuple[Outage, ...] = Field(default=(), description="planned ones")
 
     @property
     def of_requests(self) -> dict[str, float]:

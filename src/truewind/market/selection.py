@@ -28,19 +28,20 @@ from truewind.storage.schema import SeriesKey
 class UniverseSettings(Settings):
     """Which symbols a run trades, and when it chooses.
 
-    top: the most traded ones, by quote volume over the `days` before each choice; left out: all that are listed.
-    every: the choice is made at the start of each day, week (Monday) or month, and at the start of the run. In between
-    whoever is delisted leaves, and nobody joins. kind, quote: only such instruments. exclude: never these.
-    min_days: listed for at least so long.
+    Between two choices whoever is delisted leaves, and nobody joins.
     """
 
-    top: int | None = Field(default=None, ge=1)
-    days: int = Field(default=30, ge=1)
-    every: Literal["day", "week", "month"] = "month"
-    kind: Kind | None = None
-    quote: str = ""
-    exclude: tuple[str, ...] = ()
-    min_days: int = Field(default=0, ge=0)
+    top: int | None = Field(
+        default=None, ge=1, description="how many of the most traded ones; left out: all that are listed"
+    )
+    days: int = Field(default=30, ge=1, description="before each choice, over which quote volume is summed")
+    every: Literal["day", "week", "month"] = Field(
+        default="month", description="a choice is made at the start of each, and of the run"
+    )
+    kind: Kind | None = Field(default=None, description="only instruments of this kind")
+    quote: str = Field(default="", description="only instruments priced in this")
+    exclude: tuple[str, ...] = Field(default=(), description="never these")
+    min_days: int = Field(default=0, ge=0, description="listed for at least so long, days")
 
 
 class Period(NamedTuple):

@@ -59,20 +59,29 @@ class Margin(NamedTuple):
 
 
 class MarginSettings(Settings):
-    """Margin of perpetuals and futures. Defaults: Binance's for a new account, at a flat maintenance rate.
+    """Margin of perpetuals and futures. Defaults: Binance's for a new account, at a flat maintenance rate."""
 
-    mode: "cross" shares the wallet, "isolated" gives each position a wallet of its own initial margin. position_mode:
-    "hedge" holds long and short of one symbol side by side. tiers: "venue" takes the venue's dated tables, "flat" the
-    maintenance_rate at any size, "auto" the first where it is known. liquidation_fee: fraction of the liquidated
-    notional, where the instrument has none of its own. partial: liquidate tier by tier, not at once.
-    """
-
-    mode: Literal["cross", "isolated"] = "cross"
-    position_mode: Literal["one_way", "hedge"] = "one_way"
-    tiers: Literal["auto", "venue", "flat"] = "auto"
-    maintenance_rate: float = Field(default=0.005, ge=0.0, lt=1.0)
-    liquidation_fee: float = Field(default=0.0125, ge=0.0, le=0.1)
-    partial: bool = True
+    mode: Literal["cross", "isolated"] = Field(
+        default="cross",
+        description="cross shares the wallet, isolated gives each position a wallet of its own initial margin",
+    )
+    position_mode: Literal["one_way", "hedge"] = Field(
+        default="one_way", description="hedge holds long and short of one symbol side by side"
+    )
+    tiers: Literal["auto", "venue", "flat"] = Field(
+        default="auto",
+        description="venue: its dated tables; flat: maintenance_rate at any size; auto: the first where they are known",
+    )
+    maintenance_rate: float = Field(
+        default=0.005, ge=0.0, lt=1.0, description="maintenance margin, as a fraction of notional"
+    )
+    liquidation_fee: float = Field(
+        default=0.0125,
+        ge=0.0,
+        le=0.1,
+        description="as a fraction of the liquidated notional, where the instrument has none of its own",
+    )
+    partial: bool = Field(default=True, description="liquidate tier by tier, not at once")
 
     def terms(
         self, instruments: Sequence[Instrument], tables: Mapping[str, Sequence[TierTable]], leverage: float

@@ -34,17 +34,16 @@ _STATE = "state"
 
 
 class BuildData(Settings):
-    """Which bars to compute features of. start is inclusive, end exclusive, UTC; left out: all.
+    """Which bars to compute features of."""
 
-    exchange: code of a market with opening hours (ISO 10383), as XNYS, for features that read them.
-    """
-
-    venue: str
-    symbols: tuple[str, ...] = Field(min_length=1)
-    timeframe: str
-    start: str | None = None
-    end: str | None = None
-    exchange: str = ""
+    venue: str = Field(description="where the symbols are traded")
+    symbols: tuple[str, ...] = Field(min_length=1, description="in the venue's form")
+    timeframe: str = Field(description="length of the bars: 1m, 1h, 1d")
+    start: str | None = Field(default=None, description="first moment, UTC; left out: all")
+    end: str | None = Field(default=None, description="last moment, itself excluded, UTC; left out: all")
+    exchange: str = Field(
+        default="", description="code of a market with opening hours (ISO 10383), as XNYS, for features that read them"
+    )
 
     @field_validator("start", "end", mode="before")
     @classmethod
@@ -58,11 +57,11 @@ class BuildData(Settings):
 
 
 class Recipe(Settings):
-    """A set of features: its name in the lake, the bars, the specs."""
+    """A set of features."""
 
-    name: str
-    data: BuildData
-    features: tuple[str, ...] = Field(min_length=1)
+    name: str = Field(description="of the set, in the lake")
+    data: BuildData = Field(description="which bars to compute features of")
+    features: tuple[str, ...] = Field(min_length=1, description="specs, as ema(20) (truewind features list)")
 
     def pipeline(self, symbols: Sequence[str] | None = None) -> FeaturePipeline:
         """The object that computes them, in research and live alike."""

@@ -31,9 +31,9 @@ _LEAST_SHARE = 0.05  # of the bars, below which a state is one event, and is not
 
 
 class StatesRecipe(Settings):
-    """What to fit. data: one symbol's bars, with start and end: the training span."""
+    """What to fit."""
 
-    data: DataSettings
+    data: DataSettings = Field(description="one symbol's bars, with start and end: the training span")
     states: int = Field(default=6, ge=2, le=32, description="how many states")
     horizon: int = Field(default=24, ge=1, le=10_000, description="bars that the return after a bar looks ahead")
     hurdle: float = Field(default=0.002, ge=0.0, le=1.0, description="mean return that is traded, as a fraction")

@@ -59,11 +59,14 @@ _FIGURES = {name: pl.Int64 if kind is int else pl.Float64 for name, kind in Figu
 
 
 class SweepSettings(Settings):
-    """The `sweep:` part of a config. grid: key → values (see `space`). sample: how many of them to try, 0 for all."""
+    """The `sweep:` part of a config."""
 
-    grid: dict[str, Any] = Field(default_factory=dict)
-    sample: int = Field(default=0, ge=0, le=10_000_000)
-    seed: int = 42
+    grid: dict[str, Any] = Field(
+        default_factory=dict,
+        description="key → values: 5:15, 0.5:3:0.25, [1, 2, 5], 0.5..4 (any number; needs sample) or auto:8",
+    )
+    sample: int = Field(default=0, ge=0, le=10_000_000, description="how many of them to try, chosen at random; 0: all")
+    seed: int = Field(default=42, description="chooses the sample")
 
 
 class Sweep(NamedTuple):

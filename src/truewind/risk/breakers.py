@@ -44,32 +44,45 @@ class BreakerSettings(Settings):
     """Breakers and limits on the flow of orders; null switches one off (max_drawdown: 0).
 
     A breaker that trips lets no order through that opens or adds, until a person releases it (`truewind risk release`);
-    with `flatten` it also withdraws all working orders and closes all positions at market. on_drawdown, on_daily_loss,
-    on_losing_streak: what that breaker does; on_kill: what the kill switches do (`truewind risk kill`).
+    with `flatten` it also withdraws all working orders and closes all positions at market.
 
-    cooldown_minutes: from when an entry was sent; what adds to a position, and orders of one moment, are one entry.
-    max_order: × equity; max_order_notional: in the account's currency. max_spread: on order books, and on bars that
-    have a field `spread`. What each limit demands: `risk.gate.RULES`.
+    cooldown_minutes counts from when an entry was sent; what adds to a position, and orders of one moment, are one
+    entry. What each limit demands: `risk.gate.RULES`.
     """
 
-    max_drawdown: float = Field(default=0.20, ge=0.0, lt=1.0)
-    max_daily_loss: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
-    max_losing_streak: Annotated[int, Field(ge=1)] | None = None
-    on_drawdown: OnTrip = "halt"
-    on_daily_loss: OnTrip = "halt"
-    on_losing_streak: OnTrip = "halt"
-    on_kill: OnTrip = "flatten"
-    max_orders_per_minute: Annotated[int, Field(ge=1)] | None = None
-    max_price_distance: Most = 0.50
-    max_order: Most = None
-    max_order_notional: Most = None
-    max_data_age_s: Most = None
-    max_spread: Most = None
-    max_latency_ms: Most = None
-    max_volatility: Most = None
-    max_bar_move: Most = None
-    cooldown_minutes: Most = 60.0
-    duplicate_minutes: Most = None
+    max_drawdown: float = Field(
+        default=0.20, ge=0.0, lt=1.0, description="how far equity may fall from its peak; 0 switches it off"
+    )
+    max_daily_loss: Annotated[float, Field(gt=0.0, lt=1.0)] | None = Field(
+        default=None, description="how far equity may fall since the UTC day began"
+    )
+    max_losing_streak: Annotated[int, Field(ge=1)] | None = Field(default=None, description="round trips lost in a row")
+    on_drawdown: OnTrip = Field(
+        default="halt", description="what that breaker does: halt, or flatten all positions as well"
+    )
+    on_daily_loss: OnTrip = Field(default="halt", description="what that breaker does")
+    on_losing_streak: OnTrip = Field(default="halt", description="what that breaker does")
+    on_kill: OnTrip = Field(default="flatten", description="what the kill switches do (truewind risk kill)")
+    max_orders_per_minute: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="orders that open or add, in one minute of the clock"
+    )
+    max_price_distance: Most = Field(default=0.50, description="of a limit from the last price, as a fraction of it")
+    max_order: Most = Field(default=None, description="notional of an order, × equity")
+    max_order_notional: Most = Field(default=None, description="notional of an order, in the account's currency")
+    max_data_age_s: Most = Field(default=None, description="age of the symbol's last bar, seconds")
+    max_spread: Most = Field(
+        default=None, description="spread, as a fraction of the price; on books, and on bars that have a field spread"
+    )
+    max_latency_ms: Most = Field(default=None, description="from when a bar happened to when it was received, ms")
+    max_volatility: Most = Field(default=None, description="standard deviation of a bar's log return")
+    max_bar_move: Most = Field(default=None, description="high ÷ low − 1 of the last bar")
+    cooldown_minutes: Most = Field(
+        default=60.0,
+        description="between two entries of one symbol, minutes; what adds to a position is one entry with it",
+    )
+    duplicate_minutes: Most = Field(
+        default=None, description="before the same side, price and stop are sent again, minutes"
+    )
 
     def flow(self) -> dict[str, float]:
         """These settings as fields of LIMITS."""

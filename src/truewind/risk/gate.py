@@ -23,37 +23,53 @@ Part = Annotated[float, Field(gt=0.0, le=1.0)] | None
 class RiskSettings(BreakerSettings):
     """What may be held and sent; `RULES` says what each limit is. null switches a rule off.
 
-    Fractions of equity, but for distances (of price), shares (of a bar's volume, of displayed depth, of gross notional)
-    and counts. correlation, correlation_bars: from which measured correlation of their last so many common bars two
-    symbols count as one cluster. var_confidence: of max_var and max_shortfall, which are of one day. volatility_target:
-    root mean square of a bar's log return, as measured over volatility_bars; leverage is then the account's × target ÷
-    measured, from 1 to max_leverage. What else there is: `BreakerSettings`.
+    Symbols whose measured correlation reaches `correlation` count as one cluster. With a volatility_target, the root
+    mean square of a bar's log return, leverage is the account's × target ÷ measured, from 1 to max_leverage. What else
+    there is: `BreakerSettings`.
     """
 
-    min_confidence: Annotated[float, Field(ge=0.0, le=1.0)] | None = 0.8
-    stop_required: bool = False
-    min_stop_distance: Part = None
-    max_stop_distance: Part = None
-    risk_per_trade: Part = 0.005
-    max_position: Cap = 1.0
-    max_volume_share: Part = None
-    max_depth_share: Part = None
-    min_liquidation_distance: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
-    volatility_target: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
-    volatility_bars: int = Field(default=96, ge=2, le=100_000)
-    max_leverage: float = Field(default=20.0, ge=1.0, le=125.0)
-    max_exposure: Part = 0.10
-    max_gross: Cap = 2.0
-    max_net: Cap = None
-    max_concentration: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
-    max_margin_use: Part = None
-    max_correlated: Annotated[int, Field(ge=1, le=1000)] | None = 5
-    max_cluster: Cap = None
-    correlation: float = Field(default=0.7, gt=0.0, le=1.0)
-    correlation_bars: int = Field(default=96, ge=8, le=10_000)
-    max_var: Part = None
-    max_shortfall: Part = None
-    var_confidence: float = Field(default=_DAY_VAR, gt=0.5, lt=1.0)
+    min_confidence: Annotated[float, Field(ge=0.0, le=1.0)] | None = Field(
+        default=0.8, description="least confidence of a signal"
+    )
+    stop_required: bool = Field(default=False, description="whether a stop must protect what is opened")
+    min_stop_distance: Part = Field(default=None, description="least distance of the stop, as a fraction of the price")
+    max_stop_distance: Part = Field(
+        default=None, description="greatest distance of the stop, as a fraction of the price"
+    )
+    risk_per_trade: Part = Field(default=0.005, description="what is lost at the stop, as a fraction of equity")
+    max_position: Cap = Field(default=1.0, description="notional in one symbol, × equity")
+    max_volume_share: Part = Field(default=None, description="of an order, in the last bar's volume")
+    max_depth_share: Part = Field(default=None, description="of an order, in the ten best levels that it would take")
+    min_liquidation_distance: Annotated[float, Field(gt=0.0, lt=1.0)] | None = Field(
+        default=None, description="of the liquidation price, as a fraction of the price"
+    )
+    volatility_target: Annotated[float, Field(gt=0.0, le=1.0)] | None = Field(
+        default=None,
+        description="volatility of a bar at which the account's leverage holds; more of it lowers leverage",
+    )
+    volatility_bars: int = Field(default=96, ge=2, le=100_000, description="that volatility is measured over")
+    max_leverage: float = Field(
+        default=20.0, ge=1.0, le=125.0, description="most leverage that volatility_target gives"
+    )
+    max_exposure: Part = Field(default=0.10, description="initial margin in use, as a fraction of equity")
+    max_gross: Cap = Field(default=2.0, description="notional of all symbols, whatever their sides, × equity")
+    max_net: Cap = Field(default=None, description="notional of all symbols, long less short, × equity")
+    max_concentration: Annotated[float, Field(gt=0.0, lt=1.0)] | None = Field(
+        default=None,
+        description="notional in one symbol, as a fraction of gross notional (of equity while that is more)",
+    )
+    max_margin_use: Part = Field(default=None, description="maintenance margin, as a fraction of equity")
+    max_correlated: Annotated[int, Field(ge=1, le=1000)] | None = Field(
+        default=5, description="positions in symbols that move together"
+    )
+    max_cluster: Cap = Field(default=None, description="notional of symbols that move together, × equity")
+    correlation: float = Field(default=0.7, gt=0.0, le=1.0, description="from which two symbols move together")
+    correlation_bars: int = Field(
+        default=96, ge=8, le=10_000, description="common bars that correlation is measured over"
+    )
+    max_var: Part = Field(default=None, description="value at risk of a day, as a fraction of equity")
+    max_shortfall: Part = Field(default=None, description="expected shortfall of a day, as a fraction of equity")
+    var_confidence: float = Field(default=_DAY_VAR, gt=0.5, lt=1.0, description="of max_var and max_shortfall")
 
     @classmethod
     def unlimited(cls) -> "RiskSettings":

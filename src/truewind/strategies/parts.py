@@ -24,7 +24,7 @@ from functools import cache
 from types import FunctionType
 from typing import Any, Literal, NamedTuple, get_args
 
-from pydantic import ConfigDict, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from truewind.config import Settings
 from truewind.domain.signal import HOLD, NAN, Signal, Want
@@ -46,12 +46,14 @@ class Reason(IntEnum):
 
 
 class PartsSettings(Settings):
-    """A strategy out of parts. direction: the sides that may be entered; the other one may still end a position."""
+    """A strategy out of parts."""
 
-    entry: Entry
-    exits: tuple[Exit, ...]
-    filters: tuple[Filter, ...] = ()
-    direction: Literal["both", "long", "short"] = "both"
+    entry: Entry = Field(description="when a position is opened")
+    exits: tuple[Exit, ...] = Field(description="when it is closed")
+    filters: tuple[Filter, ...] = Field(default=(), description="when none is opened")
+    direction: Literal["both", "long", "short"] = Field(
+        default="both", description="the sides that may be entered; the other one may still end a position"
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> "PartsSettings":

@@ -41,7 +41,9 @@ class SizingSettings(Settings):
     `length` bars, which for equal correlations gives all of them the same part in the risk.
     """
 
-    method: Literal["fixed", "fraction", "risk", "volatility", "kelly", "units", "equal", "parity"] = "risk"
+    method: Literal["fixed", "fraction", "risk", "volatility", "kelly", "units", "equal", "parity"] = Field(
+        default="risk", description="which rule it goes by"
+    )
     value: float = Field(default=0.005, gt=0.0, description="how much; what it is a measure of depends on the method")
     length: int = Field(default=20, ge=2, le=10_000, description="of volatility, parity and units, bars")
     cap: float = Field(default=0.02, gt=0.0, le=0.2, description="most that kelly risks, fraction of equity")

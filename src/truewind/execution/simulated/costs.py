@@ -16,33 +16,49 @@ _PAID_IN = {
 
 
 class CostSettings(Settings):
-    """Costs of the simulated venue. Defaults: Binance USD-M perpetuals without discounts (DESIGN §6).
+    """Costs of the simulated venue. Defaults: Binance USD-M perpetuals without discounts.
 
-    maker_fee, taker_fee: fraction of notional (0.0005 is 0.05 %); a negative maker fee is a rebate. fees: "venue" takes
-    the venue's published rates of a vip_level by date instead. fee_currency: "settled" pays in what profit is in;
-    "received" as Binance spot does, purchases in the base asset; "bnb" at the venue's discount in BNB, which is bought
-    for it at its price.
-    half_spread_bps: what a market or stop order pays beyond the bar's price, in basis points. impact: the factor Y of
-    the law by which it moves the price further (impact_law, see `execution.simulated.impact`); 0 switches it off.
-    market_fill: "worst" gives market orders the worst price of the bar instead of its open. limit_fill: "through" fills
-    a resting limit order only when the price trades beyond it, "touch" already when it is reached (optimistic: you were
-    first in the queue), with fill_probability in every bar that does no more than touch it. volume_share: the part of a
-    bar's volume that our orders may take, all together; what is left of them goes on working. None: size is not looked
-    at, as on trades, and where a bar's volume is not known.
+    BNB for fees are bought at their price. `impact` is Y of the laws in `execution.simulated.impact`. A touch that
+    fills is optimistic: you were first in the queue. What volume_share leaves of an order goes on working; size is not
+    looked at on trades, and where a bar's volume is not known.
     """
 
-    maker_fee: float = Field(default=0.0002, ge=-0.01, le=0.05)
-    taker_fee: float = Field(default=0.0005, ge=0.0, le=0.05)
-    fees: Literal["fixed", "venue"] = "fixed"
-    vip_level: int = Field(default=0, ge=0, le=9)
-    fee_currency: Literal["settled", "received", "bnb"] = "settled"
-    half_spread_bps: float = Field(default=1.0, ge=0.0, le=500.0)
-    impact: float = Field(default=1.0, ge=0.0, le=100.0)
-    impact_law: Literal["square_root", "volume_share"] = "square_root"
-    market_fill: Literal["open", "worst"] = "open"
-    limit_fill: Literal["through", "touch"] = "through"
-    fill_probability: float = Field(default=1.0, gt=0.0, le=1.0)
-    volume_share: float | None = Field(default=1.0, gt=0.0, le=1.0)
+    maker_fee: float = Field(default=0.0002, ge=-0.01, le=0.05, description="fraction of notional; negative: a rebate")
+    taker_fee: float = Field(default=0.0005, ge=0.0, le=0.05, description="fraction of notional; 0.0005 is 0.05 %")
+    fees: Literal["fixed", "venue"] = Field(
+        default="fixed", description="fixed: the two rates above; venue: its published rates of a vip_level, by date"
+    )
+    vip_level: int = Field(default=0, ge=0, le=9, description="level of the venue's fees")
+    fee_currency: Literal["settled", "received", "bnb"] = Field(
+        default="settled",
+        description="settled: what profit is in; received: what is bought, as Binance spot does; bnb: at its discount",
+    )
+    half_spread_bps: float = Field(
+        default=1.0,
+        ge=0.0,
+        le=500.0,
+        description="what a market or stop order pays beyond the bar's price, basis points",
+    )
+    impact: float = Field(
+        default=1.0, ge=0.0, le=100.0, description="factor Y of the law by which an order moves the price; 0: none"
+    )
+    impact_law: Literal["square_root", "volume_share"] = Field(
+        default="square_root", description="how impact grows with size, see docs/costs-and-margin.md"
+    )
+    market_fill: Literal["open", "worst"] = Field(default="open", description="price of the bar that market orders get")
+    limit_fill: Literal["through", "touch"] = Field(
+        default="through",
+        description="whether a resting limit fills once the price trades beyond it, or already at it (optimistic)",
+    )
+    fill_probability: float = Field(
+        default=1.0, gt=0.0, le=1.0, description="of a touch, in every bar that does no more than touch"
+    )
+    volume_share: float | None = Field(
+        default=1.0,
+        gt=0.0,
+        le=1.0,
+        description="part of a bar's volume that our orders may take, all together; null: size is not looked at",
+    )
 
     @model_validator(mode="after")
     def _draws_of_touches(self) -> "CostSettings":

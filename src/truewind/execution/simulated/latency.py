@@ -33,20 +33,23 @@ _LOGNORMAL, _RECORDED = int(LatencyModel.LOGNORMAL), int(LatencyModel.RECORDED)
 
 
 class LatencySettings(Settings):
-    """How long an order takes to the venue and its reply back (DESIGN §6: 8 ms and 5 ms near the venue).
+    """How long an order takes to the venue and its reply back (defaults: near the venue).
 
-    model: "constant", "lognormal" (entry_ms and reply_ms are medians, sigma the spread of the logarithm; a draw depends
-    on seed, order and purpose alone) or "recorded" (interpolated between measured round trips, of `file` in a
-    configuration; beyond their ends the nearest counts). load_ms: what both ways take longer for every thousand events
-    a second at the venue, counted over the last 100 ms.
+    A lognormal draw depends on seed, order and purpose alone. Between recorded round trips it is interpolated; beyond
+    their ends the nearest counts. Load is counted over the last 100 ms.
     """
 
-    model: Literal["constant", "lognormal", "recorded"] = "lognormal"
-    entry_ms: float = Field(default=8.0, ge=0.0, le=86_400_000.0)
-    reply_ms: float = Field(default=5.0, ge=0.0, le=86_400_000.0)
-    sigma: float = Field(default=0.3, ge=0.0, le=3.0)
-    load_ms: float = Field(default=0.0, ge=0.0, le=1000.0)
-    file: str | None = None
+    model: Literal["constant", "lognormal", "recorded"] = Field(
+        default="lognormal",
+        description="constant; lognormal: the times are medians; recorded: between measured round trips",
+    )
+    entry_ms: float = Field(default=8.0, ge=0.0, le=86_400_000.0, description="from us to the venue, ms")
+    reply_ms: float = Field(default=5.0, ge=0.0, le=86_400_000.0, description="from the venue back to us, ms")
+    sigma: float = Field(default=0.3, ge=0.0, le=3.0, description="spread of the logarithm of lognormal times")
+    load_ms: float = Field(
+        default=0.0, ge=0.0, le=1000.0, description="longer for every thousand events a second at the venue, ms"
+    )
+    file: str | None = Field(default=None, description="measured round trips, for model: recorded")
 
     @model_validator(mode="after")
     def _file_is_read(self) -> "LatencySettings":
@@ -64,13 +67,16 @@ class LatencySettings(Settings):
 
 
 class OrderLatency(LatencySettings):
-    """LatencySettings of runs on bars and trades, where replies are heard at once unless they are told to take time.
+    """How long orders and replies take in runs on bars and trades: replies are heard at once unless told otherwise.
 
     There load_ms counts the trades of the last 100 ms; on bars those of the bar last seen.
     """
 
-    model: Literal["constant", "lognormal", "recorded"] = "constant"
-    reply_ms: float = Field(default=0.0, ge=0.0, le=86_400_000.0)
+    model: Literal["constant", "lognormal", "recorded"] = Field(
+        default="constant",
+        description="constant; lognormal: the times are medians; recorded: between measured round trips",
+    )
+    reply_ms: float = Field(default=0.0, ge=0.0, le=86_400_000.0, description="from the venue back to us, ms")
 
     def assumptions(self) -> list[str]:
         """What these settings take for granted, in words, for the report."""
@@ -97,17 +103,19 @@ AT_ONCE = Latency(np.zeros(2, LATENCY), np.zeros(0, ROUND_TRIP))  # no order tak
 class FeedSettings(Settings):
     """How long market data take to us.
 
-    model: "recorded" (as the data say), "constant" or "lognormal" (delay_ms is the median, sigma the spread of the
-    logarithm; a draw for each message, by seed and its number). load_ms: as in the latency of orders. in_order: no
-    message overtakes another, as on one connection; without it they arrive as they come, and an old level may
-    overwrite a newer one in the book that the strategy knows.
+    A lognormal draw for each message goes by seed and its number. Without in_order messages arrive as they come, and an
+    old level may overwrite a newer one in the book that the strategy knows.
     """
 
-    model: Literal["recorded", "constant", "lognormal"] = "recorded"
-    delay_ms: float = Field(default=5.0, ge=0.0, le=86_400_000.0)
-    sigma: float = Field(default=0.3, ge=0.0, le=3.0)
-    load_ms: float = Field(default=0.0, ge=0.0, le=1000.0)
-    in_order: bool = True
+    model: Literal["recorded", "constant", "lognormal"] = Field(
+        default="recorded", description="recorded: as the data say; constant; lognormal: the delay is the median"
+    )
+    delay_ms: float = Field(default=5.0, ge=0.0, le=86_400_000.0, description="from the venue to us, ms")
+    sigma: float = Field(default=0.3, ge=0.0, le=3.0, description="spread of the logarithm of lognormal times")
+    load_ms: float = Field(
+        default=0.0, ge=0.0, le=1000.0, description="longer for every thousand events a second at the venue, ms"
+    )
+    in_order: bool = Field(default=True, description="no message overtakes another, as on one connection")
 
     def apply(self, events: np.ndarray, seed: int) -> np.ndarray:
         """Rows with ts_event, ts_recv and last as they are heard: a copy with other times of receipt, or themselves."""
@@ -122,15 +130,15 @@ class FeedSettings(Settings):
 
 
 class RowFeed(FeedSettings):
-    """FeedSettings of runs on bars and trades, whose rows are messages of their own.
+    """How long rows take to us in runs on bars and trades, where each is a message of its own.
 
     `recorded` is when a recorder received them, and at once where none did.
-
-    late_share: of the rows come late, each by up to late_ms; the others overtake them.
     """
 
-    late_share: float = Field(default=0.0, ge=0.0, le=1.0)
-    late_ms: float = Field(default=1000.0, gt=0.0, le=86_400_000.0)
+    late_share: float = Field(
+        default=0.0, ge=0.0, le=1.0, description="of the rows come late; the others overtake them"
+    )
+    late_ms: float = Field(default=1000.0, gt=0.0, le=86_400_000.0, description="by how much at most, ms")
 
     def received(self, known: np.ndarray, seed: int, told: np.ndarray | None = None) -> np.ndarray:
         """When rows known at `known` (int64 µs, rising) are shown to the strategy; `known` itself if at once.

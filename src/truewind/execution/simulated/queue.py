@@ -23,12 +23,20 @@ class QueueModel(IntEnum):
 class QueueSettings(Settings):
     """How the place of a resting order in its queue is estimated.
 
-    model: "conservative", "power" or "log". exponent: of the power model; 1 shares cancellations in proportion, larger
-    ones put more of them on the longer part.
+    An exponent of 1 shares cancellations in proportion to the lots ahead and behind.
     """
 
-    model: str = Field(default="conservative", pattern="^(conservative|power|log)$")
-    exponent: float = Field(default=2.0, gt=0.0, le=10.0)
+    model: str = Field(
+        default="conservative",
+        pattern="^(conservative|power|log)$",
+        description="where cancellations happen: behind us, or by power or log of the lots on either side",
+    )
+    exponent: float = Field(
+        default=2.0,
+        gt=0.0,
+        le=10.0,
+        description="of the power model; larger ones put more cancellations on the longer part",
+    )
 
     @property
     def code(self) -> QueueModel:

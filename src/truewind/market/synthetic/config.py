@@ -4,7 +4,7 @@ import hashlib
 import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
 from pydantic import Field, field_validator
@@ -20,35 +20,46 @@ MINUTES_PER_DAY = 1440
 class SyntheticConfig(Settings):
     """Settings of the synthetic market; equal settings give equal data, to the bit.
 
-    seed: another seed is another world.
-    symbols: names ending in USDT. The known ones (BTC, ETH, SOL, XRP, BNB, DOGE) have plausible levels; any other
-        name gets price level, steps and liquidity drawn from the name itself. No symbol's data depend on the others.
-    start, days: history covers `days` whole UTC days from the midnight of `start`; more days only append.
-    timeframe: of the bars that `write` stores; a whole number of minutes that divides a day.
-    kind: perpetual (with funding) or spot.
-    volatility: annual volatility of BTCUSDT; other symbols keep their ratio to it (ETH 1.2, SOL 1.7, XRP 1.35 …).
-    volatility_spread: standard deviation of log-volatility within a regime: how strongly volatility clusters.
-    tail_index: degrees of freedom of the Student-t shock of a minute; smaller means fatter tails.
-    correlation: of the returns of any two symbols, through one common factor.
-    jumps_per_day: mean number of jumps, for the market and for each symbol by itself.
-    jump_share: part of the variance of returns that comes from jumps.
-    drift: annual standard deviation of a slowly changing drift common to all symbols (half-life five days). Nothing
-        else about returns can be predicted; who could see it would earn a Sharpe ratio of about drift / volatility.
+    The known symbols (BTC, ETH, SOL, XRP, BNB, DOGE) have plausible levels; any other name gets price level, steps and
+    liquidity drawn from the name itself. No symbol's data depend on the others. Volatilities keep their ratio to that
+    of BTCUSDT (ETH 1.2, SOL 1.7, XRP 1.35 …); returns share one common factor. Nothing but the drift, common to all
+    symbols, can be predicted; who could see it would earn a Sharpe ratio of about drift / volatility.
     """
 
-    seed: Annotated[int, Field(ge=0)] = 42
-    symbols: tuple[str, ...] = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT")
-    start: date = date(2024, 1, 1)
-    days: Annotated[int, Field(ge=1, le=36_500)] = 210
-    timeframe: str = "1m"
-    kind: Literal[Kind.PERPETUAL, Kind.SPOT] = Kind.PERPETUAL
-    volatility: Annotated[float, Field(gt=0, le=5)] = 0.55
-    volatility_spread: Annotated[float, Field(ge=0, le=1)] = 0.7
-    tail_index: Annotated[float, Field(gt=2, le=100)] = 6.0
-    correlation: Annotated[float, Field(ge=0, lt=1)] = 0.7
-    jumps_per_day: Annotated[float, Field(gt=0, le=100)] = 0.5
-    jump_share: Annotated[float, Field(ge=0, lt=1)] = 0.06
-    drift: Annotated[float, Field(ge=0, le=5)] = 0.4
+    seed: int = Field(default=42, ge=0, description="another seed is another world")
+    symbols: tuple[str, ...] = Field(
+        default=("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT"), description="names ending in USDT"
+    )
+    start: date = Field(default=date(2024, 1, 1), description="first day, UTC")
+    days: int = Field(
+        default=210, ge=1, le=36_500, description="whole days from the midnight of start; more days only append"
+    )
+    timeframe: str = Field(default="1m", description="of the bars; whole minutes that divide a day")
+    kind: Literal[Kind.PERPETUAL, Kind.SPOT] = Field(
+        default=Kind.PERPETUAL, description="perpetual (with funding) or spot"
+    )
+    volatility: float = Field(
+        default=0.55, gt=0, le=5, description="annual, of BTCUSDT; other symbols keep their ratio to it"
+    )
+    volatility_spread: float = Field(
+        default=0.7,
+        ge=0,
+        le=1,
+        description="standard deviation of log-volatility within a regime: how strongly it clusters",
+    )
+    tail_index: float = Field(
+        default=6.0, gt=2, le=100, description="degrees of freedom of a minute's Student-t shock; smaller: fatter tails"
+    )
+    correlation: float = Field(default=0.7, ge=0, lt=1, description="of the returns of any two symbols")
+    jumps_per_day: float = Field(
+        default=0.5, gt=0, le=100, description="mean number, for the market and for each symbol"
+    )
+    jump_share: float = Field(
+        default=0.06, ge=0, lt=1, description="part of the variance of returns that comes from jumps"
+    )
+    drift: float = Field(
+        default=0.4, ge=0, le=5, description="annual standard deviation of a slowly changing drift, half-life five days"
+    )
 
     @field_validator("symbols")
     @classmethod
