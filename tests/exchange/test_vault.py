@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 
 from exchange.signed import Client
-from truewind.errors import CorruptError
+from truewind.errors import CorruptError, MissingFileError
 from truewind.exchange import ExchangeConfig, LocalExchange
 from truewind.exchange.accounts import Register
 from truewind.exchange.vault import Vault
@@ -226,5 +226,5 @@ def test_nothing_is_written_without_a_vault(trade: Trade, tmp_path: Path, monkey
 
 
 def test_a_vault_in_no_folder_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(Exception, match="folder"):
+    with pytest.raises(MissingFileError, match="No folder"):
         LocalExchange(ExchangeConfig.model_validate({"vault": tmp_path / "no" / "vault", "synthetic": {"days": 1}}))

@@ -185,7 +185,7 @@ def test_what_cannot_be_has_its_reason(lake, tmp_path):
 
 
 def test_a_config_that_does_not_run_is_refused_as_a_backtest_is(lake):
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match="fast"):
         stress(
             config(strategy={"path": "truewind.strategies.crypto.ema_cross:EmaCross", "params": {"fast": -1}}),
             lake=lake,

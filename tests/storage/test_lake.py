@@ -285,7 +285,7 @@ def test_ranges_without_rows_say_what_there_is(store, bars):
     lake.write(KEY, day_bars(bars, {0: 1.0, 20: 2.0}))
     with pytest.raises(ConfigError, match="2024-01-01 00:00:00 is not after the start 2024-01-02"):
         lake.scan(KEY, start_us=JAN + DAY_US, end_us=JAN)
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match="2024-01-01 00:00:00 is not after the start 2024-01-01"):
         lake.read(KEY, start_us=JAN, end_us=JAN)
     for bounds in (
         {"start_us": JAN + DAY_US, "end_us": JAN + 20 * DAY_US},

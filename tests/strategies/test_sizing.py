@@ -121,7 +121,7 @@ def test_without_a_measure_there_is_no_size(method, measure):
 )  # fmt: skip
 def test_impossible_sizes_are_refused(wrong):
     """An unknown method, nothing, less than nothing, half of everything on one trade, more than Kelly's."""
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match="|".join((*wrong, "risking 50%"))):
         parse(SizingSettings, wrong)
 
 

@@ -157,5 +157,5 @@ def test_weights_sum_to_one_or_there_are_none(risks):
 @pytest.mark.parametrize("params", [{"every": "year"}, {"gross": 0.0}, {"minimum": -0.1}, {"gros": 1.0}])
 def test_impossible_parameters_are_refused(params):
     """Out of bounds or misspelt."""
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match=list(params)[-1]):
         Fixed({}, **params)

@@ -67,5 +67,5 @@ def test_it_reads_channels_of_closes_and_the_range():
 @pytest.mark.parametrize("params", [{"entry": 1}, {"stop": 0.0}, {"stop": math.nan}, {"atr": 1.5}, {"entri": 3}])
 def test_impossible_parameters_are_refused(params):
     """Out of bounds, no number, or misspelt."""
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match=list(params)[-1]):
         Breakout(**params)

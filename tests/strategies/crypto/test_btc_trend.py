@@ -103,5 +103,5 @@ def test_it_reads_whole_days():
 @pytest.mark.parametrize("params", [{"entry": 1}, {"strength": 101.0}, {"stop": 0.0}, {"exit": 1.5}, {"entri": 3}])
 def test_impossible_parameters_are_refused(params):
     """Out of bounds, no whole number, or misspelt."""
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match=list(params)[-1]):
         BtcTrend(**params)

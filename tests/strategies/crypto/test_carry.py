@@ -163,5 +163,5 @@ def test_on_recorded_prices_of_both_legs_what_swings_is_the_basis(shared):
 @pytest.mark.parametrize("params", [{"weight": 0.0}, {"horizon": -1.0}, {"lookback": 0}, {"costs": 0.5}])
 def test_impossible_parameters_are_refused(params):
     """Out of bounds."""
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match=list(params)[-1]):
         Carry(**params)

@@ -92,7 +92,7 @@ def test_two_equal_halves_of_the_best_and_the_worst(drawn, share, short, weighti
 @pytest.mark.parametrize("params", [{"lookback": 5, "skip": 5}, {"share": 0.6}, {"weighting": "best"}])
 def test_impossible_parameters_are_refused(params):
     """Nothing left to look back on, more than half on one side, or unknown."""
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match=list(params)[-1]):
         CrossMomentum(**params)
 
 

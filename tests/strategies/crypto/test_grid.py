@@ -173,5 +173,5 @@ def test_on_recorded_bars_every_fill_lies_on_a_line_and_time_only_adds(shared):
 @pytest.mark.parametrize("params", [{"step": 0.0}, {"levels": 0}, {"weight": 2.0}, {"unit": "ticks"}, {"stop": -1.0}])
 def test_impossible_parameters_are_refused(params):
     """Out of bounds, or unknown."""
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match=list(params)[-1]):
         Grid(**params)

@@ -121,5 +121,5 @@ def test_something_is_filled_on_such_books():
 )
 def test_impossible_parameters_are_refused(params):
     """Out of bounds."""
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match=list(params)[-1]):
         MarketMaker(**params)

@@ -85,5 +85,5 @@ def test_it_reads_bands_trend_and_range():
 @pytest.mark.parametrize("params", [{"length": 1}, {"deviations": 0.01}, {"patience": 0}, {"stop": math.nan}, {"n": 3}])
 def test_impossible_parameters_are_refused(params):
     """Out of bounds, no number, or misspelt."""
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match=list(params)[-1]):
         MeanReversion(**params)

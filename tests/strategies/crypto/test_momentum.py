@@ -60,5 +60,5 @@ def test_it_reads_whole_days():
 @pytest.mark.parametrize("params", [{"look_back": 1}, {"stop": 0.0}, {"volatility": 0}, {"lookback": 3}])
 def test_impossible_parameters_are_refused(params):
     """Out of bounds, or misspelt."""
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match=list(params)[-1]):
         Momentum(**params)

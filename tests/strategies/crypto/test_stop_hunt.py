@@ -121,7 +121,7 @@ def test_equal_lows_are_told_apart():
 @pytest.mark.parametrize("params", [{"left": 0}, {"reward": 0.0}, {"regime": 2}, {"hold": 0}, {"buffer": -0.1}])
 def test_impossible_parameters_are_refused(params):
     """Out of bounds."""
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match=list(params)[-1]):
         StopHunt(**params)
 
 

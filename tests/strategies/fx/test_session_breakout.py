@@ -94,7 +94,7 @@ def test_what_is_held_is_left_to_its_stop_and_its_hour():
 @pytest.mark.parametrize("params", [{"clock": 4}, {"minutes": 0}, {"stop": 0.0}, {"out": 240}, {"friday": 600}])
 def test_impossible_parameters_are_refused(params):
     """Out of bounds, or out before the last entry."""
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match=list(params)[-1]):
         SessionBreakout(**params)
 
 
