@@ -17,10 +17,14 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-# What must be covered line by line, measured on the kernels' Python faces.
+# Each worker has its own stretch of the files, and takes from another's when it is done. What a file sets up is so made once,
+# and kernels that two stretches need are compiled by the first of them, as a rule, and read from the cache by the other.
+PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+
+# What must be covered line by line, measured on the kernels' Python faces. Storage has no kernels: only what fills the lake.
 COVERED := */engine/*,*/execution/simulated/*,*/portfolio/ledger.py,*/storage/lake.py
-COVERED_TESTS := $(addprefix tests/,engine execution portfolio storage risk strategies/test_base.py \
-	strategies/crypto/test_market_maker.py)
+COVERED_TESTS := $(addprefix tests/,engine execution portfolio risk strategies/test_base.py \
+	strategies/crypto/test_market_maker.py storage/test_lake.py storage/test_lake_faults.py)
 # Run by tests/parity and tests/research, which take minutes in plain Python and hold these two to the event lane.
 UNCOVERED := */engine/compiled.py,*/engine/trials.py
 
@@ -30,7 +34,7 @@ demo: .venv/.core
 	$(BIN)/truewind demo
 
 test: lint
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4
+	$(PYTEST)
 	@$(MAKE) coverage
 
 lint: .venv/.dev
@@ -40,7 +44,7 @@ lint: .venv/.dev
 	$(BIN)/lint-imports
 
 coverage: .venv/.dev
-	TRUEWIND_KERNELS=python $(BIN)/pytest --numprocesses auto --maxprocesses 4 $(COVERED_TESTS) \
+	TRUEWIND_KERNELS=python $(PYTEST) $(COVERED_TESTS) \
 		--cov=truewind --cov-report=
 	$(BIN)/coverage report --include '$(COVERED)' --omit '$(UNCOVERED)' --fail-under 90
 
@@ -48,7 +52,7 @@ mutants: .venv/.dev
 	$(BIN)/python tests/mutants.py $(TARGET)
 
 night: .venv/.dev
-	HYPOTHESIS_PROFILE=night $(BIN)/pytest --numprocesses auto --maxprocesses 4 -m hypothesis
+	HYPOTHESIS_PROFILE=night $(PYTEST) -m hypothesis
 
 docs: .venv/.dev
 	$(BIN)/python docs/make_features.py
