@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from truewind.domain.events import EngineEvent, Liquidation, Mark, Timer, sort_key
 from truewind.domain.fill import Fill
-from truewind.domain.market import Bar, BookDelta, Funding, Quote, Trade
+from truewind.domain.market import Bar, Funding, Quote, Trade
 
 MINUTE = 60_000_000
 
@@ -29,15 +29,14 @@ def make(kind: str, ts: int, sequence: int = 0) -> EngineEvent:
         "bar 1m": bar(ts, 1),
         "trade": Trade("X", ts, ts, 1.0, 1.0, 1, sequence),
         "quote": Quote("X", ts, ts, 1.0, 1.0, 1.0, 1.0, sequence),
-        "book": BookDelta("X", ts, ts, 1, 1.0, 1.0, sequence),
         "timer": Timer("wake", ts, ts, sequence),
     }
     return made[kind]
 
 
-# The design's order at equal times; the prints, quotes and book changes share one rank.
+# The design's order at equal times; the prints and quotes share one rank.
 DOCUMENTED = ["funding", "mark", "liquidation", "fill", "bar 1h", "bar 1m", "trade", "timer"]
-KINDS = [*DOCUMENTED, "quote", "book"]
+KINDS = [*DOCUMENTED, "quote"]
 
 
 @pytest.mark.parametrize(("first", "second"), list(itertools.combinations(DOCUMENTED, 2)))

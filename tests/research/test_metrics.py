@@ -13,7 +13,7 @@ from truewind.domain.timeframe import HOUR_US
 from truewind.errors import EmptyRangeError, FeatureError, StorageError, UnknownSeriesError, ValidationError
 from truewind.features import book_levels
 from truewind.features import metrics as registry
-from truewind.market.recordings.assemble import assemble
+from truewind.market.book.assemble import assemble
 from truewind.market.synthetic import SyntheticConfig, SyntheticMarket
 from truewind.research import metrics as module
 from truewind.research.metrics import MetricRun, compute_metrics, export_definitions, last_run

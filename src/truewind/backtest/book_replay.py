@@ -13,8 +13,8 @@ from truewind.domain.instrument import Instrument, Kind
 from truewind.domain.timeframe import DAY_US, SECOND_US
 from truewind.errors import ConfigError, EmptyRangeError, UnknownSeriesError
 from truewind.execution.simulated.book_state import MARK
-from truewind.market.quotes import quote_events
-from truewind.market.recordings.assemble import BookEvents, assemble, from_moment
+from truewind.market.book.assemble import BookEvents, assemble, from_moment
+from truewind.market.book.quotes import quote_events
 from truewind.numerics.book import Book
 from truewind.storage.lake import Lake
 from truewind.storage.schema import SeriesKey

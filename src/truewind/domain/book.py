@@ -6,12 +6,13 @@ import numpy as np
 
 
 class BookKind(IntEnum):
-    """`BOOK_EVENT['kind']`."""
+    """`BOOK_EVENT['kind']`, and `kind` in the lake's series of books."""
 
     LEVEL = 0  # the total displayed at one price of one side is now `lots`; 0 removes the level
     CLEAR = 1  # nothing is known any more: a snapshot follows, or the chain of updates is broken
     TRADE = 2  # side: +1 the buyer was the aggressor
     QUOTE = 3  # best price of one side as the venue told it (bookTicker): for checking, never applied
+    SNAPSHOT = 4  # a level of the whole book, as the lake keeps it: what replays it makes CLEAR and LEVEL of it
 
 
 class Report(IntEnum):

@@ -10,7 +10,7 @@ from enum import IntEnum
 import msgspec
 
 from truewind.domain.fill import Fill
-from truewind.domain.market import Bar, BookDelta, Funding, Quote, Trade
+from truewind.domain.market import Bar, Funding, Quote, Trade
 
 
 class Rank(IntEnum):
@@ -52,7 +52,7 @@ class Timer(msgspec.Struct, frozen=True, gc=False):
     sequence: int = 0
 
 
-EngineEvent = Funding | Mark | Liquidation | Fill | Bar | Trade | Quote | BookDelta | Timer
+EngineEvent = Funding | Mark | Liquidation | Fill | Bar | Trade | Quote | Timer
 
 _RANK: dict[type, Rank] = {
     Funding: Rank.FUNDING,
@@ -62,7 +62,6 @@ _RANK: dict[type, Rank] = {
     Bar: Rank.MARKET,
     Trade: Rank.MARKET,
     Quote: Rank.MARKET,
-    BookDelta: Rank.MARKET,
     Timer: Rank.TIMER,
 }
 

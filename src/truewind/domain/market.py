@@ -1,4 +1,4 @@
-"""What a market says: bars, trades, quotes, book changes, funding. Immutable values with both timestamps.
+"""What a market says: bars, trades, quotes, funding. Immutable values with both timestamps.
 
 Times are int64 microseconds UTC: `ts_event` when it happened at the venue, `ts_recv` when it was known here.
 Prices and quantities are float64, as sources publish them; `sequence` is the source's own number, 0 if none.
@@ -66,18 +66,6 @@ class Quote(msgspec.Struct, frozen=True, gc=False):
         return self.ts_event
 
 
-class BookDelta(msgspec.Struct, frozen=True, gc=False):
-    """The new total quantity at one price of one side (+1 bid, -1 ask); 0 removes the level."""
-
-    symbol: str
-    ts_event: int
-    ts_recv: int
-    side: int
-    price: float
-    quantity: float
-    sequence: int = 0
-
-
 class Funding(msgspec.Struct, frozen=True, gc=False):
     """A funding settlement of a perpetual: longs pay `rate` × mark notional to shorts if it is positive.
 
@@ -90,6 +78,3 @@ class Funding(msgspec.Struct, frozen=True, gc=False):
     rate: float
     mark_price: float = NAN
     sequence: int = 0
-
-
-MarketEvent = Bar | Trade | Quote | BookDelta | Funding

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
+from truewind.domain.book import BookKind
 from truewind.domain.timeframe import MINUTE_US
 from truewind.exchange.depth import DEPTH, EVERY_US, IDS, MadeBook
 from truewind.exchange.events import Depth
@@ -18,7 +19,7 @@ from truewind.exchange.sources import Source
 
 Levels = list[tuple[int, int]]
 Touch = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-_UPDATE, _SNAPSHOT = 0, 4
+_DEPTH = [int(BookKind.LEVEL), int(BookKind.SNAPSHOT)]
 _FEW = 20
 
 
@@ -113,7 +114,7 @@ class RecordedBook:
         if not (first <= after_us and until_us <= last):
             last = max(until_us, after_us + MINUTE_US)  # who asks for a moment asks for the next one soon
             rows = self._source.rows("book", max(after_us + 1, self._begin), last + 1)
-            rows = rows.filter(pl.col("kind").is_in([_UPDATE, _SNAPSHOT]))
+            rows = rows.filter(pl.col("kind").is_in(_DEPTH))
             messages = list(self._messages(rows)) if rows.height else []
             self._read = (after_us, last, messages)
         begin, end = (bisect_right(messages, time, key=lambda told: told.ts_us) for time in (after_us, until_us))
@@ -132,7 +133,7 @@ class RecordedBook:
         for begin, end in pairwise(edges):
             bids = [(ticks[row], lots[row]) for row in range(begin, end) if sides[row] > 0]
             asks = [(ticks[row], lots[row]) for row in range(begin, end) if sides[row] < 0]
-            whole = kinds[begin] == _SNAPSHOT
+            whole = kinds[begin] == BookKind.SNAPSHOT
             yield Depth(
                 self._symbol, ts[begin], first[begin], finals[begin], previous[begin], bids, asks, restarts=whole
             )

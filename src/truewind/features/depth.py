@@ -4,7 +4,7 @@
     table = book_levels(recording.events, instrument, levels=10, every_ms=100)
     compute(table, ["book_imbalance(5)", "ofi(10)", "depth_within(5)"])
 
-A `book` series of the lake becomes events by `truewind.market.recordings.assemble`.
+A `book` series of the lake becomes events by `truewind.market.book.assemble`.
 Columns: `ts`, `ts_known`, the best prices `bid bid_quantity ask ask_quantity`, and level by level `bid_1` (the same
 again) `bid_quantity_1 ask_1 ask_quantity_1` … A level that is not there is null. `ts` is the venue's time and
 `ts_known` when all that the row tells had been received: a strategy that acts on a row before then looks ahead.

@@ -37,8 +37,8 @@ from truewind.features.metrics import (
     definitions,
     definitions_table,
 )
+from truewind.market.book.assemble import assemble
 from truewind.market.columns import columns_beside, series_beside
-from truewind.market.recordings.assemble import assemble
 from truewind.market.resample import resample
 from truewind.storage.lake import Lake
 from truewind.storage.schema import KINDS, TS, SeriesKey

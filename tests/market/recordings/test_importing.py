@@ -5,9 +5,9 @@ import gzip
 import polars as pl
 import pytest
 
+from truewind.market.book.assemble import assemble, from_moment
 from truewind.market.check import check_series
 from truewind.market.importing import import_files
-from truewind.market.recordings.assemble import assemble, from_moment
 from truewind.market.recordings.recording import read_recording
 from truewind.numerics.book import Book
 from truewind.storage.lake import Lake

@@ -11,8 +11,8 @@ import pytest
 
 from contracts import linear
 from truewind.domain.book import BookKind
+from truewind.market.book.assemble import assemble
 from truewind.market.importing import import_files
-from truewind.market.recordings.assemble import assemble
 from truewind.numerics.book import Book
 from truewind.storage.lake import Lake
 from truewind.storage.schema import SeriesKey

@@ -7,7 +7,7 @@ import pytest
 from truewind.domain.book import BookKind
 from truewind.domain.timeframe import HOUR_US
 from truewind.errors import EmptyRangeError
-from truewind.market.recordings.assemble import assemble
+from truewind.market.book.assemble import assemble
 from truewind.market.synthetic import SyntheticConfig, SyntheticMarket
 from truewind.numerics.book import Book
 from truewind.storage.lake import Lake

@@ -1,1 +1,1 @@
-"""Recordings: raw streams of a venue, as somebody stored them, read into one table of order-book events."""
+"""Recordings: raw streams of a venue, as somebody stored them, read into rows of one form."""

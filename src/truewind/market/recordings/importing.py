@@ -14,9 +14,9 @@ from truewind.errors import (
     UnknownSeriesError,
     ValidationError,
 )
+from truewind.market.book.assemble import assemble
 from truewind.market.infer import price_decimals, quantity_decimals
 from truewind.market.place import WRONG_SYMBOL
-from truewind.market.recordings.assemble import assemble
 from truewind.market.recordings.recording import RawBook
 from truewind.market.recordings.rows import QUOTE, TRADE, judge, table_of
 from truewind.market.report import FileReport, Refusal

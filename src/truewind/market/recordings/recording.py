@@ -9,11 +9,11 @@ import polars as pl
 
 from truewind.domain.instrument import Instrument
 from truewind.errors import EmptyRangeError, FormatError
+from truewind.market.book.assemble import Gap, assemble
 from truewind.market.files.container import Member, find_files, members
 from truewind.market.files.names import read_names
 from truewind.market.formats import tardis
 from truewind.market.recordings import binance, bybit, coinbase, depth_csv, hyperliquid, okx
-from truewind.market.recordings.assemble import Gap, assemble
 from truewind.market.recordings.lines import is_recording, lines
 from truewind.market.recordings.messages import Decoder
 from truewind.market.recordings.rows import SCHEMA, judge

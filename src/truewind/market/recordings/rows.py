@@ -16,8 +16,8 @@ from truewind.domain.timeframe import SECOND_US
 from truewind.errors import ValidationError
 from truewind.storage.schema import EARLIEST_US, LATEST_US, TS
 
-SNAPSHOT = len(BookKind)  # the kind of a row of a depth snapshot, beside those of BookKind
-LEVEL, TRADE, QUOTE = int(BookKind.LEVEL), int(BookKind.TRADE), int(BookKind.QUOTE)
+LEVEL, TRADE = int(BookKind.LEVEL), int(BookKind.TRADE)
+QUOTE, SNAPSHOT = int(BookKind.QUOTE), int(BookKind.SNAPSHOT)
 SCHEMA = {
     "source": pl.String,
     "symbol": pl.String,

@@ -4,12 +4,9 @@ import numpy as np
 
 from truewind.domain.book import BOOK_EVENT, BookKind
 from truewind.domain.instrument import Instrument
-from truewind.errors import ValidationError
+from truewind.market.book.steps import in_lots, in_ticks
 from truewind.market.stream.events import Depth
 from truewind.numerics.book import Book
-
-_LEVEL = int(BookKind.LEVEL)
-_NEAR = 1e-6  # of a step: floats of the venue's decimals are nearer to a whole number of steps than that
 
 
 class LocalBook:
@@ -55,12 +52,14 @@ class LocalBook:
         self.sequence = -1  # while it is neither the old book nor the new one
         if event.is_snapshot:
             self._book.clear()
-        rows = [
-            (event.ts_event, event.ts_recv, round(quantity / self._lot), self._ticks(price, event), _LEVEL, side, 0)
-            for side, levels in ((1, event.bids), (-1, event.asks))
-            for price, quantity in levels
-        ]
-        self._book.apply(np.array(rows, BOOK_EVENT))
+        bids = len(event.bids)
+        levels = np.array([*event.bids, *event.asks], float).reshape(-1, 2)
+        rows = np.zeros(len(levels), BOOK_EVENT)
+        rows["ts_event"], rows["ts_recv"], rows["kind"] = event.ts_event, event.ts_recv, BookKind.LEVEL
+        rows["side"][:bids], rows["side"][bids:] = 1, -1
+        rows["ticks"] = in_ticks(self.instrument, levels[:, 0], rows["ts_event"])
+        rows["lots"], _ = in_lots(self.instrument, levels[:, 1])
+        self._book.apply(rows)
         self.sequence, self.ts_event = event.sequence, event.ts_event
         return True
 
@@ -71,14 +70,3 @@ class LocalBook:
             (price * self._tick, quantity * self._lot)
             for price, quantity in zip(ticks[:count].tolist(), lots[:count].tolist(), strict=True)
         ]
-
-    def _ticks(self, price: float, event: Depth) -> int:
-        exact = price / self._tick
-        ticks = round(exact)
-        if abs(exact - ticks) > _NEAR * max(1.0, exact * 1e-6):
-            raise ValidationError(
-                f"{self.instrument.id}: price {price} is no multiple of {self.instrument.tick_size}",
-                remedy="Refresh the instrument: its ticks have changed",
-                sequence=event.sequence,
-            )
-        return ticks

@@ -14,7 +14,7 @@ import msgspec
 
 from truewind.domain.market import Bar, Quote, Trade
 from truewind.domain.timeframe import DAY_US, SECOND_US, origin_us
-from truewind.market.recordings.chain import Chain, Verdict
+from truewind.market.book.chain import Chain, Verdict
 from truewind.market.stream.events import (
     DayTicker,
     Depth,

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
+from truewind.domain.book import BookKind
 from truewind.domain.market import Bar, Quote, Trade
 from truewind.domain.timeframe import origin_us
 from truewind.errors import CorruptError
@@ -24,7 +25,6 @@ from truewind.storage.journal import Journal, JournalWriter
 from truewind.storage.schema import TS, SeriesKey
 
 SUFFIX = ".spill"
-LEVEL, SNAPSHOT = 0, 4  # `kind` of the lake's book rows
 _F8, _I8, _I1 = np.float64, np.int64, np.int8
 _BAR = ("open", "high", "low", "close", "volume", "quote_volume", "trades", "taker_buy_volume")
 _COLUMNS: dict[str, list[tuple[str, Any]]] = {
@@ -68,7 +68,7 @@ def rows(event: StreamEvent) -> list[tuple[Any, ...]]:
 
 
 def _levels(event: Depth) -> list[tuple[Any, ...]]:
-    head = (event.ts_event, event.ts_recv, SNAPSHOT if event.is_snapshot else LEVEL)
+    head = (event.ts_event, event.ts_recv, BookKind.SNAPSHOT if event.is_snapshot else BookKind.LEVEL)
     tail = (event.sequence, event.first, event.previous)
     found = [
         (*head, side, price, quantity, *tail)

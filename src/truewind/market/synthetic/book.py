@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from truewind.domain.book import BookKind
 from truewind.domain.timeframe import HOUR_US
 from truewind.market.synthetic.flow import STEP_US
 from truewind.numerics.draws import bits, normal
@@ -24,7 +25,7 @@ FEED_US = 5_000  # from event to receipt
 _STEP = STEP_US // EVERY_US  # messages while a quote stands
 _SPREAD = 0.8  # standard deviation of the logarithm of a price's lots
 _TOUCH = 20.0  # mean lots at the best price, in mean trades
-SNAPSHOT_KIND, LEVEL_KIND = 4, 0
+_LEVEL, _SNAPSHOT = int(BookKind.LEVEL), int(BookKind.SNAPSHOT)
 
 
 @kernel
@@ -76,15 +77,15 @@ def hour_rows(seed: int, first: int, mean: float, before: int, bids: Any, taken:
                 if w > 0 and 0 <= at < DEPTH:
                     was = old[s, at]
                 if w == 0:
-                    n = put(rows, n, first, SNAPSHOT_KIND, side, ticks, now[s, d])
+                    n = put(rows, n, first, _SNAPSHOT, side, ticks, now[s, d])
                 if now[s, d] != was:
-                    n = put(rows, n, first + w, LEVEL_KIND, side, ticks, now[s, d])
+                    n = put(rows, n, first + w, _LEVEL, side, ticks, now[s, d])
             for d in range(DEPTH):
                 gone = d + side * (bid - before)
                 if not 0 <= gone < DEPTH:
-                    n = put(rows, n, first + w, LEVEL_KIND, side, before - d if s == 0 else before + 1 + d, 0)
+                    n = put(rows, n, first + w, _LEVEL, side, before - d if s == 0 else before + 1 + d, 0)
         if n == count:
-            n = put(rows, n, first + w, LEVEL_KIND, 0, 0, 0)
+            n = put(rows, n, first + w, _LEVEL, 0, 0, 0)
         old[:, :] = now
         before = bid
     return n

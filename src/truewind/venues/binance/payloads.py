@@ -14,12 +14,12 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 import polars as pl
 
+from truewind.domain.book import BookKind
 from truewind.errors import ProtocolError
 
 _T = TypeVar("_T")
 _TS = pl.Datetime("us", "UTC")
 _TYPES = {"ts": pl.Int64(), "close_time": pl.Int64(), "side": pl.Int8(), "id": pl.Int64()}
-_SNAPSHOT = 4  # the kind of a row of `book`
 _SHOWN = 160  # characters of a reply in an error
 
 # Milliseconds from 2001-09-09 to 2200: seconds, micro- and nanoseconds lie outside.
@@ -199,7 +199,7 @@ def depth(data: bytes, received_us: int) -> pl.DataFrame:
     ).with_columns(
         pl.lit(happened_us).cast(_TS).alias("ts"),
         pl.lit(received_us).cast(_TS).alias("ts_recv"),
-        pl.lit(_SNAPSHOT, pl.Int8).alias("kind"),
+        pl.lit(int(BookKind.SNAPSHOT), pl.Int8).alias("kind"),
     )
 
 

@@ -10,15 +10,13 @@ import numpy as np
 import polars as pl
 
 from truewind.domain.book import BOOK_EVENT, BookKind
-from truewind.domain.clock import iso
 from truewind.domain.instrument import Instrument
 from truewind.errors import ValidationError
-from truewind.market.recordings.chain import Chain, Verdict
-from truewind.market.recordings.differences import as_differences
-from truewind.market.recordings.rows import LEVEL, QUOTE, SNAPSHOT, TRADE
+from truewind.market.book.chain import Chain, Verdict
+from truewind.market.book.differences import as_differences
+from truewind.market.book.steps import in_lots, in_ticks
 from truewind.numerics.book import Book
 
-_CLEAR = int(BookKind.CLEAR)
 _NONE = -1
 
 
@@ -33,7 +31,7 @@ class Gap(msgspec.Struct, frozen=True):
 class BookEvents(NamedTuple):
     """events: BOOK_EVENT rows sorted by ts_event, trades before levels at equal times, levels in the order of their
     ids; of a snapshot that comes while the book stands the levels that it changes. ids: of each row the message's final
-    update id, a trade's number, 0 for CLEAR.
+    update id, a trade's number, 0 for BookKind.CLEAR.
 
     unused: depth messages that no snapshot reaches. rounded: quantities that were no whole lots (orders from before the
     lot size changed); the part of a lot is left out.
@@ -51,16 +49,17 @@ def assemble(table: pl.DataFrame, instrument: Instrument) -> BookEvents:
 
     Raises ValidationError for prices off the instrument's ticks, and where depth is there but no snapshot joins it.
     """
-    sides, ticks, lots, rounded = _whole(table, instrument)
-    kinds = table["kind"].to_numpy()
-    depth = _depth(table, np.flatnonzero((kinds == LEVEL) | (kinds == SNAPSHOT)))
+    ticks = in_ticks(instrument, table["price"].to_numpy(), table["ts"].to_physical().to_numpy())
+    lots, rounded = in_lots(instrument, table["quantity"].to_numpy())
+    kinds, sides = table["kind"].to_numpy(), table["side"].to_numpy()
+    depth = _depth(table, np.flatnonzero((kinds == BookKind.LEVEL) | (kinds == BookKind.SNAPSHOT)))
     taken = _follow(depth)
-    if not taken.message and (kinds == LEVEL).any():
+    if not taken.message and (kinds == BookKind.LEVEL).any():
         raise ValidationError(
             f"{instrument.id}: no depth snapshot joins the {taken.unused} depth updates",
             remedy="Read it together with the file before it, which holds the snapshot",
         )
-    other = np.flatnonzero((kinds == TRADE) | (kinds == QUOTE))
+    other = np.flatnonzero((kinds == BookKind.TRADE) | (kinds == BookKind.QUOTE))
     events, ids = as_differences(*_events(table, depth, taken, other, (sides, ticks, lots)))
     return BookEvents(events, ids, taken.gaps, taken.unused, rounded)
 
@@ -78,37 +77,13 @@ def from_moment(events: np.ndarray, start_us: int) -> np.ndarray:
     levels = [(side, *column) for side in (1, -1) for column in zip(*book.depth(side), strict=True)]
     opening = np.zeros(1 + len(levels), BOOK_EVENT)
     opening["ts_event"] = opening["ts_recv"] = start_us
-    opening["kind"] = LEVEL
-    opening["kind"][0] = _CLEAR
+    opening["kind"] = BookKind.LEVEL
+    opening["kind"][0] = BookKind.CLEAR
     if levels:
         opening["side"][1:], opening["ticks"][1:], opening["lots"][1:] = np.array(levels).T
     opening["last"][-1] = 1
     # What happened before and was received after is told by the opening.
     return np.concatenate([opening, events[k:]])
-
-
-def _whole(table: pl.DataFrame, instrument: Instrument) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    """Side, ticks and lots of every row, and how many quantities were rounded down."""
-    ticks, odd_price = _steps(table["price"].to_numpy(), float(instrument.tick_size))
-    lots, odd_quantity = _steps(table["quantity"].to_numpy(), float(instrument.lot_size))
-    far = ticks > np.iinfo(np.int32).max
-    for bad, what in ((odd_price, "no multiple"), (far, "more than 2³¹ times the tick")):
-        if bad.any():
-            row = int(bad.argmax())
-            raise ValidationError(
-                f"{instrument.id}: price {table['price'][row]} is {what} of {instrument.tick_size}, at "
-                f"{iso(int(table['ts'].to_physical()[row]))} ({bad.sum()} such rows)",
-                remedy="Give the instrument the tick size that it had at the time",
-            )
-    return table["side"].to_numpy(), ticks, lots, int(odd_quantity.sum())
-
-
-def _steps(values: np.ndarray, step: float) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers as whole steps, rounded down, and which were not whole. Floats tell 10¹⁵ steps apart."""
-    exact = values / step
-    whole = np.round(exact)
-    odd = ~(np.abs(exact - whole) <= 1e-6 * np.maximum(1.0, np.abs(exact) * 1e-9))
-    return np.where(odd, np.floor(exact), whole).astype(np.int64), odd
 
 
 class _Depth(NamedTuple):
@@ -140,7 +115,7 @@ def _depth(table: pl.DataFrame, rows: np.ndarray) -> _Depth:
         ),
     )
     columns = {name: part[name].to_numpy() for name in part.columns}
-    snapshot = columns["kind"] == SNAPSHOT
+    snapshot = columns["kind"] == BookKind.SNAPSHOT
     # A snapshot may be taken twice; an update is one, whenever it was received.
     moment = np.where(snapshot, columns["ts_recv"], 0)
     order = np.lexsort((-columns["side"], columns["id"], moment, snapshot))
@@ -255,7 +230,7 @@ def _events(
     events = np.zeros(len(row), BOOK_EVENT)
     events["ts_event"], events["ts_recv"] = parts[0], np.maximum(*parts)
     kinds = table["kind"].to_numpy()[row]
-    events["kind"] = np.where(clears, _CLEAR, np.where(kinds == SNAPSHOT, LEVEL, kinds))
+    events["kind"] = np.where(clears, BookKind.CLEAR, np.where(kinds == BookKind.SNAPSHOT, BookKind.LEVEL, kinds))
     for name, values in zip(("side", "ticks", "lots"), whole, strict=True):
         events[name] = np.where(clears, 0, values[row])
     ids = np.where(clears, 0, table["id"].to_numpy()[row])
@@ -265,7 +240,7 @@ def _events(
     events, ids, group = events[kept], ids[kept], group[kept]
     events["last"] = np.append(group[1:] != group[:-1], True) if len(group) else 0
     # At one time a trade comes before the levels that tell of it.
-    rank = np.where(events["kind"] == TRADE, 0, 1)
+    rank = np.where(events["kind"] == BookKind.TRADE, 0, 1)
     order = np.lexsort((np.arange(len(events)), rank, events["ts_event"]))
     return events[order], ids[order]
 
@@ -276,5 +251,5 @@ def _groups(table: pl.DataFrame, rows: np.ndarray) -> np.ndarray:
     if not part.height:
         return np.zeros(0, np.int64)
     new = (part["kind"].ne_missing(part["kind"].shift(1))) | (part["id"].ne_missing(part["id"].shift(1)))
-    new |= part["kind"] == TRADE
+    new |= part["kind"] == BookKind.TRADE
     return new.to_numpy().cumsum()

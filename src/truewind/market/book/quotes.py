@@ -8,11 +8,8 @@ import numpy as np
 import polars as pl
 
 from truewind.domain.book import BOOK_EVENT, BookKind
-from truewind.domain.clock import iso
 from truewind.domain.instrument import Instrument
-from truewind.errors import ValidationError
-
-_LEVEL, _TRADE = int(BookKind.LEVEL), int(BookKind.TRADE)
+from truewind.market.book.steps import in_lots, in_ticks
 
 
 def quote_events(quotes: pl.DataFrame, trades: pl.DataFrame | None, instrument: Instrument) -> np.ndarray:
@@ -24,15 +21,20 @@ def quote_events(quotes: pl.DataFrame, trades: pl.DataFrame | None, instrument: 
     received = quotes["ts_recv"].to_physical().to_numpy() if "ts_recv" in quotes.columns else ts
     parts = []
     for side, name in ((1, "bid"), (-1, "ask")):
-        ticks = _steps(instrument, quotes, name, float(instrument.tick_size))
-        lots = np.rint(quotes[f"{name}_quantity"].to_numpy() / float(instrument.lot_size)).astype(np.int64)
+        ticks = in_ticks(instrument, quotes[name].to_numpy(), ts)
+        lots, _ = in_lots(instrument, quotes[f"{name}_quantity"].to_numpy())
         before = np.concatenate([[0], ticks[:-1]])
         shown = np.concatenate([[0], lots[:-1]])
         left = np.flatnonzero((before != ticks) & (shown > 0))
         changed = np.flatnonzero((before != ticks) & (lots > 0) | (before == ticks) & (shown != lots))
         for rows, at, size, order in ((left, before, np.zeros_like(lots), 0), (changed, ticks, lots, 1)):
             part = np.zeros(len(rows), BOOK_EVENT)
-            part["ts_event"], part["ts_recv"], part["kind"], part["side"] = ts[rows], received[rows], _LEVEL, side
+            part["ts_event"], part["ts_recv"], part["kind"], part["side"] = (
+                ts[rows],
+                received[rows],
+                BookKind.LEVEL,
+                side,
+            )
             part["ticks"], part["lots"] = at[rows], size[rows]
             parts.append((part, rows, np.full(len(rows), order)))
     events, message, orders = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -45,23 +47,8 @@ def quote_events(quotes: pl.DataFrame, trades: pl.DataFrame | None, instrument: 
     more["ts_event"] = trades["ts"].to_physical().to_numpy()
     told = "ts_recv" in trades.columns
     more["ts_recv"] = trades["ts_recv"].to_physical().to_numpy() if told else more["ts_event"]
-    more["kind"], more["side"], more["last"] = _TRADE, trades["side"].to_numpy(), 1
-    more["ticks"] = _steps(instrument, trades, "price", float(instrument.tick_size))
-    more["lots"] = np.maximum(1, np.rint(trades["quantity"].to_numpy() / float(instrument.lot_size)))
+    more["kind"], more["side"], more["last"] = BookKind.TRADE, trades["side"].to_numpy(), 1
+    more["ticks"] = in_ticks(instrument, trades["price"].to_numpy(), more["ts_event"])
+    more["lots"] = np.maximum(1, in_lots(instrument, trades["quantity"].to_numpy())[0])
     events = np.concatenate([more, events])
     return events[np.argsort(events["ts_event"], kind="stable")]
-
-
-def _steps(instrument: Instrument, table: pl.DataFrame, name: str, step: float) -> np.ndarray:
-    """A column of prices in ticks."""
-    exact = table[name].to_numpy() / step
-    ticks = np.rint(exact)
-    odd = np.abs(exact - ticks) > 1e-6 * np.maximum(1.0, np.abs(exact) * 1e-9)
-    if odd.any():
-        row = int(odd.argmax())
-        raise ValidationError(
-            f"{instrument.id}: {name} {table[name][row]} at {iso(int(table['ts'].to_physical()[row]))} is no multiple "
-            f"of {instrument.tick_size} ({odd.sum()} such rows)",
-            remedy="Give the instrument the tick size that it had at the time",
-        )
-    return ticks.astype(np.int64)

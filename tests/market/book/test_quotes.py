@@ -11,8 +11,8 @@ from truewind.backtest.book_replay import replay_book
 from truewind.backtest.data import DataSettings
 from truewind.domain.book import BookKind
 from truewind.errors import ValidationError
+from truewind.market.book.quotes import quote_events
 from truewind.market.importing import import_files
-from truewind.market.quotes import quote_events
 from truewind.numerics.book import Book
 from truewind.storage.lake import Lake
 from truewind.storage.schema import SeriesKey

@@ -2,7 +2,7 @@
 
 import pytest
 
-from truewind.market.recordings.chain import Chain, Verdict
+from truewind.market.book.chain import Chain, Verdict
 
 
 def judge(chain, *updates):
