@@ -1,15 +1,25 @@
 """Bands: lines around the price that are as far apart as it usually moves."""
 
-from math import inf, nan, sqrt
+from math import nan, sqrt
 
 from truewind.features.base import MAX_LENGTH, Feature, derived, fades, parameter, reaches, register, scalars
 from truewind.features.volatility import atr
+from truewind.features.windows import Extremes, Moments
 from truewind.numerics.ewm import ema
 from truewind.numerics.extremes import channel
 from truewind.numerics.jit import kernel
 from truewind.numerics.loop import LEAST
 from truewind.numerics.moments import rolling_moments
 from truewind.numerics.ring import Memory
+
+
+class BollingerLines(Moments):
+    """Of the mean of `length` values and lines some standard deviations from it."""
+
+    family = "volatility"
+    length: int = parameter(20, 2, MAX_LENGTH)
+    deviations: float = parameter(2.0, 0.01, 100.0)
+    finite = True
 
 
 @kernel(inline=True)
@@ -33,7 +43,7 @@ def bollinger(
 
 
 @register
-class Bollinger(Feature):
+class Bollinger(BollingerLines):
     """Bollinger bands: the mean of the last values and lines some standard deviations below and above it.
 
     middle = SMA(x, length); lower and upper = middle ∓ deviations · σ, where σ² is the mean square deviation (divided
@@ -42,16 +52,10 @@ class Bollinger(Feature):
     `band_width` how far apart they are.
     """
 
-    name, family, units = "bollinger", "volatility", "of the source"
+    name, units = "bollinger", "of the source"
     outputs = ("lower", "middle", "upper")
     scale, shift = 1, 1
-    length: int = parameter(20, 2, MAX_LENGTH)
-    deviations: float = parameter(2.0, 0.01, 100.0)
-    state = scalars(cursor=0, full=0, anchor=0.0, head=0.0, squares=0.0)
-    steady, finite = reaches(full=1), True
     step = staticmethod(bollinger)
-    warmup = derived(lambda self: self.length - 1)
-    memory = derived(lambda self: 2 * self.length)
 
 
 @kernel(inline=True)
@@ -75,22 +79,16 @@ def percent_b(
 
 
 @register
-class PercentB(Feature):
+class PercentB(BollingerLines):
     """Where between its Bollinger bands the value is: 0 on the lower, 1 on the upper line.
 
     (x − lower) / (upper − lower) with the lines of `bollinger(length, deviations)` (Bollinger on Bollinger Bands,
     2001); NaN in a flat market.
     """
 
-    name, family, units = "percent_b", "volatility", "fraction of the bands"
+    name, units = "percent_b", "fraction of the bands"
     scale, shift = 0, 0
-    length: int = parameter(20, 2, MAX_LENGTH)
-    deviations: float = parameter(2.0, 0.01, 100.0)
-    state = scalars(cursor=0, full=0, anchor=0.0, head=0.0, squares=0.0)
-    steady, finite = reaches(full=1), True
     step = staticmethod(percent_b)
-    warmup = derived(lambda self: self.length - 1)
-    memory = derived(lambda self: 2 * self.length)
 
 
 @kernel(inline=True)
@@ -114,22 +112,16 @@ def band_width(
 
 
 @register
-class BandWidth(Feature):
+class BandWidth(BollingerLines):
     """How far apart the Bollinger bands are, as a fraction of the mean.
 
     (upper − lower) / middle with the lines of `bollinger(length, deviations)` (Bollinger on Bollinger Bands, 2001); NaN
     where the mean is not positive (above 1e-100).
     """
 
-    name, family, units = "band_width", "volatility", "fraction"
+    name, units = "band_width", "fraction"
     scale, shift = 0, None
-    length: int = parameter(20, 2, MAX_LENGTH)
-    deviations: float = parameter(2.0, 0.01, 100.0)
-    state = scalars(cursor=0, full=0, anchor=0.0, head=0.0, squares=0.0)
-    steady, finite = reaches(full=1), True
     step = staticmethod(band_width)
-    warmup = derived(lambda self: self.length - 1)
-    memory = derived(lambda self: 2 * self.length)
 
 
 @kernel(inline=True)
@@ -186,7 +178,7 @@ def donchian(
 
 
 @register
-class Donchian(Feature):
+class Donchian(Extremes):
     """Donchian channel: the lowest low and the highest high of the last bars, and the middle between them.
 
     Over `length` bars, the present one included, as TA-Lib's MIN of lows and MAX of highs (Donchian, 1960); a breakout
@@ -198,8 +190,5 @@ class Donchian(Feature):
     outputs = ("lower", "middle", "upper")
     scale, shift = 1, 1
     length: int = parameter(20, 1, MAX_LENGTH)
-    state = scalars(cursor=0, full=0, top=-inf, bottom=inf)
-    steady, finite = reaches(full=1), True
+    finite = True
     step = staticmethod(donchian)
-    warmup = derived(lambda self: self.length - 1)
-    memory = derived(lambda self: 2 * self.length)

@@ -15,7 +15,8 @@
 That is all: batch, chunk, stream, saved state, column names and the shared suite follow from it. `step` is a kernel
 whose arguments are the inputs, the parameters, the state and, if it keeps a window, its memory, in the order of their
 declaration; it returns the outputs and the new state. A user's feature is the same class in his own file, named by its
-import path: `my.module:MyFeature(20)`.
+import path: `my.module:MyFeature(20)`. Features of a window have a base that says what such a window keeps
+(`features.windows`), after which this one has neither state nor warm-up nor memory to declare.
 
 What a feature reads may be other columns, or other features: `EMA(9, RSI(14))` smooths the RSI. `RSI(14).slower("1h")`
 is the RSI of hourly bars on the rows of a shorter timeframe, as it was known then; `RSI(14).of("ETHUSDT")` that of

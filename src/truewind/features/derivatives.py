@@ -12,8 +12,9 @@ liquidated_long, liquidated_short: quantity of long (sold) and short (bought) po
 from math import nan, sqrt
 
 from truewind.domain.timeframe import MINUTE_US
-from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, reaches, register, scalars
+from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, register, scalars
 from truewind.features.price import log_returns
+from truewind.features.windows import Lag, Window
 from truewind.numerics.jit import kernel
 from truewind.numerics.loop import LEAST
 from truewind.numerics.ring import Memory, in_order, lag, part
@@ -149,7 +150,7 @@ def open_interest_change(
 
 
 @register
-class OpenInterestChange(Feature):
+class OpenInterestChange(Lag):
     """Change of the open interest over `length` rows.
 
     absolute: open interest less that of `length` rows ago. percent: the same in percent of it; NaN where there was
@@ -161,11 +162,7 @@ class OpenInterestChange(Feature):
     outputs = ("absolute", "percent")
     scale, finite = (1, 0), True
     length: int = parameter(1, 1, MAX_LENGTH)
-    state = scalars(cursor=0, full=0)
-    steady = reaches(full=1)
     step = staticmethod(open_interest_change)
-    warmup = derived(lambda self: self.length)
-    memory = derived(lambda self: self.length)
 
 
 @kernel(inline=True)
@@ -181,7 +178,7 @@ def open_interest_quadrant(
 
 
 @register
-class OpenInterestQuadrant(Feature):
+class OpenInterestQuadrant(Window):
     """Open interest against price: who has been trading over the last `length` rows.
 
     1: both rose (new longs). 2: price rose, interest fell (shorts cover). 3: price fell, interest rose (new shorts).
@@ -193,11 +190,9 @@ class OpenInterestQuadrant(Feature):
     inputs = ("close", "open_interest")
     scale, finite = 0, True
     length: int = parameter(1, 1, MAX_LENGTH)
-    state = scalars(cursor=0, full=0)
-    steady = reaches(full=1)
     step = staticmethod(open_interest_quadrant)
     warmup = derived(lambda self: self.length)
-    memory = derived(lambda self: 2 * self.length)
+    floats = 2
 
 
 @kernel(inline=True)
@@ -223,7 +218,7 @@ class LongShort(Feature):
 
 
 @register
-class LongShortChange(Feature):
+class LongShortChange(Lag):
     """Change of the long/short ratio over `length` rows.
 
     ln(ratio_t / ratio_{t−length}), which is as large for shorts as for longs; NaN where a ratio is not positive.
@@ -233,11 +228,7 @@ class LongShortChange(Feature):
     inputs = ("long_short_ratio",)
     scale, finite = 0, True
     length: int = parameter(1, 1, MAX_LENGTH)
-    state = scalars(cursor=0, full=0)
-    steady = reaches(full=1)
     step = staticmethod(log_returns)
-    warmup = derived(lambda self: self.length)
-    memory = derived(lambda self: self.length)
 
 
 @kernel(inline=True)
@@ -269,7 +260,7 @@ def liquidations(
 
 
 @register
-class Liquidations(Feature):
+class Liquidations(Window):
     """Liquidation pressure of the last `length` rows: forced sales of longs, forced purchases of shorts, and clusters.
 
     long, short: quantities liquidated. imbalance: (long − short) / (long + short), 1 where only longs were; NaN where
@@ -287,8 +278,6 @@ class Liquidations(Feature):
     length: int = parameter(60, 1, MAX_LENGTH)
     quiet: int = parameter(5, 1, MAX_LENGTH)
     state = scalars(calm=MAX_LENGTH, cursor=0, full=0, sold=0.0, bought=0.0, begun=0.0)
-    steady = reaches(full=1)
     step = staticmethod(liquidations)
-    warmup = derived(lambda self: self.length - 1)
     settles = derived(lambda self: self.warmup + self.quiet)
-    memory = derived(lambda self: 3 * self.length)
+    floats = 3

@@ -375,28 +375,7 @@ def ichimoku(
     ahead_b: int,
     known_b: int,
     window: Memory,
-) -> tuple[
-    float,
-    float,
-    float,
-    float,
-    int,
-    int,
-    float,
-    float,
-    int,
-    int,
-    float,
-    float,
-    int,
-    int,
-    float,
-    float,
-    int,
-    int,
-    int,
-    int,
-]:
+) -> tuple[float, ...]:
     """Middles of three channels; the cloud is what was drawn for this bar base − 1 bars ago."""
     ring = part(window, 2 * conversion)
     highest, lowest, cursor_1, full_1, top_1, bottom_1 = channel(

@@ -2,7 +2,8 @@
 
 from math import inf, log, nan, sqrt, tanh
 
-from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, reaches, register, scalars
+from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, register, scalars
+from truewind.features.windows import Window
 from truewind.numerics.comoments import rolling_comoments
 from truewind.numerics.jit import kernel
 from truewind.numerics.ring import Memory
@@ -26,7 +27,7 @@ def price_impact(
 
 
 @register
-class PriceImpact(Feature):
+class PriceImpact(Window):
     """Mean return of a bar in the direction in which its takers traded, over the last `length` bars.
 
     ⟨ε_t (c_t − c_{t−1}) / c_{t−1}⟩ with ε_t the sign of 2 taker_buy_volume − volume: the response function at one step
@@ -39,10 +40,8 @@ class PriceImpact(Feature):
     scale = 0
     length: int = parameter(100, 1, MAX_LENGTH)
     state = scalars(previous=nan, cursor=0, full=0, head=0.0)
-    steady = reaches(full=1)
     step = staticmethod(price_impact)
     warmup = derived(lambda self: self.length)
-    memory = derived(lambda self: self.length)
 
 
 @kernel(inline=True)
@@ -62,7 +61,7 @@ def kyle_lambda(
 
 
 @register
-class KyleLambda(Feature):
+class KyleLambda(Window):
     """Kyle's λ: by how much the price moves for each unit that takers buy on balance, over the last `length` bars.
 
     Least-squares slope, with intercept, of c_t − c_{t−1} on 2 taker_buy_volume − volume (Kyle, Continuous auctions and
@@ -77,10 +76,9 @@ class KyleLambda(Feature):
     state = scalars(
         previous=nan, cursor=0, full=0, x_anchor=0.0, y_anchor=0.0, x_head=0.0, y_head=0.0, squares=0.0, products=0.0
     )
-    steady = reaches(full=1)
     step = staticmethod(kyle_lambda)
     warmup = derived(lambda self: self.length)
-    memory = derived(lambda self: 4 * self.length)
+    floats = 4
 
 
 @kernel(inline=True)
@@ -98,7 +96,7 @@ def amihud(
 
 
 @register
-class Amihud(Feature):
+class Amihud(Window):
     """Amihud's illiquidity: the mean of |return| by what was traded for it, over the last `length` bars with trades.
 
     ⟨|c_t − c_{t−1}| / c_{t−1} / quote_volume_t⟩ (Amihud, Illiquidity and stock returns, Journal of Financial Markets 5,
@@ -110,10 +108,8 @@ class Amihud(Feature):
     inputs = ("close", "quote_volume")
     length: int = parameter(20, 1, MAX_LENGTH)
     state = scalars(previous=nan, cursor=0, full=0, head=0.0)
-    steady = reaches(full=1)
     step = staticmethod(amihud)
     warmup = derived(lambda self: self.length)
-    memory = derived(lambda self: self.length)
 
 
 @kernel(inline=True)
@@ -133,7 +129,7 @@ def roll_spread(
 
 
 @register
-class RollSpread(Feature):
+class RollSpread(Window):
     """Roll's effective spread from prices alone: trades that bounce between bid and ask leave changes of opposite sign.
 
     2 √(−cov(Δp_t, Δp_{t−1})), the sample covariance of the last `length` pairs (Roll, A simple implicit measure of the
@@ -149,11 +145,10 @@ class RollSpread(Feature):
         previous=nan, change=nan, cursor=0, full=0,
         x_anchor=0.0, y_anchor=0.0, x_head=0.0, y_head=0.0, squares=0.0, products=0.0,
     )  # fmt: skip
-    steady = reaches(full=1)
     awaits = "price changes that take each other back"
     step = staticmethod(roll_spread)
     warmup = derived(lambda self: self.length + 1)
-    memory = derived(lambda self: 4 * self.length)
+    floats = 4
 
 
 @kernel(inline=True)
@@ -178,7 +173,7 @@ def corwin_schultz(
 
 
 @register
-class CorwinSchultz(Feature):
+class CorwinSchultz(Window):
     """Corwin and Schultz's spread from highs and lows, as a fraction of the price: mean of the last `length` pairs.
 
     A range of two bars has twice the variance of one but the same spread. With β = ln²(H_t/L_t) + ln²(H_{t−1}/L_{t−1})
@@ -193,10 +188,8 @@ class CorwinSchultz(Feature):
     scale = 0
     length: int = parameter(21, 1, MAX_LENGTH)
     state = scalars(last_high=nan, last_low=nan, last_close=nan, last_range=nan, cursor=0, full=0, head=0.0)
-    steady = reaches(full=1)
     step = staticmethod(corwin_schultz)
     warmup = derived(lambda self: self.length)
-    memory = derived(lambda self: self.length)
 
 
 @kernel(inline=True)

@@ -3,6 +3,7 @@
 from math import nan
 
 from truewind.features.base import MAX_LENGTH, Feature, derived, fades, parameter, reaches, register, scalars
+from truewind.features.windows import Lag, Window
 from truewind.numerics.ewm import ema, wilder
 from truewind.numerics.extremes import true_extremes
 from truewind.numerics.jit import kernel
@@ -57,7 +58,7 @@ def roc(x: float, length: int, cursor: int, full: int, window: Memory) -> tuple[
 
 
 @register
-class ROC(Feature):
+class ROC(Lag):
     """Rate of change: percent above the value `length` rows ago.
 
     ROC_t = 100 · (x_t / x_{t−length} − 1), as TA-Lib; NaN where the earlier value is 0, or as good as 0 (below 1e-100).
@@ -66,11 +67,8 @@ class ROC(Feature):
     name, family, units = "roc", "momentum", "percent"
     scale = 0
     length: int = parameter(10, 1, MAX_LENGTH)
-    state = scalars(cursor=0, full=0)
-    steady, finite = reaches(full=1), True
+    finite = True
     step = staticmethod(roc)
-    warmup = derived(lambda self: self.length)
-    memory = derived(lambda self: self.length)
 
 
 @kernel(inline=True)
@@ -81,7 +79,7 @@ def momentum(x: float, length: int, cursor: int, full: int, window: Memory) -> t
 
 
 @register
-class Momentum(Feature):
+class Momentum(Lag):
     """Momentum: the change since `length` rows ago.
 
     x_t − x_{t−length}, as TA-Lib's MOM; `roc` and `returns` have it relative to the earlier value.
@@ -90,11 +88,8 @@ class Momentum(Feature):
     name, family, units = "momentum", "momentum", "of the source"
     scale, shift = 1, 0
     length: int = parameter(10, 1, MAX_LENGTH)
-    state = scalars(cursor=0, full=0)
-    steady, finite = reaches(full=1), True
+    finite = True
     step = staticmethod(momentum)
-    warmup = derived(lambda self: self.length)
-    memory = derived(lambda self: self.length)
 
 
 @kernel(inline=True)
@@ -108,7 +103,7 @@ def cci(
 
 
 @register
-class CCI(Feature):
+class CCI(Window):
     """Commodity channel index: how many mean deviations the typical price is above its mean, over 0.015.
 
     CCI = (TP − mean(TP)) / (0.015 · mean |TP − mean(TP)|) over `length` bars, with TP = (high + low + close) / 3
@@ -120,11 +115,7 @@ class CCI(Feature):
     inputs = ("high", "low", "close")
     scale, shift = 0, 0
     length: int = parameter(20, 2, MAX_LENGTH)
-    state = scalars(cursor=0, full=0)
-    steady = reaches(full=1)
     step = staticmethod(cci)
-    warmup = derived(lambda self: self.length - 1)
-    memory = derived(lambda self: self.length)
 
 
 @kernel(inline=True)

@@ -2,7 +2,8 @@
 
 from math import inf, nan
 
-from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, reaches, register, scalars
+from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, register, scalars
+from truewind.features.windows import Lag, Window
 from truewind.numerics.change import log_change
 from truewind.numerics.jit import kernel
 from truewind.numerics.loop import LEAST
@@ -11,7 +12,7 @@ from truewind.numerics.rolling import rolling_max, rolling_min
 
 
 @register
-class Highest(Feature):
+class Highest(Window):
     """Highest high of the last `length` bars, the present one included.
 
     max(x_t, …, x_{t−length+1}), as TA-Lib's MAX. A breakout compares the close with the value of the bar before.
@@ -22,14 +23,12 @@ class Highest(Feature):
     scale, shift = 1, 1
     length: int = parameter(20, 1, MAX_LENGTH)
     state = scalars(cursor=0, full=0, head=-inf)
-    steady, finite = reaches(full=1), True
+    finite = True
     step = staticmethod(rolling_max)
-    warmup = derived(lambda self: self.length - 1)
-    memory = derived(lambda self: self.length)
 
 
 @register
-class Lowest(Feature):
+class Lowest(Window):
     """Lowest low of the last `length` bars, the present one included.
 
     min(x_t, …, x_{t−length+1}), as TA-Lib's MIN. A breakout compares the close with the value of the bar before.
@@ -40,10 +39,8 @@ class Lowest(Feature):
     scale, shift = 1, 1
     length: int = parameter(20, 1, MAX_LENGTH)
     state = scalars(cursor=0, full=0, head=inf)
-    steady, finite = reaches(full=1), True
+    finite = True
     step = staticmethod(rolling_min)
-    warmup = derived(lambda self: self.length - 1)
-    memory = derived(lambda self: self.length)
 
 
 @kernel(inline=True)
@@ -56,7 +53,7 @@ def returns(x: float, length: int, cursor: int, full: int, window: Memory) -> tu
 
 
 @register
-class Returns(Feature):
+class Returns(Lag):
     """Simple return since `length` rows ago, as a fraction.
 
     (x_t − x_{t−length}) / x_{t−length}, which keeps its digits when the price has hardly moved; NaN where the earlier
@@ -66,11 +63,8 @@ class Returns(Feature):
     name, family, units = "returns", "price", "fraction"
     scale = 0
     length: int = parameter(1, 1, MAX_LENGTH)
-    state = scalars(cursor=0, full=0)
-    steady, finite = reaches(full=1), True
+    finite = True
     step = staticmethod(returns)
-    warmup = derived(lambda self: self.length)
-    memory = derived(lambda self: self.length)
 
 
 @kernel(inline=True)
@@ -81,7 +75,7 @@ def log_returns(x: float, length: int, cursor: int, full: int, window: Memory) -
 
 
 @register
-class LogReturns(Feature):
+class LogReturns(Lag):
     """Logarithmic return since `length` rows ago.
 
     ln(x_t / x_{t−length}), computed as ln(1 + simple return), which keeps its digits when the price has hardly moved;
@@ -91,11 +85,8 @@ class LogReturns(Feature):
     name, family, units = "log_returns", "price", "fraction"
     scale = 0
     length: int = parameter(1, 1, MAX_LENGTH)
-    state = scalars(cursor=0, full=0)
-    steady, finite = reaches(full=1), True
+    finite = True
     step = staticmethod(log_returns)
-    warmup = derived(lambda self: self.length)
-    memory = derived(lambda self: self.length)
 
 
 @kernel(inline=True)

@@ -3,6 +3,7 @@
 from math import log, nan
 
 from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, reaches, register, scalars
+from truewind.features.windows import Window
 from truewind.numerics.jit import kernel
 from truewind.numerics.loop import LEAST
 from truewind.numerics.moments import position_squares, rolling_line, rolling_slope
@@ -33,7 +34,7 @@ def linreg(
 
 
 @register
-class LinReg(Feature):
+class LinReg(Window):
     """Linear regression: the least-squares line through the last `length` values, its end, slope and fit.
 
     slope = Σ (i − ī)(x_i − x̄) / Σ (i − ī)² a row; value = x̄ + slope · (length − 1) / 2, where the line stands in this
@@ -45,14 +46,13 @@ class LinReg(Feature):
     scale, shift = (1, 1, 0), (1, 0, 0)
     length: int = parameter(14, 2, MAX_LENGTH)
     state = scalars(cursor=0, full=0, anchor=0.0, head=0.0, ramp=0.0, squares=0.0)
-    steady, finite = reaches(full=1), True
+    finite = True
     step = staticmethod(linreg)
-    warmup = derived(lambda self: self.length - 1)
-    memory = derived(lambda self: 3 * self.length)
+    floats = 3
 
 
 @register
-class LinRegSlope(Feature):
+class LinRegSlope(Window):
     """Slope of the least-squares line through the last `length` values.
 
     Σ (i − ī)(x_i − x̄) / Σ (i − ī)² a row, as TA-Lib's LINEARREG_SLOPE; exactly 0 in a flat market.
@@ -62,10 +62,8 @@ class LinRegSlope(Feature):
     scale, shift = 1, 0
     length: int = parameter(14, 2, MAX_LENGTH)
     state = scalars(cursor=0, full=0, anchor=0.0, head=0.0, ramp=0.0)
-    steady, finite = reaches(full=1), True
+    finite = True
     step = staticmethod(rolling_slope)
-    warmup = derived(lambda self: self.length - 1)
-    memory = derived(lambda self: self.length)
 
 
 LAGS = 16  # the longest lag of the Hurst exponent; a power of two, so that places in the ring are found by masking

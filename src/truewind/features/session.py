@@ -23,6 +23,14 @@ from truewind.numerics.civil import (
 from truewind.numerics.jit import kernel
 
 
+class Clock(Feature):
+    """What the time alone says."""
+
+    family = "time"
+    inputs = ("ts",)
+    finite = True
+
+
 @kernel(inline=True)
 def hour(ts: float) -> float:
     """Hour of the day, UTC."""
@@ -32,12 +40,10 @@ def hour(ts: float) -> float:
 
 
 @register
-class Hour(Feature):
+class Hour(Clock):
     """Hour of the day in UTC, 0 to 23."""
 
-    name, family, units = "hour", "time", "0 to 23"
-    inputs = ("ts",)
-    finite = True
+    name, units = "hour", "0 to 23"
     step = staticmethod(hour)
 
 
@@ -50,12 +56,10 @@ def weekday(ts: float) -> float:
 
 
 @register
-class Weekday(Feature):
+class Weekday(Clock):
     """Day of the week in UTC, Monday 0 to Sunday 6 (ISO 8601 less 1)."""
 
-    name, family, units = "weekday", "time", "0 to 6"
-    inputs = ("ts",)
-    finite = True
+    name, units = "weekday", "0 to 6"
     step = staticmethod(weekday)
 
 
@@ -68,12 +72,10 @@ def weekend(ts: float) -> float:
 
 
 @register
-class Weekend(Feature):
+class Weekend(Clock):
     """1 on Saturdays and Sundays in UTC, else 0."""
 
-    name, family, units = "weekend", "time", "0 or 1"
-    inputs = ("ts",)
-    finite = True
+    name, units = "weekend", "0 or 1"
     step = staticmethod(weekend)
 
 
@@ -86,6 +88,12 @@ def almanac(ts: int, today: int, month: int, day: int) -> tuple[int, int, int]:
     return today, month, day
 
 
+class Dated(Clock):
+    """What the date alone says: `almanac` keeps it for the day."""
+
+    state = scalars(today=NO_SESSION, month=0, day=0)
+
+
 @kernel(inline=True)
 def day_of_month(ts: float, today: int, month: int, day: int) -> tuple[float, int, int, int]:
     """Day of the month, UTC."""
@@ -96,13 +104,10 @@ def day_of_month(ts: float, today: int, month: int, day: int) -> tuple[float, in
 
 
 @register
-class Day(Feature):
+class Day(Dated):
     """Day of the month in UTC, 1 to 31."""
 
-    name, family, units = "day", "time", "1 to 31"
-    inputs = ("ts",)
-    finite = True
-    state = scalars(today=NO_SESSION, month=0, day=0)
+    name, units = "day", "1 to 31"
     step = staticmethod(day_of_month)
 
 
@@ -116,13 +121,10 @@ def month_of_year(ts: float, today: int, month: int, day: int) -> tuple[float, i
 
 
 @register
-class Month(Feature):
+class Month(Dated):
     """Month of the year in UTC, 1 to 12."""
 
-    name, family, units = "month", "time", "1 to 12"
-    inputs = ("ts",)
-    finite = True
-    state = scalars(today=NO_SESSION, month=0, day=0)
+    name, units = "month", "1 to 12"
     step = staticmethod(month_of_year)
 
 
@@ -136,13 +138,10 @@ def quarter_of_year(ts: float, today: int, month: int, day: int) -> tuple[float,
 
 
 @register
-class Quarter(Feature):
+class Quarter(Dated):
     """Quarter of the year in UTC, 1 to 4."""
 
-    name, family, units = "quarter", "time", "1 to 4"
-    inputs = ("ts",)
-    finite = True
-    state = scalars(today=NO_SESSION, month=0, day=0)
+    name, units = "quarter", "1 to 4"
     step = staticmethod(quarter_of_year)
 
 
@@ -156,15 +155,13 @@ def time_of_day(ts: float) -> tuple[float, float]:
 
 
 @register
-class TimeOfDay(Feature):
+class TimeOfDay(Clock):
     """Way through the UTC day as sine and cosine, so that 23:59 and 00:00 are neighbours.
 
     sin and cos of 2π · (time since midnight) / 24 h.
     """
 
-    name, family, units = "time_of_day", "time", "-1 to 1"
-    inputs = ("ts",)
-    finite = True
+    name, units = "time_of_day", "-1 to 1"
     outputs = ("sin", "cos")
     step = staticmethod(time_of_day)
 
@@ -179,15 +176,13 @@ def time_of_week(ts: float) -> tuple[float, float]:
 
 
 @register
-class TimeOfWeek(Feature):
+class TimeOfWeek(Clock):
     """Way through the week as sine and cosine, from Monday 00:00 UTC on.
 
     sin and cos of 2π · (time since Monday 00:00) / 7 days.
     """
 
-    name, family, units = "time_of_week", "time", "-1 to 1"
-    inputs = ("ts",)
-    finite = True
+    name, units = "time_of_week", "-1 to 1"
     outputs = ("sin", "cos")
     step = staticmethod(time_of_week)
 
@@ -208,15 +203,13 @@ def time_of_month(ts: float, first: int, length: int) -> tuple[float, float, int
 
 
 @register
-class TimeOfMonth(Feature):
+class TimeOfMonth(Clock):
     """Way through the month as sine and cosine, from the first, 00:00 UTC, on.
 
     sin and cos of 2π · (time since the first, 00:00) / (length of this month).
     """
 
-    name, family, units = "time_of_month", "time", "-1 to 1"
-    inputs = ("ts",)
-    finite = True
+    name, units = "time_of_month", "-1 to 1"
     outputs = ("sin", "cos")
     state = scalars(first=0, length=0)
     step = staticmethod(time_of_month)
@@ -237,15 +230,13 @@ def time_of_year(ts: float, first: int, length: int) -> tuple[float, float, int,
 
 
 @register
-class TimeOfYear(Feature):
+class TimeOfYear(Clock):
     """Way through the year as sine and cosine, from the first of January, 00:00 UTC, on.
 
     sin and cos of 2π · (time since January 1st, 00:00) / (length of this year, 365 or 366 days).
     """
 
-    name, family, units = "time_of_year", "time", "-1 to 1"
-    inputs = ("ts",)
-    finite = True
+    name, units = "time_of_year", "-1 to 1"
     outputs = ("sin", "cos")
     state = scalars(first=0, length=0)
     step = staticmethod(time_of_year)
@@ -279,7 +270,7 @@ def sessions(
 
 
 @register
-class Sessions(Feature):
+class Sessions(Clock):
     """Asian, European and US sessions: 1 while each is open, and while two overlap, else 0.
 
     The hours of foreign exchange, Monday to Friday by local clocks: asia 09:00–18:00 in Tokyo, europe 08:00–17:00 in
@@ -288,9 +279,7 @@ class Sessions(Feature):
     (London as the European Union since 1996; New York since 2007, and as 1987–2006 before); holidays are not known.
     """
 
-    name, family, units = "sessions", "time", "0 or 1"
-    inputs = ("ts",)
-    finite = True
+    name, units = "sessions", "0 or 1"
     outputs = ("asia", "europe", "us", "asia_europe", "europe_us")
     state = scalars(last=NO_SESSION, asia=0.0, europe=0.0, us=0.0)
     step = staticmethod(sessions)
@@ -306,15 +295,13 @@ def day_clock(ts: float) -> tuple[float, float]:
 
 
 @register
-class DayClock(Feature):
+class DayClock(Clock):
     """Time since the open and to the close of a market that never closes: its day is that of UTC.
 
     Minutes since 00:00 and minutes to the next 00:00, from the bar's opening. One day's close is the next one's open.
     """
 
-    name, family, units = "day_clock", "time", "minutes"
-    inputs = ("ts",)
-    finite = True
+    name, units = "day_clock", "minutes"
     outputs = ("since_open", "to_close")
     step = staticmethod(day_clock)
 

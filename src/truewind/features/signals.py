@@ -4,6 +4,7 @@ from math import inf, nan
 
 from truewind.features.base import MAX_LENGTH, Feature, derived, fades, parameter, reaches, register, scalars
 from truewind.features.momentum import rsi
+from truewind.features.windows import Window
 from truewind.numerics.extremes import channel
 from truewind.numerics.jit import kernel
 from truewind.numerics.loop import LEAST
@@ -21,7 +22,7 @@ def distance(
 
 
 @register
-class Distance(Feature):
+class Distance(Window):
     """How far the value is above its simple moving average, as a fraction of the average.
 
     (x_t − SMA_t) / SMA_t over `length` values; exactly 0 in a flat market, NaN where the average is not positive (above
@@ -32,10 +33,8 @@ class Distance(Feature):
     scale = 0
     length: int = parameter(20, 1, MAX_LENGTH)
     state = scalars(cursor=0, full=0, anchor=0.0, head=0.0)
-    steady, finite = reaches(full=1), True
+    finite = True
     step = staticmethod(distance)
-    warmup = derived(lambda self: self.length - 1)
-    memory = derived(lambda self: self.length)
 
 
 @kernel(inline=True)

@@ -8,6 +8,7 @@ from math import inf, nan
 
 from truewind.features.base import MAX_LENGTH, Feature, derived, fades, parameter, reaches, register, scalars
 from truewind.features.momentum import rsi
+from truewind.features.windows import Extremes
 from truewind.numerics.extremes import channel
 from truewind.numerics.jit import kernel
 from truewind.numerics.ring import Memory, part
@@ -201,7 +202,7 @@ def williams_r(
 
 
 @register
-class WilliamsR(Feature):
+class WilliamsR(Extremes):
     """Williams %R: how far below the highest high the close is, in percent of the range, −100 to 0.
 
     −100 · (highest high − close) / (highest high − lowest low) over `length` bars (Williams, How I made one million
@@ -212,8 +213,4 @@ class WilliamsR(Feature):
     inputs = ("high", "low", "close")
     scale, shift = 0, 0
     length: int = parameter(14, 1, MAX_LENGTH)
-    state = scalars(cursor=0, full=0, top=-inf, bottom=inf)
-    steady = reaches(full=1)
     step = staticmethod(williams_r)
-    warmup = derived(lambda self: self.length - 1)
-    memory = derived(lambda self: 2 * self.length)

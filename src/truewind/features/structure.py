@@ -7,7 +7,8 @@ row in which the last of these bars is over, never earlier: nothing here is draw
 
 from math import inf, nan
 
-from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, reaches, register, scalars
+from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, register, scalars
+from truewind.features.windows import Window
 from truewind.numerics.jit import kernel
 from truewind.numerics.loop import LEAST
 from truewind.numerics.ring import Memory, part
@@ -15,6 +16,16 @@ from truewind.numerics.rolling import rolling_max, rolling_min
 from truewind.numerics.swings import swing_high
 
 LONGEST = 1_000  # bars on each side of a swing
+
+
+class Swings(Feature):
+    """Of the swings that are confirmed so far."""
+
+    left: int = parameter(2, 1, LONGEST)
+    right: int = parameter(2, 1, LONGEST)
+    warmup = derived(lambda self: self.left + self.right)
+    settles = None
+    memory = derived(lambda self: 4 * (self.left + self.right + 1))
 
 
 @kernel(inline=True)
@@ -53,7 +64,7 @@ def swing(
 
 
 @register
-class Swing(Feature):
+class Swing(Swings):
     """Last confirmed swing high and swing low, and how many rows ago they were.
 
     high, low: their prices; high_age, low_age: rows since the swing's own bar, at least `right`. A bar is a swing high
@@ -65,13 +76,8 @@ class Swing(Feature):
     outputs = ("high", "low", "high_age", "low_age")
     scale, shift, finite = (1, 1, 0, 0), (1, 1, 0, 0), True
     awaits = "a confirmed swing"
-    left: int = parameter(2, 1, LONGEST)
-    right: int = parameter(2, 1, LONGEST)
     state = scalars(cursor=0, count=0, top=nan, bottom=nan, top_age=nan, bottom_age=nan)
     step = staticmethod(swing)
-    warmup = derived(lambda self: self.left + self.right)
-    settles = None
-    memory = derived(lambda self: 4 * (self.left + self.right + 1))
 
 
 @kernel(inline=True)
@@ -105,7 +111,7 @@ def swing_trend(
 
 
 @register
-class SwingTrend(Feature):
+class SwingTrend(Swings):
     """Trend by the last two confirmed swings of each kind.
 
     1: higher high and higher low; −1: lower high and lower low; 0: neither (Rhea, The Dow Theory, 1932). NaN until two
@@ -116,13 +122,8 @@ class SwingTrend(Feature):
     inputs = ("high", "low")
     scale, shift, finite = 0, 0, True
     awaits = "two confirmed swings of each kind"
-    left: int = parameter(2, 1, LONGEST)
-    right: int = parameter(2, 1, LONGEST)
     state = scalars(cursor=0, count=0, top=nan, top_before=nan, bottom=nan, bottom_before=nan)
     step = staticmethod(swing_trend)
-    warmup = derived(lambda self: self.left + self.right)
-    settles = None
-    memory = derived(lambda self: 4 * (self.left + self.right + 1))
 
 
 @kernel(inline=True)
@@ -160,7 +161,7 @@ def structure_break(
 
 
 @register
-class StructureBreak(Feature):
+class StructureBreak(Swings):
     """Break of structure: the close passes the last confirmed swing, with or against the direction of the break before.
 
     event: 1 in the row whose close is the first above the last swing high, −1 in that whose close is the first below
@@ -174,13 +175,8 @@ class StructureBreak(Feature):
     outputs = ("event", "change", "level", "direction")
     scale, shift, finite = (0, 0, 1, 0), (0, 0, 1, 0), True
     awaits = "a confirmed swing of each kind"
-    left: int = parameter(2, 1, LONGEST)
-    right: int = parameter(2, 1, LONGEST)
     state = scalars(cursor=0, count=0, top=nan, bottom=nan, seen=0, direction=nan)
     step = staticmethod(structure_break)
-    warmup = derived(lambda self: self.left + self.right)
-    settles = None
-    memory = derived(lambda self: 4 * (self.left + self.right + 1))
 
 
 @kernel(inline=True)
@@ -312,7 +308,7 @@ def trading_range(
 
 
 @register
-class TradingRange(Feature):
+class TradingRange(Window):
     """Trading range: bounds of the last `length` bars, where the close lies in them, how long they have been narrow.
 
     high, low: highest high and lowest low. position: (close − low) / (high − low), 0 to 1; NaN where they are equal.
@@ -327,8 +323,6 @@ class TradingRange(Feature):
     length: int = parameter(48, 1, MAX_LENGTH)
     width: float = parameter(0.05, 0.0, 1.0)
     state = scalars(cursor=0, full=0, top=-inf, bottom=inf, rows=0.0)
-    steady = reaches(full=1)
     step = staticmethod(trading_range)
-    warmup = derived(lambda self: self.length - 1)
     settles = None
-    memory = derived(lambda self: 2 * self.length)
+    floats = 2

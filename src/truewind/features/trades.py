@@ -7,7 +7,8 @@ taker and below where the seller was. `ts` is in µs.
 
 from math import exp, log, nan
 
-from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, reaches, register, scalars
+from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, register, scalars
+from truewind.features.windows import Lag, Sum, Sums
 from truewind.numerics.jit import kernel
 from truewind.numerics.ring import Memory, lag, part
 from truewind.numerics.rolling import rolling_sum, rolling_sums
@@ -20,7 +21,7 @@ LN2 = log(2.0)
 
 
 @register
-class TradeCount(Feature):
+class TradeCount(Sum):
     """Number of trades in the last `length` bars.
 
     Σ trades, as the venue counts them: one a maker's order that was met (Binance: of aggregated trades, their parts).
@@ -29,11 +30,8 @@ class TradeCount(Feature):
     name, family, units = "trade_count", "trades", "trades"
     inputs = ("trades",)
     length: int = parameter(1, 1, MAX_LENGTH)
-    state = scalars(cursor=0, full=0, head=0.0)
-    steady, finite = reaches(full=1), True
+    finite = True
     step = staticmethod(rolling_sum)
-    warmup = derived(lambda self: self.length - 1)
-    memory = derived(lambda self: self.length)
 
 
 @kernel(inline=True)
@@ -46,7 +44,7 @@ def ratio_of_sums(
 
 
 @register
-class MeanTradeSize(Feature):
+class MeanTradeSize(Sums):
     """Mean quantity of a trade over the last `length` bars.
 
     Σ volume / Σ trades; NaN where there was no trade. Large traders split their orders: a mean that falls while volume
@@ -56,15 +54,11 @@ class MeanTradeSize(Feature):
     name, family, units = "mean_trade_size", "trades", "base units a trade"
     inputs = ("volume", "trades")
     length: int = parameter(1, 1, MAX_LENGTH)
-    state = scalars(cursor=0, full=0, x_head=0.0, y_head=0.0)
-    steady = reaches(full=1)
     step = staticmethod(ratio_of_sums)
-    warmup = derived(lambda self: self.length - 1)
-    memory = derived(lambda self: 2 * self.length)
 
 
 @register
-class TradeVWAP(Feature):
+class TradeVWAP(Sums):
     """Volume-weighted mean price of all trades in the last `length` bars, from what was paid and not from prices.
 
     Σ quote_volume / Σ volume: exact, where a VWAP of typical prices is an estimate. NaN where nothing was traded.
@@ -73,11 +67,7 @@ class TradeVWAP(Feature):
     name, family, units = "trade_vwap", "trades", "price"
     inputs = ("quote_volume", "volume")
     length: int = parameter(1, 1, MAX_LENGTH)
-    state = scalars(cursor=0, full=0, x_head=0.0, y_head=0.0)
-    steady = reaches(full=1)
     step = staticmethod(ratio_of_sums)
-    warmup = derived(lambda self: self.length - 1)
-    memory = derived(lambda self: 2 * self.length)
 
 
 @kernel(inline=True)
@@ -89,7 +79,7 @@ def taker_ratio(
 
 
 @register
-class TakerRatio(Feature):
+class TakerRatio(Sums):
     """What takers bought for each unit that takers sold, over the last `length` bars.
 
     Σ taker_buy_volume / Σ (volume − taker_buy_volume), the taker buy/sell ratio of venues' statistics; 1 is balance.
@@ -99,11 +89,7 @@ class TakerRatio(Feature):
     name, family, units = "taker_ratio", "trades", "ratio"
     inputs = ("volume", "taker_buy_volume")
     length: int = parameter(1, 1, MAX_LENGTH)
-    state = scalars(cursor=0, full=0, x_head=0.0, y_head=0.0)
-    steady = reaches(full=1)
     step = staticmethod(taker_ratio)
-    warmup = derived(lambda self: self.length - 1)
-    memory = derived(lambda self: 2 * self.length)
 
 
 @kernel(inline=True)
@@ -115,7 +101,7 @@ def taker_imbalance(
 
 
 @register
-class TakerImbalance(Feature):
+class TakerImbalance(Sums):
     """Signed volume as a share of all volume over the last `length` bars, from −1 (all sold) to 1 (all bought).
 
     Σ (2 taker_buy_volume − volume) / Σ volume; NaN where nothing was traded. Unlike the taker ratio it weighs both
@@ -125,11 +111,7 @@ class TakerImbalance(Feature):
     name, family, units = "taker_imbalance", "trades", "fraction"
     inputs = ("volume", "taker_buy_volume")
     length: int = parameter(1, 1, MAX_LENGTH)
-    state = scalars(cursor=0, full=0, x_head=0.0, y_head=0.0)
-    steady = reaches(full=1)
     step = staticmethod(taker_imbalance)
-    warmup = derived(lambda self: self.length - 1)
-    memory = derived(lambda self: 2 * self.length)
 
 
 @kernel(inline=True)
@@ -141,7 +123,7 @@ def signed_volume(
 
 
 @register
-class SignedVolume(Feature):
+class SignedVolume(Sum):
     """What takers bought less what takers sold, in the last `length` bars.
 
     Σ (2 taker_buy_volume − volume); of one bar its delta.
@@ -150,11 +132,8 @@ class SignedVolume(Feature):
     name, family, units = "signed_volume", "trades", "base units"
     inputs = ("volume", "taker_buy_volume")
     length: int = parameter(1, 1, MAX_LENGTH)
-    state = scalars(cursor=0, full=0, head=0.0)
-    steady, finite = reaches(full=1), True
+    finite = True
     step = staticmethod(signed_volume)
-    warmup = derived(lambda self: self.length - 1)
-    memory = derived(lambda self: self.length)
 
 
 @kernel(inline=True)
@@ -191,7 +170,7 @@ def trade_intensity(
 
 
 @register
-class TradeIntensity(Feature):
+class TradeIntensity(Sum):
     """Trades a second over the last `length` bars.
 
     Σ trades / (ts_t − ts_{t−length}): of evenly spaced bars trades by their time; after a gap in which no bar was made
@@ -201,11 +180,9 @@ class TradeIntensity(Feature):
     name, family, units = "trade_intensity", "trades", "trades a second"
     inputs = ("ts", "trades")
     length: int = parameter(1, 1, MAX_LENGTH)
-    state = scalars(cursor=0, full=0, head=0.0)
-    steady = reaches(full=1)
     step = staticmethod(trade_intensity)
     warmup = derived(lambda self: self.length)
-    memory = derived(lambda self: 2 * self.length)
+    floats = 2
 
 
 # ── single trades ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -224,7 +201,7 @@ def trade_flow(
 
 
 @register
-class TradeFlow(Feature):
+class TradeFlow(Sums):
     """Signed quantity of the last `length` trades, and as a share of all that was traded.
 
     net = Σ side · quantity, imbalance = net / Σ quantity, from −1 to 1. NaN where nothing was traded.
@@ -234,11 +211,7 @@ class TradeFlow(Feature):
     inputs = ("quantity", "side")
     outputs = ("net", "imbalance")
     length: int = parameter(100, 1, MAX_LENGTH)
-    state = scalars(cursor=0, full=0, x_head=0.0, y_head=0.0)
-    steady = reaches(full=1)
     step = staticmethod(trade_flow)
-    warmup = derived(lambda self: self.length - 1)
-    memory = derived(lambda self: 2 * self.length)
 
 
 @kernel(inline=True)
@@ -322,7 +295,7 @@ def trade_rate(ts: float, length: int, cursor: int, full: int, window: Memory) -
 
 
 @register
-class TradeRate(Feature):
+class TradeRate(Lag):
     """Trades a second over the last `length` trades: intensity in trade time.
 
     length / (ts_t − ts_{t−length}). NaN where all of them have one stamp.
@@ -331,11 +304,7 @@ class TradeRate(Feature):
     name, family, units = "trade_rate", "trades", "trades a second"
     inputs = ("ts",)
     length: int = parameter(100, 1, MAX_LENGTH)
-    state = scalars(cursor=0, full=0)
-    steady = reaches(full=1)
     step = staticmethod(trade_rate)
-    warmup = derived(lambda self: self.length)
-    memory = derived(lambda self: self.length)
 
 
 @kernel(inline=True)

@@ -3,6 +3,7 @@
 from math import isqrt, nan, sqrt
 
 from truewind.features.base import MAX_LENGTH, Feature, derived, fades, parameter, reaches, register, scalars
+from truewind.features.windows import Sum, Sums, Window
 from truewind.numerics.ewm import ema
 from truewind.numerics.fma import fma
 from truewind.numerics.jit import kernel
@@ -13,7 +14,7 @@ from truewind.numerics.rolling import rolling_mean, rolling_sum, rolling_sums
 
 
 @register
-class SMA(Feature):
+class SMA(Sum):
     """Simple moving average: the mean of the last `length` values.
 
     SMA_t = (x_t + … + x_{t−length+1}) / length, as in TA-Lib; no error builds up over time.
@@ -22,11 +23,8 @@ class SMA(Feature):
     name, family, units = "sma", "trend", "of the source"
     scale, shift = 1, 1
     length: int = parameter(20, 1, MAX_LENGTH)
-    state = scalars(cursor=0, full=0, head=0.0)
-    steady, finite = reaches(full=1), True
+    finite = True
     step = staticmethod(rolling_mean)
-    warmup = derived(lambda self: self.length - 1)
-    memory = derived(lambda self: self.length)
 
 
 @register
@@ -57,7 +55,7 @@ def wma(
 
 
 @register
-class WMA(Feature):
+class WMA(Window):
     """Weighted moving average: the newest of the last `length` values weighs most, the oldest least, in equal steps.
 
     WMA_t = (length · x_t + (length − 1) · x_{t−1} + … + 1 · x_{t−length+1}) / (1 + 2 + … + length), as in TA-Lib.
@@ -67,10 +65,8 @@ class WMA(Feature):
     scale, shift = 1, 1
     length: int = parameter(20, 1, MAX_LENGTH)
     state = scalars(cursor=0, full=0, head=0.0, ramp=0.0)
-    steady, finite = reaches(full=1), True
+    finite = True
     step = staticmethod(wma)
-    warmup = derived(lambda self: self.length - 1)
-    memory = derived(lambda self: self.length)
 
 
 @kernel(inline=True)
@@ -247,7 +243,7 @@ def kama(
 
 
 @register
-class KAMA(Feature):
+class KAMA(Window):
     """Kaufman's adaptive moving average: fast while the price goes one way, slow while it goes to and fro.
 
     KAMA_t = KAMA_{t−1} + c² (x_t − KAMA_{t−1}) with c = E · (2/3 − 2/31) + 2/31 and E = |x_t − x_{t−length}| / Σ |Δx|
@@ -260,11 +256,11 @@ class KAMA(Feature):
     scale, shift = 1, 1
     length: int = parameter(30, 2, MAX_LENGTH)
     state = scalars(value=nan, previous=nan, cursor=0, full=0, head=0.0)
-    steady, finite = reaches(full=1), True
+    finite = True
     step = staticmethod(kama)
     warmup = derived(lambda self: self.length)
     settles = derived(lambda self: self.warmup + fades((2.0 / 31.0) ** 2))
-    memory = derived(lambda self: 2 * self.length)
+    floats = 2
 
 
 @kernel(inline=True)
@@ -277,7 +273,7 @@ def trend_strength(
 
 
 @register
-class TrendStrength(Feature):
+class TrendStrength(Window):
     """How straight the price has gone: 1 for a rise without a step back, −1 for such a fall, about 0 for noise.
 
     (x_t − x_{t−length}) / Σ |x_i − x_{i−1}| over the last `length` changes, which is Kaufman's efficiency ratio
@@ -288,10 +284,10 @@ class TrendStrength(Feature):
     scale, shift = 0, 0
     length: int = parameter(20, 1, MAX_LENGTH)
     state = scalars(previous=nan, cursor=0, full=0, head=0.0)
-    steady, finite = reaches(full=1), True
+    finite = True
     step = staticmethod(trend_strength)
     warmup = derived(lambda self: self.length)
-    memory = derived(lambda self: 2 * self.length)
+    floats = 2
 
 
 @kernel(inline=True)
@@ -313,7 +309,7 @@ def vwma(
 
 
 @register
-class VWMA(Feature):
+class VWMA(Sums):
     """Volume-weighted moving average: the mean close of the last `length` bars, each weighed by its volume.
 
     VWMA_t = Σ close · volume / Σ volume over the last `length` bars; NaN where nothing was traded in any of them.
@@ -324,7 +320,5 @@ class VWMA(Feature):
     scale, shift = 1, 1
     length: int = parameter(20, 1, MAX_LENGTH)
     state = scalars(cursor=0, full=0, money=0.0, traded=0.0)
-    steady, finite = reaches(full=1), True
+    finite = True
     step = staticmethod(vwma)
-    warmup = derived(lambda self: self.length - 1)
-    memory = derived(lambda self: 2 * self.length)

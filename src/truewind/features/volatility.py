@@ -7,6 +7,7 @@ price that is not positive has no logarithm: it is NaN, and left out of the mean
 from math import log, nan, sqrt
 
 from truewind.features.base import MAX_LENGTH, Feature, derived, fades, parameter, reaches, register, scalars
+from truewind.features.windows import Sum, Window
 from truewind.numerics.change import log_change
 from truewind.numerics.ewm import wilder
 from truewind.numerics.extremes import true_extremes
@@ -109,7 +110,7 @@ def realised(
 
 
 @register
-class Realised(Feature):
+class Realised(Window):
     """Realised volatility: the root of the mean square logarithmic return.
 
     √(Σ r² / length) over the last `length` returns r_t = ln(x_t / x_{t−1}), no mean being taken off; times √length it
@@ -121,10 +122,9 @@ class Realised(Feature):
     scale = 0
     length: int = parameter(20, 1, MAX_LENGTH)
     state = scalars(previous=nan, cursor=0, full=0, head=0.0)
-    steady, finite = reaches(full=1), True
+    finite = True
     step = staticmethod(realised)
     warmup = derived(lambda self: self.length)
-    memory = derived(lambda self: self.length)
 
 
 @kernel(inline=True)
@@ -169,7 +169,7 @@ def parkinson(
 
 
 @register
-class Parkinson(Feature):
+class Parkinson(Sum):
     """Parkinson volatility: from the range of bars, about five times as precise as from closes.
 
     √(Σ ln(high / low)² / (4 ln 2 · length)) (Parkinson, The extreme value method for estimating the variance of the
@@ -180,11 +180,8 @@ class Parkinson(Feature):
     inputs = ("high", "low")
     scale = 0
     length: int = parameter(20, 1, MAX_LENGTH)
-    state = scalars(cursor=0, full=0, head=0.0)
-    steady, finite = reaches(full=1), True
+    finite = True
     step = staticmethod(parkinson)
-    warmup = derived(lambda self: self.length - 1)
-    memory = derived(lambda self: self.length)
 
 
 @kernel(inline=True)
@@ -206,7 +203,7 @@ def garman_klass(
 
 
 @register
-class GarmanKlass(Feature):
+class GarmanKlass(Sum):
     """Garman–Klass volatility: from open, high, low and close, about seven times as precise as from closes.
 
     √(mean of ½ ln(high / low)² − (2 ln 2 − 1) ln(close / open)²) over `length` bars (Garman, Klass, On the estimation
@@ -218,11 +215,8 @@ class GarmanKlass(Feature):
     inputs = ("open", "high", "low", "close")
     scale = 0
     length: int = parameter(20, 1, MAX_LENGTH)
-    state = scalars(cursor=0, full=0, head=0.0)
-    steady, finite = reaches(full=1), True
+    finite = True
     step = staticmethod(garman_klass)
-    warmup = derived(lambda self: self.length - 1)
-    memory = derived(lambda self: self.length)
 
 
 @kernel(inline=True)
@@ -249,7 +243,7 @@ def rogers_satchell(
 
 
 @register
-class RogersSatchell(Feature):
+class RogersSatchell(Sum):
     """Rogers–Satchell volatility: from open, high, low and close, right in a trend too.
 
     √(mean of ln(high / open) ln(high / close) + ln(low / open) ln(low / close)) over `length` bars (Rogers, Satchell,
@@ -261,11 +255,8 @@ class RogersSatchell(Feature):
     inputs = ("open", "high", "low", "close")
     scale = 0
     length: int = parameter(20, 1, MAX_LENGTH)
-    state = scalars(cursor=0, full=0, head=0.0)
-    steady, finite = reaches(full=1), True
+    finite = True
     step = staticmethod(rogers_satchell)
-    warmup = derived(lambda self: self.length - 1)
-    memory = derived(lambda self: self.length)
 
 
 @kernel(inline=True)
@@ -319,7 +310,7 @@ def yang_zhang(
 
 
 @register
-class YangZhang(Feature):
+class YangZhang(Window):
     """Yang–Zhang volatility: from open, high, low and close, right with drift and gaps.
 
     √(σ²_gap + k σ²_move + (1 − k) σ²_RS) over `length` bars, where σ²_gap and σ²_move are the sample variances of
@@ -344,10 +335,10 @@ class YangZhang(Feature):
         move_squares=0.0,
         head=0.0,
     )
-    steady, finite = reaches(full=1), True
+    finite = True
     step = staticmethod(yang_zhang)
     warmup = derived(lambda self: self.length)
-    memory = derived(lambda self: 5 * self.length)
+    floats = 5
 
 
 @kernel(inline=True)

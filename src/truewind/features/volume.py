@@ -8,6 +8,7 @@ from math import nan
 
 from truewind.features.base import MAX_LENGTH, Feature, derived, fades, parameter, reaches, register, scalars
 from truewind.features.momentum import roc
+from truewind.features.windows import Lag, Sums, Window
 from truewind.numerics.civil import FARTHEST, NO_SESSION, next_opening, next_session
 from truewind.numerics.fma import fma
 from truewind.numerics.jit import kernel
@@ -45,7 +46,7 @@ class OBV(Feature):
 
 
 @register
-class VolumeROC(Feature):
+class VolumeROC(Lag):
     """Rate of change of the volume: percent above the volume `length` rows ago.
 
     100 · (volume_t / volume_{t−length} − 1); NaN where nothing was traded then.
@@ -55,11 +56,8 @@ class VolumeROC(Feature):
     inputs = ("volume",)
     scale = 0
     length: int = parameter(10, 1, MAX_LENGTH)
-    state = scalars(cursor=0, full=0)
-    steady, finite = reaches(full=1), True
+    finite = True
     step = staticmethod(roc)
-    warmup = derived(lambda self: self.length)
-    memory = derived(lambda self: self.length)
 
 
 @kernel(inline=True)
@@ -89,7 +87,7 @@ def mfi(
 
 
 @register
-class MFI(Feature):
+class MFI(Window):
     """Money flow index: the share of rising rows in the money of the last `length` rows that moved, 0 to 100.
 
     MFI = 100 · M⁺ / (M⁺ + M⁻), the sums of typical price · volume over rows whose typical price rose or fell (Quong and
@@ -102,10 +100,9 @@ class MFI(Feature):
     scale = 0
     length: int = parameter(14, 2, MAX_LENGTH)
     state = scalars(previous=nan, cursor=0, full=0, bought=0.0, sold=0.0)
-    steady = reaches(full=1)
     step = staticmethod(mfi)
     warmup = derived(lambda self: self.length)
-    memory = derived(lambda self: 2 * self.length)
+    floats = 2
 
 
 @kernel(inline=True)
@@ -212,7 +209,7 @@ def rolling_vwap(
 
 
 @register
-class RollingVWAP(Feature):
+class RollingVWAP(Sums):
     """Volume-weighted average price of the last `length` bars.
 
     Σ typical price · volume / Σ volume; NaN where nothing was traded in any of them.
@@ -223,10 +220,7 @@ class RollingVWAP(Feature):
     scale, shift = 1, 1
     length: int = parameter(20, 1, MAX_LENGTH)
     state = scalars(cursor=0, full=0, money=0.0, traded=0.0)
-    steady = reaches(full=1)
     step = staticmethod(rolling_vwap)
-    warmup = derived(lambda self: self.length - 1)
-    memory = derived(lambda self: 2 * self.length)
 
 
 @kernel(inline=True)
@@ -372,7 +366,7 @@ def chaikin_flow(
 
 
 @register
-class ChaikinFlow(Feature):
+class ChaikinFlow(Sums):
     """Chaikin money flow: the share of the volume of `length` bars that closed high, less that which closed low.
 
     Σ ((close − low) − (high − close)) / (high − low) · volume / Σ volume, −1 to 1; NaN where nothing was traded.
@@ -383,10 +377,7 @@ class ChaikinFlow(Feature):
     scale = 0
     length: int = parameter(20, 1, MAX_LENGTH)
     state = scalars(cursor=0, full=0, flow=0.0, traded=0.0)
-    steady = reaches(full=1)
     step = staticmethod(chaikin_flow)
-    warmup = derived(lambda self: self.length - 1)
-    memory = derived(lambda self: 2 * self.length)
 
 
 @kernel(inline=True)
