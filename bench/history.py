@@ -105,7 +105,7 @@ def budget(seconds: float) -> tuple[int, int, int]:
     """Ask USD-M for klines over some minutes: weight used in a whole one, its limit, and how often we were refused."""
     from truewind.exchange import ExchangeConfig
     from truewind.exchange.server import running
-    from truewind.market.history.http import Http
+    from truewind.market.http import Http
     from truewind.market.history.queue import Queue
     from truewind.venues.binance import payloads
     from truewind.venues.binance.endpoints import LIMITS

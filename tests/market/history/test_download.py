@@ -13,10 +13,10 @@ from truewind.domain.timeframe import DAY_US, HOUR_US, MINUTE_US
 from truewind.errors import ConfigError, LimitedError, ProtocolError, UnknownSeriesError
 from truewind.market.history.binance import BinanceRest
 from truewind.market.history.download import Want, download, tail
-from truewind.market.history.http import Reply
 from truewind.market.history.queue import Queue
 from truewind.market.history.shelf import Outcome
 from truewind.market.history.sources import sources_of
+from truewind.market.http import Reply
 from truewind.storage.lake import Lake
 from truewind.storage.schema import KINDS, SeriesKey
 from truewind.venues.binance.hosts import hosts

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from market.history.virtual import StrictVenue, VirtualLoop, run
 from profiles import examples
 from truewind.errors import LimitedError, ProtocolError, RejectedError, UnreachableError
-from truewind.market.history.http import Reply
 from truewind.market.history.queue import Queue
+from truewind.market.http import Reply
 from truewind.venues.binance.endpoints import LIMITS, Budget, endpoint
 
 ADDRESS = "http://venue"

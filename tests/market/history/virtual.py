@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Mapping
 from email.utils import formatdate
 from typing import Any, TypeVar
 
-from truewind.market.history.http import Reply
+from truewind.market.http import Reply
 from truewind.venues.binance.endpoints import LIMITS, Budget, endpoint
 
 T = TypeVar("T")

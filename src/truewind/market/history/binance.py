@@ -20,9 +20,9 @@ import polars as pl
 from truewind.domain.instrument import Instrument
 from truewind.domain.timeframe import DAY_US, HOUR_US, MINUTE_US, SECOND_US, origin_us
 from truewind.errors import ConfigError, FormatError, ProtocolError, UnknownSeriesError, suggest
-from truewind.market.history.http import Http
 from truewind.market.history.provider import Chunk, DataProvider, Offer
 from truewind.market.history.queue import Queue, in_order
+from truewind.market.http import Http
 from truewind.storage.schema import TS, SeriesKey, readable
 from truewind.venues.binance import payloads
 from truewind.venues.binance.hosts import Hosts

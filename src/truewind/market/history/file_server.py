@@ -1,20 +1,16 @@
-"""A server of files that never change: whole files over HTTP, taken up where a connection broke.
-
-The one place where errors of aiohttp that it raises for files become ours.
-"""
+"""A server of files that never change: whole files over HTTP, taken up where a connection broke."""
 
 import asyncio
 import random
-from types import TracebackType
+from collections.abc import Mapping
 from typing import Self
 
-import aiohttp
-
 from truewind.errors import LimitedError, ProtocolError, RejectedError, UnreachableError
+from truewind.market.http import Http, retry_after_s
 
 ATTEMPTS = 6
 _WAIT_S, _LONGEST_WAIT_S = 0.5, 30.0
-_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=15.0, sock_read=30.0)
+_SILENT_S = 30.0
 _PIECE = 1 << 18
 _LARGEST = 1 << 32
 
@@ -28,19 +24,14 @@ class FileServer:
     def __init__(self, address: str, *, at_once: int = 8, first_wait_s: float = _WAIT_S) -> None:
         self.address = address.rstrip("/")
         self._first_wait_s = first_wait_s
-        self._at_once = at_once
-        self._session: aiohttp.ClientSession | None = None
+        self._http = Http(at_once, silent_s=_SILENT_S, total_s=None)
 
     async def __aenter__(self) -> Self:
-        connector = aiohttp.TCPConnector(limit=self._at_once)
-        self._session = aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT, auto_decompress=False)
+        await self._http.__aenter__()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._session is not None:
-            await self._session.close()
+    async def __aexit__(self, *error: object) -> None:
+        await self._http.__aexit__(*error)
 
     async def get(self, path: str) -> bytes | None:
         """A file's bytes, None where the server has no such file.
@@ -52,9 +43,9 @@ class FileServer:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return bytes(got) if await self._add(path, got) else None
-            except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+            except UnreachableError as error:
                 failure: UnreachableError | LimitedError = UnreachableError(
-                    f"{self.address}/{path} did not come whole in {attempt} attempts: {_said(error)}",
+                    f"{self.address}/{path} did not come whole in {attempt} attempts: {error.message}",
                     remedy="Check the network and try again: what was taken before stays",
                     path=path,
                 )
@@ -69,11 +60,9 @@ class FileServer:
 
     async def _add(self, path: str, got: bytearray) -> bool:
         """Put the rest of a file behind `got`; False if there is no such file."""
-        if self._session is None:
-            raise RuntimeError("use the server of files as `async with`")
-        headers = {"Range": f"bytes={len(got)}-"} if got else {}
-        async with self._session.get(f"{self.address}/{path}", headers=headers, allow_redirects=False) as reply:
-            self._judge(path, reply)
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={len(got)}-"} if got else {})
+        async with self._http.opened("GET", f"{self.address}/{path}", headers=headers) as reply:
+            self._judge(path, reply.status, reply.headers)
             if reply.status == 404:
                 return False
             if reply.status == 200:
@@ -84,27 +73,21 @@ class FileServer:
                     raise ProtocolError(f"{self.address}/{path} does not end", remedy="Ask the other source", path=path)
         return True
 
-    def _judge(self, path: str, reply: aiohttp.ClientResponse) -> None:
-        status = reply.status
+    def _judge(self, path: str, status: int, headers: Mapping[str, str]) -> None:
         if status in (200, 206, 404):
             return
         where = f"{self.address}/{path}"
         if 300 <= status < 400:
             raise ProtocolError(
-                f"{where} was redirected to {reply.headers.get('Location', 'nowhere')}",
+                f"{where} was redirected to {headers.get('Location', 'nowhere')}",
                 remedy="Something between here and the archive answers in its place: check proxy and DNS",
                 path=path,
             )
         if status in (418, 429) or status >= 500:
-            given = reply.headers.get("Retry-After", "")
             raise LimitedError(
                 f"{where} answered {status}",
                 remedy="Try again later",
                 path=path,
-                retry_after_s=float(given) if given.isdigit() else 0.0,
+                retry_after_s=retry_after_s(headers) or 0.0,
             )
-        raise RejectedError(f"{where} answered {status} {reply.reason}", remedy="Check the address", path=path)
-
-
-def _said(error: BaseException) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise RejectedError(f"{where} answered {status}", remedy="Check the address", path=path)

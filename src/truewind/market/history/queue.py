@@ -22,7 +22,7 @@ import msgspec
 from truewind.domain.clock import WallClock, iso, parse_ts_us
 from truewind.domain.timeframe import SECOND_US
 from truewind.errors import ConfigError, LimitedError, ProtocolError, RejectedError, UnreachableError
-from truewind.market.history.http import CONNECTIONS, Reply, Transport
+from truewind.market.http import CONNECTIONS, Reply, Transport, retry_after_s
 from truewind.venues.binance import payloads
 from truewind.venues.binance.endpoints import LIMITS, Allowance, Budget, Endpoint, endpoint
 
@@ -195,8 +195,8 @@ class Queue:
         """Everything waits as long as the venue says, or to the end of the minute where it says nothing."""
         self.limited += 1
         now_us = self._now_us()
-        after = reply.headers.get("Retry-After", "")
-        wait_s = int(after) if after.isascii() and after.isdigit() else 60 - (now_us // SECOND_US) % 60
+        told_s = retry_after_s(reply.headers)
+        wait_s = 60 - (now_us // SECOND_US) % 60 if told_s is None else int(told_s)
         until_us = now_us + (wait_s + 1) * SECOND_US
         self._paused_until_us = max(self._paused_until_us, until_us)
         if wait_s > self._patience_s or not patient:

@@ -9,9 +9,9 @@ import msgspec
 from truewind.domain.instrument import Instrument
 from truewind.domain.timeframe import DAY_US
 from truewind.errors import ConfigError, FormatError, InstrumentError, ProtocolError, UnknownSeriesError, suggest
-from truewind.market.history.http import Http, Reply
 from truewind.market.history.listing import Progress, archive_days, no_progress
 from truewind.market.history.queue import Queue
+from truewind.market.http import Http, Reply
 from truewind.market.terms import keep_tiers, read_brackets
 from truewind.market.universe import Event, observe, observe_days
 from truewind.storage.lake import Lake

@@ -30,8 +30,8 @@ from truewind.domain.clock import WallClock
 from truewind.domain.ports import Clock
 from truewind.domain.timeframe import SECOND_US
 from truewind.errors import NetworkError, ProtocolError, TruewindError
-from truewind.market.history.http import Http
 from truewind.market.history.queue import Queue
+from truewind.market.http import Http
 from truewind.market.stream import events as out
 from truewind.market.stream.lines import BarLine, BookLine, Counts, Line, PlainLine, State, TradeLine
 from truewind.market.stream.merge import Timeline

@@ -13,6 +13,7 @@ from picows import WSAutoPingStrategy, WSCloseCode, WSFrame, WSListener, WSMsgTy
 from picows.common import WSError, WSHandshakeError
 
 from truewind.errors import LimitedError, NetworkError, RejectedError, UnreachableError
+from truewind.market.http import retry_after_s
 
 _TEXT, _MORE, _PING, _PONG, _CLOSE = (
     *(WSMsgType.TEXT, WSMsgType.CONTINUATION),
@@ -136,11 +137,11 @@ def _refused(url: str, error: WSHandshakeError) -> NetworkError:
     words = body.decode("utf-8", "replace").strip()
     facts: dict[str, Any] = {"url": url, "status": status}
     if status in (HTTPStatus.TOO_MANY_REQUESTS, 418):
-        after = response.headers.get("Retry-After", "") if response is not None else ""
+        after_s = retry_after_s(response.headers) if response is not None else None
         return LimitedError(
             f"{url} answered {status}: too many connections were asked for",
-            remedy=f"Wait {after} s" if after else "Wait some minutes",
-            retry_after_s=after or 300,
+            remedy="Wait some minutes" if after_s is None else f"Wait {after_s:g} s",
+            retry_after_s=300.0 if after_s is None else after_s,
             **facts,
         )
     if words.startswith("{") and 400 <= status < 500:

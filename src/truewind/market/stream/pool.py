@@ -124,7 +124,7 @@ class Lane:
     def _wait(self, failures: int, error: NetworkError | None = None) -> float:
         """Seconds until the next attempt: doubling, with jitter so that not all clients come at once."""
         asked = error.facts.get("retry_after_s") if error is not None else None
-        if asked is not None and str(asked).replace(".", "", 1).isdigit():
+        if asked is not None:
             return float(asked)
         first, longest = self.settings.backoff_s
         return min(longest, first * 2.0 ** min(failures, 30)) * random.uniform(0.5, 1.0)

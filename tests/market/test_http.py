@@ -8,8 +8,8 @@ import pytest
 from aiohttp import web
 
 from truewind.errors import UnreachableError
-from truewind.market.history.http import Http, Reply
 from truewind.market.history.queue import Queue
+from truewind.market.http import Http, Reply
 from truewind.venues.binance import payloads
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
