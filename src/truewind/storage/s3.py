@@ -35,6 +35,7 @@ LEASE_S = 10.0
 RENEW_S = 3.0
 WAIT_S = LEASE_S + 5.0  # long enough to wait out one that was killed
 RETRIES: "RetryConfig" = {"max_retries": 6, "retry_timeout": timedelta(seconds=45)}
+SCAN_RETRIES = {"max_retries": 3}  # in a scan, which tries each request twice; what it cannot have is read by RETRIES
 _FIRST_POLL_S, _LAST_POLL_S = 0.02, 0.5
 _RETIRED = ".retired"  # a marker beside an object: its own time says since when nobody needs the object
 _REQUESTS = 32  # at a time
@@ -176,7 +177,7 @@ class S3Blobs:
     def scan_options(self) -> dict[str, Any]:
         plain = {"aws_allow_http": "true"} if self._endpoint.startswith("http://") else {}
         named = {"aws_endpoint_url": self._endpoint} if self._endpoint else {}
-        return {"storage_options": plain | named or None, "credential_provider": None}
+        return {"storage_options": plain | named | SCAN_RETRIES, "credential_provider": None}
 
     # ── requests ────────────────────────────────────────────────────────────────────────────────────────────────────
 
