@@ -11,6 +11,7 @@ from heapq import nlargest, nsmallest
 from typing import Any, Literal
 
 import msgspec
+from msgspec import field
 
 from truewind.errors import FormatError
 from truewind.market.recordings.lines import Line
@@ -21,31 +22,29 @@ _SUMMED = 25  # levels of each side
 _Levels = list[tuple[str, str, str, str]]  # price, quantity, nothing any more, orders
 
 
-class _Book(msgspec.Struct, gc=False, rename={"number": "seqId", "previous": "prevSeqId"}):
+class _Book(msgspec.Struct, gc=False):
     ts: str
     bids: _Levels
     asks: _Levels
     checksum: int | None = None
-    number: int = NONE
-    previous: int = NONE
+    number: int = field(default=NONE, name="seqId")
+    previous: int = field(default=NONE, name="prevSeqId")
 
 
-class _Trade(
-    msgspec.Struct, gc=False, rename={"symbol": "instId", "number": "tradeId", "price": "px", "quantity": "sz"}
-):
+class _Trade(msgspec.Struct, gc=False):
     """side: the one that took."""
 
-    symbol: str
-    number: str
-    price: str
-    quantity: str
+    symbol: str = field(name="instId")
+    number: str = field(name="tradeId")
+    price: str = field(name="px")
+    quantity: str = field(name="sz")
     side: Literal["buy", "sell"]
     ts: str
 
 
-class _Channel(msgspec.Struct, gc=False, rename={"symbol": "instId"}):
+class _Channel(msgspec.Struct, gc=False):
     channel: str = ""
-    symbol: str = ""
+    symbol: str = field(default="", name="instId")
 
 
 class _Frame(msgspec.Struct, gc=False):

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Annotated, Any, Protocol
 
 import msgspec
+from msgspec import field
 
 from truewind.domain.market import Bar, Trade
 from truewind.domain.ports import Clock
@@ -21,28 +22,24 @@ _GRACE_S = 0.2  # what was merely overtaken comes by itself
 _ROW = tuple[Stamp, float, float, float, float, float, Stamp, float, Id, float, float, Any]
 
 
-class _Agg(
-    msgspec.Struct,
-    gc=False,
-    rename={"id": "a", "price": "p", "quantity": "q", "time": "T", "sold": "m"},
-):
-    id: Id
-    price: float
-    quantity: float
-    time: Stamp
-    sold: bool
+class _Agg(msgspec.Struct, gc=False):
+    id: Id = field(name="a")
+    price: float = field(name="p")
+    quantity: float = field(name="q")
+    time: Stamp = field(name="T")
+    sold: bool = field(name="m")
 
 
-class _Depth(msgspec.Struct, gc=False, rename={"final": "lastUpdateId", "time": "T"}):
-    final: Id
+class _Depth(msgspec.Struct, gc=False):
+    final: Id = field(name="lastUpdateId")
     bids: Levels
     asks: Levels
-    time: Stamp = 0
+    time: Stamp = field(default=0, name="T")
 
 
-class _Interest(msgspec.Struct, gc=False, rename={"open_interest": "openInterest"}):
+class _Interest(msgspec.Struct, gc=False):
     symbol: str
-    open_interest: Annotated[float, msgspec.Meta(ge=0.0)]
+    open_interest: Annotated[float, msgspec.Meta(ge=0.0)] = field(name="openInterest")
     time: Stamp
 
 

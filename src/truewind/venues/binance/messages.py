@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import msgspec
+from msgspec import field
 
 from truewind.domain.timeframe import timeframe_name, timeframe_us
 from truewind.errors import ConfigError, ProtocolError
@@ -23,200 +24,124 @@ Stamp = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]  # ms or µs: `micr
 Levels = list[tuple[float, float]]  # price, quantity
 
 
-class AggTrade(
-    msgspec.Struct,
-    gc=False,
-    rename={"event": "E", "symbol": "s", "id": "a", "price": "p", "quantity": "q", "time": "T", "sold": "m"},
-):
+class _Filled(msgspec.Struct, gc=False):
+    event: Stamp = field(name="E")
+    symbol: str = field(name="s")
+    price: float = field(name="p")
+    quantity: float = field(name="q")
+    time: Stamp = field(name="T")
+    sold: bool = field(name="m")
+
+
+class AggTrade(_Filled, gc=False):
     """Fills of one taking order at one price. sold: the buyer was the maker, so the taker sold."""
 
-    event: Stamp
-    symbol: str
-    id: Id
-    price: float
-    quantity: float
-    time: Stamp
-    sold: bool
+    id: Id = field(name="a")
 
 
-class Trade(
-    msgspec.Struct,
-    gc=False,
-    rename={"event": "E", "symbol": "s", "id": "t", "price": "p", "quantity": "q", "time": "T", "sold": "m"},
-):
+class Trade(_Filled, gc=False):
     """One fill."""
 
-    event: Stamp
-    symbol: str
-    id: Id
-    price: float
-    quantity: float
-    time: Stamp
-    sold: bool
+    id: Id = field(name="t")
 
 
-class Candle(
-    msgspec.Struct,
-    gc=False,
-    rename={
-        "start": "t",
-        "end": "T",
-        "symbol": "s",
-        "timeframe": "i",
-        "open": "o",
-        "high": "h",
-        "low": "l",
-        "close": "c",
-        "volume": "v",
-        "trades": "n",
-        "closed": "x",
-        "quote_volume": "q",
-        "taker_buy_volume": "V",
-    },
-):
+class Candle(msgspec.Struct, gc=False):
     """The body of a kline. end: the last millisecond (or microsecond) that is part of it."""
 
-    start: Stamp
-    end: Stamp
-    symbol: str
-    timeframe: str
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
-    trades: Id
-    closed: bool
-    quote_volume: float
-    taker_buy_volume: float
+    start: Stamp = field(name="t")
+    end: Stamp = field(name="T")
+    symbol: str = field(name="s")
+    timeframe: str = field(name="i")
+    open: float = field(name="o")
+    high: float = field(name="h")
+    low: float = field(name="l")
+    close: float = field(name="c")
+    volume: float = field(name="v")
+    trades: Id = field(name="n")
+    closed: bool = field(name="x")
+    quote_volume: float = field(name="q")
+    taker_buy_volume: float = field(name="V")
 
 
-class Kline(msgspec.Struct, gc=False, rename={"event": "E", "symbol": "s", "candle": "k"}):
-    event: Stamp
-    symbol: str
-    candle: Candle
+class Kline(msgspec.Struct, gc=False):
+    event: Stamp = field(name="E")
+    symbol: str = field(name="s")
+    candle: Candle = field(name="k")
 
 
-class DepthUpdate(
-    msgspec.Struct,
-    gc=False,
-    rename={
-        "event": "E",
-        "symbol": "s",
-        "first": "U",
-        "final": "u",
-        "previous": "pu",
-        "time": "T",
-        "bids": "b",
-        "asks": "a",
-    },
-):
+class DepthUpdate(msgspec.Struct, gc=False):
     """Levels that changed, by their new totals. previous: the final id of the message before, −1 on spot, which has no
     `pu`. time: when it was matched, 0 on spot."""
 
-    event: Stamp
-    symbol: str
-    first: Id
-    final: Id
-    bids: Levels
-    asks: Levels
-    previous: int = -1
-    time: Stamp = 0
+    event: Stamp = field(name="E")
+    symbol: str = field(name="s")
+    first: Id = field(name="U")
+    final: Id = field(name="u")
+    bids: Levels = field(name="b")
+    asks: Levels = field(name="a")
+    previous: int = field(default=-1, name="pu")
+    time: Stamp = field(default=0, name="T")
 
 
-class PartialDepth(msgspec.Struct, gc=False, rename={"final": "lastUpdateId"}):
+class PartialDepth(msgspec.Struct, gc=False):
     """The best levels of a spot book: neither symbol nor time are told."""
 
-    final: Id
+    final: Id = field(name="lastUpdateId")
     bids: Levels
     asks: Levels
 
 
-class BookTicker(
-    msgspec.Struct,
-    gc=False,
-    rename={
-        "id": "u",
-        "symbol": "s",
-        "bid": "b",
-        "bid_quantity": "B",
-        "ask": "a",
-        "ask_quantity": "A",
-        "time": "T",
-    },
-):
+class BookTicker(msgspec.Struct, gc=False):
     """The best prices. time: when it was matched, 0 on spot, which tells none."""
 
-    id: Id
-    symbol: str
-    bid: float
-    bid_quantity: float
-    ask: float
-    ask_quantity: float
-    time: Stamp = 0
+    id: Id = field(name="u")
+    symbol: str = field(name="s")
+    bid: float = field(name="b")
+    bid_quantity: float = field(name="B")
+    ask: float = field(name="a")
+    ask_quantity: float = field(name="A")
+    time: Stamp = field(default=0, name="T")
 
 
-class MarkPrice(
-    msgspec.Struct,
-    gc=False,
-    rename={"event": "E", "symbol": "s", "mark": "p", "index": "i", "rate": "r", "next_funding": "T"},
-):
+class MarkPrice(msgspec.Struct, gc=False):
     """rate is a number as text, and "" with next_funding 0 where no funding is due (delivery contracts)."""
 
-    event: Stamp
-    symbol: str
-    mark: float
-    index: float
-    rate: str
-    next_funding: Stamp
+    event: Stamp = field(name="E")
+    symbol: str = field(name="s")
+    mark: float = field(name="p")
+    index: float = field(name="i")
+    rate: str = field(name="r")
+    next_funding: Stamp = field(name="T")
 
 
-class Liquidated(
-    msgspec.Struct,
-    gc=False,
-    rename={"symbol": "s", "side": "S", "price": "p", "average": "ap", "quantity": "q", "time": "T"},
-):
+class Liquidated(msgspec.Struct, gc=False):
     """The body of a forceOrder. side: of the order that closes the position."""
 
-    symbol: str
-    side: str
-    price: float
-    average: float
-    quantity: float
-    time: Stamp
+    symbol: str = field(name="s")
+    side: str = field(name="S")
+    price: float = field(name="p")
+    average: float = field(name="ap")
+    quantity: float = field(name="q")
+    time: Stamp = field(name="T")
 
 
-class ForceOrder(msgspec.Struct, gc=False, rename={"event": "E", "order": "o"}):
-    event: Stamp
-    order: Liquidated
+class ForceOrder(msgspec.Struct, gc=False):
+    event: Stamp = field(name="E")
+    order: Liquidated = field(name="o")
 
 
-class DayTicker(
-    msgspec.Struct,
-    gc=False,
-    rename={
-        "event": "E",
-        "symbol": "s",
-        "last": "c",
-        "open": "o",
-        "high": "h",
-        "low": "l",
-        "volume": "v",
-        "quote_volume": "q",
-        "trades": "n",
-    },
-):
+class DayTicker(msgspec.Struct, gc=False):
     """The last 24 hours."""
 
-    event: Stamp
-    symbol: str
-    last: float
-    open: float
-    high: float
-    low: float
-    volume: float
-    quote_volume: float
-    trades: Id
+    event: Stamp = field(name="E")
+    symbol: str = field(name="s")
+    last: float = field(name="c")
+    open: float = field(name="o")
+    high: float = field(name="h")
+    low: float = field(name="l")
+    volume: float = field(name="v")
+    quote_volume: float = field(name="q")
+    trades: Id = field(name="n")
 
 
 class Problem(msgspec.Struct, gc=False):

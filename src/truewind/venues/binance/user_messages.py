@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+from msgspec import field
 
 from truewind.errors import ProtocolError
 from truewind.venues.binance.messages import Id, Stamp
@@ -16,348 +17,204 @@ from truewind.venues.binance.messages import Id, Stamp
 _D = Decimal
 
 
-class ExecutionReport(
-    msgspec.Struct,
-    gc=False,
-    tag_field="e",
-    tag="executionReport",
-    rename={
-        "event": "E",
-        "symbol": "s",
-        "client_id": "c",
-        "side": "S",
-        "type": "o",
-        "time_in_force": "f",
-        "quantity": "q",
-        "price": "p",
-        "stop_price": "P",
-        "original_client_id": "C",
-        "execution": "x",
-        "status": "X",
-        "reason": "r",
-        "order_id": "i",
-        "last_quantity": "l",
-        "filled": "z",
-        "last_price": "L",
-        "fee": "n",
-        "fee_asset": "N",
-        "time": "T",
-        "trade_id": "t",
-        "is_maker": "m",
-        "filled_quote": "Z",
-    },
-):
+class ExecutionReport(msgspec.Struct, gc=False, tag_field="e", tag="executionReport"):
     """Spot: an order changed. execution: NEW, CANCELED, REPLACED, REJECTED, TRADE, EXPIRED, TRADE_PREVENTION."""
 
-    event: Stamp
-    symbol: str
-    client_id: str
-    side: str
-    type: str
-    time_in_force: str
-    quantity: _D
-    price: _D
-    stop_price: _D
-    original_client_id: str
-    execution: str
-    status: str
-    reason: str
-    order_id: Id
-    last_quantity: _D
-    filled: _D
-    last_price: _D
-    fee: _D
-    time: Stamp
-    trade_id: int
-    is_maker: bool
-    filled_quote: _D
-    fee_asset: str | None = None
+    event: Stamp = field(name="E")
+    symbol: str = field(name="s")
+    client_id: str = field(name="c")
+    side: str = field(name="S")
+    type: str = field(name="o")
+    time_in_force: str = field(name="f")
+    quantity: _D = field(name="q")
+    price: _D = field(name="p")
+    stop_price: _D = field(name="P")
+    original_client_id: str = field(name="C")
+    execution: str = field(name="x")
+    status: str = field(name="X")
+    reason: str = field(name="r")
+    order_id: Id = field(name="i")
+    last_quantity: _D = field(name="l")
+    filled: _D = field(name="z")
+    last_price: _D = field(name="L")
+    fee: _D = field(name="n")
+    time: Stamp = field(name="T")
+    trade_id: int = field(name="t")
+    is_maker: bool = field(name="m")
+    filled_quote: _D = field(name="Z")
+    fee_asset: str | None = field(default=None, name="N")
 
 
-class SpotBalance(msgspec.Struct, gc=False, rename={"asset": "a", "free": "f", "locked": "l"}):
-    asset: str
-    free: _D
-    locked: _D
+class SpotBalance(msgspec.Struct, gc=False):
+    asset: str = field(name="a")
+    free: _D = field(name="f")
+    locked: _D = field(name="l")
 
 
-class AccountPosition(
-    msgspec.Struct,
-    tag_field="e",
-    tag="outboundAccountPosition",
-    rename={"event": "E", "time": "u", "balances": "B"},
-):
+class AccountPosition(msgspec.Struct, tag_field="e", tag="outboundAccountPosition"):
     """Spot: balances that may have changed with an order, as they are now."""
 
-    event: Stamp
-    time: Stamp
-    balances: list[SpotBalance]
+    event: Stamp = field(name="E")
+    time: Stamp = field(name="u")
+    balances: list[SpotBalance] = field(name="B")
 
 
-class BalanceUpdate(
-    msgspec.Struct,
-    gc=False,
-    tag_field="e",
-    tag="balanceUpdate",
-    rename={"event": "E", "asset": "a", "change": "d", "time": "T"},
-):
+class BalanceUpdate(msgspec.Struct, gc=False, tag_field="e", tag="balanceUpdate"):
     """Spot: a deposit, a withdrawal or a transfer."""
 
-    event: Stamp
-    asset: str
-    change: _D
-    time: Stamp
+    event: Stamp = field(name="E")
+    asset: str = field(name="a")
+    change: _D = field(name="d")
+    time: Stamp = field(name="T")
 
 
-class ListStatus(
-    msgspec.Struct,
-    tag_field="e",
-    tag="listStatus",
-    rename={
-        "event": "E",
-        "symbol": "s",
-        "list_id": "g",
-        "contingency": "c",
-        "status": "l",
-        "order_status": "L",
-        "reason": "r",
-        "client_id": "C",
-        "time": "T",
-        "orders": "O",
-    },
-):
+class ListStatus(msgspec.Struct, tag_field="e", tag="listStatus"):
     """Spot: an order list changed. orders: each with `s`, `i` and `c`."""
 
-    event: Stamp
-    symbol: str
-    list_id: Id
-    contingency: str
-    status: str
-    order_status: str
-    reason: str
-    client_id: str
-    time: Stamp
-    orders: list[dict[str, Any]]
+    event: Stamp = field(name="E")
+    symbol: str = field(name="s")
+    list_id: Id = field(name="g")
+    contingency: str = field(name="c")
+    status: str = field(name="l")
+    order_status: str = field(name="L")
+    reason: str = field(name="r")
+    client_id: str = field(name="C")
+    time: Stamp = field(name="T")
+    orders: list[dict[str, Any]] = field(name="O")
 
 
-class FuturesOrder(
-    msgspec.Struct,
-    gc=False,
-    rename={
-        "symbol": "s",
-        "client_id": "c",
-        "side": "S",
-        "type": "o",
-        "time_in_force": "f",
-        "quantity": "q",
-        "price": "p",
-        "average_price": "ap",
-        "stop_price": "sp",
-        "execution": "x",
-        "status": "X",
-        "order_id": "i",
-        "last_quantity": "l",
-        "filled": "z",
-        "last_price": "L",
-        "fee_asset": "N",
-        "fee": "n",
-        "time": "T",
-        "trade_id": "t",
-        "is_maker": "m",
-        "reduce_only": "R",
-        "original_type": "ot",
-        "position_side": "ps",
-        "realized": "rp",
-        "close_position": "cp",
-    },
-):
+class FuturesOrder(msgspec.Struct, gc=False):
     """The body of ORDER_TRADE_UPDATE. fee: what this fill cost; realized: the profit of this fill. None: not told."""
 
-    symbol: str
-    client_id: str
-    side: str
-    type: str
-    time_in_force: str
-    quantity: _D
-    price: _D
-    average_price: _D | None
-    stop_price: _D | None
-    execution: str
-    status: str
-    order_id: Id
-    last_quantity: _D
-    filled: _D
-    last_price: _D | None
-    time: Stamp
-    trade_id: int
-    is_maker: bool
-    reduce_only: bool
-    original_type: str
-    position_side: str
-    close_position: bool | None = None
-    realized: _D | None = None
-    fee: _D | None = None
-    fee_asset: str | None = None
+    symbol: str = field(name="s")
+    client_id: str = field(name="c")
+    side: str = field(name="S")
+    type: str = field(name="o")
+    time_in_force: str = field(name="f")
+    quantity: _D = field(name="q")
+    price: _D = field(name="p")
+    average_price: _D | None = field(name="ap")
+    stop_price: _D | None = field(name="sp")
+    execution: str = field(name="x")
+    status: str = field(name="X")
+    order_id: Id = field(name="i")
+    last_quantity: _D = field(name="l")
+    filled: _D = field(name="z")
+    last_price: _D | None = field(name="L")
+    time: Stamp = field(name="T")
+    trade_id: int = field(name="t")
+    is_maker: bool = field(name="m")
+    reduce_only: bool = field(name="R")
+    original_type: str = field(name="ot")
+    position_side: str = field(name="ps")
+    close_position: bool | None = field(default=None, name="cp")
+    realized: _D | None = field(default=None, name="rp")
+    fee: _D | None = field(default=None, name="n")
+    fee_asset: str | None = field(default=None, name="N")
 
 
-class OrderTradeUpdate(
-    msgspec.Struct,
-    tag_field="e",
-    tag="ORDER_TRADE_UPDATE",
-    rename={"event": "E", "time": "T", "order": "o"},
-):
+class OrderTradeUpdate(msgspec.Struct, tag_field="e", tag="ORDER_TRADE_UPDATE"):
     """USD-M: an order changed."""
 
-    event: Stamp
-    time: Stamp
-    order: FuturesOrder
+    event: Stamp = field(name="E")
+    time: Stamp = field(name="T")
+    order: FuturesOrder = field(name="o")
 
 
-class FuturesBalance(
-    msgspec.Struct, gc=False, rename={"asset": "a", "wallet": "wb", "cross_wallet": "cw", "change": "bc"}
-):
+class FuturesBalance(msgspec.Struct, gc=False):
     """change: other than by profit and fees."""
 
-    asset: str
-    wallet: _D
-    cross_wallet: _D
-    change: _D
+    asset: str = field(name="a")
+    wallet: _D = field(name="wb")
+    cross_wallet: _D = field(name="cw")
+    change: _D = field(name="bc")
 
 
-class FuturesPosition(
-    msgspec.Struct,
-    gc=False,
-    rename={
-        "symbol": "s",
-        "quantity": "pa",
-        "entry_price": "ep",
-        "realized": "cr",
-        "unrealized": "up",
-        "margin_type": "mt",
-        "isolated_wallet": "iw",
-        "side": "ps",
-    },
-):
+class FuturesPosition(msgspec.Struct, gc=False):
     """quantity: signed. side: BOTH, or LONG and SHORT in hedge mode."""
 
-    symbol: str
-    quantity: _D
-    entry_price: _D
-    realized: _D
-    unrealized: _D
-    margin_type: str
-    isolated_wallet: _D
-    side: str
+    symbol: str = field(name="s")
+    quantity: _D = field(name="pa")
+    entry_price: _D = field(name="ep")
+    realized: _D = field(name="cr")
+    unrealized: _D = field(name="up")
+    margin_type: str = field(name="mt")
+    isolated_wallet: _D = field(name="iw")
+    side: str = field(name="ps")
 
 
-class AccountChange(msgspec.Struct, rename={"reason": "m", "balances": "B", "positions": "P"}):
-    reason: str
-    balances: list[FuturesBalance] = []
-    positions: list[FuturesPosition] = []
+class AccountChange(msgspec.Struct):
+    reason: str = field(name="m")
+    balances: list[FuturesBalance] = field(default_factory=list, name="B")
+    positions: list[FuturesPosition] = field(default_factory=list, name="P")
 
 
-class AccountUpdate(
-    msgspec.Struct,
-    tag_field="e",
-    tag="ACCOUNT_UPDATE",
-    rename={"event": "E", "time": "T", "change": "a"},
-):
+class AccountUpdate(msgspec.Struct, tag_field="e", tag="ACCOUNT_UPDATE"):
     """USD-M: balances and positions that changed, as they are now."""
 
-    event: Stamp
-    time: Stamp
-    change: AccountChange
+    event: Stamp = field(name="E")
+    time: Stamp = field(name="T")
+    change: AccountChange = field(name="a")
 
 
-class AlgoOrder(
-    msgspec.Struct,
-    gc=False,
-    rename={
-        "client_id": "caid",
-        "algo_id": "aid",
-        "algo_type": "at",
-        "type": "o",
-        "symbol": "s",
-        "side": "S",
-        "position_side": "ps",
-        "time_in_force": "f",
-        "quantity": "q",
-        "status": "X",
-        "order_id": "ai",
-        "average_price": "ap",
-        "filled": "aq",
-        "trigger_price": "tp",
-        "price": "p",
-        "working_type": "wt",
-        "close_position": "cp",
-        "reduce_only": "R",
-        "triggered": "tt",
-        "reason": "rm",
-    },
-):
+class AlgoOrder(msgspec.Struct, gc=False):
     """The body of ALGO_UPDATE. order_id: of the order that it became, "" while it waits."""
 
-    client_id: str
-    algo_id: Id
-    algo_type: str
-    type: str
-    symbol: str
-    side: str
-    position_side: str
-    time_in_force: str
-    quantity: _D
-    status: str
-    trigger_price: _D
-    price: _D
-    working_type: str
-    close_position: bool
-    reduce_only: bool
-    order_id: str = ""
-    average_price: _D = _D(0)
-    filled: _D = _D(0)
-    triggered: int = 0
-    reason: str = ""
+    client_id: str = field(name="caid")
+    algo_id: Id = field(name="aid")
+    algo_type: str = field(name="at")
+    type: str = field(name="o")
+    symbol: str = field(name="s")
+    side: str = field(name="S")
+    position_side: str = field(name="ps")
+    time_in_force: str = field(name="f")
+    quantity: _D = field(name="q")
+    status: str = field(name="X")
+    trigger_price: _D = field(name="tp")
+    price: _D = field(name="p")
+    working_type: str = field(name="wt")
+    close_position: bool = field(name="cp")
+    reduce_only: bool = field(name="R")
+    order_id: str = field(default="", name="ai")
+    average_price: _D = field(default=_D(0), name="ap")
+    filled: _D = field(default=_D(0), name="aq")
+    triggered: int = field(default=0, name="tt")
+    reason: str = field(default="", name="rm")
 
 
-class AlgoUpdate(msgspec.Struct, tag_field="e", tag="ALGO_UPDATE", rename={"event": "E", "time": "T", "order": "o"}):
+class AlgoUpdate(msgspec.Struct, tag_field="e", tag="ALGO_UPDATE"):
     """USD-M: a conditional order of the Algo Service changed."""
 
-    event: Stamp
-    time: Stamp
-    order: AlgoOrder
+    event: Stamp = field(name="E")
+    time: Stamp = field(name="T")
+    order: AlgoOrder = field(name="o")
 
 
-class MarginCall(
-    msgspec.Struct,
-    tag_field="e",
-    tag="MARGIN_CALL",
-    rename={"event": "E", "positions": "p"},
-):
+class MarginCall(msgspec.Struct, tag_field="e", tag="MARGIN_CALL"):
     """USD-M: positions near liquidation; each with `s`, `ps`, `pa`, `mt`, `mp`, `up`, `mm`."""
 
-    event: Stamp
-    positions: list[dict[str, Any]]
+    event: Stamp = field(name="E")
+    positions: list[dict[str, Any]] = field(name="p")
 
 
-class ConfigUpdate(
-    msgspec.Struct, tag_field="e", tag="ACCOUNT_CONFIG_UPDATE", rename={"event": "E", "leverage": "ac", "mode": "ai"}
-):
+class ConfigUpdate(msgspec.Struct, tag_field="e", tag="ACCOUNT_CONFIG_UPDATE"):
     """USD-M: leverage of a symbol (`s`, `l`) or multi-assets mode (`j`) was set."""
 
-    event: Stamp
-    leverage: dict[str, Any] | None = None
-    mode: dict[str, Any] | None = None
+    event: Stamp = field(name="E")
+    leverage: dict[str, Any] | None = field(default=None, name="ac")
+    mode: dict[str, Any] | None = field(default=None, name="ai")
 
 
-class ListenKeyExpired(msgspec.Struct, gc=False, tag_field="e", tag="listenKeyExpired", rename={"event": "E"}):
+class ListenKeyExpired(msgspec.Struct, gc=False, tag_field="e", tag="listenKeyExpired"):
     """USD-M: nothing more comes by this listen key."""
 
-    event: Stamp
+    event: Stamp = field(name="E")
 
 
-class Terminated(msgspec.Struct, gc=False, tag_field="e", tag="eventStreamTerminated", rename={"event": "E"}):
+class Terminated(msgspec.Struct, gc=False, tag_field="e", tag="eventStreamTerminated"):
     """Spot: nothing more comes by this subscription."""
 
-    event: Stamp
+    event: Stamp = field(name="E")
 
 
 class Other(msgspec.Struct, gc=False):
