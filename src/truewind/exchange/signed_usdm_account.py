@@ -70,8 +70,8 @@ class UsdmAccounts:
         main = [balance for balance in balances if balance.asset == "USDT"]
         row |= _totals(main)
         row["assets"] = [_asset(balance, account.updated_ms, version) for balance in balances]
-        show = _position if version < 3 else _short_position
-        row["positions"] = [show(leg, self.venue, account.updated_ms) for leg in legs]
+        names = _POSITION if version < 3 else _POSITION_V3
+        row["positions"] = [_told(leg, self.venue, account.updated_ms, names) for leg in legs]
         return row
 
     def balances(self, call: Call) -> list[Any]:
@@ -98,8 +98,8 @@ class UsdmAccounts:
         if symbol is not None:
             self.venue.instrument(symbol)
         legs = self._legs(call.account, every=version < 3, symbol=symbol)
-        show = _risk if version < 3 else _risk_v3
-        return [show(leg, self.venue, call.account.updated_ms) for leg in legs]
+        names = _RISK if version < 3 else _RISK_V3
+        return [_told(leg, self.venue, call.account.updated_ms, names) for leg in legs]
 
     def _legs(self, account: Account, *, every: bool, symbol: str | None = None) -> list[Leg]:
         known = {name for name, desks in self.venue.desks.items() if account.number in desks}
@@ -282,97 +282,57 @@ def _asset(balance: Balance, updated: int, version: int) -> dict[str, Any]:
     return row | ({"marginAvailable": True} if version < 3 else {}) | {"updateTime": updated}
 
 
-def _margins(leg: Leg) -> dict[str, str]:
-    return {
+# The fields of a position that each reply tells, in its order.
+_POSITION = (
+    "symbol initialMargin maintMargin unrealizedProfit positionInitialMargin openOrderInitialMargin leverage isolated "
+    "entryPrice breakEvenPrice maxNotional bidNotional askNotional positionSide positionAmt notional isolatedWallet "
+    "updateTime"
+)
+_POSITION_V3 = (
+    "symbol positionSide positionAmt unrealizedProfit isolatedMargin notional isolatedWallet initialMargin maintMargin "
+    "updateTime"
+)
+_RISK = (
+    "symbol positionAmt entryPrice breakEvenPrice markPrice unRealizedProfit liquidationPrice leverage "
+    "maxNotionalValue marginType isolatedMargin isAutoAddMargin positionSide notional isolatedWallet updateTime"
+)
+_RISK_V3 = (
+    "symbol positionSide positionAmt entryPrice breakEvenPrice markPrice unRealizedProfit liquidationPrice "
+    "isolatedMargin notional marginAsset isolatedWallet initialMargin maintMargin positionInitialMargin "
+    "openOrderInitialMargin adl bidNotional askNotional updateTime"
+)
+
+
+def _told(leg: Leg, venue: UsdmVenue, updated: int, names: str) -> dict[str, Any]:
+    """The fields `names` of a position."""
+    most, unrealised = str(leg.most // 10**8), money(int(leg.unrealised))
+    fields = {
+        "symbol": leg.symbol,
+        "positionSide": leg.side,
+        "positionAmt": venue.figures[leg.symbol].quantity(leg.lots),
+        "entryPrice": price(leg.entry),
+        "breakEvenPrice": price(leg.even),
+        "markPrice": f"{leg.mark:.8f}",
+        "liquidationPrice": price(leg.liquidation) if leg.liquidation else "0",
+        "unrealizedProfit": unrealised,
+        "unRealizedProfit": unrealised,
         "initialMargin": money(int(leg.initial + leg.ordered)),
         "maintMargin": money(int(leg.maintenance)),
-    }
-
-
-def _position(leg: Leg, venue: UsdmVenue, updated: int) -> dict[str, Any]:
-    return {
-        "symbol": leg.symbol,
-        **_margins(leg),
-        "unrealizedProfit": money(int(leg.unrealised)),
         "positionInitialMargin": money(int(leg.initial)),
         "openOrderInitialMargin": money(int(leg.ordered)),
         "leverage": str(leg.leverage),
+        "maxNotional": most,
+        "maxNotionalValue": most,
         "isolated": leg.isolated,
-        "entryPrice": price(leg.entry),
-        "breakEvenPrice": price(leg.even),
-        "maxNotional": str(leg.most // 10**8),
-        "bidNotional": money(int(leg.buys)),
-        "askNotional": money(int(leg.sells)),
-        "positionSide": leg.side,
-        "positionAmt": venue.figures[leg.symbol].quantity(leg.lots),
-        "notional": _signed(leg),
-        "isolatedWallet": money(max(0, leg.wallet)),
-        "updateTime": updated if leg.lots else 0,
-    }
-
-
-def _short_position(leg: Leg, venue: UsdmVenue, updated: int) -> dict[str, Any]:
-    return {
-        "symbol": leg.symbol,
-        "positionSide": leg.side,
-        "positionAmt": venue.figures[leg.symbol].quantity(leg.lots),
-        "unrealizedProfit": money(int(leg.unrealised)),
-        "isolatedMargin": _isolated_margin(leg),
-        "notional": _signed(leg),
-        "isolatedWallet": money(max(0, leg.wallet)),
-        **_margins(leg),
-        "updateTime": updated if leg.lots else 0,
-    }
-
-
-def _risk(leg: Leg, venue: UsdmVenue, updated: int) -> dict[str, Any]:
-    return {
-        "symbol": leg.symbol,
-        "positionAmt": venue.figures[leg.symbol].quantity(leg.lots),
-        "entryPrice": price(leg.entry),
-        "breakEvenPrice": price(leg.even),
-        "markPrice": f"{leg.mark:.8f}",
-        "unRealizedProfit": money(int(leg.unrealised)),
-        "liquidationPrice": price(leg.liquidation) if leg.liquidation else "0",
-        "leverage": str(leg.leverage),
-        "maxNotionalValue": str(leg.most // 10**8),
         "marginType": "isolated" if leg.isolated else "cross",
-        "isolatedMargin": _isolated_margin(leg),
         "isAutoAddMargin": "false",
-        "positionSide": leg.side,
-        "notional": _signed(leg),
+        "isolatedMargin": money(int(leg.wallet + leg.unrealised)) if leg.isolated and leg.lots else money(0),
         "isolatedWallet": money(max(0, leg.wallet)),
-        "updateTime": updated if leg.lots else 0,
-    }
-
-
-def _risk_v3(leg: Leg, venue: UsdmVenue, updated: int) -> dict[str, Any]:
-    return {
-        "symbol": leg.symbol,
-        "positionSide": leg.side,
-        "positionAmt": venue.figures[leg.symbol].quantity(leg.lots),
-        "entryPrice": price(leg.entry),
-        "breakEvenPrice": price(leg.even),
-        "markPrice": f"{leg.mark:.8f}",
-        "unRealizedProfit": money(int(leg.unrealised)),
-        "liquidationPrice": price(leg.liquidation) if leg.liquidation else "0",
-        "isolatedMargin": _isolated_margin(leg),
-        "notional": _signed(leg),
         "marginAsset": venue.instruments[leg.symbol].currency,
-        "isolatedWallet": money(max(0, leg.wallet)),
-        **_margins(leg),
-        "positionInitialMargin": money(int(leg.initial)),
-        "openOrderInitialMargin": money(int(leg.ordered)),
-        "adl": 0,
+        "notional": money(int(leg.notional if leg.lots >= 0 else -leg.notional)),
         "bidNotional": money(int(leg.buys)),
         "askNotional": money(int(leg.sells)),
+        "adl": 0,
         "updateTime": updated if leg.lots else 0,
     }
-
-
-def _isolated_margin(leg: Leg) -> str:
-    return money(int(leg.wallet + leg.unrealised)) if leg.isolated and leg.lots else money(0)
-
-
-def _signed(leg: Leg) -> str:
-    return money(int(leg.notional if leg.lots >= 0 else -leg.notional))
+    return {name: fields[name] for name in names.split()}
