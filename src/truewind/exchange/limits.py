@@ -50,7 +50,6 @@ class RequestLimits:
         self.enforced = enforced
         self.first_ban_s = first_ban_s
         self.refused = 0
-        self.banned = 0
         self._clients: dict[str, _Client] = {}
 
     def take(self, address: str, endpoint: Endpoint, weight: int, now_us: int) -> dict[str, str]:
@@ -111,7 +110,6 @@ class RequestLimits:
         return RefusedError(-1003, message, 429, {**headers, "Retry-After": str(wait_s)})
 
     def _ban(self, client: _Client, now_us: int) -> RefusedError:
-        self.banned += 1
         wait_s = -(-(client.banned_until_us - now_us) // _SECOND_US)
         message = (
             f"Way too much request weight used; IP banned until {client.banned_until_us // 1000}. "

@@ -133,7 +133,6 @@ class Desk:
         self.margins = arrays["margins"][0]
         self._lane["mark"] = self._lane["index"] = int(futures)
         self._lane["end"] = NEVER
-        self._futures = futures
         self._late: dict[int, Ticket] = {}  # orders that change as they are triggered, by id
         self._self_trade: dict[int, SelfTrade] = {}
         self.may_come: Callable[[int], bool] = lambda order_id: True  # whether a triggered order can be paid for

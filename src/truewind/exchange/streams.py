@@ -36,7 +36,6 @@ class StreamHub:
         self.private: Callable[[str], bool] = lambda name: False
         self.connections: set[Connection] = set()
         self.sent = 0
-        self.lost_connections = 0
         self._feeds: dict[tuple[str, Unit], tuple[Feed, set[Connection]]] = {}
         self._takers: dict[tuple[type, str], list[tuple[str, Unit]]] = {}
         self._poured: dict[tuple[tuple[str, ...], Unit, bool], list[bytes]] = {}
@@ -50,10 +49,6 @@ class StreamHub:
             found = self._feeds.get((name, unit))
             if found:
                 self._tell(name, found[1], message)
-
-    def listens(self, name: str) -> bool:
-        """Whether anybody listens to a stream."""
-        return any(feed.name == name for feed, _ in self._feeds.values())
 
     def _take(self, event: Event) -> None:
         for key in self._takers.get((type(event), event.symbol), ()):
@@ -77,7 +72,6 @@ class StreamHub:
         now_s = self.exchange.since_s()
         for connection in list(self.connections):
             if not connection.write(now_s):
-                self.lost_connections += 1
                 self._forget(connection)
 
     # ── subscriptions ───────────────────────────────────────────────────────────────────────────────────────────────

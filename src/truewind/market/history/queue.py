@@ -46,7 +46,7 @@ class Queue:
     """One market ("spot", "usdm") at one address. Requests wait their turn in the order in which they were made.
 
     share: how much of the venue's limits may be used; the rest is for what else runs behind the same address.
-    patience_s: the longest ban that is waited for. Counts what it did: `requests`, `retries`, `limited`.
+    patience_s: the longest ban that is waited for.
     """
 
     def __init__(
@@ -63,7 +63,6 @@ class Queue:
         draw: Callable[[], float] = random.random,
     ) -> None:
         self.address, self.market = address, market
-        self.requests = self.retries = self.limited = 0
         self._transport, self._now_us, self._draw = transport, now_us, draw
         self._patience_s, self._attempts = patience_s, attempts
         self._clock = _VenueClock()
@@ -105,7 +104,6 @@ class Queue:
                 most = _FUZZY if isinstance(error, ProtocolError) else self._attempts
                 if failed >= most or "redirected" in error.facts:
                     raise
-                self.retries += 1
                 await asyncio.sleep(self._draw() * min(_LONGEST_S, _FIRST_S * 2.0**failed))
 
     async def server_time_us(self) -> int:
@@ -157,7 +155,6 @@ class Queue:
                     await self._landing.wait()
                 else:
                     break
-            self.requests += 1
             taken = [(window, amount, window.take(amount)) for window, amount in windows]
             return _Ticket(taken, now_us, tells=line.budget is Budget.WEIGHT)
 
@@ -193,7 +190,6 @@ class Queue:
 
     def _pause(self, reply: Reply, *, patient: bool) -> None:
         """Everything waits as long as the venue says, or to the end of the minute where it says nothing."""
-        self.limited += 1
         now_us = self._now_us()
         told_s = retry_after_s(reply.headers)
         wait_s = 60 - (now_us // SECOND_US) % 60 if told_s is None else int(told_s)
