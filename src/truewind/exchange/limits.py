@@ -49,7 +49,6 @@ class RequestLimits:
         self.limits = limits
         self.enforced = enforced
         self.first_ban_s = first_ban_s
-        self.refused = 0
         self._clients: dict[str, _Client] = {}
 
     def take(self, address: str, endpoint: Endpoint, weight: int, now_us: int) -> dict[str, str]:
@@ -91,7 +90,6 @@ class RequestLimits:
         return {"X-MBX-USED-WEIGHT": used, "X-MBX-USED-WEIGHT-1M": used}
 
     def _too_many(self, client: _Client, allowance: Allowance, now_us: int, headers: dict[str, str]) -> RefusedError:
-        self.refused += 1
         window = allowance.seconds * _SECOND_US
         if client.refused_window != now_us // window:
             client.refused_window, client.refused = now_us // window, 0

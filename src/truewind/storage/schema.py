@@ -116,8 +116,8 @@ KINDS = MappingProxyType(
         # Corporate actions; ts: the ex date. dividend: cash a share. split: shares after it for one before.
         "dividends": Kind(required=(("ts", TS), ("dividend", _F8))),
         "splits": Kind(required=(("ts", TS), ("split", _F8))),
-        # What happened to an order book, as the venue told it: a row is one level of an update (kind 0), of a snapshot
-        # (kind 4), or a trade (kind 2); side 0 in a message that changes nothing. quantity: the total then displayed at
+        # What happened to an order book, as the venue told it: a row is one level of an update, of a snapshot, or a
+        # trade (kind: `domain.book.BookKind`); side 0 in a message that changes nothing. quantity: the total then displayed at
         # the price, or what was traded. first, id, previous: the message's first and final update id and the final one
         # of the message before, as far as the venue numbers them; a trade's id is its number.
         "book": Kind(

@@ -51,9 +51,14 @@ class Chain:
         if self._bridged:
             follows = first == self.last + 1 if previous is None else previous == self.last
         else:
-            follows = first <= self.last + 1 if previous is None else previous <= self.last
+            follows = joins(self.last, first, previous)
         if not follows:
             self.last = None
             return Verdict.GAP
         self.last, self._bridged = final, True
         return Verdict.APPLY
+
+
+def joins(last: int, first: int, previous: int | None) -> bool:
+    """Whether an update can be the first one after a snapshot that holds all up to `last`: nothing lies between."""
+    return first <= last + 1 if previous is None else previous <= last

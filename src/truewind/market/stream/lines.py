@@ -14,7 +14,7 @@ import msgspec
 
 from truewind.domain.market import Bar, Quote, Trade
 from truewind.domain.timeframe import DAY_US, SECOND_US, origin_us
-from truewind.market.book.chain import Chain, Verdict
+from truewind.market.book.chain import Chain, Verdict, joins
 from truewind.market.stream.events import (
     DayTicker,
     Depth,
@@ -317,7 +317,7 @@ class BookLine(Line):
     def snapshot(self, event: Depth) -> bool:
         """Join a snapshot with the updates that wait; False if it is older than all of them: a newer one is needed."""
         waiting = self._waiting
-        if waiting and not _joins(waiting[0], event):
+        if waiting and not joins(event.sequence, waiting[0].first, _previous(waiting[0])):
             return False
         behind = sum(update.sequence <= event.sequence for update in waiting)
         # The book after the last update that it holds: on spot the venue tells no time of it.
@@ -391,9 +391,3 @@ def _sequence(event: Depth) -> int:
 
 def _previous(event: Depth) -> int | None:
     return event.previous if event.previous >= 0 else None
-
-
-def _joins(first: Depth, snapshot: Depth) -> bool:
-    """Whether the oldest update that waits begins not later than where the snapshot ends."""
-    previous = _previous(first)
-    return first.first <= snapshot.sequence + 1 if previous is None else previous <= snapshot.sequence
