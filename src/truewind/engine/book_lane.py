@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 import msgspec
 import numpy as np
-import polars as pl
 from pydantic import Field
 
 from truewind.config import Settings
@@ -145,54 +144,6 @@ class BookResult(msgspec.Struct, frozen=True):
     def orders(self) -> int:
         """How many orders were sent."""
         return int(np.count_nonzero(self.reports["kind"] == Report.SUBMITTED))
-
-    def equity_table(self) -> pl.DataFrame:
-        """ts, equity, position (signed quantity) and mid price at each sample."""
-        lot = float(self.instrument.lot_size)
-        return pl.DataFrame(
-            {
-                "ts": self.samples["ts"],
-                "equity": self.samples["equity"] / self.scale,
-                "position": self.samples["lots"] * lot,
-                "mid": self.samples["mid"],
-            }
-        ).with_columns(pl.col("ts").cast(pl.Datetime("us", "UTC")))
-
-    def fills_table(self) -> pl.DataFrame:
-        """One row a fill: ts, order_id, side, maker, price, quantity, fee, realised, position, tag."""
-        fills, tick, lot = self.fills, float(self.instrument.tick_size), float(self.instrument.lot_size)
-        return pl.DataFrame(
-            {
-                "ts": fills["ts"],
-                "order_id": fills["order"],
-                "side": fills["side"],
-                "maker": fills["maker"] == 1,
-                "price": fills["price"] * tick,
-                "quantity": fills["lots"] * lot,
-                "fee": fills["fee"] / self.scale,
-                "realised": fills["realised"] / self.scale,
-                "position": fills["position"] * lot,
-                "leg": fills["leg"],
-                "tag": fills["tag"],
-            }
-        ).with_columns(pl.col("ts").cast(pl.Datetime("us", "UTC")))
-
-    def reports_table(self) -> pl.DataFrame:
-        """One row a report: ts (venue), ts_recv (here), order_id, kind, reason, side, price, quantity, filled."""
-        reports, tick, lot = self.reports, float(self.instrument.tick_size), float(self.instrument.lot_size)
-        return pl.DataFrame(
-            {
-                "ts": reports["ts"],
-                "ts_recv": reports["ts_recv"],
-                "order_id": reports["order"],
-                "kind": [Report(kind).name.lower() for kind in reports["kind"]],
-                "reason": [Reason(reason).name.lower() for reason in reports["reason"]],
-                "side": reports["side"],
-                "price": reports["ticks"] * tick,
-                "quantity": reports["lots"] * lot,
-                "filled": reports["filled"] * lot,
-            }
-        ).with_columns(pl.col("ts", "ts_recv").cast(pl.Datetime("us", "UTC")))
 
 
 class BookLane:

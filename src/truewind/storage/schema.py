@@ -117,9 +117,9 @@ KINDS = MappingProxyType(
         "dividends": Kind(required=(("ts", TS), ("dividend", _F8))),
         "splits": Kind(required=(("ts", TS), ("split", _F8))),
         # What happened to an order book, as the venue told it: a row is one level of an update, of a snapshot, or a
-        # trade (kind: `domain.book.BookKind`); side 0 in a message that changes nothing. quantity: the total then displayed at
-        # the price, or what was traded. first, id, previous: the message's first and final update id and the final one
-        # of the message before, as far as the venue numbers them; a trade's id is its number.
+        # trade (kind: `domain.book.BookKind`); side 0 in a message that changes nothing. quantity: the total then
+        # displayed at the price, or what was traded. first, id, previous: the message's first and final update id and
+        # the final one of the message before, as far as the venue numbers them; a trade's id is its number.
         "book": Kind(
             required=(
                 *(("ts", TS), ("ts_recv", TS), ("kind", _I1), ("side", _I1)),

@@ -75,7 +75,7 @@ def test_recordings_are_read_whole_and_books_agree_with_best_prices(shared: Path
             assert not book.is_crossed
             best = quotes.pop(event.sequence, None)
             if best is not None:
-                assert (best.bid, best.ask) == pytest.approx((book.best_bid, book.best_ask), abs=1e-9)
+                assert (best.bid, best.ask) == (book.best_bid, book.best_ask)
                 agreed += 1
 
     async def scene() -> BinanceStreams:

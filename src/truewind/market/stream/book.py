@@ -18,7 +18,7 @@ class LocalBook:
     def __init__(self, instrument: Instrument) -> None:
         self.instrument, self.sequence, self.ts_event = instrument, -1, 0
         self._book = Book()
-        self._tick, self._lot = float(instrument.tick_size), float(instrument.lot_size)
+        self._tick, self._lot = instrument.tick_size.as_integer_ratio(), instrument.lot_size.as_integer_ratio()
 
     @property
     def is_known(self) -> bool:
@@ -34,13 +34,13 @@ class LocalBook:
     def best_bid(self) -> float | None:
         """The highest price at which someone buys; None if nobody does."""
         ticks = self._book.best_bid
-        return None if ticks is None else ticks * self._tick
+        return None if ticks is None else _worth(ticks, self._tick)
 
     @property
     def best_ask(self) -> float | None:
         """The lowest price at which someone sells; None if nobody does."""
         ticks = self._book.best_ask
-        return None if ticks is None else ticks * self._tick
+        return None if ticks is None else _worth(ticks, self._tick)
 
     def apply(self, event: Depth) -> bool:
         """Bring the book up to date; False for an update of a book that is not known, which changes nothing.
@@ -67,6 +67,11 @@ class LocalBook:
         """(price, quantity) of a side (+1 bids, −1 asks), best first; all of them, or the best `count`."""
         ticks, lots = self._book.depth(side)
         return [
-            (price * self._tick, quantity * self._lot)
+            (_worth(price, self._tick), _worth(quantity, self._lot))
             for price, quantity in zip(ticks[:count].tolist(), lots[:count].tolist(), strict=True)
         ]
+
+
+def _worth(steps: int, step: tuple[int, int]) -> float:
+    """So many steps as the float nearest to their decimal: the one that the venue's text is read as."""
+    return steps * step[0] / step[1]
