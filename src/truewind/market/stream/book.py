@@ -52,11 +52,11 @@ class LocalBook:
         self.sequence = -1  # while it is neither the old book nor the new one
         if event.is_snapshot:
             self._book.clear()
-        bids = len(event.bids)
-        levels = np.array([*event.bids, *event.asks], float).reshape(-1, 2)
+        levels = np.array(event.bids + event.asks, float).reshape(-1, 2)
         rows = np.zeros(len(levels), BOOK_EVENT)
         rows["ts_event"], rows["ts_recv"], rows["kind"] = event.ts_event, event.ts_recv, BookKind.LEVEL
-        rows["side"][:bids], rows["side"][bids:] = 1, -1
+        rows["side"] = -1
+        rows["side"][: len(event.bids)] = 1
         rows["ticks"] = in_ticks(self.instrument, levels[:, 0], rows["ts_event"])
         rows["lots"], _ = in_lots(self.instrument, levels[:, 1])
         self._book.apply(rows)
