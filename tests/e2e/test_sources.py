@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from market.history import contract
 from truewind.domain.timeframe import HOUR_US, MINUTE_US
 from truewind.exchange import LocalExchange
 from truewind.market.history.binance import BinanceRest
@@ -21,7 +22,7 @@ pytest.importorskip("ccxt")
 
 async def rows(provider: DataProvider, key: SeriesKey, start: int, end: int) -> pl.DataFrame:
     async with provider:
-        tables = [chunk.rows async for chunk in provider.fetch(key, start, end)]
+        tables = [chunk.rows for chunk in await contract.fetched(provider, key, start, end)]
     return pl.concat(table for table in tables if table.height)
 
 

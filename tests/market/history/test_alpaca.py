@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from aiohttp import web
 
+from market.history import contract
 from market.history.json_server import Answer, serving
 from truewind.domain.clock import parse_ts_us
 from truewind.domain.instrument import Kind
@@ -43,7 +44,7 @@ def fetched(routes: Mapping[str, Answer], key: SeriesKey, start: int, end: int, 
             Alpaca("alpaca", Hosts(*[address] * 6), lambda: now) as provider,
         ):
             provider._connected()._retry_wait = 0
-            return [chunk async for chunk in provider.fetch(key, start, end)]
+            return await contract.fetched(provider, key, start, end)
 
     chunks = asyncio.run(go())
     assert [chunk.end_us for chunk in chunks[:-1]] == [chunk.start_us for chunk in chunks[1:]]

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import polars as pl
 import pytest
 
+from market.history import contract
 from market.history.archive_site import Site, zipped
 from market.samples import START_US, make_bars
 from truewind.domain.clock import parse_ts_us
@@ -50,7 +51,7 @@ def run(
 ) -> tuple[list[Chunk], ArchiveProvider]:
     async def work() -> tuple[list[Chunk], ArchiveProvider]:
         async with site.open() as hosts, ArchiveProvider(key.venue, hosts, now_us=lambda: now_us) as provider:
-            return [chunk async for chunk in provider.fetch(key, start_us, end_us)], provider
+            return await contract.fetched(provider, key, start_us, end_us), provider
 
     return asyncio.run(work())
 

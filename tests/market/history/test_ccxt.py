@@ -16,6 +16,7 @@ from aiohttp import web
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from market.history import contract
 from market.history.json_server import Answer, serving
 from profiles import examples
 from truewind.domain.clock import parse_ts_us
@@ -54,7 +55,7 @@ def fetched(
     async def go() -> tuple[list[Chunk], list[tuple[str, dict[str, str]]]]:
         async with serving(routes) as (address, asked), CcxtProvider(venue, at(address), lambda: now_us) as provider:
             provider._client.enableRateLimit = False
-            chunks = [chunk async for chunk in provider.fetch(key, start_us, end_us)]
+            chunks = await contract.fetched(provider, key, start_us, end_us)
         return chunks, asked
 
     chunks, asked = asyncio.run(go())

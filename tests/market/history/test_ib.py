@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from market.history import contract
 from market.history.fake_tws import Fields, bars, details, error, request_of, ticks, tws, window
 from truewind.domain.clock import parse_ts_us
 from truewind.domain.instrument import Kind
@@ -37,7 +38,7 @@ def fetched(
 
     async def go() -> tuple[list[Chunk], list[Fields]]:
         async with tws(answer) as (address, asked), InteractiveBrokers("ib", address, lambda: now) as provider:
-            return [chunk async for chunk in provider.fetch(key, start, end)], asked
+            return await contract.fetched(provider, key, start, end), asked
 
     chunks, asked = asyncio.run(go())
     assert [chunk.end_us for chunk in chunks[:-1]] == [chunk.start_us for chunk in chunks[1:]]
