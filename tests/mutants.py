@@ -32,6 +32,7 @@ import inspect
 import pickle
 import resource
 import signal
+import tempfile
 import time
 import tomllib
 from collections import Counter
@@ -149,6 +150,7 @@ class Tests:
         calls = self._forked(600.0, lambda: called(session.items, module))
         if not isinstance(calls, list):
             raise pytest.UsageError(f"The tests of {self.target} do not pass without any fault: {calls}")
+        session.config._tmp_path_factory.getbasetemp()  # one folder for all forks
         gc.freeze()  # a fork that looks through old objects copies them
         for mutant in self.mutants:
             code = function_named(module, mutant.function).__code__
@@ -249,7 +251,8 @@ def test_target(target: str, only: list[str], setting: dict[str, Any]) -> bool:
     print(f"{target}: {len(plugin.mutants)} mutants")
     began = time.monotonic()
     options = ["-p", "no:cacheprovider", "-qq", "--tb=native", "--assert=plain", "--rootdir", str(ROOT)]
-    pytest.main([*options, *tests], plugins=[plugin])
+    with tempfile.TemporaryDirectory() as folder:
+        pytest.main([*options, "--basetemp", folder + "/tests", *tests], plugins=[plugin])
     for mutant in plugin.wrongly_named:
         print(f"\n  named equivalent, but killed: {mutant}")
     print(f"\n{plugin.report()}, in {time.monotonic() - began:.0f} s", flush=True)

@@ -25,6 +25,7 @@ def test_by_hand():
 def test_system_quality_by_hand():
     """R of 2, −1, −1, 3, −1, 1: mean 0.5, deviation √(15.5 / 5)."""
     assert system_quality(np.array([2.0, -1, -1, 3, -1, 1])) == pytest.approx(math.sqrt(6) * 0.5 / math.sqrt(15.5 / 5))
+    assert system_quality(np.array([1.0, 3.0])) == pytest.approx(math.sqrt(2) * 2 / math.sqrt(2))
 
 
 @given(PNL)
@@ -47,3 +48,5 @@ def test_not_defined():
     assert all(math.isnan(one(np.array([1.0, 2.0]))) for one in (payoff, kelly_fraction))
     assert math.isnan(system_quality(np.array([0.1, 0.1, 0.1])))
     assert math.isnan(system_quality(np.array([1.0])))
+    assert math.isnan(system_quality(np.array([1e6, np.nextafter(1e6, 2e6)])))  # a rounding error apart
+    assert not math.isnan(system_quality(np.array([1e-6, 2e-6])))

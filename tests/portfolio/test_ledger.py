@@ -1,5 +1,6 @@
 """The ledger: every amount is exact, every fill balances, and what does not fit is refused."""
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -8,13 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts import inverse
 from scripted import UNLIMITED, columns, flat, free, perpetual
 from truewind.domain.fill import FILL, FillKind
 from truewind.domain.instrument import INSTRUMENT, instrument_row
 from truewind.engine.merge import merge
 from truewind.engine.state import State
 from truewind.errors import LedgerError
-from truewind.portfolio.ledger import book_fill, book_funding, postings, prove
+from truewind.portfolio.ledger import book_fill, book_funding, book_payment, book_split, charge, postings, prove
+from truewind.portfolio.margin import MarginSettings
 from truewind.portfolio.worth import worth_of
 
 BTC = perpetual(tick="0.1", lot="0.001")  # 0.0001 USDT a tick and lot: 10 000 units
@@ -26,12 +29,12 @@ CENTS = perpetual("CENTUSD", tick="0.01", lot="0.3", quote="USD")  # 0.3 cents
 class Book:
     """One account, `cash` in units of its currency, and what kernels book in it."""
 
-    def __init__(self, *instruments, cash=1):
+    def __init__(self, *instruments, cash=1, limits=UNLIMITED, leverage=1, **margin):
         bars = {i.symbol: columns([flat(1)]) for i in instruments}
-        costs, limits = free().record(1), UNLIMITED.record(1)
-        currency = instruments[0].quote
         timeline = merge(bars, dict.fromkeys(bars, 60_000_000))
-        self.state = State(instruments, timeline, cash, currency, costs, limits, {})
+        terms = MarginSettings(tiers="flat", **margin).terms(instruments, {}, leverage)
+        costs = free().record(leverage)
+        self.state = State(instruments, timeline, cash, instruments[0].currency, costs, limits.record(1), {}, terms)
 
     def fill(self, side, lots, price, *, symbol=0, fee_rate=0, reference=None, kind=FillKind.TRADE, ts=0):
         reference = price if reference is None else reference
@@ -254,3 +257,202 @@ def test_no_fills_have_no_postings():
     table = postings(np.zeros(0, FILL), np.zeros(1, INSTRUMENT))
     assert table.columns == ["fill", "account", "symbol", "amount"]
     assert table.height == 0
+
+
+def nearest(value):
+    """Half away from zero."""
+    return int(math.copysign(math.floor(abs(value) + Fraction(1, 2)), value))
+
+
+class Plain:
+    """What the ledger promises of one leg, in fractions: average cost, one rounding for each amount.
+
+    unit: ledger units that a lot is worth at one tick (of an inverse contract, times one tick). leverage: 0 where the
+    wallet is shared.
+    """
+
+    def __init__(self, unit, coins, leverage):
+        self.unit, self.coins, self.leverage = unit, coins, leverage
+        self.lots = self.cost = self.realised = self.fees = self.funding = self.slippage = self.carry = 0
+        self.opened_ts = self.gained = 0
+        self.wallet = 0 if leverage else -1
+
+    def worth(self, price, lots):
+        return nearest(self.unit * lots / price if self.coins else self.unit * lots * price)
+
+    def fill(self, ts, side, price, lots, reference, rate):
+        """Returns (notional, cost released, profit, fee, slippage)."""
+        notional, turn = self.worth(price, lots), -side if self.coins else side
+        away = self.worth(reference, lots) - notional if self.coins else self.worth(abs(reference - price), lots)
+        closed = min(lots, abs(self.lots)) if self.lots * side < 0 else 0
+        released = nearest(Fraction(self.cost * closed, abs(self.lots))) if closed else 0
+        brought = nearest(Fraction(notional * closed, lots))
+        profit, fee = -turn * brought - released, nearest(Fraction(notional * rate, 10**8))
+        added = turn * (notional - brought)
+        if self.leverage:
+            if closed:
+                self.wallet -= nearest(Fraction(self.wallet * closed, abs(self.lots)))
+            self.wallet += math.ceil(Fraction(abs(added), self.leverage))
+        before, self.lots = self.lots, self.lots + side * lots
+        if self.lots * before <= 0:  # it has left zero, come to it, or gone through it
+            self.opened_ts = ts if self.lots else 0
+        self.cost += added - released
+        self.realised, self.fees, self.slippage = self.realised + profit, self.fees + fee, self.slippage + abs(away)
+        if closed and (self.lots == 0 or lots > closed):
+            self.gained = self.realised - self.fees + self.funding + self.carry
+        return notional, released, profit, fee, abs(away)
+
+
+ACTS = st.lists(
+    st.tuples(
+        st.sampled_from(["fill"] * 6 + ["fund", "pay", "split", "charge"]),
+        st.integers(0, 5),  # leg
+        st.sampled_from([-1, 1]),
+        st.integers(1, 10**4),  # lots
+        st.integers(2, 10**5),  # price
+        st.integers(-1, 3),  # slippage in ticks
+        st.integers(-(10**6), 10**6),  # rate, or money
+        st.sampled_from([k for k in vars(FillKind).values() if isinstance(k, int) and k in (1, 3, 4, 5, 6, 10)]),
+    ),
+    min_size=1,
+    max_size=30,
+)
+
+
+@given(ACTS, st.sampled_from([{}, {"mode": "isolated"}]), st.booleans())
+def test_every_row_and_every_sum_is_what_the_words_say(acts, mode, coins):
+    """Fills, payments, splits and fees on hedged legs of three symbols: all columns of fills, positions and account."""
+    listed = [inverse("100"), inverse("10")] if coins else [BTC, ODD, TINY]
+    units = [10**11, 10**10] if coins else [10_000, 3, Fraction(3, 10)]  # 100 USD in 1e-8 BTC, by ticks of 0.1
+    count, leverage = len(listed), 7
+    book = Book(*listed, cash=1_000, leverage=leverage, position_mode="hedge", **mode)
+    legs = [Plain(Fraction(units[i % count]), coins, leverage if mode else 0) for i in range(2 * count)]
+    state, cash, rows, moved = book.state.handle, int(book.account[0]["cash"]), [], []
+    for i, (act, leg, side, lots, price, away, money, kind) in enumerate(acts):
+        leg, ts, order, tag = leg % len(legs), 1_000 + i, i % 3, i % 5
+        plain, cost = legs[leg], legs[leg].cost
+        row = {"ts": ts, "row": 2 * i, "leg": leg, "symbol": leg % count, "price": price, "maker": 0, "tag": 0}
+        row |= {"order": 0, "lots": 0, "kind": kind, "cost_released": 0, "fee": 0, "slippage": 0, "owner": -1}
+        paid = 0
+        if act == "fill":
+            reference, kind = max(1, price - side * away), (0, 2, 8)[i % 3]
+            assert book_fill(state, ts, 2 * i, order, leg, kind, side, i % 2, price, lots, reference, money, tag)
+            notional, released, profit, fee, slipped = plain.fill(ts, side, price, lots, reference, money)
+            row |= {"kind": kind, "side": side, "maker": i % 2, "lots": lots, "notional": notional, "order": order}
+            row |= {"cost_released": released, "realised": profit, "fee": fee, "slippage": slipped, "tag": tag}
+            row["owner"] = 0 if order else -1
+            cash += profit - fee
+        elif act in ("fund", "pay"):
+            row["side"] = 1 if plain.lots > 0 else -1
+            if act == "fund":
+                held = plain.worth(price, abs(plain.lots))
+                paid = nearest(Fraction(held * money, 10**8)) * (1 if plain.lots < 0 else -1)
+                assert book_funding(state, ts, 2 * i, leg, price, money)
+                row |= {"kind": FillKind.FUNDING, "notional": held}
+            else:
+                paid = money
+                book_payment(state, ts, 2 * i, leg, kind, price, lots, paid)
+                row["notional"] = lots
+            row["realised"] = paid
+            kept = {1: "funding", 3: "realised", 4: "carry", 5: "carry", 6: "carry"}.get(row["kind"])
+            if kept:  # what other currencies bring belongs to no leg
+                setattr(plain, kept, getattr(plain, kept) + paid)
+            cash += paid
+        elif act == "split":
+            turn = 1 if plain.lots >= 0 else -1
+            kept, released = turn * (lots % 7) * abs(plain.lots), plain.cost // 3
+            book_split(state, ts, 2 * i, leg, price, kept, released, money)
+            row |= {"kind": FillKind.SPLIT, "side": 1 if kept > plain.lots else -1, "lots": abs(kept - plain.lots)}
+            row |= {"notional": abs(money), "cost_released": released, "realised": money - released}
+            plain.lots, plain.cost, plain.realised = kept, plain.cost - released, plain.realised + money - released
+            plain.opened_ts = plain.opened_ts if kept else 0
+            cash += money - released
+        elif rows:
+            last = rows[-1]
+            charge(state, last["leg"], lots)
+            legs[last["leg"]].fees += lots
+            last["fee"], last["cash"], cash = last["fee"] + lots, last["cash"] - lots, cash - lots
+            continue
+        else:
+            continue
+        rows.append(row | {"position": plain.lots, "cost": plain.cost, "cash": cash})
+        moved.append((plain.cost - cost, paid))
+    for found, row in zip(book.fills, rows, strict=True):
+        assert {name: int(found[name]) for name in FILL.names} == row
+    for found, plain in zip(book.positions, legs, strict=True):
+        names = ("lots", "cost", "realised", "fees", "funding", "slippage", "carry", "opened_ts", "gained", "wallet")
+        assert {name: int(found[name]) for name in names} == {name: getattr(plain, name) for name in names}
+    for name in ("realised", "fees", "funding", "slippage", "carry"):
+        assert book.account[0][name] == sum(getattr(plain, name) for plain in legs)
+    assert (book.account[0]["cash"], book.account[0]["booked"]) == (cash, len(rows))
+    book.prove()
+    assert postings(book.fills, book.state.instruments).rows() == list(entries(rows, moved))
+
+
+def entries(rows, moved):
+    """Double entry, account by account: the wallet is `cash` + `position`, and what was gained stands opposite."""
+    names = {1: "funding", 3: "insurance", 4: "dividends", 5: "borrowing", 6: "swaps", 10: "collateral"}
+    for i, (row, (grown, paid)) in enumerate(zip(rows, moved, strict=True)):
+        made = 0 if row["kind"] in names else row["realised"]
+        amounts = {"position": grown, "cash": made + paid - row["fee"] - grown, "realised": -made}
+        amounts |= {name: -paid if row["kind"] == kind else 0 for kind, name in names.items()}
+        for name, amount in (amounts | {"fees": row["fee"]}).items():
+            if amount:
+                yield i, name, row["symbol"], amount
+
+
+def test_the_most_that_fits():
+    """9e18 units: cash, cost and twice the notional together, whatever their signs (a unit a lot and tick)."""
+    unit = perpetual("UNITUSDT", tick="0.0001", lot="0.0001")  # 1e-8 USDT
+    for more, fits in ((0, True), (10_000, False)):
+        assert Book(unit).fill(1, 4_499_999_999_950_000_000 + more, 1) is fits  # and 1e8 of cash
+    book = Book(unit)
+    assert book.fill(-1, 3 * 10**18, 1)
+    assert not book.fill(-1, 3 * 10**18, 1)
+    assert book.fill(-1, 10**18, 1)
+    assert book.held() == (-4 * 10**18, -4 * 10**18)
+    assert not book.fill(1, 10, 1, reference=10**18)
+    assert book.account[0]["overflow"] == 1
+    assert Book(unit).fill(1, 10, 1, reference=1)
+    tiny = Book(TINY)
+    assert tiny.fill(1, 1, 1)  # 0.3 units: worth nothing, and booked
+    assert tiny.held() == (1, 0)
+
+
+def test_a_lost_trip_is_counted_when_it_closes():
+    """Bought at 10, half sold at 9: not yet. The rest, at second 7 in row 3: one loss, and the breaker trips there."""
+    book = Book(BTC, limits=UNLIMITED.model_copy(update={"max_losing_streak": 1.0}))
+    state = book.state.handle
+    book.fill(1, 2, 100)
+    book_fill(state, 6, 2, 1, 0, 0, -1, 0, 90, 1, 90, 0, 0)
+    assert book.state.breakers["latches"] == 0
+    book_fill(state, 7, 3, 1, 0, 0, -1, 0, 90, 1, 90, 0, 0)
+    assert book.state.latches[0][["ts", "row"]].tolist() == (7, 3)
+
+
+@pytest.mark.parametrize(
+    ("table", "name", "value", "message"),
+    [
+        ("account", "cash", 1, "Cash is 1 units but the fills add up to 99950000"),
+        ("positions", "lots", 3, "Position 0 is 3 lots but its fills add up to 1000"),
+        ("positions", "cost", 3, "Position 0 cost 3 units but its fills say 100000000"),
+    ],
+)
+def test_the_proof_says_what_does_not_add_up(table, name, value, message):
+    """1 BTC for 1 USDT, whose fee of 0.05 % is 50,000 units: what stands there, and what the fills come to."""
+    book = Book(BTC)
+    book.fill(1, 1_000, 10, fee_rate=50_000)
+    getattr(book.state, table)[name][0] = value
+    with pytest.raises(LedgerError) as failed:
+        book.prove()
+    assert str(failed.value) == message
+
+
+def test_the_proof_knows_what_to_do_about_an_overflow():
+    """The message names the remedy."""
+    book = Book(BTC)
+    assert not book.fill(1, 10**12, 10**6)
+    with pytest.raises(LedgerError) as failed:
+        book.prove()
+    assert "An amount does not fit 64 bits in the account's smallest unit" in str(failed.value)
+    assert "Trade smaller quantities or a coarser currency precision" in str(failed.value)

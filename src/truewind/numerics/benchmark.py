@@ -94,7 +94,7 @@ def _joined(returns: Floats, ends: Ints, first: int) -> tuple[Floats, int]:
     is the one before `ends[0]`, which is left out if `first` is 1.
     """
     starts, stop = np.append(0, ends[:-1] + 1)[first:], int(ends[-1]) + 1
-    grown: Floats = np.multiply.reduceat(1.0 + np.asarray(returns, np.float64)[:stop], starts)
+    grown: Floats = np.multiply.reduceat(1.0 + returns[:stop], starts)
     return grown - 1.0, stop - int(starts[0])
 
 

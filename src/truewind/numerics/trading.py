@@ -36,11 +36,11 @@ def kelly_fraction(pnl: Floats) -> float:
     Interpretation of Information Rate", Bell System Technical Journal 35). W: winners among those that won or lost.
     Negative where nothing should be staked. NaN without a win or without a loss.
     """
-    won, lost = int(np.sum(pnl > 0)), int(np.sum(pnl < 0))
-    if not won or not lost:
+    ratio = payoff(pnl)
+    if math.isnan(ratio):
         return NAN
-    share = won / (won + lost)
-    return share - (1.0 - share) / payoff(pnl)
+    share = float(np.mean(pnl[pnl != 0] > 0))
+    return share - (1.0 - share) / ratio
 
 
 def system_quality(multiples: Floats) -> float:
