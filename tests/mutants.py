@@ -136,7 +136,7 @@ class Tests:
         import hypothesis  # after pytest's own plugin, which would not be found otherwise
 
         hypothesis.settings.register_profile(
-            "mutants", deadline=None, database=None, derandomize=True, max_examples=30,
+            "mutants", deadline=None, database=None, derandomize=True, max_examples=20,
             phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
             suppress_health_check=list(hypothesis.HealthCheck),
         )  # fmt: skip

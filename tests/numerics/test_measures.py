@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy import stats
 
 from truewind.numerics import measures, performance
 from truewind.numerics.measures import measure, tail_of
@@ -75,6 +76,126 @@ def test_drawdowns_are_those_of_equity(series):
     below = performance.drawdowns(equity, 1.0)
     assert found.max_drawdown == pytest.approx(below.max(), abs=1e-12)
     assert found.ulcer == pytest.approx(performance.ulcer_index(below), abs=1e-12)
+
+
+def longest_fall(returns):
+    """Rows from a peak to the first that is back at it, or to the end."""
+    worth = [1.0]
+    for value in returns:
+        worth.append(worth[-1] * (1.0 + value))
+    longest = 0
+    for start, peak in enumerate(worth):
+        for end in range(start + 1, len(worth)):
+            if worth[end] >= peak:
+                longest = max(longest, end - start if end > start + 1 else 0)
+                break
+        else:
+            if start < len(worth) - 1:
+                longest = max(longest, len(worth) - 1 - start)
+    return longest
+
+
+@given(SERIES, st.floats(0.01, 0.5))
+def test_what_numpy_and_scipy_say(series, share):
+    """Every figure by its definition, in other words than ours."""
+    r, year = series
+    found, worth, down = measure(r, year, share), np.cumprod(1.0 + r), np.minimum(r, 0.0)
+    below = 1.0 - worth / np.maximum.accumulate(np.append(1.0, worth))[1:]
+    deviation, downside = np.std(r, ddof=1), np.sqrt(np.mean(down**2))
+    varies, lost, won = deviation > 1e-12, -down.sum(), np.maximum(r, 0.0).sum()
+    low, high = np.quantile(r, [share, 1.0 - share])
+    z = stats.norm.ppf(share)
+    with np.errstate(over="ignore"):
+        growth = stats.gmean(1.0 + r) ** year - 1.0
+        calmar = growth / below.max() if below.max() > 0 else math.nan
+    expected = {
+        "periods": len(r),
+        "total": worth[-1] - 1.0,
+        "annual": growth,
+        "best": r.max(),
+        "worst": r.min(),
+        "positive": (r > 0).mean(),
+        "volatility": deviation * np.sqrt(year),
+        "downside": downside * np.sqrt(year),
+        "max_drawdown": below.max(),
+        "ulcer": np.sqrt(np.mean(below**2)),
+        "longest": longest_fall(r.tolist()),
+    }
+    if varies:
+        expected |= {"sharpe": r.mean() / deviation * np.sqrt(year), "kelly": r.mean() / r.var(ddof=1)}
+    if lost > 0:
+        ratio = high / -low if low < 0 < high else math.nan
+        expected |= {"sortino": r.mean() / downside * np.sqrt(year), "omega": won / lost, "tail_ratio": ratio}
+        expected |= {"gain_to_pain": r.sum() / lost, "common_sense": ratio * won / lost}
+        expected["calmar"] = calmar
+    if np.ptp(np.log(worth)) > 1e-6:
+        expected["stability"] = np.corrcoef(np.log(worth), np.arange(len(r)))[0, 1] ** 2
+    for name, value in expected.items():
+        got = getattr(found, name)
+        if name in ("annual", "calmar") and not 1e-300 < abs(value) < 1e300:
+            assert math.isnan(got) or abs(got) > 1e299 or got == pytest.approx(value)
+        else:
+            assert got == pytest.approx(value, rel=1e-6, abs=1e-9, nan_ok=True), name
+    assert found.spread[:3] == pytest.approx((r.mean(), deviation, downside), abs=1e-12)
+    if varies:
+        assert found.spread[3:] == pytest.approx((stats.skew(r), stats.kurtosis(r, fisher=False)), rel=1e-6, abs=1e-6)
+    assert found.tail[:2] == pytest.approx((share, -low), abs=1e-12)
+    assert found.tail.shortfall == pytest.approx(-r[r <= low + 1e-15].mean(), abs=1e-9)
+    assert found.tail.normal == pytest.approx(-z * deviation - r.mean(), abs=1e-9)
+    assert found.tail.normal_shortfall == pytest.approx(deviation * stats.norm.pdf(z) / share - r.mean(), abs=1e-9)
+
+
+@given(
+    arrays(np.float64, st.integers(31, 200), elements=st.integers(-50, 50).map(float)),
+    st.integers(1, 60), st.sampled_from([1, 3, 10]),
+)  # fmt: skip
+def test_the_lowest_of_many_are_found_whatever_a_sample_says(values, count, sample):
+    """With samples as small as this the bound is often wrong, and never the answer."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measures, "_MANY", 30)
+        patch.setattr(measures, "_SAMPLE", sample)
+        assert measures._lowest(values, count).tolist() == sorted(values.tolist())[:count]
+
+
+@given(st.floats(-3.5, 3.5), st.floats(-3, 3), st.floats(-3, 20))
+def test_the_bent_quantile_is_known_where_it_rises(z, skew, excess):
+    """The polynomial of Cornish and Fisher in z, by its coefficients, and its derivative."""
+    bent = np.polynomial.Polynomial([0, 1, 0, 0])
+    bent += np.polynomial.Polynomial([-1, 0, 1]) * skew / 6 + np.polynomial.Polynomial([0, -3, 0, 1]) * excess / 24
+    bent -= np.polynomial.Polynomial([0, -5, 0, 2]) * skew**2 / 36
+    found, slope = measures._cornish_fisher(z, skew, excess), bent.deriv()(z)
+    if abs(slope) > 1e-9:
+        assert found == pytest.approx(bent(z) if slope > 0 else math.nan, abs=1e-9, nan_ok=True)
+
+
+def test_of_one_return_and_of_two():
+    """The tail of one is itself; two lie on a line, and have a deviation."""
+    alone = tail_of(np.array([-0.05]))
+    assert (alone.value_at_risk, alone.shortfall) == pytest.approx((0.05, 0.05))
+    assert math.isnan(alone.normal)
+    one, two = measure(np.array([0.05]), 4), measure(np.array([0.01, 0.03]), 4)
+    assert (one.total, one.longest, one.spread.mean) == (pytest.approx(0.05), 0, 0.05)
+    assert all(math.isnan(value) for value in (one.stability, one.spread.deviation, one.spread.downside))
+    assert two.stability == pytest.approx(1.0)
+    assert (two.volatility, two.kelly) == pytest.approx((0.02 * math.sqrt(2), 100.0))
+    assert (two.spread.skew, two.spread.kurtosis) == pytest.approx((0.0, 1.0), abs=1e-9)
+    assert measures._growth(np.zeros(0))[2] == measures._growth(np.array([math.nan]))[2] == 0
+    assert measures.sides(np.zeros(0))[4] == measures.sides(np.array([math.nan]))[4] == 0
+
+
+def test_less_than_rounding_is_no_variation():
+    """A deviation of 1e-14 is a rounding error; twice that is not."""
+    volatility, sharpe, sortino = measures.annualised((0.01, 1e-14, 1e-14, 0.0, 0.0), 4.0)
+    assert volatility == 0.0
+    assert math.isnan(sharpe)
+    assert math.isnan(sortino)
+    assert measures.annualised((0.01, 2e-14, 4e-14, 0.0, 0.0), 4.0) == pytest.approx((4e-14, 1e12, 5e11))
+
+
+def test_powers():
+    """No rate of growth from less than nothing, nor beyond what a float holds."""
+    assert (measures._to_the(0.5, 2.0), measures._to_the(0.0, 2.0)) == (0.25, 0.0)
+    assert all(math.isnan(measures._to_the(*one)) for one in ((-0.5, 2.0), (10.0, 400.0), (math.inf, 2.0)))
 
 
 def test_the_longest_fall_by_hand():

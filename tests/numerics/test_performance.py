@@ -51,6 +51,33 @@ def test_sharpe_and_sortino_of_a_tiny_series_by_hand():
     assert p.sortino(returns, 365) == pytest.approx(0.01 / math.sqrt(0.0001 / 3) * math.sqrt(365))
 
 
+def test_two_returns_are_enough():
+    """1 and 3 %: mean 2, deviation √2 %. −1 and 3 %: mean 1, downside √(1/2) %. Four days a year."""
+    assert p.sharpe(np.array([0.01, 0.03]), 4) == pytest.approx(math.sqrt(2) * 2)
+    assert p.volatility(np.array([0.01, 0.03]), 4) == pytest.approx(0.02 * math.sqrt(2))
+    assert p.sortino(np.array([-0.01, 0.03]), 4) == pytest.approx(math.sqrt(2) * 2)
+    volatility, sharpe = p.rolling(np.array([0.01, 0.03]), 2, 4)
+    assert (volatility[1], sharpe[1]) == pytest.approx((0.02 * math.sqrt(2), math.sqrt(2) * 2))
+    assert math.isnan(p.sortino(np.array([-0.01]), 4))
+    volatility, sharpe = p.rolling(np.array([0.01, math.nan, 0.03, 0.01]), 2, 4)
+    assert np.isnan([volatility[:3], sharpe[:3]]).all()
+    assert sharpe[3] == pytest.approx(math.sqrt(2) * 2)
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "count", "year", "tells"),
+    [
+        (DAY - 1, 2, 365, False), (DAY, 2, 365, True),  # two halves of a day are no two days
+        (28 * DAY, 5, 252, False), (28 * DAY, 5, 365, True),  # weekly rows, of a market with sessions and without
+        (16 * DAY, 5, 252, True), (16 * DAY + 1, 5, 252, False),  # four days apart at most
+        (5 * DAY, 2, 364, False), (5 * DAY, 1, 252, True), (DAY - 1, 1, 252, False),
+    ],
+)  # fmt: skip
+def test_what_speaks_of_days(elapsed, count, year, tells):
+    """Rows within one day do not, nor rows more than four days apart where there are holidays."""
+    assert p.tells_days(elapsed, count, year) is tells
+
+
 @pytest.mark.parametrize("returns", [[], [0.01], [0.01] * 5, [0.0] * 5, [0.01, math.nan, 0.02]])
 def test_sharpe_without_two_varying_numbers_is_nan(returns):
     assert math.isnan(p.sharpe(np.array(returns), 365))
@@ -139,6 +166,7 @@ def test_returns_after_ruin_are_undefined():
     returns = p.simple_returns(np.array([50.0, 0.0, 0.0, 10.0]), 100.0)
     assert returns[:2] == pytest.approx([-0.5, -1.0])
     assert np.isnan(returns[2:]).all()
+    assert p.simple_returns(np.array([0.25]), 0.5) == pytest.approx([-0.5])
 
 
 def test_empty_series_have_no_returns_and_no_drawdown():
@@ -147,6 +175,7 @@ def test_empty_series_have_no_returns_and_no_drawdown():
     assert p.drawdowns(none, 100.0).tolist() == []
     assert math.isnan(p.max_drawdown(none, 100.0))
     assert math.isnan(p.deepest_drawdown(no_ts, none, 100.0).depth)
+    assert p.deepest_drawdown(no_ts, none, 100.0)[1:] == (0, 0, 0, False)
     assert math.isnan(p.ulcer_index(none))
 
 
@@ -154,11 +183,13 @@ def test_cagr_counts_calendar_years():
     """100 → 121 over two years of 365.25 days is 10 % a year."""
     assert p.cagr(100.0, 121.0, 2 * 365.25 * DAY) == pytest.approx(0.1)
     assert p.cagr(100.0, 0.0, DAY) == -1.0
+    assert p.cagr(0.5, 0.55, 365.25 * DAY) == pytest.approx(0.1)
+    assert p.cagr(100.0, 100.0, 1) == 0.0
 
 
 @pytest.mark.parametrize(
     ("initial", "final", "elapsed"),
-    [(100, 110, 0), (0, 110, DAY), (-5, 110, DAY), (100, -1, DAY), (100, 1e6, HOUR), (100, math.nan, DAY)],
+    [(100, 110, 0), (0, 110, DAY), (-5, 110, DAY), (100, -1, DAY), (100, 1e6, HOUR), (100, math.nan, DAY), (100, math.inf, DAY)],
 )
 def test_cagr_that_cannot_be_is_nan(initial, final, elapsed):
     assert math.isnan(p.cagr(initial, final, elapsed))
@@ -195,8 +226,40 @@ def test_the_first_fall_is_measured_from_the_initial_cash():
 
 
 def test_constant_equity_has_no_drawdown_and_no_duration():
+    """It stands at its peak to the end."""
     fall = p.deepest_drawdown(np.array([DAY, 2 * DAY], np.int64), np.array([100.0, 100.0]), 100.0)
-    assert (fall.depth, fall.days, fall.recovered) == (0.0, 0.0, True)
+    assert fall == (0.0, 2 * DAY, 2 * DAY, 2 * DAY, True)
+    assert fall.days == 0.0
+
+
+def test_falls_by_hand():
+    """From 100 to 90 and back; from 110 to 99, the same depth; from 120 to 60, and not back."""
+    ts = np.arange(1, 9, dtype=np.int64) * DAY
+    equity = np.array([90.0, 100.0, 110.0, 99.0, 120.0, 90.0, 60.0, 80.0])
+    found = p.falls(ts, equity, 100.0)
+    assert found == [
+        (0.5, 5 * DAY, 7 * DAY, 8 * DAY, False),
+        (pytest.approx(0.1), DAY, DAY, 2 * DAY, True),
+        (pytest.approx(0.1), 3 * DAY, 4 * DAY, 5 * DAY, True),
+    ]
+    assert p.deepest_drawdown(ts, equity, 100.0) == found[0]
+    assert p.falls(ts[:1], np.array([100.0]), 100.0) == []
+    assert p.falls(ts[:0], equity[:0], 100.0) == []
+    assert p.falls(ts[:2], np.array([90.0, math.nan]), 100.0) == []
+
+
+def test_of_equally_deep_falls_the_first_is_the_deepest():
+    """Half is lost twice, in the second row and in the fourth."""
+    ts = np.arange(1, 6, dtype=np.int64) * DAY
+    fall = p.deepest_drawdown(ts, np.array([100.0, 50.0, 100.0, 50.0, 75.0]), 100.0)
+    assert fall == (0.5, DAY, 2 * DAY, 3 * DAY, True)
+
+
+def test_a_peak_of_nothing_has_no_drawdown():
+    """And half a unit of money is a peak like any other."""
+    assert np.isnan(p.drawdowns(np.array([-1.0, 0.0]), 0.0)).all()
+    assert p.drawdowns(np.array([0.25]), 0.5).tolist() == [0.5]
+    assert p.max_drawdown(np.array([0.25, 0.5]), 0.5) == 0.5
 
 
 def test_nan_equity_makes_the_drawdown_undefined():
@@ -233,8 +296,10 @@ def test_the_deepest_drawdown_is_the_worst_fall_between_any_two_rows(equity):
 
 def test_calmar_is_growth_over_drawdown():
     assert p.calmar(1.9135925373194231, 0.1) == pytest.approx(19.135925373194233)  # empyrical's mixed returns
+    assert p.calmar(3.0, 1.5) == 2.0  # an account in debt
     assert math.isnan(p.calmar(0.5, 0.0))
     assert math.isnan(p.calmar(0.5, math.nan))
+    assert math.isnan(p.calmar(1e308, 0.01))
 
 
 def test_ulcer_index_by_hand():
@@ -248,6 +313,9 @@ def test_figures_of_trades_by_hand():
     assert p.win_rate(pnl) == 0.5
     assert p.profit_factor(pnl) == 2.0
     assert p.expectancy(pnl) == 5.0
+    cents = np.array([0.5, -0.25])
+    assert (p.win_rate(cents), p.profit_factor(cents)) == (0.5, 2.0)
+    assert p.profit_factor(np.array([-2.0])) == 0.0
 
 
 def test_figures_of_trades_are_undefined_without_them():

@@ -81,6 +81,15 @@ def test_a_strategy_sees_prices_as_they_are_paid() -> None:
     assert seen == [pytest.approx(105.0, rel=1e-12)]
 
 
+def test_a_position_that_is_turned_round_was_entered_at_the_rate_of_the_day() -> None:
+    """Long 10 at 1.10, at 1.20 sold 30: the 20 that are short know nothing of 1.10."""
+    about = perpetual("DAX", base="DAX", quote="EUR", tick="0.01", lot="1")
+    engine = run(
+        [flat(100)] * 5, {0: lambda s: s.buy(10), 3: lambda s: s.sell(30)}, (0, 1.10), (3, 1.20), instruments=[about]
+    )
+    assert engine.state.positions[0][["lots", "entry_rate"]].tolist() == (-20, pytest.approx(1.20))
+
+
 def test_sizes_and_limits_go_by_the_accounts_money() -> None:
     """With 100,000 $ at 1.25 no more than 800 shares at 100 € can be paid for, and no more are sent."""
     for lots, sent in ((799, 799), (800, 800), (801, 800)):

@@ -107,6 +107,14 @@ def test_a_flip_closes_what_was_held_and_opens_the_rest():
     book.prove()
 
 
+def test_one_lot_is_enough_to_be_on_the_other_side():
+    """From −1 to +1 and back: each time it is opened anew."""
+    book = Book(BTC)
+    for i, (side, lots) in enumerate(((-1, 1), (1, 2), (-1, 2))):
+        book.fill(side, lots, 1_000, ts=i + 5)
+        assert (book.held()[0], book.positions[0]["opened_ts"]) == (side, i + 5)
+
+
 def test_funding_goes_from_longs_to_shorts():
     """0.01 % of 1 BTC at 30 000 is 3 USDT: a long pays it, a short receives it, at a negative rate the other way."""
     for side, rate, paid in ((1, 10_000, 3), (-1, 10_000, -3), (1, -10_000, -3), (-1, -10_000, 3)):
@@ -306,15 +314,15 @@ class Plain:
 ACTS = st.lists(
     st.tuples(
         st.sampled_from(["fill"] * 6 + ["fund", "pay", "split", "charge"]),
-        st.integers(0, 5),  # leg
+        st.sampled_from([0, 0, 0, 1, 5]),  # leg
         st.sampled_from([-1, 1]),
-        st.integers(1, 10**4),  # lots
+        st.integers(1, 5) | st.integers(1, 10**4),  # lots
         st.integers(2, 10**5),  # price
         st.integers(-1, 3),  # slippage in ticks
         st.integers(-(10**6), 10**6),  # rate, or money
         st.sampled_from([k for k in vars(FillKind).values() if isinstance(k, int) and k in (1, 3, 4, 5, 6, 10)]),
     ),
-    min_size=1,
+    min_size=8,
     max_size=30,
 )
 
@@ -387,6 +395,23 @@ def test_every_row_and_every_sum_is_what_the_words_say(acts, mode, coins):
     assert (book.account[0]["cash"], book.account[0]["booked"]) == (cash, len(rows))
     book.prove()
     assert postings(book.fills, book.state.instruments).rows() == list(entries(rows, moved))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "side", "changed"),
+    [(10, 30, 1, 20), (10, 11, 1, 1), (10, 4, -1, 6), (10, 1, -1, 9), (10, 0, -1, 10), (-10, -30, -1, 20)],
+)
+def test_a_split_by_hand(before, after, side, changed):
+    """10 lots at 100.0 cost 10 units of 100; 7 of them leave with a fraction that brings 9: 2 are made."""
+    book = Book(perpetual("ONEUSD", tick="0.1", lot="0.1", quote="USD"))  # a cent a tick and lot
+    book.fill(1 if before > 0 else -1, 10, 1_000, ts=5)
+    book_split(book.state.handle, 9, 3, 0, 500, after, 7, 9)
+    assert book.held() == (after, before * 1_000 - 7)
+    assert book.positions[0]["opened_ts"] == (5 if after else 0)
+    row = dict(zip(FILL.names, book.fills[-1].tolist(), strict=True))
+    assert row | {"ts": 9, "row": 3, "side": side, "lots": changed, "notional": 9, "price": 500} == row
+    assert row | {"cost_released": 7, "realised": 2, "fee": 0, "slippage": 0, "maker": 0, "order": 0} == row
+    assert (book.made, book.account[0]["realised"], book.positions[0]["realised"]) == (2, 2, 2)
 
 
 def entries(rows, moved):

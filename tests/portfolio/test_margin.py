@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from contracts import UNIT, Book, inverse, linear, table
+from truewind.domain.filters import Filters
 from truewind.domain.instrument import INSTRUMENT, Instrument, Kind
 from truewind.domain.terms import FEE, Tier, TierTable
 from truewind.errors import ConfigError
@@ -209,24 +211,88 @@ def test_tiers_change_with_time() -> None:
     assert margins["leverage"].tolist() == [20.0, 20.0]
 
 
+def spot_of(symbol: str = "BTCUSDT") -> Instrument:
+    return Instrument(
+        symbol=symbol, venue="binance", kind=Kind.SPOT, base=symbol[:3], quote="USDT", tick_size=Decimal("0.01"),
+        lot_size=Decimal("0.001"),
+    )  # fmt: skip
+
+
+def test_the_terms_of_a_run_row_by_row() -> None:
+    """A contract with two dated tables, a coin that is owned outright, and a contract with a liquidation fee of its own
+    but without tables: where their tiers lie, and what was set for them.
+    """
+    listed = [linear(), spot_of(), linear("ETHUSDT")]
+    listed[2] = replace(listed[2], filters=Filters(liquidation_fee=Decimal("0.02")))
+    tables = {listed[0].id: two_tables(), listed[1].id: two_tables()}
+    settings = MarginSettings(
+        mode="isolated", position_mode="hedge", maintenance_rate=0.03, liquidation_fee=0.01, partial=False
+    )
+    margins, tiers, hedge, fees = settings.terms(listed, tables, 7.0)
+    assert hedge
+    assert len(fees) == 0
+    # first and last row, those in force, leverage, isolated, fee, partial, and no fees of their own
+    assert margins.tolist() == [
+        (0, 3, 0, 2, 7.0, 1, 1_000_000, 0, 0, 0, 0, 0, 0),
+        (3, 4, 3, 4, 7.0, 0, 1_000_000, 0, 0, 0, 0, 0, 0),
+        (4, 5, 4, 5, 7.0, 1, 2_000_000, 0, 0, 0, 0, 0, 0),
+    ]
+    flat = (0, 0, np.iinfo(np.int64).max, 3_000_000, 0, 1_000_000)  # since, floor, cap, rate, cum, leverage
+    assert tiers.tolist() == [
+        (100, 0, 50_000 * UNIT, 400_000, 0, 125),
+        (100, 50_000 * UNIT, 250_000 * UNIT, 500_000, 50 * UNIT, 100),
+        (200, 0, 300_000 * UNIT, 1_000_000, 0, 50),
+        flat,
+        flat,
+    ]
+    cross = MarginSettings(tiers="flat").terms(listed[:1], tables, 7.0)
+    assert cross.margins.tolist() == [(0, 1, 0, 1, 7.0, 0, 1_250_000, 1, 0, 0, 0, 0, 0)]
+    assert not cross.hedge
+    assert len(MarginSettings().terms([], {}, 1.0).tiers) == 0
+    with pytest.raises(ConfigError, match=r"Set margin\.tiers to flat, with a maintenance_rate"):
+        MarginSettings(tiers="venue").terms([linear()], {}, 5.0)
+
+
+def test_fees_change_with_time() -> None:
+    """Each symbol pays the rates that have begun last, before the first date those of the first; one pays none."""
+    fees = np.array([(0, 10, 20), (100, 11, 21), (200, 12, 22), (50, 30, 40), (150, 31, 41)], FEE)
+    margins, tiers, *_ = MarginSettings().terms([linear(), linear("ETHUSDT"), linear("XRPUSDT")], {}, 1.0)
+    margins["first_fee"], margins["last_fee"] = (0, 3, 5), (3, 5, 5)
+    never = np.iinfo(np.int64).max
+    for now, following, first, second in (
+        (0, 100, (10, 20), (30, 40)), (99, 100, (10, 20), (30, 40)), (100, 150, (11, 21), (30, 40)),
+        (150, 200, (11, 21), (31, 41)), (250, never, (12, 22), (31, 41)),
+    ):  # fmt: skip
+        assert refresh_terms(margins, tiers, fees, now) == following
+        assert margins[["maker", "taker"]].tolist() == [first, second, (0, 0)]
+
+
 def test_a_flat_rate_needs_no_table() -> None:
     """Flat margin is the rate at any size; spot needs no tiers; a contract without its venue's table is refused."""
     margins, tiers, *_ = MarginSettings(maintenance_rate=0.02).terms([linear(), inverse()], {}, 5.0)
     assert tiers["rate"].tolist() == [2_000_000, 2_000_000]
     assert margins["first_tier"].tolist() == [0, 1]
-    spot = Instrument(
-        symbol="BTCUSDT", venue="binance", kind=Kind.SPOT, base="BTC", quote="USDT", tick_size=Decimal("0.01"),
-        lot_size=Decimal("0.001"),
-    )  # fmt: skip
-    assert len(MarginSettings(tiers="venue").terms([spot], {}, 1.0).tiers) == 1
+    assert len(MarginSettings(tiers="venue").terms([spot_of()], {}, 1.0).tiers) == 1
     with pytest.raises(ConfigError, match=r"No margin tiers of BTCUSDT\.binance_usdm"):
         MarginSettings(tiers="venue").terms([linear()], {}, 5.0)
 
 
 def test_assumptions_say_what_is_set() -> None:
-    """The report's sentences follow the settings."""
-    flat, venue = MarginSettings(), MarginSettings(tiers="venue", mode="isolated", position_mode="hedge", partial=False)
-    assert "cross" in flat.assumptions()[0]
-    assert "0.50%" in flat.assumptions()[0]
-    assert "isolated, positions are hedge" in venue.assumptions()[0]
-    assert "the whole position" in venue.assumptions()[1]
+    """The report's sentences follow the settings, word for word."""
+    assert MarginSettings().assumptions() == [
+        "Margin is cross, positions are one-way; maintenance margin is the venue's tiers of the day, which hold for "
+        "open positions too, or a flat 0.50% of notional where none are known.",
+        "Liquidation begins when maintenance margin reaches the margin balance at mark prices, takes the position "
+        "down to its next lower tier, or all of it, and costs the instrument's liquidation fee, or 1.25% of what is "
+        "taken.",
+        "An account never ends below zero: the insurance fund, which is taken to be unlimited, pays the rest. Nobody "
+        "is auto-deleveraged.",
+    ]
+    venue = MarginSettings(tiers="venue", mode="isolated", position_mode="hedge", partial=False).assumptions()
+    assert venue[0] == (
+        "Margin is isolated, positions are hedge; maintenance margin is the venue's tiers of the day, which hold for "
+        "open positions too."
+    )
+    assert ", takes the whole position, and costs" in venue[1]
+    flat = MarginSettings(tiers="flat", maintenance_rate=0.02).assumptions()
+    assert flat[0] == "Margin is cross, positions are one-way; maintenance margin is a flat 2.00% of notional."

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from truewind.numerics.jit import kernel
-from truewind.numerics.performance import NAN, NO_VARIATION, Floats
+from truewind.numerics.performance import NAN, NO_VARIATION, Floats, calmar
 
 _NAN = math.nan
 _MANY, _SAMPLE = 50_000, 5_000
@@ -122,7 +122,7 @@ def measure(returns: Floats, year: float, share: float = 0.05) -> Measures:
         max_drawdown=depth,
         longest=longest,
         ulcer=math.sqrt(squares / count) if count else NAN,
-        calmar=annual / depth if depth > 0 else NAN,
+        calmar=calmar(annual, depth),
         omega=omega,
         gain_to_pain=(won - lost) / lost if lost > 0 else NAN,
         tail=tail,

@@ -98,7 +98,7 @@ def tells_days(elapsed_us: int, count: int, days_per_year: float) -> bool:
 def simple_returns(values: Floats, initial: float) -> Floats:
     """values[i] / values[i-1] − 1, the first against `initial`; NaN where the earlier value is not positive."""
     values = np.asarray(values, np.float64)
-    before = np.concatenate(([initial], values[:-1])) if len(values) else values
+    before = np.concatenate(([initial], values))[:-1]
     ratios: Floats = np.divide(values, before, out=np.full(len(values), NAN), where=before > 0)
     return ratios - 1.0
 
@@ -226,8 +226,11 @@ def rolling(returns: Floats, window: int, days_per_year: float) -> tuple[Floats,
 
 
 def calmar(growth: float, depth: float) -> float:
-    """CAGR / maximum drawdown (Young, T. W. (1991), "Calmar Ratio", Futures). NaN if equity never fell."""
-    return growth / depth if depth > 0 else NAN
+    """CAGR / maximum drawdown (Young, T. W. (1991), "Calmar Ratio", Futures). NaN if equity never fell, and where the
+    ratio is beyond what a float holds.
+    """
+    ratio = float(growth) / float(depth) if depth > 0 else NAN
+    return ratio if math.isfinite(ratio) else NAN
 
 
 def ulcer_index(below: Floats) -> float:
