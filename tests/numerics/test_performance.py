@@ -189,7 +189,15 @@ def test_cagr_counts_calendar_years():
 
 @pytest.mark.parametrize(
     ("initial", "final", "elapsed"),
-    [(100, 110, 0), (0, 110, DAY), (-5, 110, DAY), (100, -1, DAY), (100, 1e6, HOUR), (100, math.nan, DAY), (100, math.inf, DAY)],
+    [
+        (100, 110, 0),
+        (0, 110, DAY),
+        (-5, 110, DAY),
+        (100, -1, DAY),
+        (100, 1e6, HOUR),
+        (100, math.nan, DAY),
+        (100, math.inf, DAY),
+    ],
 )
 def test_cagr_that_cannot_be_is_nan(initial, final, elapsed):
     assert math.isnan(p.cagr(initial, final, elapsed))
