@@ -7,16 +7,20 @@ FORUM-CM  dev.binance.vision, topic 6292: what Binance's own COIN-M calculator s
 """
 
 from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import polars as pl
-from hypothesis import given
+import pytest
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from contracts import inverse, linear
-from scripted import MINUTE, Done, done, fates, final_cash, flat, free, perpetual, play
+from scripted import MINUTE, Done, build, done, fates, final_cash, flat, free, perpetual, play
+from truewind.domain.fill import FillKind
 from truewind.domain.order import Reason, Status
 from truewind.domain.terms import Tier, TierTable
+from truewind.execution.simulated.liquidating import danger_ahead, in_danger, liquidate
 from truewind.portfolio.ledger import postings
 from truewind.portfolio.margin import MarginSettings
 
@@ -267,3 +271,147 @@ def test_no_liquidated_account_owes_anything_and_the_books_always_balance(seed, 
         assert account["cash"] - wallets.sum() >= -account["fees"]
     else:
         assert (wallets == -1).all()
+
+
+TABLE = ((1_000, 1), (2_000, 2), (10**6, 5))  # USDT, per cent
+
+
+def maintenance(notional):
+    """Each slice at the rate of its own tier."""
+    owed, floor = Fraction(0), 0
+    for cap, percent in TABLE:
+        owed += max(0, min(notional, cap) - floor) * Fraction(percent, 100)
+        floor = cap
+    return owed
+
+
+class Accounts:
+    """AAA and BBB, one lot one coin, entered at 100: what is held is set by hand, and reckoned in fractions."""
+
+    def __init__(self, held, wallets, cash, *, hedge=False, fee=Fraction(1, 100), partial=True, **how):
+        coins = [perpetual("AAAUSDT", lot="1"), perpetual("BBBUSDT", lot="1")]
+        table = tiers(*((cap, str(Decimal(percent) / 100), 125) for cap, percent in TABLE))
+        terms = margin(
+            coins, table, table, liquidation_fee=float(fee), partial=partial,
+            position_mode="hedge" if hedge else "one_way",
+        )  # fmt: skip
+        bars = {coin.symbol: [flat(100), (100, 10_000, 0.1, 100), flat(100)] for coin in coins}
+        self.state = build(bars, {}, instruments=coins, cash=float(cash), margin=terms, **how).state
+        self.held, self.wallets, self.cash, self.fee = held, wallets, cash, fee
+        for position, lots, wallet in zip(self.state.positions, held, wallets, strict=True):
+            position["lots"], position["cost"] = lots, lots * 100 * UNIT
+            position["wallet"] = -1 if wallet < 0 else wallet * UNIT
+            position["mark"] = 100.0
+
+    def spare(self, leg, mark, sold=0):
+        """Equity less maintenance of the wallet of `leg`, its symbol at `mark`, where `sold` lots of it have gone."""
+        legs = [leg] if self.wallets[leg] >= 0 else [i for i, wallet in enumerate(self.wallets) if wallet < 0]
+        rest = self.wallets[leg] if self.wallets[leg] >= 0 else self.cash - sum(max(0, w) for w in self.wallets)
+        for i in legs:
+            price = mark if i % 2 == leg % 2 else 100
+            left = abs(self.held[i]) - (sold if i == leg else 0)
+            rest += self.held[i] * (price - 100) - maintenance(left * price)
+        return rest - self.fee * sold * mark
+
+    def reaches(self, leg, marks):
+        """The first of these marks at which the wallet of `leg` has no more than its maintenance margin."""
+        return next((mark for mark in marks if self.spare(leg, mark) <= 0), None)
+
+
+MARKS = st.integers(500, 1_500).map(lambda ticks: Fraction(ticks, 10))
+LOTS = st.integers(-60, 60)
+
+
+@given(st.integers(1, 60), st.sampled_from([-1, 1]), LOTS, st.integers(1, 3_000), MARKS, st.booleans(), st.booleans())
+def test_what_a_liquidation_takes_and_what_it_costs(lots, side, other, money, mark, alone, partial):
+    """The fewest lots that restore the margin, and at least those down to the next lower tier; the fee that is left,
+    and the insurance fund for the rest; but an account that still holds something pays in full. All reckoned anew.
+    """
+    lots *= side
+    books = Accounts([lots, other], [money if alone else -1, -1], 2 * money, partial=partial)
+    spare = [books.spare(0, mark, sold) for sold in range(abs(lots) + 1)]
+    assume(all(abs(one) > Fraction(1, 10**6) for one in spare))
+    enough = next((sold for sold, one in enumerate(spare[:-1]) if one > 0), abs(lots))
+    floor = max((cap for cap, _ in TABLE[:-1] if cap < abs(lots) * mark), default=0)
+    taken = max(1, enough, abs(lots) - int(floor / mark)) if partial else abs(lots)
+    liquidate(books.state.handle, 0, float(mark), 7, 2)  # of AAA's second bar
+    account, position = books.state.account[0], books.state.positions[0]
+    fill = books.state.fills[0]
+    gained, fee = side * taken * (mark - 100), books.fee * taken * mark
+    assert (fill["lots"], fill["side"], fill["price"]) == (taken, -side, mark * 10)
+    assert (fill["ts"], fill["row"], fill["kind"], fill["realised"]) == (7, 2, FillKind.LIQUIDATION, gained * UNIT)
+    assert (fill["order"], fill["slippage"], fill["leg"], fill["maker"], fill["tag"]) == (0, 0, 0, 0, 0)
+    balance = (money if alone else 2 * money) + gained
+    still = not alone and (other != 0 or taken < abs(lots))
+    charged = fee if still else min(fee, max(0, balance))
+    paid = 0 if still else max(0, -balance)
+    assert fill["fee"] == charged * UNIT
+    assert account["cash"] == (2 * money + gained - charged + paid) * UNIT
+    assert account["fills"] == 1 + (paid > 0)
+    if paid > 0:
+        insured = books.state.fills[1]
+        assert (insured["kind"], insured["realised"], insured["notional"]) == (FillKind.INSURANCE, paid * UNIT, 0)
+        assert (insured["ts"], insured["row"], insured["leg"], insured["price"]) == (7, 2, 0, mark * 10)
+    assert position["lots"] == lots - side * taken
+    if alone:
+        assert position["wallet"] == (max(0, balance - fee) * UNIT if position["lots"] else 0)
+
+
+@given(
+    st.lists(LOTS, min_size=4, max_size=4), st.lists(st.sampled_from([-1, 0, 50, 200]), min_size=4, max_size=4),
+    st.integers(1, 2_000), st.integers(0, 1), MARKS, st.integers(1, 400), st.integers(1, 400),
+)  # fmt: skip
+def test_who_is_liquidated_first_and_where(held, wallets, money, symbol, opening, above, below):
+    """The wallets reckoned anew at every tick of the bar: the leg that comes to its margin nearest to the open."""
+    held = [abs(held[0]), abs(held[1]), -abs(held[2]), -abs(held[3])]
+    books = Accounts(held, wallets, money + sum(max(0, wallet) for wallet in wallets), hedge=True)
+    high, low = opening + Fraction(above, 10), opening - Fraction(below, 10)
+    state, found = books.state.handle, {}
+    for leg in (symbol, symbol + 2):
+        if held[leg]:
+            step = -1 if held[leg] > 0 else 1
+            found[leg] = books.reaches(
+                leg, [opening + Fraction(step * i, 10) for i in range(below if step < 0 else above)]
+            )
+    ends = [(leg, books.spare(leg, at)) for leg in found for at in (opening, high, low)]
+    assume(all(abs(one) > Fraction(1, 10**3) for _, one in ends))
+    for at in (opening, high, low):
+        assert in_danger(state, symbol, float(at)) == any(books.spare(leg, at) < 0 for leg in found)
+    assert (books.state.positions["mark"] == 100.0).all()
+    first, mark = danger_ahead(state, symbol, float(opening), float(high), float(low))
+    near = {leg: at for leg, at in found.items() if at is not None}
+    if not near:
+        assert first == -1 or books.spare(first, Fraction(mark)) < Fraction(1, 10)
+        return
+    assert first in near
+    assert abs(near[first] - opening) == min(abs(at - opening) for at in near.values())
+    assert abs(mark - near[first]) <= 0.1 + 1e-9
+
+
+@pytest.mark.parametrize("mode", ["cross", "isolated"])
+def test_orders_of_the_wallet_are_withdrawn(mode):
+    """10 AAA at 100 with 100 go at 90.45…: the orders in AAA with them, those in BBB where they share the wallet."""
+    coins = [perpetual("AAAUSDT"), perpetual("BBBUSDT")]
+    terms = MarginSettings(mode=mode, liquidation_fee=0.0, partial=False, maintenance_rate=0.005)
+    act = {1: lambda s: [s.buy(10, symbol="AAAUSDT"), *(s.buy(1, symbol=c.symbol, limit=20) for c in coins)]}
+    bars = {"AAAUSDT": [flat(100), flat(100), flat(90), flat(90)], "BBBUSDT": [flat(100)] * 4}
+    engine = play(bars, act, instruments=coins, cash=100.0, margin=terms, leverage=10.0, gate_leverage=1e6)
+    assert [fill.kind for fill in done(engine)][:2] == ["trade", "liquidation"]
+    withdrawn = (Status.CANCELLED, Reason.LIQUIDATION)
+    assert fates(engine)[2] == withdrawn
+    assert (fates(engine)[3] == withdrawn) == (mode == "cross")
+    event = next(event for event in engine.events if event["order"] == 2 and event["reason"] == Reason.LIQUIDATION)
+    assert (event["row"], event["ts"]) == (4, 2 * MINUTE)
+
+
+def test_slippage_of_a_liquidation():
+    """Opened at 50, 1 % of half spread: 10 go at 49.5, a loss of 505 on 100; the fund pays 405, and there is no fee."""
+    terms = MarginSettings(liquidation_fee=0.01, partial=False)
+    engine = play(
+        [flat(100), flat(100), flat(50), flat(50)], {0: lambda s: s.buy(10)}, cash=110.0, margin=terms,
+        gate_leverage=1e6, costs=free(half_spread_bps=100.0),
+    )  # fmt: skip
+    assert done(engine)[1:3] == [Done(2, "liquidation", -1, 49.5, 10_000), Done(2, "insurance", -1, 49.5, 0)]
+    assert engine.fills["slippage"][1] == 5 * UNIT
+    assert engine.fills["realised"][1:].tolist() == [-515 * UNIT, 405 * UNIT]
+    assert final_cash(engine) == 0.0
