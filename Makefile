@@ -6,7 +6,7 @@
 #   make mutants  which small faults the tests would not notice; TARGET=portfolio/ledger.py for one module only
 #   make night    every test that draws its own examples, with twenty times as many, never the same
 #   make docs     docs/api.md, docs/configuration.md, docs/features.md with its pictures, the tables of
-#                 docs/strategy-parts.md: from docstrings and settings
+#                 docs/strategy-parts.md: from docstrings and settings; docs/architecture.svg from the contracts
 #   make strategies   docs/strategies.md, by running every built-in strategy on recorded data
 #   make bench    our speed beside the peers', into docs/performance.md
 #   make clean    remove what the above have built; data, runs and logs stay
@@ -59,6 +59,7 @@ docs: .venv/.dev
 	$(BIN)/python docs/make_parts.py
 	$(BIN)/python docs/make_api.py
 	$(BIN)/python docs/make_configuration.py
+	$(BIN)/python docs/make_architecture.py
 
 strategies: .venv/.dev
 	$(BIN)/python docs/make_strategies.py
