@@ -3,44 +3,19 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Annotated, Any, Protocol
-
-import msgspec
-from msgspec import field
+from typing import Any, Protocol
 
 from truewind.domain.market import Bar, Trade
 from truewind.domain.ports import Clock
 from truewind.errors import NetworkError, ProtocolError
 from truewind.market.stream.events import Depth, OpenInterest
 from truewind.market.stream.lines import BarLine, BookLine, NumberedLine
-from truewind.venues.binance.messages import Id, Levels, Stamp, micros
+from truewind.venues.binance import payloads
 
 Ask = Callable[[str, dict[str, str]], Awaitable[bytes]]  # path, parameters → the body; raises NetworkErrors
 _PAGE = 1000  # trades and bars in one reply: the venue's most
 _PATHS = {"spot": "/api/v3", "usdm": "/fapi/v1"}
 _GRACE_S = 0.2  # what was merely overtaken comes by itself
-_ROW = tuple[Stamp, float, float, float, float, float, Stamp, float, Id, float, float, Any]
-
-
-class _Agg(msgspec.Struct, gc=False):
-    id: Id = field(name="a")
-    price: float = field(name="p")
-    quantity: float = field(name="q")
-    time: Stamp = field(name="T")
-    sold: bool = field(name="m")
-
-
-class _Depth(msgspec.Struct, gc=False):
-    final: Id = field(name="lastUpdateId")
-    bids: Levels
-    asks: Levels
-    time: Stamp = field(default=0, name="T")
-
-
-class _Interest(msgspec.Struct, gc=False):
-    symbol: str
-    open_interest: Annotated[float, msgspec.Meta(ge=0.0)] = field(name="openInterest")
-    time: Stamp
 
 
 class History(Protocol):
@@ -66,44 +41,43 @@ class BinanceHistory:
         self._path = _PATHS[market]
 
     async def trades(self, symbol: str, first_id: int) -> list[Trade]:
-        rows = await self._get("aggTrades", list[_Agg], symbol, fromId=str(first_id), limit=str(_PAGE))
+        rows = payloads.agg_trade_rows(await self._get("aggTrades", symbol, fromId=str(first_id), limit=str(_PAGE)))
         recv = self._clock.now_us()
         return [
-            Trade(symbol, micros(row.time, "aggTrades"), recv, row.price, row.quantity, -1 if row.sold else 1, row.id)
+            Trade(symbol, row.time * 1000, recv, row.price, row.quantity, -1 if row.sold else 1, row.id)
             for row in rows
             if row.price > 0.0 and row.quantity > 0.0
         ]
 
     async def bars(self, symbol: str, timeframe: str, start_us: int, end_us: int) -> list[Bar]:
         times = {"startTime": str(start_us // 1000), "endTime": str(end_us // 1000 - 1)}
-        rows = await self._get("klines", list[_ROW], symbol, interval=timeframe, limit=str(_PAGE), **times)
-        recv, found = self._clock.now_us(), []
-        for ts, open_, high, low, close, volume, end, quote, trades, taker, *_ in rows:
-            start, over = micros(ts, "klines"), (end // 1000 + 1) * 1000 if end >= 10**14 else (end + 1) * 1000
-            bar = Bar(symbol, start, over, recv, open_, high, low, close, volume, quote, float(trades), float(taker))
-            if start_us <= start < end_us and _is_sound(bar):
-                found.append(bar)
-        return found
+        rows = payloads.kline_rows(await self._get("klines", symbol, interval=timeframe, limit=str(_PAGE), **times))
+        recv = self._clock.now_us()
+        bars = (
+            Bar(
+                *(symbol, row.open_time * 1000, (row.close_time + 1) * 1000, recv),
+                *(row.open, row.high, row.low, row.close, row.volume),
+                *(row.quote_volume, row.trades, row.taker_buy_volume),
+            )
+            for row in rows
+        )
+        return [bar for bar in bars if start_us <= bar.ts < end_us and _is_sound(bar)]
 
     async def depth(self, symbol: str) -> Depth:
-        found = await self._get("depth", _Depth, symbol, limit="1000")
+        book = payloads.order_book(await self._get("depth", symbol, limit="1000"))
         recv = self._clock.now_us()
-        ts = micros(found.time, "depth") if found.time else recv
-        return Depth(symbol, ts, recv, found.final, found.bids, found.asks, is_snapshot=True)
+        ts = recv if book.time is None else book.time * 1000
+        bids, asks = ([(level.price, level.quantity) for level in side] for side in (book.bids, book.asks))
+        return Depth(symbol, ts, recv, book.final, bids, asks, is_snapshot=True)
 
     async def open_interest(self, symbol: str) -> OpenInterest:
-        found = await self._get("openInterest", _Interest, symbol)
-        return OpenInterest(symbol, micros(found.time, "openInterest"), self._clock.now_us(), found.open_interest)
+        now = payloads.interest_now(await self._get("openInterest", symbol))
+        if not now.open_interest >= 0.0:
+            raise ProtocolError(f"An open interest of {now.open_interest} in {symbol} cannot be", remedy="Ask again")
+        return OpenInterest(symbol, now.time * 1000, self._clock.now_us(), now.open_interest)
 
-    async def _get(self, what: str, about: Any, symbol: str, **parameters: str) -> Any:
-        body = await self._ask(f"{self._path}/{what}", {"symbol": symbol, **parameters})
-        try:
-            return msgspec.json.decode(body, type=about, strict=False)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise ProtocolError(
-                f"{what} of {symbol}: the reply is not what Binance documents: {error}",
-                remedy="It is asked again; if it stays so, look for a newer truewind",
-            ) from None
+    async def _get(self, what: str, symbol: str, **parameters: str) -> bytes:
+        return await self._ask(f"{self._path}/{what}", {"symbol": symbol, **parameters})
 
 
 class Repairs:

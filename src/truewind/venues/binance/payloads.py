@@ -13,6 +13,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 import polars as pl
+from msgspec import field
 
 from truewind.domain.book import BookKind
 from truewind.errors import ProtocolError
@@ -27,7 +28,7 @@ Ms = Annotated[int, msgspec.Meta(ge=1_000_000_000_000, lt=7_258_118_400_000)]
 Id = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 
 
-class _Kline(msgspec.Struct, array_like=True, gc=False):
+class Kline(msgspec.Struct, array_like=True, gc=False):
     """All klines: of mark and index prices and of the premium, the values after `close_time` but `trades` are zeros."""
 
     open_time: Ms
@@ -42,12 +43,14 @@ class _Kline(msgspec.Struct, array_like=True, gc=False):
     taker_buy_volume: float
 
 
-class _AggTrade(msgspec.Struct, gc=False):
-    a: Id
-    p: float
-    q: float
-    T: Ms
-    m: bool  # the buyer was the maker, so the taker sold
+class AggTrade(msgspec.Struct, gc=False):
+    """sold: the buyer was the maker, so the taker sold."""
+
+    id: Id = field(name="a")
+    price: float = field(name="p")
+    quantity: float = field(name="q")
+    time: Ms = field(name="T")
+    sold: bool = field(name="m")
 
 
 class _Trade(msgspec.Struct, gc=False):
@@ -58,16 +61,18 @@ class _Trade(msgspec.Struct, gc=False):
     isBuyerMaker: bool  # noqa: N815
 
 
-class _Level(msgspec.Struct, array_like=True, gc=False):
+class Level(msgspec.Struct, array_like=True, gc=False):
     price: float
     quantity: float
 
 
-class _Depth(msgspec.Struct):
-    lastUpdateId: Id  # noqa: N815
-    bids: list[_Level]
-    asks: list[_Level]
-    T: Ms | None = None  # USD-M: when the book was last changed
+class Depth(msgspec.Struct):
+    """time: USD-M tells when the book was last changed."""
+
+    final: Id = field(name="lastUpdateId")
+    bids: list[Level]
+    asks: list[Level]
+    time: Ms | None = field(default=None, name="T")
 
 
 class _Funding(msgspec.Struct, gc=False):
@@ -84,9 +89,9 @@ class _OpenInterest(msgspec.Struct, gc=False):
     timestamp: Ms
 
 
-class _OpenInterestNow(msgspec.Struct, gc=False):
+class OpenInterest(msgspec.Struct, gc=False):
     symbol: str
-    openInterest: float  # noqa: N815
+    open_interest: float = field(name="openInterest")
     time: Ms
 
 
@@ -111,11 +116,12 @@ class Failure(msgspec.Struct):
     msg: str
 
 
-def _decoder(shape: type[_T]) -> Callable[[bytes, str], _T]:
+def _decoder(shape: type[_T], what: str) -> Callable[[bytes], _T]:
+    """What decodes a reply of this shape, or raises ProtocolError. what: it should be, in words."""
     # strict=False: numbers come as text. Of text, only what JSON calls a number, and nan and infinity, is read as one.
     decoder = msgspec.json.Decoder(shape, strict=False)
 
-    def decode(data: bytes, what: str) -> _T:
+    def decode(data: bytes) -> _T:
         try:
             return decoder.decode(data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -129,16 +135,23 @@ def _decoder(shape: type[_T]) -> Callable[[bytes, str], _T]:
     return decode
 
 
-_klines, _agg_trades, _trades = _decoder(list[_Kline]), _decoder(list[_AggTrade]), _decoder(list[_Trade])
-_depth, _fundings = _decoder(_Depth), _decoder(list[_Funding])
-_interests, _interest = _decoder(list[_OpenInterest]), _decoder(_OpenInterestNow)
-_ratios, _taker_ratios = _decoder(list[_Ratio]), _decoder(list[_TakerRatio])
-_time, _information, _failure = _decoder(_Time), _decoder(dict[str, Any]), _decoder(Failure)
+kline_rows = _decoder(list[Kline], "list of klines")
+agg_trade_rows = _decoder(list[AggTrade], "list of aggregate trades")
+order_book = _decoder(Depth, "order book")
+interest_now = _decoder(OpenInterest, "open interest")
+_trades = _decoder(list[_Trade], "list of trades")
+_fundings = _decoder(list[_Funding], "list of funding rates")
+_interests = _decoder(list[_OpenInterest], "history of open interest")
+_ratios = _decoder(list[_Ratio], "list of long/short ratios")
+_taker_ratios = _decoder(list[_TakerRatio], "list of taker ratios")
+_time = _decoder(_Time, "time")
+_information = _decoder(dict[str, Any], "exchange information")
+_failure = _decoder(Failure, "error")
 
 
 def klines(data: bytes) -> pl.DataFrame:
     """`klines`: the columns of bars, with `close_time`. Raises ProtocolError."""
-    rows = _klines(data, "list of klines")
+    rows = kline_rows(data)
     return _table(
         ts=[row.open_time for row in rows],
         open=[row.open for row in rows],
@@ -160,19 +173,19 @@ def price_klines(data: bytes) -> pl.DataFrame:
 
 def agg_trades(data: bytes) -> pl.DataFrame:
     """`aggTrades`: the columns of trades; `id` is the aggregate's. Raises ProtocolError."""
-    rows = _agg_trades(data, "list of aggregate trades")
+    rows = agg_trade_rows(data)
     return _table(
-        ts=[row.T for row in rows],
-        price=[row.p for row in rows],
-        quantity=[row.q for row in rows],
-        side=[-1 if row.m else 1 for row in rows],
-        id=[row.a for row in rows],
+        ts=[row.time for row in rows],
+        price=[row.price for row in rows],
+        quantity=[row.quantity for row in rows],
+        side=[-1 if row.sold else 1 for row in rows],
+        id=[row.id for row in rows],
     )
 
 
 def trades(data: bytes) -> pl.DataFrame:
     """`trades`, `historicalTrades`: the columns of trades; `id` is the single trade's. Raises ProtocolError."""
-    rows = _trades(data, "list of trades")
+    rows = _trades(data)
     return _table(
         ts=[row.time for row in rows],
         price=[row.price for row in rows],
@@ -187,15 +200,15 @@ def depth(data: bytes, received_us: int) -> pl.DataFrame:
 
     Spot tells no time: there it happened when it was received.
     """
-    book = _depth(data, "order book")
+    book = order_book(data)
     sides = [(1, level) for level in book.bids] + [(-1, level) for level in book.asks]
-    happened_us = received_us if book.T is None else book.T * 1000
+    happened_us = received_us if book.time is None else book.time * 1000
     return _table(
         ts=[0] * len(sides),
         side=[side for side, _ in sides],
         price=[level.price for _, level in sides],
         quantity=[level.quantity for _, level in sides],
-        id=[book.lastUpdateId] * len(sides),
+        id=[book.final] * len(sides),
     ).with_columns(
         pl.lit(happened_us).cast(_TS).alias("ts"),
         pl.lit(received_us).cast(_TS).alias("ts_recv"),
@@ -208,7 +221,7 @@ def funding_rates(data: bytes, symbol: str) -> pl.DataFrame:
 
     Raises ProtocolError, also for a mark price that is no number, and for rows of another symbol.
     """
-    rows = _fundings(data, "list of funding rates")
+    rows = _fundings(data)
     _same_symbol(rows, symbol)
     return _table(
         ts=[row.fundingTime for row in rows],
@@ -228,7 +241,7 @@ def _mark(row: _Funding) -> float | None:
 
 def open_interest_history(data: bytes, symbol: str) -> pl.DataFrame:
     """`openInterestHist`: the columns of open_interest. Raises ProtocolError, also for rows of another symbol."""
-    rows = _interests(data, "history of open interest")
+    rows = _interests(data)
     _same_symbol(rows, symbol)
     return _table(
         ts=[row.timestamp for row in rows],
@@ -239,30 +252,30 @@ def open_interest_history(data: bytes, symbol: str) -> pl.DataFrame:
 
 def open_interest(data: bytes) -> pl.DataFrame:
     """`openInterest`, as it is now: one row of open_interest. Raises ProtocolError."""
-    row = _interest(data, "open interest")
-    return _table(ts=[row.time], open_interest=[row.openInterest])
+    row = interest_now(data)
+    return _table(ts=[row.time], open_interest=[row.open_interest])
 
 
 def ratios(data: bytes, column: str) -> pl.DataFrame:
     """`topLongShortAccountRatio` and its sisters: ts and `column`, longs to shorts. Raises ProtocolError."""
-    rows = _ratios(data, "list of long/short ratios")
+    rows = _ratios(data)
     return _table(ts=[row.timestamp for row in rows], **{column: [row.longShortRatio for row in rows]})
 
 
 def taker_ratios(data: bytes, column: str) -> pl.DataFrame:
     """`takerlongshortRatio`: ts and `column`, what takers bought to what they sold. Raises ProtocolError."""
-    rows = _taker_ratios(data, "list of taker ratios")
+    rows = _taker_ratios(data)
     return _table(ts=[row.timestamp for row in rows], **{column: [row.buySellRatio for row in rows]})
 
 
 def server_time_us(data: bytes) -> int:
     """`time`: µs since 1970. Raises ProtocolError."""
-    return _time(data, "time").serverTime * 1000
+    return _time(data).serverTime * 1000
 
 
 def exchange_information(data: bytes) -> dict[str, Any]:
     """`exchangeInfo`, for `instruments.instrument`. Raises ProtocolError."""
-    information = _information(data, "exchange information")
+    information = _information(data)
     symbols = information.get("symbols")
     if not isinstance(symbols, list) or not all(isinstance(one, dict) and "symbol" in one for one in symbols):
         raise ProtocolError("The reply is no exchange information: it has no symbols", reply=data[:_SHOWN].decode())
@@ -272,7 +285,7 @@ def exchange_information(data: bytes) -> dict[str, Any]:
 def failure(data: bytes) -> Failure | None:
     """The venue's own error in a reply; None if it is none."""
     try:
-        return _failure(data, "error")
+        return _failure(data)
     except ProtocolError:
         return None
 
