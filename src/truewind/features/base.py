@@ -151,11 +151,15 @@ class Feature:
             values, sources = values[:first], list(values[first:])  # type: ignore[arg-type]
         if len(values) > len(names):
             takes = f"{len(names)} parameters: {', '.join(names)}" if names else "no parameters"
-            raise FeatureError(f"{self.name} takes {takes}; {len(values)} were given", feature=self.name)
+            raise FeatureError(
+                f"{self.name} takes {takes}; {len(values)} were given", remedy="Leave the others out", feature=self.name
+            )
         given = dict(zip(names, values, strict=False))
         for name, value in named.items():
             if name in given:
-                raise FeatureError(f"{self.name}: {name} is given twice", feature=self.name)
+                raise FeatureError(
+                    f"{self.name}: {name} is given twice", remedy="Give it by place or by name", feature=self.name
+                )
             given[name] = value
         for name in given:
             if name not in self.parameters:
@@ -193,7 +197,11 @@ class Feature:
         """
         timeframe_us(timeframe)
         if self.timeframe or any(feature.timeframe for feature in ancestors(self)):
-            raise FeatureError(f"{self!r} is on a longer timeframe already", feature=self.name)
+            raise FeatureError(
+                f"{self!r} is on a longer timeframe already",
+                remedy="Begin from the feature without @",
+                feature=self.name,
+            )
         slow = copy.copy(self)
         slow.timeframe = timeframe
         return slow
@@ -201,7 +209,9 @@ class Feature:
     def of(self, symbol: str) -> "Feature":
         """This feature of another symbol: its columns carry the symbol's name, `close[ETHUSDT]`."""
         if self.symbol:
-            raise FeatureError(f"{self!r} is of {self.symbol} already", feature=self.name)
+            raise FeatureError(
+                f"{self!r} is of {self.symbol} already", remedy="Begin from the feature without [ ]", feature=self.name
+            )
         other = copy.copy(self)
         other.symbol = symbol
         other.sources = tuple(
@@ -262,7 +272,11 @@ class Feature:
         try:
             return make_loop(cls.step, layout)
         except KernelError as error:
-            raise FeatureError(f"The step of {cls.name} does not compile: {error}", feature=cls.name) from None
+            raise FeatureError(
+                f"The step of {cls.name} does not compile: {error}",
+                remedy="Use numbers, arrays and other kernels only",
+                feature=cls.name,
+            ) from None
 
     def __repr__(self) -> str:
         sources = [] if self._usual() else [self._shown(source) for source in self.sources]
@@ -302,7 +316,11 @@ class Feature:
                 )
             return Output(source, "")
         if not isinstance(source, str | Output):
-            raise FeatureError(f"{self.name}: source = {source!r} is neither a column nor a feature", feature=self.name)
+            raise FeatureError(
+                f"{self.name}: source = {source!r} is neither a column nor a feature",
+                remedy='Give a name, as "close", or a feature',
+                feature=self.name,
+            )
         return source
 
     @classmethod

@@ -56,7 +56,11 @@ class Expression(Feature):
         given = self.expression()
         formulas = given if isinstance(given, tuple) else (given,)
         if len(formulas) != len(self.columns):
-            raise FeatureError(f"{self!r} has {len(self.columns)} outputs and {len(formulas)} expressions")
+            raise FeatureError(
+                f"{self!r} has {len(self.columns)} outputs and {len(formulas)} expressions",
+                remedy="Return one for each of `outputs`",
+                feature=self.name,
+            )
         formulas = tuple(formula.alias(str(i)) for i, formula in enumerate(formulas))
 
         def walk(rows: int, inputs: Any, parameters: Any, state: Any, memory: Any, outputs: Any) -> None:
@@ -82,7 +86,11 @@ class Expression(Feature):
         try:
             found = frame.select(formula.cast(pl.Float64) for formula in formulas)
         except pl.exceptions.PolarsError as error:
-            raise FeatureError(f"The expression of {self!r} fails: {error}", feature=self.name) from None
+            raise FeatureError(
+                f"The expression of {self!r} fails: {error}",
+                remedy="Try it on a polars frame of its inputs",
+                feature=self.name,
+            ) from None
         if found.height != frame.height:
             raise FeatureError(
                 f"The expression of {self!r} gives {found.height} rows of {frame.height}",

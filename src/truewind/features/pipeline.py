@@ -165,7 +165,10 @@ class FeaturePipeline:
                 raise FeatureError(f"{owner} no '{name}'", remedy=suggest(name, table), column=name)
         ts = np.asarray(table["ts"], np.int64)
         if (falls := np.flatnonzero(np.diff(ts) <= 0)).size:
-            raise FeatureError(f"{symbol or 'The rows'}: ts does not rise at row {int(falls[0]) + 1}")
+            raise FeatureError(
+                f"{symbol or 'The rows'}: ts does not rise at row {int(falls[0]) + 1}",
+                remedy="Sort by ts and leave double rows out",
+            )
         return {name: table[name] for name in self.inputs}
 
 

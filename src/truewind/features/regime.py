@@ -136,7 +136,7 @@ def fit_markov_volatility(columns: Mapping[str, Any], *, source: str = "close") 
         ) from None
     found = columns_of(columns, [source])
     if source not in found:
-        raise FeatureError(f"There is no column '{source}' to fit", column=source)
+        raise FeatureError(f"There is no column '{source}' to fit", remedy="Name another one", column=source)
     prices = np.asarray(found[source], float)
     prices = prices[np.isfinite(prices) & (prices > 0.0)]
     returns = np.diff(np.log(prices))

@@ -348,7 +348,11 @@ def _logarithms(values: Floats) -> Floats:
 
 def _joined(one: ColumnFit, two: ColumnFit) -> ColumnFit:
     if one.method != two.method:
-        raise FeatureError(f"'{one.column}' is scaled by {one.method} in one and by {two.method} in the other")
+        raise FeatureError(
+            f"'{one.column}' is scaled by {one.method} in one and by {two.method} in the other",
+            remedy="Fit both by one method",
+            column=one.column,
+        )
     if one.method not in MERGEABLE:
         raise FeatureError(
             f"'{one.column}' is scaled by {one.method}, which cannot be brought up to date exactly",

@@ -54,7 +54,7 @@ def _parsed(text: str) -> Feature | Output | None:
     for argument in arguments:
         key, equals, value = argument.partition("=")
         if equals and key.strip() in named:
-            raise FeatureError(f"{text}: '{key.strip()}' is given twice", feature=text)
+            raise FeatureError(f"{text}: '{key.strip()}' is given twice", remedy="Give it once", feature=text)
         if equals:
             named[key.strip()] = _value(value, text)
         else:
@@ -99,7 +99,10 @@ def parse_specs(specs: Iterable[str | Feature]) -> tuple[Feature, ...]:
     for feature in features:
         for column in feature.columns:
             if column in owners:
-                raise FeatureError(f"{owners[column]} and {feature} would both be the column '{column}'")
+                raise FeatureError(
+                    f"{owners[column]} and {feature} would both be the column '{column}'",
+                    remedy="Leave one of them out",
+                )
             owners[column] = feature
     return features
 
@@ -159,7 +162,11 @@ def _value(text: str, spec: str) -> float | Source:
             return kind(text)
     found = _parsed(text)
     if found is None:
-        raise FeatureError(f"{spec}: '{text}' is neither a number nor a column nor a feature", feature=spec)
+        raise FeatureError(
+            f"{spec}: '{text}' is neither a number nor a column nor a feature",
+            remedy="See `truewind features list`",
+            feature=spec,
+        )
     return found
 
 

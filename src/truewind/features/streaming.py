@@ -113,7 +113,11 @@ class Stream:
         rows = len(inputs[0]) if inputs else 0
         for name, values in zip(self.inputs, inputs, strict=True):
             if len(values) != rows:
-                raise FeatureError(f"'{name}' has {len(values)} rows, '{self.inputs[0]}' has {rows}", column=name)
+                raise FeatureError(
+                    f"'{name}' has {len(values)} rows, '{self.inputs[0]}' has {rows}",
+                    remedy="Give columns of the same rows",
+                    column=name,
+                )
         # The outputs of a feature lie in one piece: smaller ones that are freed together are given back to the system,
         # and fetching them again for the next call costs more than computing them.
         outputs = [column for feature in self.features for column in np.empty((len(feature.columns), rows))]
@@ -236,9 +240,15 @@ class Stream:
         try:
             values = np.ascontiguousarray(arrays[name], np.float64)
         except (TypeError, ValueError):
-            raise FeatureError(f"The column '{name}' does not hold numbers", column=name) from None
+            raise FeatureError(
+                f"The column '{name}' does not hold numbers", remedy="Cast it to floats", column=name
+            ) from None
         if values.ndim != 1:
-            raise FeatureError(f"The column '{name}' has {values.ndim} dimensions, not one", column=name)
+            raise FeatureError(
+                f"The column '{name}' has {values.ndim} dimensions, not one",
+                remedy="Give one column at a time",
+                column=name,
+            )
         return values
 
 
@@ -316,4 +326,8 @@ def number_in(bar: Any, name: str) -> float:
     try:
         return float("nan") if value is None else float(value)
     except (TypeError, ValueError):
-        raise FeatureError(f"The bar's {name} is {value!r}, which is no number", field=name) from None
+        raise FeatureError(
+            f"The bar's {name} is {value!r}, which is no number",
+            remedy="Give a number, or None where there is none",
+            field=name,
+        ) from None

@@ -33,7 +33,11 @@ def compute(
     arrays = columns_of(bars, stream.inputs) | ({"ts": times} if "ts" in stream.inputs else {})
     for name, values in arrays.items():
         if len(values) != len(times):
-            raise FeatureError(f"'{name}' has {len(values)} rows, 'ts' has {len(times)}", column=name)
+            raise FeatureError(
+                f"'{name}' has {len(values)} rows, 'ts' has {len(times)}",
+                remedy="Give columns of the same rows",
+                column=name,
+            )
     computed = stream.extend(arrays)
     ts = pl.Series("ts", times).cast(TIME)
     if own:

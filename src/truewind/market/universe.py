@@ -20,10 +20,10 @@ import polars as pl
 from truewind.domain.clock import iso
 from truewind.domain.instrument import Instrument
 from truewind.domain.timeframe import DAY_US
-from truewind.errors import FormatError, InstrumentError, MissingFileError, UnknownSeriesError, suggest
+from truewind.errors import FormatError, MissingFileError, UnknownSeriesError, suggest
 from truewind.storage.lake import Lake
 from truewind.storage.schema import TS, SeriesKey
-from truewind.venues.binance.instruments import instrument
+from truewind.venues.binance.instruments import instruments
 
 QUIET_US = 7 * DAY_US  # a symbol that has been silent for longer while others traded is gone
 LISTINGS, SPECIFICATIONS = "listings", "specifications"
@@ -149,7 +149,9 @@ def observe(lake: Lake, venue: str, exchange_info: Mapping[str, Any], at_us: int
         events += _said(name, status, begin, delivery, before, at_us)
     events += [Event(at_us, "delisted", name, source) for name in before.at(at_us) if name not in there]
     new = [event for event in events if (event.symbol, event.ts_us, event.what) not in past]
-    changed = _changed(lake, venue, _read(symbols, venue), at_us, _INFO)  # read as a whole before anything is kept
+    changed = _changed(
+        lake, venue, instruments({"symbols": symbols}, venue), at_us, _INFO
+    )  # read as a whole before anything is kept
     _keep_events(lake, venue, new, f"{venue}-info-{at_us}")
     if changed is not None:
         lake.put_record(SPECIFICATIONS, f"{venue}-{at_us}", changed)
@@ -163,7 +165,9 @@ def _of_entry(entry: Mapping[str, Any], venue: str) -> tuple[str, str, int, int]
         status = entry.get("status") or entry.get("contractStatus") or "TRADING"
         return str(entry["symbol"]), str(status), begin * 1000, delivery
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise FormatError(f"An entry of {venue}'s exchangeInfo cannot be read: {error}") from None
+        raise FormatError(
+            f"An entry of {venue}'s exchangeInfo cannot be read: {error}", remedy="Ask the venue for it again"
+        ) from None
 
 
 def _said(name: str, status: str, begin_us: int, delivery_ms: int, before: Universe, at_us: int) -> list[Event]:
@@ -293,28 +297,19 @@ def keep_specifications(lake: Lake, venue: str, instruments: Iterable[Instrument
         lake.put_record(SPECIFICATIONS, f"{venue}-{at_us}", changed)
 
 
-def _changed(lake: Lake, venue: str, instruments: Iterable[Instrument], at_us: int, source: str) -> pl.DataFrame | None:
+def _changed(lake: Lake, venue: str, known: Iterable[Instrument], at_us: int, source: str) -> pl.DataFrame | None:
     """Those that differ from the last ones seen, as a record; None if none does."""
     table = lake.records(SPECIFICATIONS)
     latest: dict[str, str] = {}
     if not table.is_empty():
         rows = table.filter(pl.col("venue") == venue).sort("since")
         latest = dict(rows.select("symbol", "instrument").iter_rows())
-    told = ((about.symbol, msgspec.json.encode(about).decode()) for about in instruments)
+    told = ((about.symbol, msgspec.json.encode(about).decode()) for about in known)
     changed = [(venue, symbol, at_us, text, source) for symbol, text in told if latest.get(symbol) != text]
     if not changed:
         return None
     made = pl.DataFrame(changed, schema=_SPEC_SCHEMA | {"since": pl.Int64()}, orient="row")
     return made.with_columns(pl.col("since").cast(TS))
-
-
-def _read(symbols: Sequence[Mapping[str, Any]], venue: str) -> Iterator[Instrument]:
-    """The instruments of a snapshot. Raises FormatError."""
-    for entry in symbols:
-        try:
-            yield instrument(entry, venue)
-        except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, InstrumentError) as error:
-            raise FormatError(f"{entry.get('symbol', 'a symbol')} of {venue}: cannot read {error}") from None
 
 
 def _keep_events(lake: Lake, venue: str, events: Sequence[Event], part: str) -> None:

@@ -119,7 +119,10 @@ class BinanceRest(DataProvider):
             "book": self._book,
         }
         if self.offer(key) is None:
-            raise ConfigError(f"{self.name} cannot give {key}: {self.why_not(key)}")
+            raise ConfigError(
+                f"{self.name} cannot give {key}: {self.why_not(key)}",
+                remedy="Ask another source: truewind data sources",
+            )
         return kinds.get(key.kind, self._bars)(key, start_us, end_us)
 
     async def instruments(self, symbols: Collection[str]) -> list[Instrument]:
@@ -243,7 +246,9 @@ class BinanceRest(DataProvider):
         def decode(data: bytes) -> pl.DataFrame:
             page = payloads.agg_trades(data)
             if (page["id"] < number).any():
-                raise ProtocolError(f"Trades of {symbol} from id {number} were asked for, older ones came")
+                raise ProtocolError(
+                    f"Trades of {symbol} from id {number} were asked for, older ones came", remedy="It is asked again"
+                )
             return page
 
         asked = {"symbol": symbol, "fromId": number, "limit": rows}

@@ -6,12 +6,12 @@ binds both; PERCENT_PRICE_BY_SIDE has its own bounds for each side. NOTIONAL rep
 """
 
 from collections.abc import Iterator, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from truewind.domain.filters import Filters
 from truewind.domain.instrument import Instrument, Kind
-from truewind.errors import FormatError
+from truewind.errors import FormatError, InstrumentError
 
 SPOT, USDM, COINM = "binance", "binance_usdm", "binance_coinm"
 _PERPETUAL = ("PERPETUAL", "TRADIFI_PERPETUAL")
@@ -24,9 +24,12 @@ def instruments(exchange_info: Mapping[str, Any], venue: str) -> Iterator[Instru
     for symbol in exchange_info["symbols"]:
         try:
             yield instrument(symbol, venue)
-        except (KeyError, TypeError, InvalidOperation) as error:
+        except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, InstrumentError) as error:
+            name = symbol.get("symbol", "a symbol") if isinstance(symbol, Mapping) else "an entry"
             raise FormatError(
-                f"{symbol.get('symbol', 'a symbol')} of {venue}: cannot read {error}", symbol=symbol.get("symbol")
+                f"{name} of {venue}: cannot read {error}",
+                remedy="Ask the venue for it again; if it stays so, its filters have changed",
+                symbol=name,
             ) from None
 
 

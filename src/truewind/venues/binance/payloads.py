@@ -235,7 +235,8 @@ def _mark(row: _Funding) -> float | None:
         return msgspec.convert(row.markPrice, float, strict=False) if row.markPrice else None
     except msgspec.ValidationError:
         raise ProtocolError(
-            f"The reply is no list of funding rates: markPrice '{str(row.markPrice)[:20]}' of {row.symbol}"
+            f"The reply is no list of funding rates: markPrice '{str(row.markPrice)[:20]}' of {row.symbol}",
+            remedy="Try again; if it stays, this truewind is too old",
         ) from None
 
 
@@ -278,7 +279,11 @@ def exchange_information(data: bytes) -> dict[str, Any]:
     information = _information(data)
     symbols = information.get("symbols")
     if not isinstance(symbols, list) or not all(isinstance(one, dict) and "symbol" in one for one in symbols):
-        raise ProtocolError("The reply is no exchange information: it has no symbols", reply=data[:_SHOWN].decode())
+        raise ProtocolError(
+            "The reply is no exchange information: it has no symbols",
+            remedy="Is it the venue that answers? Check the network, then try again",
+            reply=data[:_SHOWN].decode("utf-8", "replace"),
+        )
     return information
 
 
