@@ -127,8 +127,8 @@ class RecordedBook:
         edges = np.concatenate([[0], np.flatnonzero(changed) + 1, [rows.height]]).tolist()
         ts, kinds, finals = (column.tolist() for column in named)
         sides = rows["side"].to_list()
-        ticks = np.round(rows["price"].to_numpy() / self._numbers.tick_size).astype(np.int64).tolist()
-        lots = np.round(rows["quantity"].to_numpy() / self._numbers.lot_size).astype(np.int64).tolist()
+        ticks = self._numbers.all_ticks(rows["price"].to_numpy()).tolist()
+        lots = self._numbers.all_lots(rows["quantity"].to_numpy()).tolist()
         first, previous = (self._ids(rows, name) for name in ("first", "previous"))
         for begin, end in pairwise(edges):
             bids = [(ticks[row], lots[row]) for row in range(begin, end) if sides[row] > 0]

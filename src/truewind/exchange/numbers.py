@@ -3,6 +3,8 @@
 from decimal import Decimal
 from fractions import Fraction
 
+import numpy as np
+
 from truewind.domain.instrument import Instrument
 
 SPOT_DECIMALS = 8
@@ -35,6 +37,13 @@ class Numbers:
 
     def lots(self, quantity: float) -> int:
         return round(quantity / self.lot_size)
+
+    def all_ticks(self, prices: np.ndarray) -> np.ndarray:
+        """Prices in ticks, the nearest where one lies between two: what the source has is traded, odd or not."""
+        return np.rint(prices / self.tick_size).astype(np.int64)
+
+    def all_lots(self, quantities: np.ndarray) -> np.ndarray:
+        return np.rint(quantities / self.lot_size).astype(np.int64)
 
 
 def fixed(value: int, decimals: int) -> str:

@@ -225,8 +225,8 @@ class Tape:
         rows = self.source.rows("trades", begin, begin + self._block_us)
         block = np.zeros(rows.height, TRADE)
         block["ts"] = rows["ts"].to_physical().to_numpy()
-        block["ticks"] = np.round(rows["price"].to_numpy() / self.numbers.tick_size)
-        block["lots"] = np.round(rows["quantity"].to_numpy() / self.numbers.lot_size)
+        block["ticks"] = self.numbers.all_ticks(rows["price"].to_numpy())
+        block["lots"] = self.numbers.all_lots(rows["quantity"].to_numpy())
         block["side"] = rows["side"].to_numpy()
         begins, ids = self._starts
         first = int(ids[np.searchsorted(begins, begin)])
@@ -290,9 +290,7 @@ class Tape:
         known, at = at >= 0, np.maximum(at, 0)
         if not rows.height:
             return self._traded_touch(times_us)
-        bids, asks = (
-            np.round(rows[name].to_numpy()[at] / self.numbers.tick_size).astype(np.int64) for name in ("bid", "ask")
-        )
+        bids, asks = (self.numbers.all_ticks(rows[name].to_numpy()[at]) for name in ("bid", "ask"))
         other = (bids, asks) if known.all() else self._traded_touch(times_us)
         return np.where(known, bids, other[0]), np.where(known, np.maximum(asks - 1, bids), other[1])
 
@@ -329,6 +327,6 @@ class Tape:
 
 def _whole(bars: pl.DataFrame, numbers: Numbers) -> dict[str, np.ndarray]:
     """Columns as whole numbers: prices in ticks, volumes in lots."""
-    steps = dict.fromkeys(("open", "high", "low", "close"), numbers.tick_size)
-    steps |= {"volume": numbers.lot_size, "taker_buy_volume": numbers.lot_size, "trades": 1.0}
-    return {name: np.round(bars[name].to_numpy() / step).astype(np.int64) for name, step in steps.items()}
+    prices = {name: numbers.all_ticks(bars[name].to_numpy()) for name in ("open", "high", "low", "close")}
+    volumes = {name: numbers.all_lots(bars[name].to_numpy()) for name in ("volume", "taker_buy_volume")}
+    return prices | volumes | {"trades": np.rint(bars["trades"].to_numpy()).astype(np.int64)}
