@@ -3,7 +3,7 @@
 from math import inf, log, nan, sqrt, tanh
 
 from truewind.features.base import MAX_LENGTH, Feature, derived, parameter, register, scalars
-from truewind.features.windows import Window
+from truewind.features.windows import Changes, Window
 from truewind.numerics.comoments import rolling_comoments
 from truewind.numerics.jit import kernel
 from truewind.numerics.ring import Memory
@@ -27,7 +27,7 @@ def price_impact(
 
 
 @register
-class PriceImpact(Window):
+class PriceImpact(Changes):
     """Mean return of a bar in the direction in which its takers traded, over the last `length` bars.
 
     ⟨ε_t (c_t − c_{t−1}) / c_{t−1}⟩ with ε_t the sign of 2 taker_buy_volume − volume: the response function at one step
@@ -39,9 +39,7 @@ class PriceImpact(Window):
     inputs = ("close", "volume", "taker_buy_volume")
     scale = 0
     length: int = parameter(100, 1, MAX_LENGTH)
-    state = scalars(previous=nan, cursor=0, full=0, head=0.0)
     step = staticmethod(price_impact)
-    warmup = derived(lambda self: self.length)
 
 
 @kernel(inline=True)
@@ -61,7 +59,7 @@ def kyle_lambda(
 
 
 @register
-class KyleLambda(Window):
+class KyleLambda(Changes):
     """Kyle's λ: by how much the price moves for each unit that takers buy on balance, over the last `length` bars.
 
     Least-squares slope, with intercept, of c_t − c_{t−1} on 2 taker_buy_volume − volume (Kyle, Continuous auctions and
@@ -77,7 +75,6 @@ class KyleLambda(Window):
         previous=nan, cursor=0, full=0, x_anchor=0.0, y_anchor=0.0, x_head=0.0, y_head=0.0, squares=0.0, products=0.0
     )
     step = staticmethod(kyle_lambda)
-    warmup = derived(lambda self: self.length)
     floats = 4
 
 
@@ -96,7 +93,7 @@ def amihud(
 
 
 @register
-class Amihud(Window):
+class Amihud(Changes):
     """Amihud's illiquidity: the mean of |return| by what was traded for it, over the last `length` bars with trades.
 
     ⟨|c_t − c_{t−1}| / c_{t−1} / quote_volume_t⟩ (Amihud, Illiquidity and stock returns, Journal of Financial Markets 5,
@@ -107,9 +104,7 @@ class Amihud(Window):
     name, family, units = "amihud", "trades", "fraction a quote unit"
     inputs = ("close", "quote_volume")
     length: int = parameter(20, 1, MAX_LENGTH)
-    state = scalars(previous=nan, cursor=0, full=0, head=0.0)
     step = staticmethod(amihud)
-    warmup = derived(lambda self: self.length)
 
 
 @kernel(inline=True)

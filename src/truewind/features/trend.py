@@ -3,7 +3,7 @@
 from math import isqrt, nan, sqrt
 
 from truewind.features.base import MAX_LENGTH, Feature, derived, fades, parameter, reaches, register, scalars
-from truewind.features.windows import Sum, Sums, Window
+from truewind.features.windows import Changes, Sum, Sums, Window
 from truewind.numerics.ewm import ema
 from truewind.numerics.fma import fma
 from truewind.numerics.jit import kernel
@@ -243,7 +243,7 @@ def kama(
 
 
 @register
-class KAMA(Window):
+class KAMA(Changes):
     """Kaufman's adaptive moving average: fast while the price goes one way, slow while it goes to and fro.
 
     KAMA_t = KAMA_{t−1} + c² (x_t − KAMA_{t−1}) with c = E · (2/3 − 2/31) + 2/31 and E = |x_t − x_{t−length}| / Σ |Δx|
@@ -258,7 +258,6 @@ class KAMA(Window):
     state = scalars(value=nan, previous=nan, cursor=0, full=0, head=0.0)
     finite = True
     step = staticmethod(kama)
-    warmup = derived(lambda self: self.length)
     settles = derived(lambda self: self.warmup + fades((2.0 / 31.0) ** 2))
     floats = 2
 
@@ -273,7 +272,7 @@ def trend_strength(
 
 
 @register
-class TrendStrength(Window):
+class TrendStrength(Changes):
     """How straight the price has gone: 1 for a rise without a step back, −1 for such a fall, about 0 for noise.
 
     (x_t − x_{t−length}) / Σ |x_i − x_{i−1}| over the last `length` changes, which is Kaufman's efficiency ratio
@@ -283,10 +282,8 @@ class TrendStrength(Window):
     name, family, units = "trend_strength", "trend", "−1 to 1"
     scale, shift = 0, 0
     length: int = parameter(20, 1, MAX_LENGTH)
-    state = scalars(previous=nan, cursor=0, full=0, head=0.0)
     finite = True
     step = staticmethod(trend_strength)
-    warmup = derived(lambda self: self.length)
     floats = 2
 
 

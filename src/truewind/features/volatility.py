@@ -7,7 +7,7 @@ price that is not positive has no logarithm: it is NaN, and left out of the mean
 from math import log, nan, sqrt
 
 from truewind.features.base import MAX_LENGTH, Feature, derived, fades, parameter, reaches, register, scalars
-from truewind.features.windows import Sum, Window
+from truewind.features.windows import Changes, Sum
 from truewind.numerics.change import log_change
 from truewind.numerics.ewm import wilder
 from truewind.numerics.extremes import true_extremes
@@ -110,7 +110,7 @@ def realised(
 
 
 @register
-class Realised(Window):
+class Realised(Changes):
     """Realised volatility: the root of the mean square logarithmic return.
 
     √(Σ r² / length) over the last `length` returns r_t = ln(x_t / x_{t−1}), no mean being taken off; times √length it
@@ -121,10 +121,8 @@ class Realised(Window):
     name, family, units = "realised", "volatility", "fraction, per bar"
     scale = 0
     length: int = parameter(20, 1, MAX_LENGTH)
-    state = scalars(previous=nan, cursor=0, full=0, head=0.0)
     finite = True
     step = staticmethod(realised)
-    warmup = derived(lambda self: self.length)
 
 
 @kernel(inline=True)
@@ -310,7 +308,7 @@ def yang_zhang(
 
 
 @register
-class YangZhang(Window):
+class YangZhang(Changes):
     """Yang–Zhang volatility: from open, high, low and close, right with drift and gaps.
 
     √(σ²_gap + k σ²_move + (1 − k) σ²_RS) over `length` bars, where σ²_gap and σ²_move are the sample variances of
@@ -337,7 +335,6 @@ class YangZhang(Window):
     )
     finite = True
     step = staticmethod(yang_zhang)
-    warmup = derived(lambda self: self.length)
     floats = 5
 
 

@@ -8,7 +8,7 @@ from math import nan
 
 from truewind.features.base import MAX_LENGTH, Feature, derived, fades, parameter, reaches, register, scalars
 from truewind.features.momentum import roc
-from truewind.features.windows import Lag, Sums, Window
+from truewind.features.windows import Changes, Lag, Sums
 from truewind.numerics.civil import FARTHEST, NO_SESSION, next_opening, next_session
 from truewind.numerics.fma import fma
 from truewind.numerics.jit import kernel
@@ -87,7 +87,7 @@ def mfi(
 
 
 @register
-class MFI(Window):
+class MFI(Changes):
     """Money flow index: the share of rising rows in the money of the last `length` rows that moved, 0 to 100.
 
     MFI = 100 · M⁺ / (M⁺ + M⁻), the sums of typical price · volume over rows whose typical price rose or fell (Quong and
@@ -101,7 +101,6 @@ class MFI(Window):
     length: int = parameter(14, 2, MAX_LENGTH)
     state = scalars(previous=nan, cursor=0, full=0, bought=0.0, sold=0.0)
     step = staticmethod(mfi)
-    warmup = derived(lambda self: self.length)
     floats = 2
 
 

@@ -10,7 +10,7 @@ A base says what its kernel keeps between rows, so that a feature which calls it
 keeps more, or calls other kernels, declares its `state` and how many `floats` a row of the window takes.
 """
 
-from math import inf
+from math import inf, nan
 from typing import ClassVar
 
 from truewind.features.base import Feature, derived, reaches, scalars
@@ -30,6 +30,13 @@ class Window(Feature):
 class Lag(Window):
     """Of the present row and the one `length` rows ago: `ring.lag`."""
 
+    warmup = derived(lambda self: self.length)
+
+
+class Changes(Window):
+    """Of a mean of what has changed since the row before, of which the first row has nothing."""
+
+    state = scalars(previous=nan, cursor=0, full=0, head=0.0)
     warmup = derived(lambda self: self.length)
 
 
