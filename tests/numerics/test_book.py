@@ -91,16 +91,16 @@ def market(seed, count=300):
 def test_every_change_leaves_the_book_and_its_counts_right(seed, window):
     """After each change: what was displayed before is told, all keys from the best on are those of the dictionary.
 
-    The counts of levels and cells are those of the arrays. A table is full only when the levels, with the window's
-    that might be moved to it, would take more than three quarters of its cells; then nothing has been done.
+    The counts of levels and cells are those of the arrays. A table is full only when the far levels and the new one,
+    with those of a window that moves, would take more than three quarters of its cells; then nothing has been done.
     """
     book, before = cramped(window), {1: {}, -1: {}}
     for side, ticks, lots, shown in market(seed):
         s, key = (0, ticks) if side > 0 else (1, -ticks)
         warned = book.is_nearly_full
         while (told := set_level(*book.arrays, s, key, lots)) == FULL:
-            live = int(book.sides[s]["near"] + book.sides[s]["far"])
-            assert 4 * (live + 1) > 3 * book.far.shape[1]
+            moving = int(book.sides[s]["near"]) if lots and key > book.sides[s]["best"] else 0
+            assert 4 * (moving + int(book.sides[s]["far"]) + 1) > 3 * book.far.shape[1]
             assert warned
             assert book.depth(side)[0].tolist() == sorted(before[side], reverse=side > 0)
             assert (book.best_bid, book.best_ask) == (max(before[1], default=None), min(before[-1], default=None))
@@ -109,6 +109,7 @@ def test_every_change_leaves_the_book_and_its_counts_right(seed, window):
             assert book.far.shape == (4, 2 * cells)
         assert told == before[side].get(ticks, 0)
         before = shown
+        assert dict(zip(*(column.tolist() for column in book.depth(side)), strict=True)) == shown[side]
         keys = sorted((side * at for at in shown[side]), reverse=True)
         at, walked = int(book.sides[s]["best"]), []
         while at != NO_KEY:
@@ -193,6 +194,13 @@ def test_clear_forgets_everything():
     events["kind"][-1] = BookKind.CLEAR
     book.apply(events)
     assert (book.best_bid, book.best_ask, len(book.depth(1)[0]), len(book.depth(-1)[0])) == (None, None, 0, 0)
+    assert not any(book.sides[count].any() for count in ("near", "far", "used"))
+
+
+def test_a_book_counts_in_whole_numbers():
+    """Two sides; keys and lots of each in the table beside them: 64 bits, as no float holds all of them."""
+    assert [(array.shape, array.dtype) for array in Book(16).arrays[1:]] == [((2, 16), np.int64), ((4, 4096), np.int64)]
+    assert len(Book().sides) == 2
 
 
 @pytest.mark.parametrize(("ticks", "lots"), [(0, 1), (-5, 1), (100, -1)])
