@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from booked import ONE, fills, level, run, trade
+from booked import END, ONE, Script, fills, level, reasons, run, settings_with, timeline, trade
 from truewind.domain.book import Report
 from truewind.domain.due import DueKind, due_rows
 from truewind.domain.fill import FillKind
 from truewind.domain.order import Reason
+from truewind.engine.book_lane import BookLane
 from truewind.execution.simulated.book_state import MARK
 from truewind.portfolio.margin import MarginSettings
 
@@ -87,3 +88,23 @@ def test_isolated_margin_is_all_that_can_be_lost():
     )
     assert result.fills["kind"].tolist() == [FillKind.TRADE, FillKind.LIQUIDATION]
     assert result.cash == pytest.approx(10_000 - 1.01 - 20 - 12.375)
+
+
+@pytest.mark.parametrize(
+    ("rows", "act", "price"),
+    [
+        ([level(0, 1, 99, 10)], lambda desk, lots: desk.market(-1, lots), 99),  # bids alone
+        ([level(0, -1, 101, 10)], lambda desk, lots: desk.market(1, lots), 101),  # asks alone
+        ([trade(0, 1, 100, 1)], lambda desk, lots: desk.limit(-1, 50, lots), 100),  # nothing but what was traded last
+        ([level(0, 1, 99, 9), level(0, -1, 103, 9)], lambda desk, lots: desk.limit(-1, 50, lots), 101),  # the middle
+        ([level(0, 1, 99, 9), level(0, -1, 103, 9)], lambda desk, lots: desk.limit(1, 102, lots), 102),  # a worse limit
+        ([level(0, 1, 99, 9), level(0, -1, 103, 9)], lambda desk, lots: desk.limit(1, 60, lots), 101),  # a better one
+    ],
+)
+def test_what_an_order_needs_goes_by_the_best_price_that_is_known(rows, act, price):
+    """Without leverage two lots need two times the price: one unit of money less is not enough."""
+    for cash, refused in ((2.0 * price, []), (2.0 * price - 1e-8, [("REJECTED", "INSUFFICIENT_BALANCE")])):
+        strategy = Script({1: lambda desk, _: act(desk, 2)})
+        settings = settings_with(leverage=1.0, taker_fee=0.0)
+        result = BookLane(timeline(*rows, END), ONE, cash=cash, settings=settings).run(strategy)
+        assert [pair for pair in reasons(result) if pair[0] == "REJECTED"] == refused

@@ -83,6 +83,23 @@ def test_a_bar_that_was_open_already_is_too_late():
     assert engine.fills[0]["ts"] == 120 * MINUTE
 
 
+@pytest.mark.parametrize(("side", "price", "paid"), [("buy", 110.1, 110.2), ("sell", 90.0, 89.9)])
+def test_the_worst_of_the_bar_can_be_asked_for(side, price, paid):
+    """market_fill: worst buys at the high of 110.04, so at 110.1, and sells at the low of 90.06, so at 90.0.
+
+    Half the spread of 5 bps, up to 0.1, comes on top; what has a limit is not concerned: it takes the open of 103.
+    """
+    bars = [flat(100), (103, 110.04, 90.06, 108), flat(108)]
+    worst = free(market_fill="worst")
+    engine = play(bars, {0: lambda s: getattr(s, side)(1)}, costs=worst)
+    assert [fill.price for fill in done(engine)] == [price]
+    engine = play(bars, {0: lambda s: getattr(s, side)(1)}, costs=free(market_fill="worst", half_spread_bps=5))
+    assert [fill.price for fill in done(engine)] == [paid]
+    limit = 105 if side == "buy" else 95
+    engine = play(bars, {0: lambda s: getattr(s, side)(1, limit=limit)}, costs=worst)
+    assert [fill.price for fill in done(engine)] == [103.0]
+
+
 # -- limit orders ----------------------------------------------------------------------------------------------------
 
 
@@ -100,10 +117,25 @@ def test_a_resting_limit_fills_at_its_price_when_traded_through(low, how, fills)
     assert done(engine) == [Done(1, "trade", 1, 95.0, 1000, True)][:fills]
 
 
-def test_a_sale_limit_is_the_mirror():
-    """High 105.1 trades through a sale at 105."""
-    engine = play([flat(100), (100, 105.1, 99, 100), flat(100)], {0: lambda s: s.sell(1, limit=105)})
-    assert done(engine) == [Done(1, "trade", -1, 105.0, 1000, True)]
+@pytest.mark.parametrize(
+    ("high", "how", "fills"),
+    [(104.9, "through", 0), (105.0, "through", 0), (105.1, "through", 1), (104.9, "touch", 0), (105.0, "touch", 1)],
+)
+def test_a_sale_limit_is_the_mirror(high, how, fills):
+    """High 105.1 trades through a sale at 105, 105.0 touches it."""
+    bars = [flat(100), (100, high, 99, 100), flat(100)]
+    engine = play(bars, {0: lambda s: s.sell(1, limit=105)}, costs=free(limit_fill=how))
+    assert done(engine) == [Done(1, "trade", -1, 105.0, 1000, True)][:fills]
+
+
+@pytest.mark.parametrize("side", ["buy", "sell"])
+@pytest.mark.parametrize(("how", "fills"), [("through", 0), ("touch", 1)])
+def test_an_open_at_the_limit_touches_it(side, how, fills):
+    """It rests since bar 1; bar 2 opens at its price and goes no further: filled there if touching is enough."""
+    away = 101 if side == "buy" else 99
+    bars = [flat(away), flat(away), (100, max(100, away), min(100, away), 100), flat(away)]
+    engine = play(bars, {0: lambda s: getattr(s, side)(1, limit=100)}, costs=free(limit_fill=how))
+    assert done(engine) == [Done(2, "trade", 1 if side == "buy" else -1, 100.0, 1000, True)][:fills]
 
 
 def test_a_limit_that_is_marketable_on_arrival_takes_the_open():

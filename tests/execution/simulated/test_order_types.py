@@ -95,6 +95,14 @@ def test_a_trailing_stop_acts_in_a_bar_that_closes_beyond_where_its_high_put_it(
     assert done(engine)[1] == Done(2, "trade", -1, 105.0, 1000)
 
 
+@pytest.mark.parametrize(("close", "fills"), [(105.1, 0), (105.0, 1), (104.9, 1)])
+def test_a_close_at_a_trailing_stops_trigger_is_enough(close, fills):
+    """The high of 110 puts it at 105; a close a tick above leaves it waiting."""
+    bars = [flat(100), flat(100), (108, 110, 104, close), flat(110), flat(110)]
+    engine = play(bars, {0: lambda s: s.buy(1), 1: lambda s: s.sell(1, trail=5, reduce_only=True)})
+    assert done(engine)[1:] == [Done(2, "trade", -1, 105.0, 1000)][:fills]
+
+
 def test_a_trailing_stop_in_percent_measures_from_the_best_price():
     """A short's stop 10 % above the low of 80 is 88."""
     bars = [flat(100), flat(100), (100, 100, 80, 80), (81, 90, 81, 89), flat(89)]
@@ -123,6 +131,14 @@ def test_a_gap_through_a_trailing_stop_fills_at_the_open():
 def test_what_does_not_fill_on_arrival_expires(tif):
     """A limit of 99 under an open of 100 is gone, although the bar trades at 98."""
     engine = play([flat(100), (100, 100, 98, 99), flat(99)], {0: lambda s: s.buy(1, limit=99, tif=tif)})
+    assert done(engine) == []
+    assert fates(engine) == {1: (EXPIRED, Reason.TIME_IN_FORCE)}
+
+
+@pytest.mark.parametrize("tif", [TimeInForce.IOC, TimeInForce.FOK])
+def test_an_immediate_stop_limit_ends_in_the_moment_that_triggers_it(tif):
+    """Trigger 105, limit 104: inside bar 1 it is triggered where it may not buy, and does not stay."""
+    engine = play([flat(100), (100, 107, 99, 106), flat(100)], {0: lambda s: s.buy(1, stop=105, limit=104, tif=tif)})
     assert done(engine) == []
     assert fates(engine) == {1: (EXPIRED, Reason.TIME_IN_FORCE)}
 
