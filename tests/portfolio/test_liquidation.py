@@ -5,7 +5,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from contracts import UNIT, Book, linear, table
-from truewind.portfolio.liquidation import adl_score, clear, lots_to_liquidate
+from truewind.portfolio.liquidation import adl_score, clear, lots_to_liquidate, lots_to_lower_tier
 from truewind.portfolio.margin import notional_at, unrealised
 from truewind.portfolio.tiers import maintenance_margin
 
@@ -69,6 +69,44 @@ def test_a_large_position_loses_its_top_tier_first() -> None:
     assert lots_to_liquidate(250_000.0 * UNIT, 50_000.0 * UNIT, book.legs[0], PRICE, 0.0, *terms) == 26_960
 
 
+def test_down_to_the_next_lower_tier() -> None:
+    """At 50,000: 200 BTC lie above 1 million, which 20 are worth; those just reach it, and 5 are worth 250,000."""
+    for quantity, closed in (
+        ("200", 180_000),
+        ("20.001", 1),
+        ("20", 15_000),
+        ("5.001", 1),
+        ("1", 1_000),
+        ("-20", 15_000),
+    ):
+        book = Book((linear(), table((1, "0.1", 1))), (linear("ETHUSDT"), TIERS)).hold(1, quantity, str(PRICE))
+        assert lots_to_lower_tier(book.legs[0], PRICE, book.instruments[1], book.margins[1], book.tiers) == closed
+
+
+@given(st.integers(1, 900_000), st.floats(1_000, 90_000))
+def test_no_more_than_down_to_the_next_lower_tier(lots: int, price: float) -> None:
+    """What is kept is worth no more than the floor of its tier was, and one lot more would be worth more."""
+    book = Book((linear(), TIERS)).hold(0, f"{lots / 1000:.3f}", str(PRICE))
+    closed = lots_to_lower_tier(book.legs[0], price, book.instruments[0], book.margins[0], TIERS)
+    worth = lots * price / 1000
+    floor = max((cap for cap in (50_000, 250_000, 1_000_000, 10_000_000) if cap < worth), default=0)
+    if floor == 0:
+        assert closed == lots
+        return
+    assert (lots - closed) * price / 1000 <= floor * (1 + 1e-12)
+    assert (lots - closed + 1) * price / 1000 > floor * (1 - 1e-12)
+
+
+def test_a_tier_table_lies_anywhere_among_the_tiers() -> None:
+    """The same answer for a symbol whose tiers come after another's. Nothing is taken of nothing, or of what is safe."""
+    book = Book((linear(), table((1, "0.1", 1))), (linear("ETHUSDT"), TIERS)).hold(1, "200", str(PRICE))
+    terms = (book.instruments[1], book.margins[1], book.tiers)
+    assert lots_to_liquidate(200_000.0 * UNIT, 0.0, book.legs[0], PRICE, 0.0, *terms) == 26_960
+    assert lots_to_liquidate(233_700.0 * UNIT, 0.0, book.legs[0], PRICE, 0.0, *terms) == 0
+    book.legs["lots"] = 0
+    assert lots_to_liquidate(-1.0, 0.0, book.legs[0], PRICE, 0.0, *terms) == 0
+
+
 @given(st.integers(-(10**15), 10**15), st.integers(0, 10**12))
 def test_clearing_creates_and_loses_nothing(balance: int, fee: int) -> None:
     """Account and insurance fund together keep the balance; the account never ends below zero."""
@@ -84,6 +122,13 @@ def test_rank_in_the_deleveraging_queue() -> None:
     pnl, wallet = 40.2 * UNIT, 4.27 * UNIT
     assert adl_score(pnl, wallet, 0.1342 * (pnl + wallet), UNIT) == pytest.approx(1.26, abs=0.005)
     assert adl_score(-pnl, wallet, UNIT, UNIT) == 0.0
+
+
+def test_the_rank_by_hand() -> None:
+    """2 made on a wallet of ½, which counts as 1: 2 × 0.25 / 2.5. Nothing is ranked that is worth nothing."""
+    assert adl_score(2.0, 0.5, 0.25, 1.0) == pytest.approx(0.2)
+    assert adl_score(0.25, 0.25, 0.1, 0.1) == pytest.approx(0.2)
+    assert adl_score(1.0, -1.0, 0.1, 1.0) == adl_score(-0.5, 1.0, 0.1, 1.0) == 0.0
 
 
 @given(st.floats(0, 1e6), st.floats(1, 1e6), st.floats(0.01, 1e5), st.floats(1.01, 10))

@@ -16,14 +16,17 @@ from truewind.domain.instrument import INSTRUMENT, Instrument, Kind
 from truewind.domain.terms import FEE, Tier, TierTable
 from truewind.errors import ConfigError
 from truewind.portfolio.margin import (
+    LEG,
     MarginSettings,
     bankruptcy_price,
     cross_equity,
     cross_maintenance,
+    cross_wallet,
     isolated_liquidation_price,
     liquidation_prices,
     margin_ratio,
     notional_at,
+    open_cost,
     refresh_terms,
     unrealised,
 )
@@ -178,6 +181,40 @@ def test_nothing_held_has_no_price() -> None:
     assert math.isnan(average_entry(0, 0, book.instruments[0]))
     assert margin_ratio(0.0, 0.0) == 0.0
     assert margin_ratio(1.0, 0.0) == math.inf
+
+
+def test_what_is_owned_outright_needs_no_margin() -> None:
+    """A coin bought with 100 USDT that one has is never taken away, whatever it falls to."""
+    book = Book((spot_of(), TIERS)).hold(0, "1", "50000", "50000")
+    assert cross_maintenance(book.legs, *book.terms()) == 0.0
+    assert all(math.isnan(price) for price in liquidation_prices(100 * UNIT, 0, book.legs, *book.terms()))
+
+
+def test_isolated_wallets_are_taken_from_the_shared_one() -> None:
+    """Of 100 units 30 and 1 stand behind legs of their own; a wallet of nothing, and one that is shared, take none."""
+    legs = np.zeros(4, LEG)
+    legs["wallet"] = (30, -1, 0, 1)
+    assert cross_wallet(100, legs) == 69
+
+
+def test_legs_that_hold_nothing_stand_in_nobodys_way() -> None:
+    """A flat leg, or an isolated one, before the leg that is asked for changes nothing of its price."""
+    alone = Book((linear(), TIERS)).hold(0, "2", "50000", "50000")
+    beside = Book((linear(), TIERS), (linear("ETHUSDT"), TIERS))
+    beside.hold(0, "0", "50000", "50000").hold(1, "5", "3000", "2900", wallet=UNIT).hold(0, "2", "50000", "50000")
+    wallet = 10_000 * UNIT
+    expected = liquidation_prices(wallet, 0, alone.legs, *alone.terms())
+    np.testing.assert_array_equal(liquidation_prices(wallet, 0, beside.legs, *beside.terms()), expected)
+    assert expected[0] == pytest.approx((100_000 - 10_000 - 50) / (2 - 2 * 0.005))  # 89,950 / 1.99: second tier
+
+
+def test_small_figures() -> None:
+    """Half a unit is an equity like any other; an order that is not born losing costs its margin and nothing more."""
+    assert margin_ratio(1.0, 0.5) == 2.0
+    assert open_cost(100.0, 10.0, 0.0) == open_cost(100.0, 10.0, -5.0) == 10.0
+    assert open_cost(100.0, 10.0, 0.5) == 10.5
+    book = Book((linear(), TIERS)).hold(0, "1", "50000")
+    assert math.isnan(bankruptcy_price(50_000.0 * UNIT, book.legs[0], book.instruments[0], 0.0))  # paid in full
 
 
 def two_tables() -> list[TierTable]:

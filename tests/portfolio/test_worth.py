@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from contracts import UNIT, inverse, linear
 from truewind.domain.instrument import instrument_row
-from truewind.portfolio.worth import gains_with_price, worth_of
+from truewind.portfolio.worth import average_entry, coordinate, exposure, gains_with_price, lot_worth, worth_of
 
 
 def half_up(value: Fraction) -> int:
@@ -63,6 +63,39 @@ def test_the_side_on_which_cost_is_booked(side: int, entry: int, exit_price: int
         first, last = (Fraction(instrument.price(ticks)) for ticks in (entry, exit_price))
         expected = size * (1 / first - 1 / last) if instrument.inverse else size * (last - first)
         assert abs(-(bought + sold) - side * expected * UNIT) <= 1
+
+
+@given(st.integers(1, 10**6), st.integers(0, 10**6), st.sampled_from([Fraction(1, 2), Fraction(5, 4), Fraction(3)]))
+def test_worth_in_another_currency(ticks: int, lots: int, rate: Fraction) -> None:
+    """Rounded to its own unit, then, at the rate, half up to the account's."""
+    row = instrument_row(linear())
+    row["rate"] = float(rate)
+    own = half_up(Fraction(ticks, 100) * Fraction(lots, 1000) * UNIT)
+    assert worth_of(ticks, lots, row[0]) == half_up(own * rate)
+
+
+def test_what_does_not_fit_at_a_rate_is_refused() -> None:
+    """5e18 units fit, twice as many do not; and what has no worth of its own has none at any rate."""
+    row = instrument_row(linear())
+    row["rate"] = 1.5
+    assert worth_of(10**9, 5 * 10**6, row[0]) == 75 * 10**17
+    row["rate"] = 2.0
+    assert worth_of(10**9, 5 * 10**6, row[0]) == -1
+    assert worth_of(2**40, 2**40, row[0]) == -1
+
+
+def test_what_a_lot_is_worth() -> None:
+    """0.001 BTC at 50,000: 50 USDT, and as much exposed for each dollar as 0.001 BTC; 100 dollars at 10,000: 0.01 BTC,
+    exposed the other way to the reciprocal of the price. Entries of 2 lots that cost 100 USDT, and −0.02 BTC.
+    """
+    row, turned = instrument_row(linear())[0], instrument_row(inverse())[0]
+    assert lot_worth(50_000.0, row) == 50 * UNIT
+    assert lot_worth(10_000.0, turned) == pytest.approx(0.01 * UNIT)
+    assert (coordinate(50_000.0, row), coordinate(50_000.0, turned)) == (50_000.0, 1 / 50_000.0)
+    assert (exposure(2, row), exposure(2, turned)) == (0.002 * UNIT, -200 * UNIT)
+    assert average_entry(2, 100 * UNIT, row) == 50_000.0
+    assert average_entry(2, -2 * UNIT // 100, turned) == pytest.approx(10_000.0)
+    assert average_entry(1, 50 * UNIT, row) == 50_000.0
 
 
 @pytest.mark.parametrize(("contracts", "entry"), [(10_000, "8000"), (10_000, "23000")])
