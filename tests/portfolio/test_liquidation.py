@@ -98,7 +98,7 @@ def test_no_more_than_down_to_the_next_lower_tier(lots: int, price: float) -> No
 
 
 def test_a_tier_table_lies_anywhere_among_the_tiers() -> None:
-    """The same answer for a symbol whose tiers come after another's. Nothing is taken of nothing, or of what is safe."""
+    """The same answer for a symbol whose tiers come after another's; none for what is safe, or not there."""
     book = Book((linear(), table((1, "0.1", 1))), (linear("ETHUSDT"), TIERS)).hold(1, "200", str(PRICE))
     terms = (book.instruments[1], book.margins[1], book.tiers)
     assert lots_to_liquidate(200_000.0 * UNIT, 0.0, book.legs[0], PRICE, 0.0, *terms) == 26_960
