@@ -322,13 +322,18 @@ MARKS = st.integers(500, 1_500).map(lambda ticks: Fraction(ticks, 10))
 LOTS = st.integers(-60, 60)
 
 
-@given(st.integers(1, 60), st.sampled_from([-1, 1]), LOTS, st.integers(1, 3_000), MARKS, st.booleans(), st.booleans())
-def test_what_a_liquidation_takes_and_what_it_costs(lots, side, other, money, mark, alone, partial):
+@given(
+    st.integers(1, 60), st.sampled_from([-1, 1]), LOTS, st.integers(1, 500), st.integers(-100, 300), st.booleans(),
+    st.booleans(),
+)  # fmt: skip
+def test_what_a_liquidation_takes_and_what_it_costs(lots, side, other, moved, more, alone, partial):
     """The fewest lots that restore the margin, and at least those down to the next lower tier; the fee that is left,
     and the insurance fund for the rest; but an account that still holds something pays in full. All reckoned anew.
     """
-    lots *= side
-    books = Accounts([lots, other], [money if alone else -1, -1], 2 * money, partial=partial)
+    lots, mark = side * lots, 100 - side * Fraction(moved, 10)
+    money = max(1, int(abs(lots) * Fraction(moved, 10)) + more)  # near to what has been lost
+    deposit = 2 * money if alone else money
+    books = Accounts([lots, other], [money if alone else -1, -1], deposit, partial=partial)
     spare = [books.spare(0, mark, sold) for sold in range(abs(lots) + 1)]
     assume(all(abs(one) > Fraction(1, 10**6) for one in spare))
     enough = next((sold for sold, one in enumerate(spare[:-1]) if one > 0), abs(lots))
@@ -341,12 +346,12 @@ def test_what_a_liquidation_takes_and_what_it_costs(lots, side, other, money, ma
     assert (fill["lots"], fill["side"], fill["price"]) == (taken, -side, mark * 10)
     assert (fill["ts"], fill["row"], fill["kind"], fill["realised"]) == (7, 2, FillKind.LIQUIDATION, gained * UNIT)
     assert (fill["order"], fill["slippage"], fill["leg"], fill["maker"], fill["tag"]) == (0, 0, 0, 0, 0)
-    balance = (money if alone else 2 * money) + gained
+    balance = money + gained
     still = not alone and (other != 0 or taken < abs(lots))
     charged = fee if still else min(fee, max(0, balance))
     paid = 0 if still else max(0, -balance)
     assert fill["fee"] == charged * UNIT
-    assert account["cash"] == (2 * money + gained - charged + paid) * UNIT
+    assert account["cash"] == (deposit + gained - charged + paid) * UNIT
     assert account["fills"] == 1 + (paid > 0)
     if paid > 0:
         insured = books.state.fills[1]
