@@ -208,6 +208,16 @@ def test_legs_that_hold_nothing_stand_in_nobodys_way() -> None:
     assert expected[0] == pytest.approx((100_000 - 10_000 - 50) / (2 - 2 * 0.005))  # 89,950 / 1.99: second tier
 
 
+def test_a_table_of_one_tier() -> None:
+    """2 BTC at 50,000 with 10,000 and 0.5 % at any size: 90,000 / 1.99; short, 110,000 / 2.01. Paid in full: never."""
+    flat = table((10**9, "0.005", 20))
+    for quantity, expected in (("2", 90_000 / 1.99), ("-2", 110_000 / 2.01)):
+        book = Book((linear(), flat)).hold(0, quantity, "50000", "50000", wallet=10_000 * UNIT)
+        assert isolated_liquidation_price(book.legs[0], *book.terms()) == pytest.approx(expected, rel=1e-12)
+    book = Book((linear(), flat)).hold(0, "2", "50000", "50000", wallet=100_000 * UNIT)
+    assert math.isnan(isolated_liquidation_price(book.legs[0], *book.terms()))
+
+
 def test_small_figures() -> None:
     """Half a unit is an equity like any other; an order that is not born losing costs its margin and nothing more."""
     assert margin_ratio(1.0, 0.5) == 2.0
