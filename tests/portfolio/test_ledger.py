@@ -444,6 +444,17 @@ def test_the_most_that_fits():
     assert tiny.held() == (1, 0)
 
 
+def test_payments_add_up():
+    """One lot: dividends of 5 and 3 and a swap of −1 are 7 of carry, written on the side that is held."""
+    for side in (1, -1):
+        book = Book(BTC)
+        book.fill(side, 1, 1_000)
+        for kind, units in ((FillKind.DIVIDEND, 5), (FillKind.DIVIDEND, 3), (FillKind.SWAP, -1)):
+            book_payment(book.state.handle, 9, 1, 0, kind, 1_000, 7, units)
+        assert book.positions[0]["carry"] == book.account[0]["carry"] == book.made == 7
+        assert book.fills["side"].tolist() == [side] * 4
+
+
 def test_a_lost_trip_is_counted_when_it_closes():
     """Bought at 10, half sold at 9: not yet. The rest, at second 7 in row 3: one loss, and the breaker trips there."""
     book = Book(BTC, limits=UNLIMITED.model_copy(update={"max_losing_streak": 1.0}))

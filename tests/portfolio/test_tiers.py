@@ -105,12 +105,26 @@ def test_a_cap_belongs_to_the_tier_below_it() -> None:
 )
 def test_a_disordered_table_is_refused(lines: list[Tier]) -> None:
     """Caps and rates must rise and leverage must not, or a larger position would be charged less."""
-    with pytest.raises(ConfigError, match="XUSDT: the tier up to"):
+    with pytest.raises(ConfigError) as refused:
         tier_rows([TierTable(0, lines)], SCALE, "XUSDT")
+    assert f"XUSDT: the tier up to {lines[-1].cap} does not continue the one before it" in str(refused.value)
+    assert refused.value.remedy == "List tiers by rising cap and rate and falling leverage"
 
 
 def test_two_tables_of_one_date_are_refused() -> None:
     """Which of them would hold is unknown."""
     table = TierTable(5, [Tier(Decimal(10), Decimal("0.01"), 20)])
-    with pytest.raises(ConfigError, match="same time"):
+    with pytest.raises(ConfigError, match=r"^XUSDT: two tables begin at the same time") as refused:
+        tier_rows([table, table], SCALE, "XUSDT")
+    assert refused.value.remedy == "Keep one of them"
+    with pytest.raises(ConfigError, match=r"^tiers: two tables"):
         tier_rows([table, table], SCALE)
+
+
+def test_tables_are_ordered_by_their_dates() -> None:
+    """And a flat one has no end; a rate that cannot be is refused by the name of what it was for."""
+    first, second = (TierTable(day, [Tier(Decimal(10), Decimal("0.01"), day)]) for day in (5, 9))
+    assert tier_rows([second, first], SCALE)["since"].tolist() == [5, 9]
+    assert flat_tier(0.05, 3).tolist() == [(0, 0, np.iinfo(np.int64).max, 5_000_000, 0, 3)]
+    with pytest.raises(ConfigError, match=r"^XUSDT: "):
+        flat_tier(1.5, 3, "XUSDT")
