@@ -49,7 +49,7 @@ coverage: .venv/.dev
 	$(BIN)/coverage report --include '$(COVERED)' --omit '$(UNCOVERED)' --fail-under 90
 
 mutants: .venv/.dev
-	$(BIN)/python tests/mutants.py $(TARGET)
+	$(BIN)/python tests/mutants.py $(TARGET) $(if $(SAMPLE),--sample $(SAMPLE))
 
 night: .venv/.dev
 	HYPOTHESIS_PROFILE=night $(PYTEST) -m hypothesis

@@ -2,7 +2,8 @@
 
     make mutants                                  all targets of tests/mutants.toml
     make mutants TARGET=portfolio/ledger.py       one module under src/truewind
-    python tests/mutants.py portfolio/ledger.py book_fill      … of it one function only
+    make mutants SAMPLE=60                        of each that many, always the same
+    python tests/mutants.py portfolio/ledger.py book_fill      of one module one function only
 
 A *mutant* is the module with one small fault: `<` for `<=`, `+` for `-`, a number off by one, an argument left out. A
 test must fail for it (the mutant is *killed*), or run for ever (*timeout*, which counts as killed); one that passes all
@@ -24,12 +25,14 @@ os.environ["TRUEWIND_KERNELS"] = "python"
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import argparse
 import contextlib
 import difflib
 import gc
 import importlib
 import inspect
 import pickle
+import random
 import resource
 import signal
 import tempfile
@@ -123,9 +126,12 @@ def switch(module: ModuleType, mutant: Mutant) -> None:
 class Tests:
     """A pytest plugin: instead of running the tests once, runs those that matter for each mutant."""
 
-    def __init__(self, target: str, only: list[str], equivalent: list[dict[str, str]]) -> None:
+    def __init__(self, target: str, only: list[str], equivalent: list[dict[str, str]], sample: int = 0) -> None:
         self.target = target
         self.mutants = mutants_of(SOURCE / target, only)
+        if sample:
+            random.Random(8).shuffle(self.mutants)
+            del self.mutants[sample:]
         self.equivalent = {(e["function"], e["was"], e["is"]) for e in equivalent}
         self.survivors: list[Mutant] = []
         self.counts: Counter[str] = Counter()
@@ -244,10 +250,10 @@ def _with_next(items: list[pytest.Item]) -> Iterator[tuple[pytest.Item, pytest.I
     return zip(items, [*items[1:], None], strict=True)
 
 
-def test_target(target: str, only: list[str], setting: dict[str, Any]) -> bool:
+def test_target(target: str, only: list[str], setting: dict[str, Any], sample: int) -> bool:
     """Run all mutants of one target; False where one survived, or an equivalent one was killed."""
     tests = [str(ROOT / "tests" / name) for name in setting["tests"]]
-    plugin = Tests(target, only, setting.get("equivalent", []))
+    plugin = Tests(target, only, setting.get("equivalent", []), sample)
     print(f"{target}: {len(plugin.mutants)} mutants")
     began = time.monotonic()
     options = ["-p", "no:cacheprovider", "-qq", "--tb=native", "--assert=plain", "--rootdir", str(ROOT)]
@@ -261,16 +267,17 @@ def test_target(target: str, only: list[str], setting: dict[str, Any]) -> bool:
 
 def main(arguments: list[str]) -> int:
     settings = tomllib.loads((ROOT / "tests" / "mutants.toml").read_text())
-    target, only = (arguments[:1] or [""])[0], arguments[1:]
-    if target and target not in settings:
-        print(f"No target {target!r}; there are {', '.join(settings)}", file=sys.stderr)
-        return 2
+    parser = argparse.ArgumentParser(description="Which small faults would the tests not notice?")
+    parser.add_argument("target", nargs="?", choices=settings, help="module under src/truewind; all without one")
+    parser.add_argument("function", nargs="*", help="only mutants of these functions")
+    parser.add_argument("--sample", type=int, default=0, help="of each target so many mutants")
+    given = parser.parse_args(arguments)
     os.nice(5)
     good = True
-    for name in [target] if target else list(settings):
+    for name in [given.target] if given.target else list(settings):
         child = os.fork()  # each target gets tests of its own, collected anew
         if child == 0:
-            os._exit(0 if test_target(name, only, settings[name]) else 1)
+            os._exit(0 if test_target(name, given.function, settings[name], given.sample) else 1)
         good &= os.waitpid(child, 0)[1] == 0
     return 0 if good else 1
 
