@@ -105,8 +105,8 @@ def budget(seconds: float) -> tuple[int, int, int]:
     """Ask USD-M for klines over some minutes: weight used in a whole one, its limit, and how often we were refused."""
     from truewind.exchange import ExchangeConfig
     from truewind.exchange.server import running
-    from truewind.market.http import Http
     from truewind.market.history.queue import Queue
+    from truewind.market.http import Http
     from truewind.venues.binance import payloads
     from truewind.venues.binance.endpoints import LIMITS
 
