@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 DOCS = REPOSITORY / "docs"
 SHOWN = {"bash", "console", "python", "yaml"}
-RUN = {"CONTRIBUTING", "architecture", "costs-and-margin", "exchange", "history", "lake"}
 FAILS_BY_DESIGN = {"validate": 6}  # the demo's market has nothing to be found
 
 
@@ -166,7 +165,7 @@ def shell(
     remove_all()
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.stem in RUN], ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda page: page.stem)
 def test_what_a_page_shows_runs(page: Path, shell: Shell) -> None:
     """Its blocks in their order; a `text` block behind one of Python is what that printed."""
     printed = ""
