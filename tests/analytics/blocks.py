@@ -72,13 +72,14 @@ def trades(rows: int) -> pl.DataFrame:
 def every_block() -> Document:
     """One of each, with values that are not defined among them."""
     rng = np.random.default_rng(5)
-    hours = np.arange(900, dtype=np.int64) * 3_600_000_000 + 1_704_067_200_000_000
-    walk = 10_000 + np.cumsum(rng.normal(0, 20, 900))
-    counts, edges = np.histogram(rng.normal(0, 0.01, 500), 20)
+    return document(*_texts_and_tables(), *_lines(rng), *_charts(rng))
+
+
+def _texts_and_tables() -> tuple[Block, ...]:
     money = (Column(label="Step"), Column(label="Money", kind="money", tone="sign"), Column(label="bps", kind="bps"))
     kinds = ("fraction", "ratio", "money", "count", "days", "hours", "times", "text", "price", "quantity", "moment")
     row = (0.125, 1.5, 1234.5, 12, 3.25, 0.5, 2.0, "long", 43210.5, 0.001, START)
-    return document(
+    return (
         Text(sentences=("A sentence about -1.5 %.", LONG_WORD)),
         Text(sentences=("No funding rates.", "Ticks were inferred."), tone="warning", bullets=True),
         Tiles(
@@ -99,6 +100,13 @@ def every_block() -> Document:
         Table(
             name="kinds", columns=tuple(Column(label=f"of {k}", kind=k) for k in kinds), rows=(row, (None,) * len(row))
         ),
+    )
+
+
+def _lines(rng: np.random.Generator) -> tuple[Block, ...]:
+    hours = np.arange(900, dtype=np.int64) * 3_600_000_000 + 1_704_067_200_000_000
+    walk = 10_000 + np.cumsum(rng.normal(0, 20, 900))
+    return (
         Lines(
             title="Equity and benchmark",
             series=(series(walk), series(walk[::-1], "Held", "held"), series([9_900] * 900, "Limit", "limit")),
@@ -118,6 +126,12 @@ def every_block() -> Document:
             x=np.arange(50.0),
             x_label="Days",
         ),
+    )
+
+
+def _charts(rng: np.random.Generator) -> tuple[Block, ...]:
+    counts, edges = np.histogram(rng.normal(0, 0.01, 500), 20)
+    return (
         Bars(title="By year", labels=("2023", "2024"), values=np.array([0.1, np.nan]), kind="fraction"),
         Histogram(
             title="Daily returns",

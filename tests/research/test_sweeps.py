@@ -9,7 +9,7 @@ from scripted import perpetual
 from truewind.errors import ConfigError, StrategyError
 from truewind.numerics.performance import daily_returns
 from truewind.research import sweep
-from truewind.research.sweeps import _Kept
+from truewind.research.kept import Kept
 from truewind.storage.lake import Lake
 from truewind.storage.schema import SeriesKey
 
@@ -96,8 +96,8 @@ def test_finished_trials_are_not_run_again(lake, tmp_path, monkeypatch):
     """A sweep that was broken off goes on, and a wider one adds what is new; the table is that of one made at once."""
     whole = sweep(config(), GRID, lake=lake, out=tmp_path / "whole").table
     added = []
-    add = _Kept.add
-    monkeypatch.setattr(_Kept, "add", lambda self, values, *rest: (added.append(values), add(self, values, *rest)))
+    add = Kept.add
+    monkeypatch.setattr(Kept, "add", lambda self, values, *rest: (added.append(values), add(self, values, *rest)))
     sweep(config(), {**GRID, "strategy.params.fast": [9]}, lake=lake, out=tmp_path / "parts")
     assert len(added) == 2
     found = sweep(config(), GRID, lake=lake, out=tmp_path / "parts").table

@@ -141,10 +141,8 @@ def _luck(known: Evidence, asked: GateSettings) -> Ruling:
         known,
         chance,
         asked.chance,
-        "fraction",
         at_most=True,
         said=f"The best of {of} would look as good by luck alone with a chance of {_percent(chance)}",
-        limit=f"at most {_percent(asked.chance)} is asked",
     )
 
 
@@ -160,7 +158,6 @@ def _overfit(known: Evidence, asked: GateSettings) -> Ruling:
         known,
         known.overfit,
         asked.overfit,
-        "fraction",
         at_most=True,
         must=False,
         held=held,
@@ -180,10 +177,8 @@ def _efficiency(known: Evidence, asked: GateSettings) -> Ruling:
         known,
         value,
         asked.efficiency,
-        "fraction",
         at_most=False,
         said=f"Settings chosen on the past alone kept {_percent(value)} of their return afterwards",
-        limit=f"at least {_percent(asked.efficiency)} is asked",
         reason=reason,
     )
 
@@ -195,10 +190,8 @@ def _profitable(known: Evidence, asked: GateSettings) -> Ruling:
         known,
         known.profitable,
         asked.profitable,
-        "fraction",
         at_most=False,
         said=f"{_percent(known.profitable)} of {known.windows or 0} walk-forward tests made money",
-        limit=f"at least {_percent(asked.profitable)} is asked",
     )
 
 
@@ -210,7 +203,7 @@ def _trades(known: Evidence, asked: GateSettings) -> Ruling:
         known,
         value,
         asked.trades,
-        "count",
+        kind="count",
         at_most=False,
         said=f"{known.trades or 0:,} closed trades",
         limit=f"at least {asked.trades:,} are asked",
@@ -228,7 +221,7 @@ def _record(known: Evidence, asked: GateSettings) -> Ruling:
         known,
         value,
         least,
-        "days",
+        kind="days",
         at_most=False,
         held=False if hopeless and value is not None else None,
         said=f"{known.days or 0:,} daily returns",
@@ -245,10 +238,8 @@ def _drawdown(known: Evidence, asked: GateSettings) -> Ruling:
         known,
         known.drawdown,
         asked.drawdown,
-        "fraction",
         at_most=True,
         said=f"Equity fell by {_percent(known.drawdown)} at most",
-        limit=f"at most {_percent(asked.drawdown)} is asked",
     )
 
 
@@ -259,10 +250,8 @@ def _costs(known: Evidence, asked: GateSettings) -> Ruling:
         known,
         known.stressed_return,
         asked.stressed_return,
-        "fraction",
         at_most=False,
         said=f"At twice the costs the net return is {_percent(known.stressed_return)}",
-        limit=f"at least {_percent(asked.stressed_return)} is asked",
     )
 
 
@@ -273,11 +262,9 @@ def _stability(known: Evidence, asked: GateSettings) -> Ruling:
         known,
         known.stability,
         asked.stability,
-        "fraction",
         at_most=False,
         must=False,
         said=f"{_percent(known.stability)} of the neighbouring settings made money",
-        limit=f"at least {_percent(asked.stability)} is asked",
     )
 
 
@@ -289,7 +276,7 @@ def _leaks(known: Evidence, asked: GateSettings) -> Ruling:
         known,
         value,
         0.0,
-        "count",
+        kind="count",
         at_most=True,
         said="Nothing was found that looks into the future"
         if not known.leaks
@@ -309,17 +296,18 @@ def _ruling(
     known: Evidence,
     value: float | None,
     threshold: float,
-    kind: str,
     *,
     at_most: bool,
     said: str,
-    limit: str,
+    limit: str = "",
+    kind: str = "fraction",
     must: bool = True,
     held: bool | None = None,
     reason: str = "",
 ) -> Ruling:
-    """held: whether the rule holds, where that is more than a comparison."""
+    """held: whether the rule holds, where that is more than a comparison. limit: what is asked, in words."""
     state: State = "not tested"
+    limit = limit or f"at {'most' if at_most else 'least'} {_percent(threshold)} is asked"
     if value is None or math.isnan(value):
         nothing = "nothing is known of it" if value is None else "it is not defined"
         sentence = f"Not tested: {reason or known.reasons.get(name) or nothing}; {limit}."

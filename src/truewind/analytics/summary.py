@@ -75,8 +75,6 @@ def summarise(
     executed = fills.filter((pl.col("quantity") > 0) & ~pl.col("kind").is_in(["split", "fee"]))
     received = {kind: float(fills["realised"].filter(fills["kind"] == kind).sum()) for kind in PAYMENTS}
     closed = trades.filter(~pl.col("open"))
-    pnl = floats(closed["net_pnl"])
-    held = (closed["closed"] - closed["opened"]).dt.total_microseconds()
     found: dict[str, Any] = {
         "initial_equity": float(initial),
         "final_equity": final,
@@ -89,17 +87,7 @@ def summarise(
         "max_drawdown": fall.depth,
         "max_drawdown_days": fall.days if not math.isnan(fall.depth) else math.nan,
         "max_drawdown_recovered": fall.recovered,
-        "trades": len(closed),
-        "open_trades": len(trades) - len(closed),
-        "win_rate": performance.win_rate(pnl),
-        "profit_factor": performance.profit_factor(pnl),
-        "expectancy": performance.expectancy(pnl),
-        "average_r": _mean(closed["r_multiple"].drop_nulls()),
-        "average_win": _mean(closed["net_pnl"].filter(closed["net_pnl"] > 0)),
-        "average_loss": _mean(closed["net_pnl"].filter(closed["net_pnl"] < 0)),
-        "best_trade": float(pnl.max()) if len(pnl) else math.nan,
-        "worst_trade": float(pnl.min()) if len(pnl) else math.nan,
-        "average_holding_hours": _mean(held) / HOUR_US,
+        **_of_trades(closed, len(trades) - len(closed)),
         "exposure": _exposure(ts, floats(equity["gross"])),
         "turnover": _turnover(float(executed["notional"].sum()), values, elapsed),
         "orders": len(orders),
@@ -126,6 +114,25 @@ def summarise(
     why = {name: told[name][1] if name in told else reasons.of(name) for name in undefined}
     summary["not_defined"] = [{"metric": name, "reason": why[name]} for name in undefined]
     return summary
+
+
+def _of_trades(closed: pl.DataFrame, still_open: int) -> dict[str, Any]:
+    """What closed round trips came to."""
+    pnl = floats(closed["net_pnl"])
+    held = (closed["closed"] - closed["opened"]).dt.total_microseconds()
+    return {
+        "trades": len(closed),
+        "open_trades": still_open,
+        "win_rate": performance.win_rate(pnl),
+        "profit_factor": performance.profit_factor(pnl),
+        "expectancy": performance.expectancy(pnl),
+        "average_r": _mean(closed["r_multiple"].drop_nulls()),
+        "average_win": _mean(closed["net_pnl"].filter(closed["net_pnl"] > 0)),
+        "average_loss": _mean(closed["net_pnl"].filter(closed["net_pnl"] < 0)),
+        "best_trade": float(pnl.max()) if len(pnl) else math.nan,
+        "worst_trade": float(pnl.min()) if len(pnl) else math.nan,
+        "average_holding_hours": _mean(held) / HOUR_US,
+    }
 
 
 def table(summary: dict[str, Any], notes: Mapping[str, str] | None = None) -> "Table":

@@ -50,6 +50,7 @@ _ORDERS = ("order_id", "symbol", "created", "type", "side", "price", "status", "
 _CARRY = ("dividend", "borrow", "swap")
 _PAYMENTS = ("funding", *_CARRY)
 _IS_SPLIT = pl.col("kind") == "split"
+_BARS = ("first_bar", "last_bar")
 # An order that the gate or the venue refused never protected anything.
 _REFUSED = ("denied", "rejected")
 
@@ -90,42 +91,8 @@ def round_trips(
         fills = fills.with_columns(leg=pl.lit(0))
     legs = _legs(fills, multipliers, inverse, steps or {})
     if legs.is_empty():
-        tags = fills.schema["tag"]
-        none = pl.DataFrame(schema=COLUMNS | {"entry_tag": tags, "exit_tag": tags})
-        empty = [pl.Series(name, [], pl.Int64) for name in ("first_bar", "last_bar")]
-        return none.with_columns(empty) if "bar" in fills.columns else none
-
-    entry, exit_ = pl.col("growth") > 0, pl.col("growth") < 0
-    ends = pl.col("bar").first().alias("first_bar"), pl.col("bar").last().alias("last_bar")
-    bars = ends if "bar" in fills.columns else ()
-    trades = legs.group_by("trade", maintain_order=True).agg(
-        pl.col("symbol").first(),
-        pl.col("after").first().sign().cast(pl.Int8).alias("side"),
-        pl.col("ts").first().alias("opened"),
-        pl.col("ts").last().alias("closed"),
-        pl.col("after").abs().max().alias("quantity"),
-        pl.col("after").last().alias("held"),
-        pl.col("growth").filter(entry).sum().alias("entered"),
-        (pl.col("worth") * pl.col("growth")).filter(entry).sum().alias("entry_value"),
-        (pl.col("worth") * -pl.col("growth")).filter(exit_).sum().alias("exit_value"),
-        pl.col("notional").filter(entry).sum().alias("entry_notional"),
-        (pl.when(_IS_SPLIT).then(-pl.col("before").sign()).otherwise("side") * pl.col("notional"))
-        .filter(~pl.col("kind").is_in(_PAYMENTS))
-        .sum()
-        .alias("bought"),
-        pl.col("realised").filter(~pl.col("kind").is_in(_PAYMENTS)).sum().alias("realised"),
-        pl.col("realised").filter(pl.col("kind") == "funding").sum().alias("funding"),
-        pl.col("realised").filter(pl.col("kind").is_in(_CARRY)).sum().alias("carry"),
-        pl.col("fee").sum().alias("fees"),
-        pl.col("slippage").sum(),
-        ((pl.col("quantity") > 0) & ~pl.col("kind").is_in(["split", "fee"])).sum().cast(pl.Int64).alias("fills"),
-        pl.col("tag").filter(entry).first().alias("entry_tag"),
-        pl.col("tag").filter(exit_).last().alias("exit_tag"),
-        pl.col("order_id").filter(entry).first().alias("entry_order"),
-        pl.col("order_id").filter(exit_).last().alias("exit_order"),
-        pl.col("kind").filter(exit_).last().alias("exit_kind"),
-        *bars,
-    )
+        return _none(fills)
+    trades = _summed(legs)
     is_open = pl.col("held").abs() >= _steps_of(steps or {})
     unit = pl.col("symbol").replace_strict(dict(multipliers), default=1.0, return_dtype=pl.Float64)
     turned = pl.col("symbol").is_in(list(inverse))
@@ -157,7 +124,48 @@ def round_trips(
             *(pl.when(turned).then(1.0 / pl.col(name)).otherwise(name).alias(name) for name in ("entry", "exit")),
         )
         .sort("opened", "symbol", "trade")
-        .select(*COLUMNS, *(("first_bar", "last_bar") if bars else ()))
+        .select(*COLUMNS, *(_BARS if "bar" in fills.columns else ()))
+    )
+
+
+def _none(fills: pl.DataFrame) -> pl.DataFrame:
+    """The table of no trade."""
+    tags = dict.fromkeys(("entry_tag", "exit_tag"), fills.schema["tag"])
+    bars = dict.fromkeys(_BARS, pl.Int64) if "bar" in fills.columns else {}
+    return pl.DataFrame(schema={**COLUMNS, **tags, **bars})
+
+
+def _summed(legs: pl.DataFrame) -> pl.DataFrame:
+    """A row a trade: what its legs come to."""
+    entry, exit_ = pl.col("growth") > 0, pl.col("growth") < 0
+    bars = (pl.col("bar").first().alias(_BARS[0]), pl.col("bar").last().alias(_BARS[1]))
+    return legs.group_by("trade", maintain_order=True).agg(
+        pl.col("symbol").first(),
+        pl.col("after").first().sign().cast(pl.Int8).alias("side"),
+        pl.col("ts").first().alias("opened"),
+        pl.col("ts").last().alias("closed"),
+        pl.col("after").abs().max().alias("quantity"),
+        pl.col("after").last().alias("held"),
+        pl.col("growth").filter(entry).sum().alias("entered"),
+        (pl.col("worth") * pl.col("growth")).filter(entry).sum().alias("entry_value"),
+        (pl.col("worth") * -pl.col("growth")).filter(exit_).sum().alias("exit_value"),
+        pl.col("notional").filter(entry).sum().alias("entry_notional"),
+        (pl.when(_IS_SPLIT).then(-pl.col("before").sign()).otherwise("side") * pl.col("notional"))
+        .filter(~pl.col("kind").is_in(_PAYMENTS))
+        .sum()
+        .alias("bought"),
+        pl.col("realised").filter(~pl.col("kind").is_in(_PAYMENTS)).sum().alias("realised"),
+        pl.col("realised").filter(pl.col("kind") == "funding").sum().alias("funding"),
+        pl.col("realised").filter(pl.col("kind").is_in(_CARRY)).sum().alias("carry"),
+        pl.col("fee").sum().alias("fees"),
+        pl.col("slippage").sum(),
+        ((pl.col("quantity") > 0) & ~pl.col("kind").is_in(["split", "fee"])).sum().cast(pl.Int64).alias("fills"),
+        pl.col("tag").filter(entry).first().alias("entry_tag"),
+        pl.col("tag").filter(exit_).last().alias("exit_tag"),
+        pl.col("order_id").filter(entry).first().alias("entry_order"),
+        pl.col("order_id").filter(exit_).last().alias("exit_order"),
+        pl.col("kind").filter(exit_).last().alias("exit_kind"),
+        *(bars if "bar" in legs.columns else ()),
     )
 
 

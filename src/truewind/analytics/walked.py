@@ -18,6 +18,7 @@ from truewind.analytics.document import (
     Tile,
     Tiles,
 )
+from truewind.analytics.figures import percent
 from truewind.domain.clock import iso
 from truewind.domain.timeframe import DAY_US
 
@@ -175,11 +176,6 @@ def _drift_table(walk: Mapping[str, Any]) -> Table:
         rows=tuple(rows),
         note="A setting that jumps from end to end has no effect that lasts, or none at all.",
     )
-
-
-def percent(fraction: float) -> str:
-    """A share as people write it: 12.3 %."""
-    return f"{fraction * 100:,.{1 if abs(fraction) < 1 else 0}f} %"
 
 
 def _count(number: int, noun: str) -> str:

@@ -163,7 +163,7 @@ def _followed(
             side=int(side[i]),
             entry=float(columns["entry"][i]),
             stop=float(columns["stop"][i]),
-            targets=sorted(targets, key=lambda target, way=side[i]: target * way),  # type: ignore[misc]
+            targets=sorted(targets, reverse=bool(side[i] < 0)),
             until=int(told[i] + horizon[i]) if horizon[i] > 0 else 1 << 62,
             leaves=leaves,
         )

@@ -15,7 +15,6 @@ from typing import Any
 from truewind.numerics.loop import LIMIT, Loop, entry_address
 
 FIRST, MAX, MIN, SUM, LAST = range(5)  # how the values of a column become one
-FOLD_PARAMETERS = ("columns", "length", "bar", "origin")  # and a rule for each column
 
 
 def fold(rows: int, inputs: Any, parameters: Any, scalars: Any, memory: Any, outputs: Any) -> None:

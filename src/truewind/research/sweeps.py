@@ -7,7 +7,6 @@ results follow from (data, settings that are not varied, code); finished trials 
 sweep that was broken off, or is made wider, goes on from what is there.
 """
 
-import io
 import os
 import threading
 import time
@@ -24,38 +23,34 @@ import polars as pl
 from pydantic import Field
 
 from truewind import features
-from truewind.backtest.reads import Inputs, named
+from truewind.backtest.reads import Inputs
 from truewind.backtest.replay import Replay, replay
 from truewind.backtest.run import identity
-from truewind.backtest.settings import BacktestSettings, StrategySettings, read_config
+from truewind.backtest.settings import BacktestSettings, read_config
 from truewind.backtest.standin import supply
 from truewind.config import Settings, override, parse
 from truewind.domain.calendar import calendar
 from truewind.domain.clock import iso
 from truewind.domain.ports import Progress
 from truewind.domain.timeframe import timeframe_us
-from truewind.engine.compiled import Program, compilable
+from truewind.engine.compiled import Program
 from truewind.engine.merge import PRICES, SYMBOL, TS, TS_EVENT
-from truewind.engine.trials import Bench, Days, Figures, days_of
-from truewind.errors import ConfigError, FeatureError, StorageError, TruewindError, suggest
+from truewind.engine.trials import Bench, Days, days_of
+from truewind.errors import ConfigError, TruewindError, suggest
 from truewind.market.terms import tiers_of
 from truewind.research import picture
+from truewind.research.kept import Found, Kept
+from truewind.research.plan import PARAMS, Plan
 from truewind.research.recording import Recorder
 from truewind.research.space import Space, is_auto, spanned
 from truewind.storage.blobs import open_blobs
 from truewind.storage.lake import Lake
 from truewind.storage.snapshot import Snapshot
 from truewind.storage.trials import open_ledger
-from truewind.strategies.base import SignalStrategy, Strategy, load, locate
+from truewind.strategies.base import SignalStrategy, locate
 from truewind.strategies.parameters import parameters_of
 
-_PARAMS, _PARTS = "strategy.params.", "strategy.parts."
-_NOT_GIVEN = object()
-_CHUNK = 4096  # trials in a file
-_SAVE_EVERY = 10.0  # seconds after which what is finished is saved, if the file is not full
 _COLUMN_BYTES = 160 << 20  # of feature columns kept at a time
-_Found = tuple[Figures, np.ndarray] | None  # the figures and daily returns of a trial, if it has some
-_FIGURES = {name: pl.Int64 if kind is int else pl.Float64 for name, kind in Figures.__annotations__.items()}
 
 
 class SweepSettings(Settings):
@@ -93,7 +88,7 @@ class Sweep(NamedTuple):
 
         Read from the folder when asked for, four bytes a number: 10,000 trials of two years are 29 MB.
         """
-        return _Kept(self.folder, self.space).returns(len(self.days))
+        return Kept(self.folder, self.space).returns(len(self.days))
 
     def best(self, figure: str = "sharpe", count: int = 10) -> pl.DataFrame:
         """The `count` best trials by a figure: those with most of it, or with least of what costs or harms."""
@@ -143,7 +138,7 @@ def sweep(
             raise ConfigError(
                 f"A sweep cannot vary {key}", remedy="Vary strategy.params or parts, sizing, costs, risk, account"
             )
-    plan = _Plan(data, source, space)
+    plan = Plan(data, source, space)
     ledger = open_ledger(database)
     tell("reading data", 0, 0)
     source_lake = lake if isinstance(lake, Lake) else Lake(lake)
@@ -151,7 +146,7 @@ def sweep(
     market = _Market(source_lake, plan.settings, plan.history)
     known = identity(plan.settings_without_varied(), market.snapshot_with(plan.specs), plan.strategy)
     folder = Path(out) / known["result_id"]
-    kept = _Kept(folder, space)
+    kept = Kept(folder, space)
     if ledger is not None:
         recorder = Recorder(
             ledger, plan.settings, known, span=market.span_us, days=market.returned, year=market.year, folder=folder,
@@ -193,7 +188,7 @@ def within_bounds(grid: Mapping[str, Any], data: Mapping[str, Any], all_params: 
     strategy = data.get("strategy")
     path = strategy.get("path") if isinstance(strategy, Mapping) else None
     declared = getattr(locate(str(path)), "Params", None) if path else None
-    known = {_PARAMS + one.name: one for one in (parameters_of(declared) if declared is not None else ())}
+    known = {PARAMS + one.name: one for one in (parameters_of(declared) if declared is not None else ())}
     if all_params:
         found = {key: "auto" for key, one in known.items() if one.spread(2)} | found
     for key, given in found.items():
@@ -202,90 +197,6 @@ def within_bounds(grid: Mapping[str, Any], data: Mapping[str, Any], all_params: 
                 raise ConfigError(f"{key} is no parameter that the strategy declares", remedy=suggest(key, known))
             found[key] = spanned(key, given, known[key])
     return found
-
-
-class _Plan:
-    """What each trial is: its settings and its strategy."""
-
-    def __init__(self, data: Mapping[str, Any], source: str, space: Space) -> None:
-        self.space = space
-        self._data, self._source = data, source
-        self._others = [i for i, key in enumerate(space.keys) if not key.startswith((_PARAMS, _PARTS))]
-        self._parts = [i for i, key in enumerate(space.keys) if key.startswith(_PARTS)]
-        self._given = [(i, key.removeprefix(_PARAMS)) for i, key in enumerate(space.keys) if key.startswith(_PARAMS)]
-        self.settings = self.settings_of(())
-        first = self._first()
-        self.strategy = compilable(first)
-        self._base = dict(self.settings.chosen.params)
-        reads = {tuple(self.reads(trial).values()) for trial in self._valid()}
-        self.specs = list(dict.fromkeys(spec for specs in reads for spec in specs))
-        self.history: int | None = 0  # bars before the start that features need, None: all
-        if self.settings.data.start is not None:
-            needed = [features.history(specs, self.settings.data.timeframe) for specs in reads]
-            self.history = None if None in needed else max(rows or 0 for rows in needed)
-
-    def settings_without_varied(self) -> BacktestSettings:
-        """The settings that hold for all trials: the identity of the sweep."""
-        if self._parts:
-            data = dict(self._data)
-            for i in self._parts:
-                data = _assigned(data, self.space.keys[i].split("."), _NOT_GIVEN)
-            return parse(BacktestSettings, data, self._source)
-        params = {key: value for key, value in self._base.items() if key not in {name for _, name in self._given}}
-        return self.settings.model_copy(update={"strategy": self.settings.chosen.model_copy(update={"params": params})})
-
-    def settings_of(self, values: Sequence[Any]) -> BacktestSettings:
-        """The settings of a trial, but for the strategy's parameters. Raises ConfigError."""
-        data = dict(self._data)
-        for i in self._others if values else ():
-            data = _assigned(data, self.space.keys[i].split("."), values[i])
-        return parse(BacktestSettings, data, self._source)
-
-    def others(self, values: Sequence[Any]) -> tuple[Any, ...]:
-        """What of a trial's values does not concern the strategy."""
-        return tuple(values[i] for i in self._others)
-
-    def strategy_of(self, values: Sequence[Any]) -> SignalStrategy:
-        """The strategy of a trial. Raises ConfigError."""
-        if self._parts:
-            return self._assembled(values)
-        given = self._base | {name: values[i] for i, name in self._given}
-        return type(self.strategy)(**given)
-
-    def _assembled(self, values: Sequence[Any]) -> SignalStrategy:
-        data = dict(self._data)
-        for i in self._parts:
-            data = _assigned(data, self.space.keys[i].split("."), values[i])
-        return compilable(parse(StrategySettings, data["strategy"], f"{self._source}: strategy").load())
-
-    def reads(self, values: Sequence[Any]) -> dict[str, str]:
-        """All features that a trial reads, by field; sizing and risk rules measure by some, too. Raises ConfigError."""
-        measures = any(self.space.keys[i].split(".")[0] in ("sizing", "risk") for i in self._others)
-        settings = self.settings_of(values) if measures else self.settings
-        return named(self.strategy_of(values).features()) | settings.sizing.reads() | settings.risk.reads()
-
-    def _first(self) -> Strategy:
-        """Any trial's strategy: the base's own parameters may be unusable without the varied ones."""
-        path, base = self.settings.chosen.path, self.settings.chosen.params
-        failed: ConfigError | None = None
-        for values in self.space:
-            try:
-                if self._parts:
-                    return self._assembled(values)
-                if self.settings.chosen.parts is not None:
-                    return self.settings.chosen.load()
-                return load(path, base | {name: values[i] for i, name in self._given})
-            except ConfigError as error:
-                failed = error
-        raise failed or ConfigError("The sweep has no trial")
-
-    def _valid(self) -> Iterator[tuple[Any, ...]]:
-        for values in self.space:
-            try:
-                self.reads(values)
-            except (ConfigError, FeatureError):
-                continue
-            yield values
 
 
 class _Market:
@@ -377,7 +288,7 @@ class _Market:
         return made
 
 
-def _run(plan: _Plan, market: _Market, waiting: Sequence[int], workers: int) -> Iterator[tuple[int, _Found, str]]:
+def _run(plan: Plan, market: _Market, waiting: Sequence[int], workers: int) -> Iterator[tuple[int, Found, str]]:
     """(trial, figures with daily returns, error) as they finish, each thread with a bench of its own."""
     local = threading.local()
     programs: dict[Any, Program] = {}
@@ -418,7 +329,7 @@ def _run(plan: _Plan, market: _Market, waiting: Sequence[int], workers: int) -> 
         bench: Bench = local.bench
         return bench
 
-    def one(trial: int) -> tuple[int, _Found, str]:
+    def one(trial: int) -> tuple[int, Found, str]:
         values = plan.space[trial]
         try:
             strategy = plan.strategy_of(values)
@@ -432,13 +343,13 @@ def _run(plan: _Plan, market: _Market, waiting: Sequence[int], workers: int) -> 
         except TruewindError as error:
             return trial, None, str(error)
 
-    def many(trials: Sequence[int]) -> list[tuple[int, _Found, str]]:
+    def many(trials: Sequence[int]) -> list[tuple[int, Found, str]]:
         return [one(trial) for trial in trials]
 
     each = max(1, min(64, len(waiting) // (4 * workers)))
     parts = (waiting[i : i + each] for i in range(0, len(waiting), each))
     with ThreadPoolExecutor(workers) as pool:
-        running: set[Future[list[tuple[int, _Found, str]]]] = set()
+        running: set[Future[list[tuple[int, Found, str]]]] = set()
         try:
             for part in parts:
                 running.add(pool.submit(many, part))
@@ -450,119 +361,6 @@ def _run(plan: _Plan, market: _Market, waiting: Sequence[int], workers: int) -> 
                 yield from future.result()
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-class _Kept:
-    """Finished trials on disk: Parquet files of a chunk each, and the rows that wait to become one."""
-
-    def __init__(self, folder: Path, space: Space) -> None:
-        self._blobs, self._space, self._keys = open_blobs(folder), space, space.keys
-        self._folder = folder
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageError(f"Cannot make {folder}: {error.strerror}", remedy="Choose another folder") from error
-        self._files = sorted(folder.glob("trials-*.parquet"))
-        self._done: set[str] = set()
-        self._tried = 0  # of those: that have figures
-        for file in self._files:
-            told = pl.read_parquet(file, columns=["trial", "error"])
-            self._done |= set(told["trial"].to_list())
-            self._tried += told["error"].null_count()
-        self._rows: list[dict[str, Any]] = []
-        self._returns: list[np.ndarray | None] = []
-        self._saved = time.monotonic()
-        self._recorder: Recorder | None = None
-
-    def record_by(self, recorder: Recorder) -> None:
-        """Let trials be recorded as they are saved, and now those that were saved and are not."""
-        self._recorder = recorder
-        if not recorder.knows(self._tried):
-            for file in self._files:
-                recorder.add(pl.read_parquet(file))
-
-    def __contains__(self, values: Sequence[Any]) -> bool:
-        return self._name(values) in self._done
-
-    def __enter__(self) -> "_Kept":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._save()
-
-    def add(self, values: Sequence[Any], found: _Found, error: str) -> None:
-        figures, returns = found or (None, None)
-        row = {"trial": self._name(values), "error": error or None}
-        self._rows.append(row | (figures._asdict() if figures is not None else dict.fromkeys(_FIGURES)))
-        self._returns.append(returns)
-        if len(self._rows) >= _CHUNK or time.monotonic() - self._saved > _SAVE_EVERY:
-            self._save()
-
-    def table(self, space: Space) -> pl.DataFrame:
-        """The trials of `space`, in its order."""
-        names = [self._name(values) for values in space]
-        columns = list(zip(*space, strict=True))
-        wanted = pl.DataFrame(
-            {"trial": names, **dict(zip(self._keys, columns, strict=True))}, strict=False, nan_to_null=False
-        )
-        shown = ["trial", "error", *_FIGURES]
-        found = pl.concat([pl.read_parquet(file, columns=shown) for file in self._files])
-        return wanted.join(found, on="trial", how="left", maintain_order="left").drop("trial")
-
-    def returns(self, days: int) -> np.ndarray:
-        """float32 (trials, days): the daily returns of each trial of the space, in its order."""
-        names = [self._name(values) for values in self._space]
-        made = np.full((len(names), days), np.nan, np.float32)
-        for file in self._files if days else ():
-            kept = pl.read_parquet(file, columns=["trial", "returns"]).drop_nulls("returns")
-            known = {trial: row for row, trial in enumerate(kept["trial"])}
-            mine = [row for row, name in enumerate(names) if name in known]
-            made[mine] = kept["returns"].to_numpy().reshape(-1, days)[[known[names[row]] for row in mine]]
-        return made
-
-    def _save(self) -> None:
-        if self._rows:
-            table = pl.DataFrame(self._rows, schema={"trial": pl.String, "error": pl.String, **_FIGURES})
-            table = table.with_columns(_together(self._returns))
-            name = f"trials-{len(self._files):05}.parquet"
-            file = self._folder / name
-            buffer = io.BytesIO()
-            table.write_parquet(buffer, compression="snappy")
-            self._blobs.write(name, buffer.getvalue())
-            self._files.append(file)
-            self._rows, self._returns = [], []
-            if self._recorder is not None:
-                self._recorder.add(table)
-        self._saved = time.monotonic()
-
-    def _name(self, values: Sequence[Any]) -> str:
-        """A trial's settings as text, keys sorted: the same trial in whatever sweep of this identity."""
-        return orjson.dumps(dict(zip(self._keys, values, strict=True)), option=orjson.OPT_SORT_KEYS).decode()
-
-
-def _together(returns: Sequence[np.ndarray | None]) -> pl.Series:
-    """The daily returns of some trials as a column of arrays, null where a trial has none."""
-    days = max((len(each) for each in returns if each is not None), default=0)
-    missing = np.full(days, np.nan, np.float32)
-    values = np.array([missing if each is None else each for each in returns])
-    made = pl.Series("returns", values.reshape(len(returns), days), dtype=pl.Array(pl.Float32, days))
-    return pl.select(pl.when(pl.Series([each is not None for each in returns])).then(made).alias("returns")).to_series()
-
-
-def _assigned(data: Any, path: Sequence[str], value: Any) -> Any:
-    """`data` with `value` at `path`, or without what stands there if it is _NOT_GIVEN; a part of the path may be the
-    place in a list. What lies beside the path is shared. Raises ConfigError for a place that a list does not have."""
-    name, *rest = path
-    if isinstance(data, list | tuple):
-        place = int(name) if name.isdigit() else len(data)
-        if place >= len(data):
-            raise ConfigError(f"'{name}' is no place in a list of {len(data)}", remedy="Count places from 0", key=name)
-        return [_assigned(each, rest, value) if i == place else each for i, each in enumerate(data)]
-    inside = dict(data) if isinstance(data, Mapping) else {}
-    if value is _NOT_GIVEN and not rest:
-        inside.pop(name, None)
-        return inside
-    return {**inside, name: _assigned(inside.get(name), rest, value) if rest else value}
 
 
 def _bytes(made: Mapping[str, np.ndarray]) -> int:

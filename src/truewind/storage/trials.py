@@ -22,7 +22,7 @@ from truewind.storage.database import Database, open_database
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Row, Select
 
-SKETCH = 128
+SKETCH = 128  # `numerics.sketch.DIRECTIONS`, which would bring the compiler with it
 KINDS = ("backtest", "sweep", "walkforward", "validation", "paper", "model")
 COUNTED = ("backtest", "sweep", "model")
 LATEST = "latest"

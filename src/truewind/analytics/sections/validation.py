@@ -7,8 +7,9 @@ import numpy as np
 
 from truewind.analytics import walked
 from truewind.analytics.document import Block, Column, HeatMap, Histogram, Section, Table, Text
+from truewind.analytics.figures import percent
 from truewind.analytics.report import Report
-from truewind.analytics.walked import number, percent
+from truewind.analytics.walked import number
 
 _BINS = 12
 _MARKETS = (
