@@ -5,13 +5,12 @@ A line is a series, a column a day. Equal coverage gives equal bytes.
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from importlib.resources import files
 from itertools import groupby
 from typing import Any
 
-import jinja2
 from markupsafe import Markup, escape
 
+from truewind.analytics.page import render
 from truewind.domain.clock import iso
 from truewind.domain.timeframe import DAY_US
 from truewind.market.coverage import COMPLETE, STATES, Coverage, Stretch
@@ -36,13 +35,10 @@ def page(name: str, covered: Sequence[Coverage], checks: Sequence[Mapping[str, A
     """The page of some series. checks: what `data check` found of each, of which damage and disagreement are shown."""
     covered = sorted(covered, key=lambda one: (one.key.venue, one.key.symbol, one.key.kind, one.key.step_us))
     begin, end = min(one.start_us for one in covered), max(one.end_us for one in covered)
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    folder = files("truewind.analytics").joinpath("templates")
-    template = environment.from_string(folder.joinpath("coverage.html").read_text("utf-8"))
     gaps = _longest(covered)
-    return template.render(
+    return render(
+        "coverage.html",
         name=name,
-        style=Markup(folder.joinpath("page.css").read_text("utf-8")),
         series=len(covered),
         period=f"{_day(begin)} to {_day(end - DAY_US)}",
         verdict=_verdict(covered),

@@ -43,19 +43,20 @@ def page(document: Document) -> str:
         {"id": section.id, "title": section.title, "body": drawn.section(section)} for section in document.sections
     ]
     judged = next((section.id for section in document.sections if section.id == _JUDGED), "title")
-    return (
-        _environment()
-        .get_template("page.html")
-        .render(
-            document=document,
-            judged_in=judged,
-            sections=sections,
-            data=_json({"curves": drawn.curves, "candles": drawn.candles}),
-            style=asset("page.css"),
-            script=asset("page.js"),
-            charts=asset("lightweight-charts.js") if drawn.curves or drawn.candles else "",
-        )
+    return render(
+        "page.html",
+        document=document,
+        judged_in=judged,
+        sections=sections,
+        data=_json({"curves": drawn.curves, "candles": drawn.candles}),
+        script=asset("page.js"),
+        charts=asset("lightweight-charts.js") if drawn.curves or drawn.candles else "",
     )
+
+
+def render(template: str, **values: Any) -> str:
+    """A template with these values, in the style that all pages share."""
+    return _environment().get_template(template).render(style=asset("page.css"), **values)
 
 
 def asset(name: str) -> Markup:

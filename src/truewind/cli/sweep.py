@@ -34,6 +34,7 @@ def sweep(
 
     A sweep that was broken off goes on where it was. It leaves a table and a picture under sweeps/.
     """
+    from truewind.analytics.figures import FIGURES, show
     from truewind.cli import settings
     from truewind.cli.output import console, print_json, print_table
     from truewind.engine.trials import Figures
@@ -63,8 +64,10 @@ def sweep(
         return
     usual = ("net_return", "sharpe", "max_drawdown", "trades", "fees", "final_equity")
     shown = (*done.keys, *([] if by in usual else [by]), *usual)
-    names = [f">{name.rpartition('.')[2]}" for name in shown]
-    print_table(names, done.best(by).select(shown).iter_rows(), f"The best by {by}")
+    names = [f">{FIGURES[name].label if name in FIGURES else name.rpartition('.')[2]}" for name in shown]
+    rows = done.best(by).select(shown).to_dicts()
+    cells = ([show(name, value) if name in FIGURES else value for name, value in row.items()] for row in rows)
+    print_table(names, cells, f"The best by {by}")
     failed = done.table["error"].count()
     note = f", {failed} without figures (see the table's `error`)" if failed else ""
     console().print(f"{len(done.table)} trials of {done.bars} bars in {done.seconds:.1f} s{note}", markup=False)

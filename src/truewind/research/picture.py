@@ -5,13 +5,14 @@ Two settings are drawn as a heat map, one or more than two as parallel coordinat
 
 import math
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from typing import Any
 
-import jinja2
 import numpy as np
 import polars as pl
 from markupsafe import Markup, escape
+
+from truewind.analytics.figures import FIGURES, show
+from truewind.analytics.page import render
 
 FIGURE, LABEL = "sharpe", "Sharpe ratio"
 BEST = 25
@@ -37,10 +38,8 @@ def page(name: str, table: pl.DataFrame, keys: Sequence[str], about: Mapping[str
     else:
         drawing = _parallel(known, keys, short)
         caption = "A line is a trial, through its settings to its Sharpe ratio; the best is drawn thick."
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    template = environment.from_string(files("truewind.research").joinpath("templates/sweep.html").read_text("utf-8"))
-    style = files("truewind.analytics").joinpath("templates/page.css").read_text("utf-8")
-    return template.render(
+    return render(
+        "sweep.html",
         name=name,
         about=about,
         keys=short,
@@ -49,11 +48,10 @@ def page(name: str, table: pl.DataFrame, keys: Sequence[str], about: Mapping[str
         reason=counted,
         drawing=drawing,
         caption=caption,
-        columns=[*short, *(column.replace("_", " ") for column in _SHOWN)],
+        columns=[*short, *(FIGURES[column].label for column in _SHOWN)],
         best=[
             [_cell(name, value) for name, value in row.items()] for row in known.head(BEST)[[*keys, *_SHOWN]].to_dicts()
         ],
-        style=Markup(style),
     )
 
 
@@ -152,10 +150,4 @@ def _number(value: Any) -> str:
 
 
 def _cell(name: str, value: Any) -> str:
-    if value is None:
-        return "–"
-    if name in ("net_return", "max_drawdown"):
-        return f"{value:.2%}"
-    if name in ("fees", "final_equity"):
-        return f"{value:,.2f}"
-    return f"{value:,.3f}" if name == "sharpe" else _number(value)
+    return show(name, value) if name in FIGURES else _number(value)
