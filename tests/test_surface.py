@@ -4,6 +4,7 @@ import importlib.util
 import inspect
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -149,3 +150,12 @@ def test_every_command_explains_itself(words: tuple[str, ...]) -> None:
     assert command.epilog.startswith(f"Example: truewind {' '.join(words)}")
     assert "--json" in {option for parameter in command.params for option in parameter.opts}
     assert all(parameter.help for parameter in command.params), words
+
+
+@pytest.mark.parametrize("words", list(COMMANDS), ids=" ".join)
+def test_every_example_is_accepted(words: tuple[str, ...]) -> None:
+    """The example of a command's help is parsed by it: no option in it has another name by now."""
+    command = COMMANDS[words]
+    example = shlex.split(command.epilog.removeprefix("Example: truewind "))
+    assert example[: len(words)] == list(words)
+    assert command.make_context(words[-1], example[len(words) :])

@@ -10,11 +10,6 @@ from truewind.cli.options import Json, Set
 app = typer.Typer(name="config", help="Settings of the program and of backtests.", no_args_is_help=True)
 
 
-@app.callback()
-def _group() -> None:
-    """Settings of the program and of backtests."""
-
-
 @app.command(epilog="Example: truewind config show configs/demo.yaml --set seed=7")
 def show(
     config: Annotated[Path | None, typer.Argument(help="A backtest's YAML; without it only the program's.")] = None,

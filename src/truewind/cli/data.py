@@ -10,7 +10,7 @@ from truewind.cli.options import Json, Series
 from truewind.cli.progress import progress
 
 if TYPE_CHECKING:
-    from truewind.market.report import ImportReport
+    from truewind.market.report import ImportReport, Refusal
     from truewind.storage.lake import Lake
     from truewind.storage.snapshot import SeriesInfo
 
@@ -67,14 +67,19 @@ def import_(
     if not report.files:
         first = report.refused[0] if report.refused else None
         raise FormatError(
-            f"Nothing was imported: {first.file}: {first.reason}" if first else "Nothing was imported: no files found",
+            f"Nothing was imported: {_refused(first)}" if first else "Nothing was imported: no files found",
             remedy=(first.remedy or None) if first else "Name files, or folders that hold some",
-            refused=[f"{refusal.file}: {refusal.reason}" for refusal in report.refused],
+            refused=[_refused(refusal) for refusal in report.refused],
         )
     if json:
         print_json({"lake": str(lake.url), **report.as_dict()})
     else:
         _print_import(report)
+
+
+def _refused(refusal: "Refusal") -> str:
+    """Which file was refused and why; many reasons name it themselves."""
+    return refusal.reason if refusal.reason.startswith(refusal.file) else f"{refusal.file}: {refusal.reason}"
 
 
 def _columns(assignments: list[str]) -> dict[str, str] | None:
@@ -114,7 +119,7 @@ def _print_import(report: "ImportReport") -> None:
     notes += [f"assumed      {text} ({count} files)" for text, count in assumed.items()]
     notes += [f"instrument   {instrument}" for instrument in report.instruments]
     notes += [f"note         {note}" for note in report.notes]
-    notes += [f"refused      {refusal.file}: {refusal.reason}. {refusal.remedy}" for refusal in report.refused]
+    notes += [f"refused      {_refused(refusal)}. {refusal.remedy}" for refusal in report.refused]
     for note in notes:
         console().print(note, markup=False, soft_wrap=True)
 

@@ -58,7 +58,7 @@ def _explained(error: BaseException) -> tuple[int, dict[str, Any]]:
     if isinstance(error, _CommandLineError):
         context = getattr(error, "ctx", None)
         remedy = f"Try: {context.command_path} --help" if context else None
-        return BAD_USE, _fact_sheet("UsageError", error.format_message(), remedy)
+        return BAD_USE, _fact_sheet("UsageError", error.format_message().replace("Value error, ", ""), remedy)
     if isinstance(error, KeyboardInterrupt | typer.Abort):
         return INTERRUPTED, _fact_sheet("Interrupted", "Interrupted", None)
     if isinstance(error, OSError) and error.errno in _DISK_SAYS_NO:

@@ -14,11 +14,6 @@ if TYPE_CHECKING:
 app = typer.Typer(name="features", help="What can be computed from bars, books and trades.", no_args_is_help=True)
 
 
-@app.callback()
-def _group() -> None:
-    """What can be computed from bars, books and trades."""
-
-
 @app.command("list", epilog="Example: truewind features list --family momentum")
 def list_(
     family: Annotated[str, typer.Option(help="Only this family.")] = "",

@@ -14,11 +14,6 @@ app = typer.Typer(name="metrics", help="Named, versioned metrics of symbols over
 Window = Annotated[str, typer.Option(help="Length of the windows: 1s, 5s, 15s, 1m, 5m, 15m, 1h, 4h, 1d.")]
 
 
-@app.callback()
-def _group() -> None:
-    """Named, versioned metrics of symbols over windows."""
-
-
 @app.command("list", epilog="Example: truewind metrics list --window 1s")
 def list_(
     window: Annotated[str, typer.Option(help="Only those that have a meaning in windows of this length.")] = "",

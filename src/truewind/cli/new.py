@@ -16,11 +16,6 @@ _TEMPLATES = Path(__file__).with_name("starter")
 _LONGEST = 60
 
 
-@app.callback()
-def _group() -> None:
-    """Begin something of your own."""
-
-
 @app.command(epilog="Example: truewind new strategy my_idea")
 def strategy(
     name: Annotated[str, typer.Argument(help="Of folder and files: lower-case letters, digits and _, as in my_idea.")],

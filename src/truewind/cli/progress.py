@@ -24,11 +24,8 @@ def progress(*, compiles: bool = False) -> Iterator[Step]:
 
     compiles: the work runs the engine's kernels, whose first use on a machine takes a while and is announced.
     """
-    cold = compiles and not _kernels_are_cached()
     if not sys.stderr.isatty():
-        if cold:
-            print(f"{_COMPILING} …", file=sys.stderr)
-        yield lambda stage, done, total, /: None
+        yield _Announcement() if compiles else lambda stage, done, total, /: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
@@ -41,7 +38,19 @@ def progress(*, compiles: bool = False) -> Iterator[Step]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        yield _Bars(bars, cold)
+        yield _Bars(bars, compiles and not _kernels_are_cached())
+
+
+class _Announcement:
+    """Where nobody watches: says once that kernels are compiled, when the work begins."""
+
+    def __init__(self) -> None:
+        self.said = False
+
+    def __call__(self, stage: str, done: int, total: int, /) -> None:
+        if not self.said and not _kernels_are_cached():
+            print(f"{_COMPILING} …", file=sys.stderr)
+        self.said = True
 
 
 class _Bars:

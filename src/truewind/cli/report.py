@@ -39,11 +39,6 @@ Everything = Annotated[bool, typer.Option("--all", help="All of these.")]
 Open = Annotated[bool, typer.Option("--open", help="Show the result in the browser.")]
 
 
-@app.callback()
-def _group() -> None:
-    """Reports of finished runs: HTML, PDF, CSV, JSON; several runs side by side."""
-
-
 @app.command(epilog="Example: truewind report make latest --pdf --csv")
 def make(
     run: Run,

@@ -18,11 +18,6 @@ Reason = Annotated[str, typer.Option(help="Why, for whoever reads it later.")]
 KILL, SYMBOL_KILL = "kill_switch", "symbol_killed"
 
 
-@app.callback()
-def _group() -> None:
-    """Risk rules, breakers that have tripped, and the kill switch."""
-
-
 @app.command(epilog="Example: truewind risk rules configs/paper.yaml")
 def rules(
     config: Annotated[Path | None, typer.Argument(help="A backtest's YAML; without it, the defaults.")] = None,

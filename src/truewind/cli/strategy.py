@@ -14,11 +14,6 @@ if TYPE_CHECKING:
 app = typer.Typer(name="strategy", help="Built-in strategies and your own.", no_args_is_help=True)
 
 
-@app.callback()
-def _group() -> None:
-    """Built-in strategies and your own."""
-
-
 @app.command("list", epilog="Example: truewind strategy list --json")
 def list_(json: Json = False) -> None:
     """List the built-in strategies: by what they act, in which lanes they run, and the idea in a sentence."""

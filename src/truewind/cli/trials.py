@@ -30,11 +30,6 @@ Limit = Annotated[int, typer.Option(min=1, help="At most so many.")]
 _SHOWN = ("net_return", "sharpe", "max_drawdown", "trades")
 
 
-@app.callback()
-def _group() -> None:
-    """The ledger of trials: every backtest, and every point of a sweep."""
-
-
 @app.command("list", epilog="Example: truewind trials list --family momentum --since 2024-06-01")
 def list_(
     family: Family = None,
