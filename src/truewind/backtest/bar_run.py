@@ -29,7 +29,7 @@ class BarJob:
             settings = settings.model_copy(update={"data": data})
         self.strategy = strategy = the_strategy(settings)
         reads = features_of(strategy) | settings.risk.reads()
-        source = replay(lake, settings.data, reads, *settings.valued, members=members)
+        source = replay(lake, settings.data, reads, settings.financing, settings.account, members=members)
         self.settings, self.snapshot, self.warnings = settings, source.snapshot, source.warnings
         self._lake = lake
         self.assumptions = assumptions(settings, source.instruments)

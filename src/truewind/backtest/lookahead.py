@@ -255,7 +255,7 @@ class _Search:
         data = chosen.data
         if members is not None:
             data = data.model_copy(update={"symbols": members.symbols})
-        return replay(lake, data, self.reads, *chosen.valued, members=members, pieces=pieces).timeline
+        return replay(lake, data, self.reads, chosen.financing, chosen.account, members=members, pieces=pieces).timeline
 
 
 _CHANGED = "what comes after was changed, after"

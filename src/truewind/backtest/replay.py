@@ -8,11 +8,12 @@ import numpy as np
 import polars as pl
 
 from truewind import features
+from truewind.backtest.account import AccountSettings
 from truewind.backtest.data import DataSettings
 from truewind.backtest.dues import FinancingSettings, falling_due
 from truewind.backtest.members import Members, members_of
-from truewind.backtest.rates import AssetSettings, Rates, RateSettings, collateral_of, rates_of_exchange
-from truewind.backtest.reads import Inputs, with_fields
+from truewind.backtest.rates import Rates, collateral_of, rates_of_exchange
+from truewind.backtest.reads import Columns, Inputs, with_fields
 from truewind.domain.calendar import calendar
 from truewind.domain.clock import iso
 from truewind.domain.due import DueKind
@@ -72,141 +73,28 @@ def replay(
     data: DataSettings,
     reads: Mapping[str, str],
     financing: FinancingSettings = NOTHING,
-    currency: str = "",
-    chosen: Mapping[str, RateSettings] | None = None,
-    held: Mapping[str, AssetSettings] | None = None,
+    account: AccountSettings | None = None,
+    *,
     members: Members | None = None,
     pieces: Sequence[int] = (),
 ) -> Replay:
-    """Read everything that `data` asks for. reads: field name → feature spec; financing: what falls due;
-    currency: the account's, if instruments are to be valued in it; chosen: the series of its rates of exchange;
-    held: its other currencies; members: those of a run over a universe, if they are known already; pieces: see
-    `Inputs.compute`.
+    """Read everything that `data` asks for. reads: field name → feature spec; financing: what falls due; account: in
+    whose currency instruments are to be valued; members: those of a run over a universe, if they are known already;
+    pieces: see `Inputs.compute`.
 
     Raises UnknownSeriesError, EmptyRangeError or ConfigError, and FeatureError for a spec that does not exist.
     """
-    series = {symbol: data.key(symbol) for symbol in data.symbols}
-    if len(set(series.values())) < len(data.symbols):
+    if len({data.key(symbol) for symbol in data.symbols}) < len(data.symbols):
         raise ConfigError(f"data.symbols names one twice: {', '.join(data.symbols)}", remedy="Name each symbol once")
-    length = timeframe_us(data.timeframe) if data.kind == "bars" else 0
-    if length == 0 and reads:
+    if data.kind != "bars" and reads:
         raise ConfigError("A run on trades has no bars to compute features on", remedy="Use kind: bars, or no features")
-    start, end = data.span_us()
-    members = members or chosen_members(lake, data)
-    series = {symbol: data.key(symbol) for symbol in (data.symbols if members is None else members.symbols)}
-    about = {venue: Specifications(lake, venue) for venue in data.venues}
-    instruments: list[Instrument] = []
-    dues: dict[str, np.ndarray] = {}
-    keys: list[SeriesKey] = []
-    warnings: list[str] = []
-    if length:
-        rows = _bars_with(lake, data, series, members, reads, keys, warnings, pieces)
-    else:
-        rows = {symbol: _trades(lake, key, start, end) for symbol, key in series.items()}
-    for symbol in rows:
-        key = series[symbol]
-        instrument = about[key.venue].at(key.symbol, int(rows[symbol]["ts"][0]))  # as it was when the run began
-        if symbol != key.symbol:
-            instrument = msgspec.structs.replace(instrument, called=symbol)
-        instruments.append(instrument)
-        keys.append(key)
-        if instrument.inferred:
-            warnings.append(
-                f"{symbol}: tick {instrument.tick_size.normalize():f} and lot {instrument.lot_size.normalize():f} were "
-                "inferred from the data; the venue's minimum notional is not known"
-            )
-        warnings += _gaps(rows[symbol]["ts"], length, symbol, instrument.calendar) if length else []
-        ending = instrument
-        if members is not None:
-            known = rows[symbol]["ts"] + length
-            rows[symbol]["member"] = members.chosen(symbol, known)
-            if instrument.expiry_us is None:
-                until = members.selection.periods[-1].end_us
-                ending = msgspec.structs.replace(instrument, expiry_us=members.ends(symbol, int(known[-1]), until))
-        found = falling_due(lake, ending, rows[symbol], length, financing)
-        keys += found.keys
-        warnings += found.warnings
-        if len(found.rows):
-            dues[symbol] = found.rows
-    if members is not None:
-        keys += members.read
-        warnings += members.warnings()
-        if not rows:
-            raise EmptyRangeError("None of the chosen symbols has bars in this run", remedy="See `truewind data list`")
-    warnings += _ended(rows, length, dues)
-    spans = [(int(columns["ts"][0]), int(columns["ts"][-1]) + length) for columns in rows.values()]
-    first, last = min(spans)[0], max(span[1] for span in spans)
-    rates, backing = Rates({}, []), no_collateral()
-    if currency:
-        rates = rates_of_exchange(lake, instruments, currency, chosen or {}, first, last)
-        backing, more = collateral_of(lake, held or {}, data.venue, currency, chosen or {}, first, last)
-        keys += rates.keys + more
-    if not length:
-        tape = merge_trades(rows)
-        return Replay(tape, instruments, dues, lake.snapshot(_once(keys)), warnings, rates.rows, backing)
-    walked, step = rows, length
-    if data.inner_timeframe:
-        step = timeframe_us(data.inner_timeframe)
-        walked = {}
-        for symbol in rows:
-            keys.append(data.key(symbol, timeframe=data.inner_timeframe))
-            begin = start if members is None else members.first_us(symbol)
-            walked[symbol] = _begun(keys[-1], _bars(lake, keys[-1], begin, end), begin)
-            market = instruments[len(walked) - 1].calendar
-            warnings += _gaps(walked[symbol]["ts"], step, f"{symbol} {data.inner_timeframe}", market)
-    marks = _beside(lake, data, "mark", walked, keys, warnings)
-    indices = _beside(lake, data, "index", walked, keys, warnings)
-    timeline = merge(walked, dict.fromkeys(walked, step), marks, indices)
-    if data.inner_timeframe:
-        timeline, lost = nest(timeline, rows, length)
-        if lost:
-            warnings.append(
-                f"{lost} bars of {data.timeframe} were not decided on: no {data.inner_timeframe} bars lead to them"
-            )
-    return Replay(timeline, instruments, dues, lake.snapshot(_once(keys)), warnings, rates.rows, backing)
-
-
-def _bars_with(
-    lake: Lake,
-    data: DataSettings,
-    series: Mapping[str, SeriesKey],
-    members: Members | None,
-    reads: Mapping[str, str],
-    keys: list[SeriesKey],
-    warnings: list[str],
-    pieces: Sequence[int],
-) -> dict[str, dict[str, np.ndarray]]:
-    """The bars of every symbol with the fields `reads`; adds the series read for these, and warnings."""
-    start, end = data.span_us()
-    length, specs = timeframe_us(data.timeframe), list(reads.values())
-    needed = features.history(specs, data.timeframe)  # what counts from its beginning gets all there is
-    first = {symbol: start if members is None else members.first_us(symbol) for symbol in series}
-    wide: dict[str, dict[str, np.ndarray]] = {}
-    for symbol, key in series.items():
-        begin = first[symbol]
-        try:
-            found = _bars(lake, key, None if begin is None or needed is None else begin - needed * length, end)
-            _begun(key, found, begin)
-        except EmptyRangeError:
-            if members is None:
-                raise
-            warnings.append(f"{symbol}: chosen at {iso(begin or 0)}, but its bars end before that")
-            continue
-        wide[symbol] = found
-    if reads and wide:
-        origin = None if start is None or needed is None else start - needed * length
-        among = (
-            {symbol: members.chosen(symbol, wide[symbol]["ts"] + length) > 0.0 for symbol in wide} if members else {}
-        )
-        inputs = Inputs(
-            lake, {symbol: series[symbol] for symbol in wide}, wide,
-            start_us=origin, find=data.key, among=among, exchange=data.exchange,
-        )  # fmt: skip
-        for symbol, columns in inputs.compute(specs, pieces=pieces).items():
-            wide[symbol] |= with_fields(columns, reads)
-        keys += inputs.read
-        warnings += inputs.warnings(start)
-    return {symbol: _begun(series[symbol], columns, first[symbol]) for symbol, columns in wide.items()}
+    reading = _Reading(lake, data, members or chosen_members(lake, data))
+    rows = reading.rows(reads, pieces)
+    instruments = reading.instruments(rows)
+    dues = reading.dues(rows, instruments, financing)
+    rates, backing = reading.valued(rows, instruments, account)
+    timeline = reading.timeline(rows, instruments)
+    return Replay(timeline, instruments, dues, lake.snapshot(reading.keys), reading.warnings, rates.rows, backing)
 
 
 def chosen_members(lake: Lake, data: DataSettings) -> Members | None:
@@ -216,45 +104,182 @@ def chosen_members(lake: Lake, data: DataSettings) -> Members | None:
     return members_of(lake, data.venue, data.timeframe, data.universe, data.span_us(), data.symbols)
 
 
-def _once(keys: Sequence[SeriesKey]) -> list[SeriesKey]:
-    """Each series once: a rate of exchange may be traded itself."""
-    return list(dict.fromkeys(keys))
+class _Reading:
+    """One reading of the lake: which series it has taken so far (`keys`), and what must be known of them (`warnings`).
 
-
-def _beside(
-    lake: Lake,
-    data: DataSettings,
-    which: Literal["mark", "index"],
-    rows: Mapping[str, Mapping[str, np.ndarray]],
-    keys: list[SeriesKey],
-    warnings: list[str],
-) -> dict[str, dict[str, np.ndarray]]:
-    """Mark or index prices by symbol on the times of its `rows`, NaN where there is no bar; adds keys and warnings.
-
-    A symbol whose series the lake does not have, or not of this period, is left out.
+    length: of the bars that are decided on, µs; 0 for trades.
     """
-    found: dict[str, dict[str, np.ndarray]] = {}
-    if (data.mark if which == "mark" else data.index) != "auto":
+
+    def __init__(self, lake: Lake, data: DataSettings, members: Members | None) -> None:
+        self.lake, self.data, self.members = lake, data, members
+        self.start, self.end = data.span_us()
+        self.length = timeframe_us(data.timeframe) if data.kind == "bars" else 0
+        self.series = {symbol: data.key(symbol) for symbol in (data.symbols if members is None else members.symbols)}
+        self.keys: list[SeriesKey] = []
+        self.warnings: list[str] = []
+
+    def rows(self, reads: Mapping[str, str], pieces: Sequence[int]) -> dict[str, Columns]:
+        """The bars of every symbol with the fields `reads`, or its trades."""
+        if not self.length:
+            return {symbol: _trades(self.lake, key, self.start, self.end) for symbol, key in self.series.items()}
+        rows = self._bars_with(reads, pieces)
+        if self.members is not None:
+            if not rows:
+                raise EmptyRangeError(
+                    "None of the chosen symbols has bars in this run", remedy="See `truewind data list`"
+                )
+            for symbol, columns in rows.items():
+                columns["member"] = self.members.chosen(symbol, columns["ts"] + self.length)
+        return rows
+
+    def instruments(self, rows: Mapping[str, Columns]) -> list[Instrument]:
+        """What is traded, as it was when the run began."""
+        about = {venue: Specifications(self.lake, venue) for venue in self.data.venues}
+        found = []
+        for symbol, columns in rows.items():
+            key = self.series[symbol]
+            instrument = about[key.venue].at(key.symbol, int(columns["ts"][0]))
+            if symbol != key.symbol:
+                instrument = msgspec.structs.replace(instrument, called=symbol)
+            found.append(instrument)
+            self.keys.append(key)
+            if instrument.inferred:
+                self.warnings.append(
+                    f"{symbol}: tick {instrument.tick_size.normalize():f} and lot {instrument.lot_size.normalize():f} "
+                    "were inferred from the data; the venue's minimum notional is not known"
+                )
+            if self.length:
+                self.warnings += _gaps(columns["ts"], self.length, symbol, instrument.calendar)
         return found
-    for symbol, bars in rows.items():
-        ts = bars["ts"]
-        key = data.key(symbol, f"{which}_bars", data.inner_timeframe or data.timeframe)
-        try:
-            table = lake.read(key, start_us=int(ts[0]), end_us=int(ts[-1]) + 1, columns=["ts", *_PRICE_COLUMNS])
-        except (UnknownSeriesError, EmptyRangeError):
-            continue
-        keys.append(key)
-        at = _numpy(table["ts"])
-        place = np.minimum(np.searchsorted(at, ts), len(at) - 1)
-        known = at[place] == ts
-        found[symbol] = {name: np.where(known, _numpy(table[name])[place], np.nan) for name in _PRICE_COLUMNS}
-        if missing := int((~known).sum()):
-            first = iso(int(ts[int(np.argmin(known))]))
-            warnings.append(
-                f"{symbol}: {missing} of {len(ts)} bars have no {which} price, the first at {first}; "
-                "their traded prices stand in"
-            )
-    return found
+
+    def dues(
+        self, rows: Mapping[str, Columns], instruments: Sequence[Instrument], financing: FinancingSettings
+    ) -> dict[str, np.ndarray]:
+        """DUE rows by symbol. A chosen symbol whose bars end for good is delisted then."""
+        dues: dict[str, np.ndarray] = {}
+        for instrument, (symbol, columns) in zip(instruments, rows.items(), strict=True):
+            ending = instrument
+            if self.members is not None and instrument.expiry_us is None:
+                known, until = int(columns["ts"][-1]) + self.length, self.members.selection.periods[-1].end_us
+                ending = msgspec.structs.replace(instrument, expiry_us=self.members.ends(symbol, known, until))
+            found = falling_due(self.lake, ending, columns, self.length, financing)
+            self.keys += found.keys
+            self.warnings += found.warnings
+            if len(found.rows):
+                dues[symbol] = found.rows
+        if self.members is not None:
+            self.keys += self.members.read
+            self.warnings += self.members.warnings()
+        self.warnings += _ended(rows, self.length, dues)
+        return dues
+
+    def valued(
+        self, rows: Mapping[str, Columns], instruments: Sequence[Instrument], account: AccountSettings | None
+    ) -> tuple[Rates, Collateral]:
+        """What other currencies are worth in that of the account; nothing without one."""
+        if account is None:
+            return Rates({}, []), no_collateral()
+        first = min(int(columns["ts"][0]) for columns in rows.values())
+        last = max(int(columns["ts"][-1]) for columns in rows.values()) + self.length
+        currency, chosen = account.currency, account.rates
+        rates = rates_of_exchange(self.lake, instruments, currency, chosen, first, last)
+        backing, more = collateral_of(self.lake, account.collateral, self.data.venue, currency, chosen, first, last)
+        self.keys += rates.keys + more
+        return rates, backing
+
+    def timeline(self, rows: dict[str, Columns], instruments: Sequence[Instrument]) -> Timeline:
+        """All symbols on one timeline, with their mark and index prices, and the shorter bars inside of theirs."""
+        data, walked, step = self.data, rows, self.length
+        if not self.length:
+            return merge_trades(rows)
+        if data.inner_timeframe:
+            walked, step = self._inner(rows, instruments), timeframe_us(data.inner_timeframe)
+        timeline = merge(
+            walked, dict.fromkeys(walked, step), self._beside("mark", walked), self._beside("index", walked)
+        )
+        if data.inner_timeframe:
+            timeline, lost = nest(timeline, rows, self.length)
+            if lost:
+                self.warnings.append(
+                    f"{lost} bars of {data.timeframe} were not decided on: no {data.inner_timeframe} bars lead to them"
+                )
+        return timeline
+
+    def _inner(self, rows: Mapping[str, Columns], instruments: Sequence[Instrument]) -> dict[str, Columns]:
+        """The bars on which orders are matched, where these are shorter than those that are decided on."""
+        timeframe, walked = self.data.inner_timeframe, {}
+        for symbol, instrument in zip(rows, instruments, strict=True):
+            key, begin = self.data.key(symbol, timeframe=timeframe), self._begin(symbol)
+            self.keys.append(key)
+            walked[symbol] = _begun(key, _bars(self.lake, key, begin, self.end), begin)
+            name = f"{symbol} {timeframe}"
+            self.warnings += _gaps(walked[symbol]["ts"], timeframe_us(timeframe), name, instrument.calendar)
+        return walked
+
+    def _begin(self, symbol: str) -> int | None:
+        """When the rows of a symbol begin; None: with the first there is."""
+        return self.start if self.members is None else self.members.first_us(symbol)
+
+    def _bars_with(self, reads: Mapping[str, str], pieces: Sequence[int]) -> dict[str, Columns]:
+        """The bars of every symbol with the fields `reads`."""
+        length, specs, series = self.length, list(reads.values()), self.series
+        needed = features.history(specs, self.data.timeframe)  # what counts from its beginning gets all there is
+        wide: dict[str, Columns] = {}
+        for symbol, key in series.items():
+            begin = self._begin(symbol)
+            try:
+                earlier = None if begin is None or needed is None else begin - needed * length
+                found = _bars(self.lake, key, earlier, self.end)
+                _begun(key, found, begin)
+            except EmptyRangeError:
+                if self.members is None:
+                    raise
+                self.warnings.append(f"{symbol}: chosen at {iso(begin or 0)}, but its bars end before that")
+                continue
+            wide[symbol] = found
+        if reads and wide:
+            origin = None if self.start is None or needed is None else self.start - needed * length
+            among = {}
+            if self.members:
+                among = {symbol: self.members.chosen(symbol, wide[symbol]["ts"] + length) > 0.0 for symbol in wide}
+            inputs = Inputs(
+                self.lake, {symbol: series[symbol] for symbol in wide}, wide,
+                start_us=origin, find=self.data.key, among=among, exchange=self.data.exchange,
+            )  # fmt: skip
+            for symbol, columns in inputs.compute(specs, pieces=pieces).items():
+                wide[symbol] |= with_fields(columns, reads)
+            self.keys += inputs.read
+            self.warnings += inputs.warnings(self.start)
+        return {symbol: _begun(series[symbol], columns, self._begin(symbol)) for symbol, columns in wide.items()}
+
+    def _beside(self, which: Literal["mark", "index"], rows: Mapping[str, Columns]) -> dict[str, Columns]:
+        """Mark or index prices by symbol on the times of its `rows`, NaN where there is no bar.
+
+        A symbol whose series the lake does not have, or not of this period, is left out.
+        """
+        found: dict[str, Columns] = {}
+        if (self.data.mark if which == "mark" else self.data.index) != "auto":
+            return found
+        for symbol, bars in rows.items():
+            ts = bars["ts"]
+            key = self.data.key(symbol, f"{which}_bars", self.data.inner_timeframe or self.data.timeframe)
+            try:
+                span = {"start_us": int(ts[0]), "end_us": int(ts[-1]) + 1}
+                table = self.lake.read(key, **span, columns=["ts", *_PRICE_COLUMNS])
+            except (UnknownSeriesError, EmptyRangeError):
+                continue
+            self.keys.append(key)
+            at = _numpy(table["ts"])
+            place = np.minimum(np.searchsorted(at, ts), len(at) - 1)
+            known = at[place] == ts
+            found[symbol] = {name: np.where(known, _numpy(table[name])[place], np.nan) for name in _PRICE_COLUMNS}
+            if missing := int((~known).sum()):
+                first = iso(int(ts[int(np.argmin(known))]))
+                self.warnings.append(
+                    f"{symbol}: {missing} of {len(ts)} bars have no {which} price, the first at {first}; "
+                    "their traded prices stand in"
+                )
+        return found
 
 
 def _bars(lake: Lake, key: SeriesKey, start: int | None, end: int | None) -> dict[str, np.ndarray]:

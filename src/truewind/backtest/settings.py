@@ -8,9 +8,9 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from truewind.backtest.account import AccountSettings
 from truewind.backtest.data import DataSettings
 from truewind.backtest.dues import FinancingSettings
-from truewind.backtest.rates import AssetSettings, RateSettings
 from truewind.backtest.round_trips import read_round_trips
 from truewind.config import Settings, override, parse, read_yaml
 from truewind.domain.instrument import Instrument
@@ -75,30 +75,6 @@ class MemberSettings(StrategySettings):
         gt=0.0,
         le=1.0,
         description="part of the account's equity that it sizes by, and that the risk limits hold for",
-    )
-
-
-class AccountSettings(Settings):
-    """What there is to trade with."""
-
-    cash: float = Field(default=10_000.0, gt=0.0, le=1e12, description="what the account starts with, in its currency")
-    currency: str = Field(default="USDT", description="what the account is kept in")
-    leverage: float = Field(default=10.0, ge=1.0, le=20.0, description="initial margin is notional ÷ leverage")
-    rates: dict[str, RateSettings] = Field(
-        default_factory=dict,
-        description="bars that say what other currencies are worth; left out: the pair, as the lake has it",
-    )
-    collateral: dict[str, AssetSettings] = Field(
-        default_factory=dict, description="other currencies that it has, which count as margin"
-    )
-    settled_only: bool = Field(
-        default=False,
-        description="shares are paid for with settled money only, as in a US cash account (T+3, T+2, T+1 by date)",
-    )
-    name: str = Field(
-        default="main",
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$",
-        description="by which live and paper sessions keep what breakers of this account have tripped",
     )
 
 
@@ -172,11 +148,6 @@ class BacktestSettings(Settings):
                 f"{self.margin.maintenance_rate:g} keeps it alive with"
             )
         return self
-
-    @property
-    def valued(self) -> tuple[FinancingSettings, str, dict[str, RateSettings], dict[str, AssetSettings]]:
-        """What `replay` needs for what falls due, and to value the account."""
-        return self.financing, self.account.currency, self.account.rates, self.account.collateral
 
     def margin_terms(
         self, instruments: Sequence[Instrument], tiers: Mapping[str, Sequence[TierTable]] | None = None

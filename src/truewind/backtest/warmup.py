@@ -115,7 +115,7 @@ def _short(
 
     data = settings.data.model_copy(update={"start": None, "end": iso(end_us), "inner_timeframe": ""})
     try:
-        return replay(Changed(lake, cut), data, reads, *settings.valued).timeline
+        return replay(Changed(lake, cut), data, reads, settings.financing, settings.account).timeline
     except DataError:
         return None  # a symbol, or what is read beside it, begins later than that
 

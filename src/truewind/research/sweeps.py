@@ -212,7 +212,7 @@ class _Market:
             raise ConfigError(
                 "A sweep runs on symbols that are named", remedy="Name data.symbols, or run single backtests"
             )
-        self.source: Replay = replay(lake, data, {}, *settings.valued)
+        self.source: Replay = replay(lake, data, {}, settings.financing, settings.account)
         self.tiers = tiers_of(lake, self.source.instruments)
         self.timeline = self.source.timeline
         self.days: Days = days_of(self.timeline)
