@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from truewind.portfolio.collateral import COLLATERAL, account_value, auto_exchange, collateral_value, exchange_value
+from truewind.portfolio.collateral import COLLATERAL, auto_exchange, collateral_value, exchange_value
 
 UNIT = 100_000_000
 
@@ -73,14 +73,3 @@ def test_backing_is_sold_in_proportion_and_pays_the_debt(debt: int, held: list[t
     paid = (table["balance"][0] - before["balance"][0]) / UNIT
     assert brought >= paid - 1e-6
     assert brought == pytest.approx(paid, abs=1e-2)
-
-
-@given(st.lists(st.tuples(st.integers(-1000, 1000), st.integers(1, 10**5), st.integers(0, 50)), min_size=1, max_size=5))
-def test_unrealised_profit_counts_like_balance(held: list[tuple[int, int, int]]) -> None:
-    """A profit not yet booked is worth as much as one that is, haircut and all."""
-    rows = [(float(balance), float(index), cut / 100, 0.0) for balance, index, cut in held]
-    table = assets(*rows)
-    profit = table["balance"] // 2
-    booked = account_value(table, np.zeros(len(table), np.int64))
-    table["balance"] -= profit
-    assert account_value(table, profit) == pytest.approx(booked, abs=1e-6)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from truewind.portfolio.expiry import CLOSE_ONLY_US, SECOND_US, may_open, settlement_price
+from truewind.portfolio.expiry import SECOND_US, settlement_price
 
 AT = 1_000_000 * SECOND_US
 
@@ -47,10 +47,3 @@ def test_the_mean_lies_between_its_prices(index: list[float], seconds: int) -> N
     times = AT - np.arange(len(index) - 1, -1, -1, dtype=np.int64) * 17 * SECOND_US
     price = settlement_price(times, np.array(index), AT, seconds * SECOND_US)
     assert min(index) * (1 - 1e-12) <= price <= max(index) * (1 + 1e-12)
-
-
-def test_the_last_half_hour_is_close_only() -> None:
-    """Positions may be opened up to 30 minutes before delisting (FAQ dd60dfbf654d4055aa6b217ea6d5ddba)."""
-    assert may_open(AT - CLOSE_ONLY_US - 1, AT, CLOSE_ONLY_US)
-    assert not may_open(AT - CLOSE_ONLY_US, AT, CLOSE_ONLY_US)
-    assert may_open(AT, 0, CLOSE_ONLY_US)

@@ -3,10 +3,9 @@
 from decimal import Decimal
 
 import numpy as np
-import pytest
 
 from truewind.domain.instrument import Instrument, Kind, instrument_row
-from truewind.portfolio.financing import borrow_collateral, borrow_fee, nights_charged, pip_value, swap
+from truewind.portfolio.financing import borrow_collateral, borrow_fee, nights_charged, swap
 
 
 def pair(base: str, quote: str, tick: str) -> np.ndarray:
@@ -53,17 +52,6 @@ def test_a_week_has_seven_nights() -> None:
     assert sum(nights_charged(day, 2) for day in range(7)) == 7
     assert sum(nights_charged(day, 3) for day in range(7)) == 7
     assert [nights_charged(day, 2) for day in range(7)] == [1, 1, 3, 1, 1, 0, 0]
-
-
-@pytest.mark.parametrize(("lots", "expected"), [(100, 1_000), (10, 100), (1, 10), (-100, -1_000)])
-def test_pip_value_of_eurusd(lots: int, expected: int) -> None:
-    """The textbook case: a pip (0.0001) of a standard lot is 10 dollars, of a mini lot 1, of a micro lot 10 cents."""
-    assert pip_value(lots, 10, pair("EUR", "USD", "0.00001")) == expected
-
-
-def test_pip_value_of_usdjpy() -> None:
-    """A pip (0.01) of a standard lot is 1,000 yen."""
-    assert pip_value(100, 10, pair("USD", "JPY", "0.001")) == 1_000
 
 
 def test_borrowed_shares_are_secured_in_whole_dollars() -> None:

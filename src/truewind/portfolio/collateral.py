@@ -36,18 +36,6 @@ def collateral_value(asset: Any, amount: float) -> float:
 
 
 @kernel
-def account_value(assets: Any, unrealised: Any) -> float:
-    """Margin balance in dollars: of every currency its balance plus its unrealised profit, at collateral value.
-
-    unrealised: ledger units, one for each asset.
-    """
-    total = 0.0
-    for i in range(len(assets)):
-        total += collateral_value(assets[i], assets[i]["balance"] + unrealised[i])
-    return total
-
-
-@kernel
 def auto_exchange(assets: Any, force: bool) -> bool:
     """Pay off debts by selling the other balances, in place; whether anything was exchanged.
 

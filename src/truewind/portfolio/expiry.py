@@ -35,9 +35,3 @@ def settlement_price(times: Any, index: Any, at: int, window: int) -> float:
             total += index[row]
             counted += 1
     return total / counted if counted > 0 else np.nan
-
-
-@kernel
-def may_open(now: int, expiry: int, close_only: int) -> bool:
-    """Whether positions may still be opened: not in the last `close_only` µs before `expiry` (0: it has none)."""
-    return expiry == 0 or now < expiry - close_only

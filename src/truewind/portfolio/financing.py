@@ -48,9 +48,3 @@ def swap(lots: int, points: int, point_scale: int, nights: int, instrument: Any)
     return mul_div(
         abs(lots) * nights * points, instrument["unit_num"], instrument["unit_den"] * point_scale
     )  # fmt: skip
-
-
-@kernel
-def pip_value(lots: int, ticks_in_pip: int, instrument: Any) -> int:
-    """Ledger units of the quote currency that `lots` gain when the price rises by a pip."""
-    return mul_div(lots * ticks_in_pip, instrument["unit_num"], instrument["unit_den"])

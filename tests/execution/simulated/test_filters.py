@@ -5,21 +5,18 @@ import json
 from decimal import Decimal
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts import UNIT, linear, table
+from contracts import linear
 from truewind.domain.filters import Filters
 from truewind.domain.instrument import Instrument, Kind, filters_row, instrument_row
 from truewind.domain.order import Reason
-from truewind.domain.terms import MARGIN
 from truewind.execution.simulated.filters import (
     check_counts,
     check_filters,
     check_iceberg,
-    check_margin,
     check_price,
     check_trailing,
 )
@@ -169,15 +166,6 @@ def test_icebergs_and_trailing_stops() -> None:
         Reason.TRAILING_DISTANCE, Reason.NONE, Reason.NONE, Reason.TRAILING_DISTANCE,
     ]  # fmt: skip
     assert check_trailing(RULE, 1501, False) == Reason.TRAILING_DISTANCE
-
-
-def test_leverage_and_margin() -> None:
-    """A position beyond what its leverage allows is refused before one that the balance does not cover."""
-    tiers = table((50_000, "0.004", 125), (250_000, "0.005", 100), (1_000_000, "0.01", 50))
-    terms = np.array([(0, 3, 0, 3, 100.0, 0, 0, 1, 0, 0, 0, 0, 0)], MARGIN)[0]
-    asked = [(250_000.0, 2_500.0), (250_000.01, 2_500.0), (250_000.0, 2_499.99)]
-    found = [check_margin(n * UNIT, 100.0, 2_500.0 * UNIT, free * UNIT, terms, tiers) for n, free in asked]
-    assert found == [Reason.NONE, Reason.LEVERAGE_LIMIT, Reason.INSUFFICIENT_MARGIN]
 
 
 def test_no_rules_refuse_nothing() -> None:

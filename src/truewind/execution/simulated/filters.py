@@ -10,7 +10,6 @@ from typing import Any
 from truewind.domain.order import Reason
 from truewind.numerics.exact import to_price
 from truewind.numerics.jit import kernel
-from truewind.portfolio.tiers import notional_allowed
 from truewind.portfolio.worth import own_worth
 
 _NONE, _BAD_PRICE, _NO_PRICE = int(Reason.NONE), int(Reason.BAD_PRICE), int(Reason.NO_PRICE)
@@ -23,7 +22,6 @@ _POSITION_LIMIT = int(Reason.POSITION_LIMIT)
 _TOO_MANY_ORDERS, _TOO_MANY_CONDITIONAL = int(Reason.TOO_MANY_ORDERS), int(Reason.TOO_MANY_CONDITIONAL)
 _TOO_MANY_ICEBERGS, _ICEBERG_PARTS = int(Reason.TOO_MANY_ICEBERGS), int(Reason.ICEBERG_PARTS)
 _TRAILING_DISTANCE = int(Reason.TRAILING_DISTANCE)
-_LEVERAGE_LIMIT, _INSUFFICIENT_MARGIN = int(Reason.LEVERAGE_LIMIT), int(Reason.INSUFFICIENT_MARGIN)
 # The reference is a float (a mean or a mark); a price that equals its multiple must not fail by rounding.
 _HAIR = 1e-12
 
@@ -155,15 +153,3 @@ def check_trailing(rule: Any, basis_points: int, above: bool) -> int:
     least = rule["min_trailing_above"] if above else rule["min_trailing_below"]
     most = rule["max_trailing_above"] if above else rule["max_trailing_below"]
     return _TRAILING_DISTANCE if basis_points < least or basis_points > most else _NONE
-
-
-@kernel
-def check_margin(notional: float, leverage: float, cost: float, available: float, terms: Any, tiers: Any) -> int:
-    """Whether the account may come to a position of `notional` ledger units with this leverage. Returns a Reason.
-
-    cost: `margin.open_cost` of the order; available: margin balance less the initial margin in use. Orders that only
-    reduce are not asked.
-    """
-    if notional > notional_allowed(tiers, terms["first_tier"], terms["last_tier"], leverage):
-        return _LEVERAGE_LIMIT
-    return _INSUFFICIENT_MARGIN if cost > available else _NONE
