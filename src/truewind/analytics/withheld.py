@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from truewind.domain.position import Position
-from truewind.domain.signal import Signal, Want
+from truewind.domain.signal import Signal, Want, nearer
 from truewind.numerics.floats import floats
 
 TARGETS = ("target_1", "target_2", "target_3", "target_4")
@@ -107,8 +107,8 @@ def follow(order: Ruling, market: Market, first: int, mind: Mind | None) -> Path
             said = mind(i, Position(side, side * left, bought, stop, int(market.known[entered]), risk))
             if said is not None and said.side not in (side, Want.HOLD):
                 ends = "signal"
-            elif said is not None and said.side == side and not (said.stop - stop) * side <= 0.0:
-                stop = stop if math.isnan(said.stop) else said.stop
+            elif said is not None and nearer(said.stop, said.side, side, stop):
+                stop = said.stop
     return Path(entered, bought, count - 1, taken + left * float(market.close[-1]), "end of data")
 
 

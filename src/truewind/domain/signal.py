@@ -39,6 +39,11 @@ class Signal(NamedTuple):
     reason: int = 0
 
 
+def nearer(stop: float, side: int, held: int, working: float) -> bool:
+    """Whether the `stop` of a signal for `side` protects more than the `working` one (NaN: none) of what is `held`."""
+    return bool(side == held and side != 0 and stop == stop and not (stop - working) * side <= 0.0)
+
+
 HOLD = Signal()
 FLAT = Signal(Want.FLAT)
 

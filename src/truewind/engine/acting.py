@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from truewind.domain import signal
 from truewind.domain.clock import NEVER, iso
 from truewind.domain.order import TRANSITIONS, Event, OrderType, Reason, Status
 from truewind.domain.signal import Signal, Want
@@ -52,6 +53,7 @@ _CANCEL, _BY_STRATEGY, _AMEND = int(Event.CANCEL), int(Reason.BY_STRATEGY), int(
 _SHORT, _FLAT, _HOLD = int(Want.SHORT), int(Want.FLAT), int(Want.HOLD)
 _NAN = math.nan
 _HIGHEST = 1e15  # no price is as high
+nearer = kernel(inline=True)(signal.nearer)
 
 
 @kernel
@@ -144,12 +146,6 @@ def follow(state: int, k: int, symbol: int) -> int:
         return DONE
     mine["first_stop"] = said["stop"]
     return enter(state, k, symbol)
-
-
-@kernel(inline=True)
-def nearer(stop: float, side: int, held: int, working: float) -> bool:
-    """Whether the `stop` of a signal protects more than the `working` one of what is held (NaN: none) does."""
-    return bool(side == held and side != 0 and stop == stop and not (stop - working) * side <= 0.0)
 
 
 @kernel

@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 
 from truewind.domain.account import Account
-from truewind.domain.calendar import calendar
 from truewind.domain.clock import iso
 from truewind.domain.fill import FILL, Fill, FillKind, read_fill
-from truewind.domain.instrument import Instrument, Kind
-from truewind.domain.order import ORDER_EVENT, Event, Order, OrderType, Reason, Side, Terms, TimeInForce
+from truewind.domain.instrument import Instrument
+from truewind.domain.order import ORDER_EVENT, Event, Order, OrderType, Reason, Side, Terms
 from truewind.domain.ports import Journal
 from truewind.domain.position import Position
 from truewind.domain.risk import LATCH, VERDICT, Command
 from truewind.domain.signal import Signal
 from truewind.engine.acting import IDLE, MOST_ORDERS, fault, follow, position_of
+from truewind.engine.asked import FORGIVEN, NO_TERMS, fields_of, refused, steps_of
 from truewind.engine.flatten import flatten
 from truewind.engine.intake import amend, draft, send, submit
 from truewind.engine.merge import CHUNK, CLOSE, SYMBOL, Timeline
@@ -33,7 +33,6 @@ from truewind.execution.simulated.lifecycle import FLUSH, cancel
 from truewind.execution.simulated.matching import process
 from truewind.execution.simulated.quiet import scan
 from truewind.execution.simulated.valuation import settle, time_at
-from truewind.numerics.exact import to_ticks
 from truewind.portfolio.collateral import Collateral
 from truewind.portfolio.latches import ALL_SYMBOLS, latch, release, throw
 from truewind.portfolio.ledger import RATE_SCALE, prove
@@ -101,8 +100,7 @@ class Engine:
         self._parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         self.latches = np.zeros(0, LATCH)
         self._commands: list[Command] = []
-        # tick_num, tick_den, lot_num, lot_den as Python integers, read on every order.
-        self._steps: list[Any] = [tuple(int(row[name]) for name in _STEP_FIELDS) for row in self.state.instruments]
+        self._steps = [steps_of(row) for row in self.state.instruments]
         strategy.desk = self
 
     # -- the loop -----------------------------------------------------------------------------------------------
@@ -335,7 +333,7 @@ class Engine:
         if parent and kind == _MARKET:
             raise self._refuse(symbol, "an order with a parent may not be at market: it would wait for nothing")
         _, _, lot_num, lot_den = self._steps[index]
-        lots = quantity * lot_den / lot_num * _FORGIVEN + 1e-6
+        lots = quantity * lot_den / lot_num * FORGIVEN + 1e-6
         if not 0.0 <= lots < 9e18:
             raise self._refuse(symbol, f"quantity {quantity} is not a number ≥ 0")
         ticks = 0
@@ -349,7 +347,8 @@ class Engine:
             while (order := submit(handle, row, index, way, kind, whole, ticks, reduces, parent, tag, guard)) == FLUSH:
                 self._make_room()
         else:
-            said = self._terms(index, way, type, price, terms or _NO_TERMS)
+            instrument, steps = self.instruments[index], self._steps[index]
+            said = fields_of(terms or NO_TERMS, type, way, price, instrument, steps, self.now_us)
             if terms is not None and terms.close_position and lots >= 1:
                 raise self._refuse(symbol, "a close-position order takes what is held: give it the quantity 0")
             said |= {"reduce_only": reduces | said["closes"], "parent": parent, "tag": tag, "protect": guard}
@@ -391,8 +390,7 @@ class Engine:
         if found is None:
             return False
         index, side = int(found["symbol"]), int(found["side"])
-        _, _, lot_num, lot_den = self._steps[index]
-        lots = int(quantity * lot_den / lot_num * _FORGIVEN + 1e-6)
+        lots = self._steps[index].lots(quantity)
         limit = self._ticks(index, price, -side) if price else 0
         wake = self._ticks(index, trigger, side) if trigger else 0
         distance = self._ticks(index, trail, 1) if trail else 0
@@ -411,59 +409,16 @@ class Engine:
 
     def _ticks(self, index: int, price: float, worse: int) -> int:
         """`price` in ticks, between two the one that is worse for `worse`. Raises StrategyError if it is no price."""
-        tick_num, tick_den, _, _ = self._steps[index]
         if not 0.0 < price < 1e15:
             raise self._refuse(self.symbols[index], f"price {price} is not a number > 0")
-        return int(to_ticks(float(price), tick_num, tick_den, worse))
-
-    def _terms(self, index: int, side: int, type: OrderType, price: float, terms: Terms) -> dict[str, int]:
-        """What `terms` say, as fields of ORDER. Raises StrategyError for what they cannot say together."""
-        symbol = self.symbols[index]
-        limited = type in (OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT_LIMIT)
-        trigger = terms.trigger or (price if type in (OrderType.STOP, OrderType.TAKE_PROFIT) else 0.0)
-        trailing = type == OrderType.TRAILING_STOP
-        if trailing != bool(terms.trail or terms.trail_percent) or (terms.trail and terms.trail_percent):
-            raise self._refuse(symbol, "a trailing stop, and nothing else, has a trail or a trail_percent")
-        if trailing and not 0.0 <= terms.trail_percent < 100.0:
-            raise self._refuse(symbol, f"trail_percent {terms.trail_percent} is not between 0 and 100")
-        if terms.post_only and (type != OrderType.LIMIT or terms.tif in (TimeInForce.IOC, TimeInForce.FOK)):
-            raise self._refuse(symbol, "only a limit order that may wait can be post-only")
-        if (terms.tif == TimeInForce.GTD) != (terms.expires_us > 0):
-            raise self._refuse(symbol, "a GTD order, and no other, has expires_us")
-        if terms.close_position and type not in (OrderType.STOP, OrderType.TAKE_PROFIT):
-            raise self._refuse(symbol, "only a stop or a take-profit without limit can close a position")
-        if terms.shown and (type != OrderType.LIMIT or self.instruments[index].kind is not Kind.SPOT):
-            raise self._refuse(symbol, "only a limit order on spot can be an iceberg")
-        if terms.shown and terms.tif not in (TimeInForce.GTC, TimeInForce.GTD, TimeInForce.DAY):
-            raise self._refuse(symbol, "an iceberg must be allowed to wait")
-        waits = type >= OrderType.STOP and not trailing
-        expires = terms.expires_us
-        if terms.tif == TimeInForce.DAY:
-            expires = calendar(self.instruments[index].calendar).day_end_us(self.now_us)
-        _, _, lot_num, lot_den = self._steps[index]
-        trail = self._ticks(index, terms.trail, 1) if terms.trail else round(terms.trail_percent * RATE_SCALE / 100)
-        return {
-            "price": self._ticks(index, price, -side) if limited else 0,
-            "trigger": self._ticks(index, trigger, side) if waits else 0,
-            "trail": trail,
-            "trail_rate": int(terms.trail_percent > 0.0),
-            "activation": self._ticks(index, terms.activation, side) if terms.activation else 0,
-            "tif": int(terms.tif),
-            "expires": expires,
-            "post_only": int(terms.post_only),
-            "group": terms.group,
-            "source": int(terms.trigger_by),
-            "closes": int(terms.close_position),
-            "shown": int(terms.shown * lot_den / lot_num * _FORGIVEN + 1e-6),
-            "self_trade": int(terms.self_trade),
-        }
+        return self._steps[index].ticks(price, worse)
 
     def working(self, symbol: str) -> list[Order]:
         """See `ports.Desk.working`."""
         index, orders = self.index_of(symbol), self._orders()
         if not len(orders):
             return []
-        tick_num, tick_den, lot_num, lot_den = self._steps[index]
+        steps = self._steps[index]
         return [
             Order(
                 id=int(order["id"]),
@@ -474,9 +429,9 @@ class Engine:
                 lots=int(order["lots"]),
                 filled=int(order["filled"]),
                 price_ticks=int(order["price"] or order["trigger"]),
-                quantity=int(order["lots"]) * lot_num / lot_den,
-                price=(int(order["price"] or order["trigger"]) * tick_num / tick_den) or float("nan"),
-                trigger=int(order["trigger"]) * tick_num / tick_den if order["trigger"] else float("nan"),
+                quantity=steps.quantity(int(order["lots"])),
+                price=steps.price(int(order["price"] or order["trigger"])),
+                trigger=steps.price(int(order["trigger"])),
                 reduce_only=bool(order["reduce_only"]),
                 parent=int(order["parent"]),
                 tag=int(order["tag"]),
@@ -579,11 +534,7 @@ class Engine:
         prove([fills for _, fills, _ in self._parts], state.positions, state.account, state.instruments)
 
     def _refuse(self, symbol: str, what: str) -> StrategyError:
-        return StrategyError(
-            f"{symbol} at {iso(self.now_us)}: {what}",
-            remedy="Check what the strategy asks for, and its arithmetic for NaN",
-            symbol=symbol,
-        )
+        return refused(symbol, self.now_us, what)
 
     def _fill(self, fill: np.void) -> Fill:
         index = int(fill["symbol"])
@@ -593,6 +544,3 @@ class Engine:
 # Members as plain integers: by a table they come in a third of the time that `int` takes.
 _SIDES, _TYPES = {side: int(side) for side in Side}, {kind: int(kind) for kind in OrderType}
 _MARKET, _LIMIT, _STOP = int(OrderType.MARKET), int(OrderType.LIMIT), int(OrderType.STOP)
-_NO_TERMS = Terms()
-_FORGIVEN = 1.0 + 4e-16  # a quantity of whole lots is still whole after its two roundings as a float, however large
-_STEP_FIELDS = ("tick_num", "tick_den", "lot_num", "lot_den")

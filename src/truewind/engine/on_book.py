@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from truewind.domain.account import Account
-from truewind.domain.clock import iso
 from truewind.domain.fill import Fill, read_fill
 from truewind.domain.instrument import Instrument, instrument_row
 from truewind.domain.market import Trade
@@ -19,16 +18,13 @@ from truewind.domain.order import Order, OrderType, Side, Status, Terms, TimeInF
 from truewind.domain.ports import Journal
 from truewind.domain.position import Position
 from truewind.domain.signal import Signal
+from truewind.engine.asked import LIMITED, NO_TERMS, refused, steps_of
 from truewind.engine.book_face import Desk
 from truewind.engine.timers import timed
 from truewind.errors import ConfigError, StrategyError, suggest
-from truewind.numerics.exact import to_ticks
 from truewind.strategies.base import SignalStrategy, Strategy
 from truewind.strategies.book import BookReport, BookStrategy, BookTrade
 
-_FORGIVEN = 1.0 + 4e-16
-_NO_TERMS = Terms()
-_LIMITED = (OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT_LIMIT)
 _CALLS = ("on_book", "on_trade", "on_fill", "on_timer")
 
 
@@ -43,7 +39,7 @@ class Book:
     """The order book as it is known now: a live view. Prices are NaN and quantities 0 where a side is empty."""
 
     def __init__(self, desk: Desk, instrument: Instrument) -> None:
-        self._desk, self._steps = desk, _Steps(instrument)
+        self._desk, self._steps = desk, steps_of(instrument_row(instrument)[0])
         self.symbol = instrument.name
 
     @property
@@ -91,34 +87,17 @@ class Book:
         return self._steps.quantity(self._desk.displayed(side, ticks)) if ticks else 0.0
 
 
-class _Steps:
-    """An instrument's steps, by which prices and quantities become ticks and lots."""
-
-    def __init__(self, instrument: Instrument) -> None:
-        row = instrument_row(instrument)[0]
-        names = ("tick_num", "tick_den", "lot_num", "lot_den")
-        self.tick_num, self.tick_den, self.lot_num, self.lot_den = (int(row[name]) for name in names)
-        self.all = self.tick_num, self.tick_den, self.lot_num, self.lot_den
-
-    def price(self, ticks: int) -> float:
-        return ticks * self.tick_num / self.tick_den if ticks else float("nan")
-
-    def quantity(self, lots: int) -> float:
-        return lots * self.lot_num / self.lot_den
-
-    def ticks(self, price: float, worse: int) -> int:
-        return int(to_ticks(float(price), self.tick_num, self.tick_den, worse)) if price else 0
-
-    def lots(self, quantity: float) -> int:
-        return int(quantity * self.lot_den / self.lot_num * _FORGIVEN + 1e-6)
-
-
 class Counter:
     """Implements `ports.Desk` over the desk of a book. What it says of orders and the position is what is known here;
     the account is the venue's."""
 
     def __init__(self, desk: Desk, instrument: Instrument, scale: int) -> None:
-        self._desk, self._instrument, self._steps, self._scale = desk, instrument, _Steps(instrument), scale
+        self._desk, self._instrument, self._steps, self._scale = (
+            desk,
+            instrument,
+            steps_of(instrument_row(instrument)[0]),
+            scale,
+        )
         self.entry, self.opened = float("nan"), 0
 
     @property
@@ -145,13 +124,13 @@ class Counter:
     ) -> int:
         """See `ports.Desk.submit`. Raises StrategyError for what cannot be an order here."""
         self._known(symbol)
-        said = terms or _NO_TERMS
+        said = terms or NO_TERMS
         if not 0.0 <= quantity < 1e15 or not 0.0 <= price < 1e15:
             raise self._refuse(f"quantity {quantity} at {price} is no order's")
         if said.close_position or said.self_trade or said.tif == TimeInForce.DAY:
             raise self._refuse("on a book orders have no close_position, self_trade or DAY")
         lots, way = self._steps.lots(quantity), int(side)
-        limit = self._steps.ticks(price, -way) if type in _LIMITED else 0
+        limit = self._steps.ticks(price, -way) if type in LIMITED else 0
         trigger = self._steps.ticks(said.trigger or price, way)
         ties: dict[str, Any] = {"reduce_only": reduce_only, "parent": parent, "group": said.group, "tag": tag}
         if type == OrderType.MARKET:
@@ -251,12 +230,7 @@ class Counter:
             raise StrategyError(f"The run has no symbol '{symbol}'", remedy=remedy, symbol=symbol)
 
     def _refuse(self, what: str) -> StrategyError:
-        symbol = self._instrument.name
-        return StrategyError(
-            f"{symbol} at {iso(self.now_us)}: {what}",
-            remedy="Check what the strategy asks for, and its arithmetic for NaN",
-            symbol=symbol,
-        )
+        return refused(self._instrument.name, self.now_us, what)
 
 
 class OnBook(BookStrategy):
@@ -316,4 +290,4 @@ class OnBook(BookStrategy):
     def _fill(self, report: BookReport) -> Fill:
         """The fill that a report tells of, with its fee as it was booked."""
         desk: Any = self.desk
-        return read_fill(desk.fill_of(report), self._instrument.name, self._counter._steps.all, self._scale)
+        return read_fill(desk.fill_of(report), self._instrument.name, self._counter._steps, self._scale)

@@ -13,7 +13,7 @@ import numpy as np
 
 from truewind.domain.account import Account
 from truewind.domain.fill import Fill
-from truewind.domain.order import Order, OrderType, Side, Terms
+from truewind.domain.order import Order
 from truewind.domain.position import Position
 from truewind.domain.signal import Signal
 from truewind.engine.acting import position_of
@@ -81,35 +81,16 @@ class Seat:
     def now_us(self) -> int:
         return self._engine.now_us
 
-    def submit(
-        self,
-        symbol: str,
-        side: Side,
-        quantity: float,
-        type: OrderType = OrderType.MARKET,
-        price: float = 0.0,
-        *,
-        reduce_only: bool = False,
-        parent: int = 0,
-        tag: int = 0,
-        protect: float = 0.0,
-        terms: Terms | None = None,
-    ) -> int:
+    def submit(self, symbol: str, *what: Any, **how: Any) -> int:
         """See `ports.Desk.submit`."""
-        how: dict[str, Any] = {
-            "reduce_only": reduce_only, "parent": parent, "tag": tag, "protect": protect, "terms": terms,
-        }  # fmt: skip
-        return self.speak().submit(self._known(symbol), side, quantity, type, price, **how)
+        return self.speak().submit(self._known(symbol), *what, **how)
 
     def follow(self, symbol: str, signal: Signal) -> int:
         """See `ports.Desk.follow`."""
         return self.speak().follow(self._known(symbol), signal)
 
-    def amend(
-        self, order_id: int, *, quantity: float = 0.0, price: float = 0.0, trigger: float = 0.0, trail: float = 0.0
-    ) -> bool:
+    def amend(self, order_id: int, **changes: float) -> bool:
         """See `ports.Desk.amend`; False for an order of another strategy."""
-        changes = {"quantity": quantity, "price": price, "trigger": trigger, "trail": trail}
         return self._owns(order_id) and self.speak().amend(order_id, **changes)
 
     def cancel(self, order_id: int) -> bool:

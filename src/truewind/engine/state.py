@@ -12,7 +12,7 @@ from truewind.domain.due import DUE, DueKind
 from truewind.domain.fill import FILL
 from truewind.domain.instrument import Instrument, Kind, currency_precision, filters_row, instrument_row
 from truewind.domain.order import ORDER, ORDER_EVENT
-from truewind.domain.position import CROSS, POSITION
+from truewind.domain.position import CROSS
 from truewind.domain.risk import AHEAD, LATCH, VERDICT
 from truewind.domain.signal import FOLLOWING, SIGNAL, Want
 from truewind.domain.terms import RATE, SETTLING
@@ -27,6 +27,7 @@ from truewind.portfolio.conversion import apply_rates
 from truewind.portfolio.expiry import CLOSE_ONLY_US
 from truewind.portfolio.latches import begin_breakers
 from truewind.portfolio.margin import Margin, MarginSettings, refresh_terms
+from truewind.portfolio.opening import flat_positions, open_account
 from truewind.portfolio.state import ARRAYS, DTYPES, OPEN, WORDS
 from truewind.risk.gate import VOLATILITY
 from truewind.risk.together import room_for_pairs
@@ -63,24 +64,9 @@ class State:
         buffer_rows: int | None = None,
     ) -> None:
         for instrument in instruments:
-            if instrument.currency != currency and (instrument.inverse or instrument.name not in (rates or {})):
-                raise ConfigError(
-                    f"{instrument.id} is settled in {instrument.currency}, the account is in {currency}",
-                    remedy="Trade instruments of one settlement currency, or change account.currency",
-                )
-            if instrument.currency != instrument.quote and not instrument.inverse:
-                raise ConfigError(
-                    f"{instrument.id} is priced in {instrument.quote} but settled in {instrument.currency}: its profit "
-                    "is no multiple of its price, and the ledger cannot book it",
-                    remedy="Trade linear or inverse instruments",
-                )
+            _check_currencies(instrument, currency, rates or {})
         self.scale = 10 ** currency_precision(currency)
-        units = round(cash * self.scale)
-        if not 0 < units < SAFE_INT64:
-            raise ConfigError(
-                f"Cash of {cash:g} {currency} does not fit the ledger, which counts {self.scale} units to one",
-                remedy=f"Start with less than {SAFE_INT64 / self.scale:g} {currency}, and more than nothing",
-            )
+        units = _units(cash, currency, self.scale)
         self.instruments = np.concatenate([instrument_row(instrument, currency) for instrument in instruments])
         self.rules = np.concatenate([filters_row(instrument, currency) for instrument in instruments])
         margin = margin or MarginSettings().terms(instruments, {}, float(costs[0]["leverage"]))
@@ -88,14 +74,7 @@ class State:
         if not len(self.fees):
             for name in ("maker", "taker"):
                 self.margins[name] = costs[0][name]
-        legs = 2 if margin.hedge else 1
-        self.positions = np.zeros(legs * len(instruments), POSITION)
-        self.positions["symbol"] = np.tile(np.arange(len(instruments)), legs)
-        self.positions["wallet"] = np.where(np.tile(self.margins["isolated"], legs) != 0, 0, CROSS)
-        for low, high in (("low_at", "high_at"), ("mark_low_at", "mark_high_at"), ("safe_low", "safe_high")):
-            self.positions[low], self.positions[high] = -np.inf, np.inf
-        self.positions["close"] = self.positions["mark"] = np.nan
-        self.positions["entry_rate"] = 1.0
+        self.positions = flat_positions(self.margins["isolated"], hedge=margin.hedge)
         backed = collateral or no_collateral()
         self.assets = backed.assets.copy()
         self.settling = np.zeros(0, SETTLING) if settling is None else settling.copy()
@@ -108,11 +87,7 @@ class State:
             self.shares = np.tile(self.positions, owners)
             self.shares["wallet"] = CROSS
         self.heard = self.shares
-        self.account = np.zeros(1, ACCOUNT)
-        for name in ("cash", "initial", "equity", "peak"):
-            self.account[name] = units
-        fall = float(limits[0]["max_drawdown"])
-        self.account["keep"] = 1.0 - fall if fall > 0.0 else -np.inf
+        self.account = open_account(units, float(limits[0]["max_drawdown"]))
         self.account["horizon"] = _FIRST_ORDERS
         self.account["marked"] = timeline.marks is not timeline.prices
         start = int(timeline.times[0][0])
@@ -258,6 +233,32 @@ class State:
             self.events = np.zeros(need, ORDER_EVENT)
             self.verdicts = np.zeros(need, VERDICT)
             self._publish()
+
+
+def _check_currencies(instrument: Instrument, currency: str, rates: Mapping[str, np.ndarray]) -> None:
+    """Raises ConfigError for an instrument whose profit an account in `currency` cannot book."""
+    if instrument.currency != currency and (instrument.inverse or instrument.name not in rates):
+        raise ConfigError(
+            f"{instrument.id} is settled in {instrument.currency}, the account is in {currency}",
+            remedy="Trade instruments of one settlement currency, or change account.currency",
+        )
+    if instrument.currency != instrument.quote and not instrument.inverse:
+        raise ConfigError(
+            f"{instrument.id} is priced in {instrument.quote} but settled in {instrument.currency}: its profit "
+            "is no multiple of its price, and the ledger cannot book it",
+            remedy="Trade linear or inverse instruments",
+        )
+
+
+def _units(cash: float, currency: str, scale: int) -> int:
+    """Cash in ledger units. Raises ConfigError for more than they can count."""
+    units = round(cash * scale)
+    if not 0 < units < SAFE_INT64:
+        raise ConfigError(
+            f"Cash of {cash:g} {currency} does not fit the ledger, which counts {scale} units to one",
+            remedy=f"Start with less than {SAFE_INT64 / scale:g} {currency}, and more than nothing",
+        )
+    return units
 
 
 def _by_time(

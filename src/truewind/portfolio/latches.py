@@ -52,16 +52,21 @@ def note_latch(
 
 
 @kernel
+def trip(state: int, rule: int, ts: int, row: int, value: float, limit: float, flattens: float) -> None:
+    """A breaker of the account has tripped: write it down, and ask for all to be closed if it `flattens`."""
+    note_latch(state, rule, ts, row, ALL_SYMBOLS, value, limit, 0, 1 if flattens != 0.0 else 0)
+    if flattens != 0.0:
+        breakers_of(state)["alarm"] = FLATTEN_ALL
+
+
+@kernel
 def trip_drawdown(state: int, ts: int, row: int, equity: float) -> None:
     """Equity has fallen too deep from its peak."""
     money, limit = account_of(state), limits_of(state)
     if money["halted"] == 0:
         money["halted"] = 1
-        flattens = 1 if limit["on_drawdown"] != 0.0 else 0
         fall = 1.0 - equity / money["peak"]
-        note_latch(state, _DRAWDOWN, ts, row, ALL_SYMBOLS, fall, 1.0 - money["keep"], 0, flattens)
-        if flattens:
-            breakers_of(state)["alarm"] = FLATTEN_ALL
+        trip(state, _DRAWDOWN, ts, row, fall, 1.0 - money["keep"], limit["on_drawdown"])
 
 
 @kernel
@@ -70,11 +75,8 @@ def trip_daily_loss(state: int, ts: int, row: int, equity: float) -> None:
     breakers, limit = breakers_of(state), limits_of(state)
     if breakers["daily_loss"] == 0:
         breakers["daily_loss"] = 1
-        flattens = 1 if limit["on_daily_loss"] != 0.0 else 0
         fall = 1.0 - equity / breakers["day_start"]
-        note_latch(state, _DAILY_LOSS, ts, row, ALL_SYMBOLS, fall, limit["max_daily_loss"], 0, flattens)
-        if flattens:
-            breakers["alarm"] = FLATTEN_ALL
+        trip(state, _DAILY_LOSS, ts, row, fall, limit["max_daily_loss"], limit["on_daily_loss"])
 
 
 @kernel
@@ -87,11 +89,8 @@ def close_trip(state: int, leg: int, ts: int, row: int) -> None:
     breakers["streak"] = breakers["streak"] + 1 if lost else 0
     if breakers["streak"] >= limit["max_losing_streak"] and breakers["losing_streak"] == 0:
         breakers["losing_streak"] = 1
-        flattens = 1 if limit["on_losing_streak"] != 0.0 else 0
         count = float(breakers["streak"])
-        note_latch(state, _LOSING_STREAK, ts, row, ALL_SYMBOLS, count, limit["max_losing_streak"], 0, flattens)
-        if flattens:
-            breakers["alarm"] = FLATTEN_ALL
+        trip(state, _LOSING_STREAK, ts, row, count, limit["max_losing_streak"], limit["on_losing_streak"])
 
 
 @kernel

@@ -86,8 +86,8 @@ class BreakerSettings(Settings):
 
     def flow(self) -> dict[str, float]:
         """These settings as fields of LIMITS."""
-        most = {
-            name: _scaled(getattr(self, name))
+        limits = {
+            name: most(getattr(self, name))
             for name in (
                 *("max_daily_loss", "max_losing_streak", "max_orders_per_minute", "max_price_distance", "max_order"),
                 *("max_order_notional", "max_spread", "max_volatility", "max_bar_move"),
@@ -98,11 +98,11 @@ class BreakerSettings(Settings):
             for name in ("on_drawdown", "on_daily_loss", "on_losing_streak", "on_kill")
         }
         return (
-            most
+            limits
             | acts
             | {
-                "max_data_age": _scaled(self.max_data_age_s, 1e6),
-                "max_latency": _scaled(self.max_latency_ms, 1e3),
+                "max_data_age": most(self.max_data_age_s, 1e6),
+                "max_latency": most(self.max_latency_ms, 1e3),
                 "cooldown": (self.cooldown_minutes or 0.0) * MINUTE_US,
                 "duplicate": (self.duplicate_minutes or 0.0) * MINUTE_US,
             }
@@ -119,7 +119,8 @@ class BreakerSettings(Settings):
         return flattens + [name for name in limits if getattr(self, name) is not None]
 
 
-def _scaled(value: float | None, scale: float = 1.0) -> float:
+def most(value: float | None, scale: float = 1.0) -> float:
+    """A limit from above as kernels take it: one that is switched off lets everything pass."""
     return math.inf if value is None else value * scale
 
 

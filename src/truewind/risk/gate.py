@@ -12,7 +12,7 @@ from pydantic import Field
 
 from truewind.domain.order import Reason
 from truewind.domain.risk import LIMITS
-from truewind.risk.breakers import BreakerSettings
+from truewind.risk.breakers import BreakerSettings, most
 
 VOLATILITY = "risk volatility"  # a column of the timeline, by a name that no strategy's field has
 _DAY_VAR = 0.99  # the usual confidence of a day's value at risk (Basel Committee, 1996 amendment)
@@ -89,7 +89,7 @@ class RiskSettings(BreakerSettings):
         known = {
             "stop_required": float(self.stop_required),
             "min_stop": _least(self.min_stop_distance),
-            "max_stop": _most(self.max_stop_distance),
+            "max_stop": most(self.max_stop_distance),
             "min_confidence": _least(self.min_confidence),
             "min_liquidation": _least(self.min_liquidation_distance),
             "leverage": leverage,
@@ -103,12 +103,8 @@ class RiskSettings(BreakerSettings):
             **self.flow(),
         }
         for name in LIMITS.names or ():
-            row[name] = known[name] if name in known else _most(getattr(self, name))
+            row[name] = known[name] if name in known else most(getattr(self, name))
         return row
-
-
-def _most(value: float | None) -> float:
-    return np.inf if value is None else float(value)
 
 
 def _least(value: float | None) -> float:

@@ -25,7 +25,7 @@ from truewind.domain.market import Trade
 from truewind.domain.order import Order, OrderType, Side, Terms
 from truewind.domain.ports import Desk
 from truewind.domain.position import Position
-from truewind.domain.signal import Signal, Want
+from truewind.domain.signal import Signal, Want, nearer
 from truewind.errors import ConfigError, StrategyError, suggest
 from truewind.strategies import catalogue
 from truewind.strategies.fitted import Fitted
@@ -263,8 +263,8 @@ class SignalStrategy(Strategy, ABC):
         signal = self.decide(bar, position, self.values)
         side, expiry = self._followed.get(bar.symbol, _NOTHING)
         # Most bars say nothing new; asking the desk costs more than these comparisons.
-        nearer = signal[0] == position[0] and signal[0] != 0 and not (signal[3] - position[3]) * signal[0] <= 0.0
-        if signal[0] != side or bar.ts_event >= expiry or (nearer and signal[3] == signal[3]):
+        moved = nearer(signal[3], signal[0], position[0], position[3])
+        if moved or signal[0] != side or bar.ts_event >= expiry:
             self._followed[bar.symbol] = signal[0], self.desk.follow(bar.symbol, signal)
 
 

@@ -43,32 +43,20 @@ class AtrStop(Part):
         return close - side * multiple * range
 
 
-class Trailing(Part):
+class Trailing(FixedStop):
     """A stop that follows the best price since the entry at a distance in percent of it."""
 
     percent: float = Field(default=3.0, gt=0.0, lt=100.0, description="distance, percent of the best price")
-
-    @staticmethod
-    def first(side: int, close: float, percent: float) -> float:
-        return close * (1.0 - side * percent / 100.0)
 
     @staticmethod
     def moved(side: int, high: float, low: float, percent: float) -> float:
         return (high if side > 0 else low) * (1.0 - side * percent / 100.0)
 
 
-class AtrTrailing(Part):
+class AtrTrailing(AtrStop):
     """A stop that follows the best price since the entry at a multiple of the average true range."""
 
-    length: int = Field(default=14, ge=1, le=5000, description="of the average true range, bars")
     multiple: float = Field(default=3.0, gt=0.0, le=100.0, description="distance, average true ranges")
-
-    def reads(self) -> Mapping[str, str]:
-        return {"range": f"atr({self.length})"}
-
-    @staticmethod
-    def first(side: int, close: float, range: float, multiple: float) -> float:
-        return close - side * multiple * range
 
     @staticmethod
     def moved(side: int, high: float, low: float, range: float, multiple: float) -> float:
@@ -90,12 +78,10 @@ class Chandelier(Part):
         return {"top": f"highest({length})", "bottom": f"lowest({length})", "range": f"atr({length})"}
 
     @staticmethod
-    def first(side: int, top: float, bottom: float, range: float, multiple: float) -> float:
-        return (top if side > 0 else bottom) - side * multiple * range
-
-    @staticmethod
     def moved(side: int, top: float, bottom: float, range: float, multiple: float) -> float:
         return (top if side > 0 else bottom) - side * multiple * range
+
+    first: ClassVar = moved
 
 
 class BreakEven(Part):

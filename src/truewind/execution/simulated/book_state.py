@@ -15,7 +15,7 @@ from truewind.domain.book import BOOK_EVENT
 from truewind.domain.clock import NEVER
 from truewind.domain.fill import FILL
 from truewind.domain.instrument import INSTRUMENT
-from truewind.domain.position import CROSS, POSITION
+from truewind.domain.position import POSITION
 from truewind.domain.risk import LATCH, VERDICT
 from truewind.execution.simulated.latency import LATENCY, ROUND_TRIP
 from truewind.numerics import memory
@@ -24,6 +24,7 @@ from truewind.numerics.jit import COMPILED, kernel
 from truewind.portfolio import state
 from truewind.portfolio.latches import begin_breakers
 from truewind.portfolio.margin import Margin, refresh_terms
+from truewind.portfolio.opening import flat_positions, open_account
 
 MARKS = 4096  # cells of the map that says near which prices something of ours lies
 NO_TRIGGER = 1 << 62  # above all prices
@@ -366,30 +367,16 @@ class BookState:
         events = tape.events
         self.books = Book(), Book()
         start, end = int(events["ts_event"][0]), tape.end
-        lane = np.zeros(1, LANE)
-        lane[0]["now"], lane[0]["end"] = start, end
-        lane[0]["timer_us"], lane[0]["timer_at"] = timer_us, start + timer_us if timer_us else NEVER
-        lane[0]["sample_us"], lane[0]["sample_at"] = sample_us, start + sample_us if sample_us else NEVER
-        lane[0]["own_bid"] = lane[0]["own_ask"] = NO_KEY
-        lane[0]["trigger_above"] = NO_TRIGGER
-        lane[0]["index_price"] = np.nan
+        lane = _lane(start, end, timer_us, sample_us)
         lane[0]["wakes"], lane[0]["burst"], lane[0]["same_order"] = wakes, burst, tape.order is None
-        account = np.zeros(1, ACCOUNT)
-        for name in ("cash", "initial", "equity", "peak"):
-            account[name] = cash_units
-        fall = float(limits[0]["max_drawdown"])
-        account["keep"] = 1.0 - fall if fall > 0.0 else -np.inf
+        account = open_account(cash_units, float(limits[0]["max_drawdown"]))
         breakers, pairs = begin_breakers(limits, 1, scale)
-        legs = 2 if margin.hedge else 1
-        lane[0]["legs"] = legs
+        lane[0]["legs"] = 2 if margin.hedge else 1
         margins, tiers, fees = margin.margins.copy(), margin.tiers, margin.fees
         if not len(fees):
             margins["maker"], margins["taker"] = rates
         account["terms_at"] = refresh_terms(margins, tiers, fees, start)
-        positions = np.zeros(legs, POSITION)
-        positions["wallet"] = 0 if margins[0]["isolated"] else CROSS
-        positions["close"] = positions["mark"] = np.nan
-        positions["entry_rate"] = 1.0
+        orders = max(256, _power_of_two(4 * burst))
         samples = (end - start) // sample_us + 2 if sample_us else 1
         self.arrays: dict[str, np.ndarray] = {
             **{name: np.zeros(1) for name in state.ARRAYS},
@@ -406,20 +393,18 @@ class BookState:
             "trips": trips,
             "instruments": instrument,
             "rules": filters,
-            "positions": positions,
+            "positions": flat_positions(margins["isolated"], hedge=margin.hedge),
             "account": account,
             # Long, so that most runs are never emptied in the midst; the system gives memory only to what is used.
             "fills": np.zeros(1 << 17, FILL),
-            "book_orders": np.zeros(max(256, _power_of_two(4 * burst)), BOOK_ORDER),
+            "book_orders": np.zeros(orders, BOOK_ORDER),
             "requests": np.zeros(16 * burst, REQUEST),
             "replies": np.zeros(4_096, REPORT),
             "reports": np.zeros(1 << 20, REPORT),
             "samples": np.zeros(samples, SAMPLE),
-            "resting": np.zeros(0, np.int64),
-            "working": np.zeros(0, np.int64),
+            **{name: np.zeros(orders, np.int64) for name in ("resting", "working", "waiting")},
             "marks": np.zeros((2, MARKS), np.int64),
             "taken": np.zeros(256, TAKEN),
-            "waiting": np.zeros(0, np.int64),
             "mark_prices": marks,
             "index_prices": indices,
             "dues": funding,
@@ -427,8 +412,6 @@ class BookState:
             "tiers": tiers,
             "fees": fees,
         }
-        for name in ("resting", "working", "waiting"):
-            self.arrays[name] = np.zeros(len(self.arrays["book_orders"]), np.int64)
         self._words = np.zeros(WORDS, np.int64)
         self.publish()
         weakref.finalize(self, OPEN.pop, self.handle, None)
@@ -462,6 +445,18 @@ class BookState:
             new = np.zeros(_power_of_two(least), old.dtype)
             new[: len(old)] = old
             self.arrays[name] = new
+
+
+def _lane(start: int, end: int, timer_us: int, sample_us: int) -> np.ndarray:
+    """The LANE record before the first event: nothing is sent, nothing waits."""
+    lane = np.zeros(1, LANE)
+    lane["now"], lane["end"] = start, end
+    lane["timer_us"], lane["timer_at"] = timer_us, start + timer_us if timer_us else NEVER
+    lane["sample_us"], lane["sample_at"] = sample_us, start + sample_us if sample_us else NEVER
+    lane["own_bid"] = lane["own_ask"] = NO_KEY
+    lane["trigger_above"] = NO_TRIGGER
+    lane["index_price"] = np.nan
+    return lane
 
 
 def _power_of_two(least: int) -> int:
