@@ -263,9 +263,10 @@ class SignalStrategy(Strategy, ABC):
         signal = self.decide(bar, position, self.values)
         side, expiry = self._followed.get(bar.symbol, _NOTHING)
         # Most bars say nothing new; asking the desk costs more than these comparisons.
-        moved = nearer(signal[3], signal[0], position[0], position[3])
-        if moved or signal[0] != side or bar.ts_event >= expiry:
-            self._followed[bar.symbol] = signal[0], self.desk.follow(bar.symbol, signal)
+        wanted, held = signal[0], position[0]
+        moves = wanted == held and nearer(signal[3], wanted, held, position[3])
+        if moves or wanted != side or bar.ts_event >= expiry:
+            self._followed[bar.symbol] = wanted, self.desk.follow(bar.symbol, signal)
 
 
 _NOTHING = (int(Want.HOLD), 1 << 63)
