@@ -27,7 +27,7 @@ def test_the_local_book_is_the_one_that_the_venue_shows(exchange: LocalExchange,
         async with (
             BinanceStreams(exchange.hosts, market, ["btcusdt@depth@100ms"]) as streams,
             aiohttp.ClientSession() as session,
-            asyncio.timeout(20),
+            asyncio.timeout(60),  # the exchange may compile its kernels first
         ):
             async for event in streams:
                 assert isinstance(event, Depth)
