@@ -1,5 +1,6 @@
 """Compiled code is never stale, is made once, and agrees with its Python face."""
 
+import gc
 import json
 import os
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -129,7 +131,7 @@ def test_every_feature_has_the_same_bits_when_all_kernels_run_as_python() -> Non
     for kernels in ("python", "compiled"):
         environment = {**os.environ, "TRUEWIND_KERNELS": kernels}
         done = subprocess.run(
-            [sys.executable, "-c", FACES], env=environment, capture_output=True, text=True, check=True, timeout=120
+            [sys.executable, "-c", FACES], env=environment, capture_output=True, text=True, check=True, timeout=600
         )
         outputs.append(json.loads(done.stdout))
     assert len(outputs[0]) >= 9
@@ -200,3 +202,26 @@ def test_threads_may_ask_for_the_same_code_at_once(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(write, range(8)))
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(f"{i}.py" for i in range(100))
+
+
+def test_no_garbage_is_looked_for_while_code_is_made() -> None:
+    """It is again afterwards, also where the compiler refuses."""
+    from numba import TypingError
+    from numba.extending import intrinsic
+
+    looked: list[bool] = []
+
+    def typed(context: Any, x: Any) -> Any:
+        looked.append(gc.isenabled())
+        return x(x), lambda context, builder, signature, arguments: arguments[0]
+
+    same = intrinsic(typed)
+    added = jit.kernel(kept=False)(lambda x: same(x) + 1)
+    refused = jit.kernel(kept=False)(lambda x: x.nothing)
+    assert added(1) == 2
+    assert gc.isenabled()
+    with pytest.raises(TypingError):
+        refused(1)
+    assert gc.isenabled()
+    assert looked
+    assert not any(looked)

@@ -15,9 +15,11 @@ if COMPILED:
     from numba import types
     from numba.core import cgutils
     from numba.extending import intrinsic
+    from numba.np import arrayobj
 
     _numba: Any = numba
     carray = _numba.carray
+    _arrays: Any = arrayobj
 
     def _pointer_to(context: Any, address: Any) -> Any:
         def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -58,10 +60,25 @@ if COMPILED:
         """The table at `handle`: `count` int64."""
         return carray(_pointer(handle), (count,), types.int64)
 
-    @kernel
-    def array_at(address: int, length: int, dtype: Any) -> Any:
-        """The 1-D array of `length` items of `dtype` (a constant) at `address`."""
-        return carray(_pointer(address), (length,), dtype)
+    def _array_at(context: Any, address: Any, length: Any, dtype: Any) -> Any:
+        """The 1-D array of `length` items of `dtype` (a constant) at `address`.
+
+        Put together where it is asked for: by way of `carray` each dtype would be two functions more to compile.
+        """
+        array = types.Array(dtype.dtype, 1, "C")
+
+        def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            item = context.get_data_type(array.dtype)
+            size = context.get_constant(types.intp, context.get_abi_sizeof(item))
+            count = context.cast(builder, arguments[1], signature.args[1], types.intp)
+            data = builder.inttoptr(arguments[0], item.as_pointer())
+            made = _arrays.make_array(array)(context, builder)
+            _arrays.populate_array(made, data=data, shape=[count], strides=[size], itemsize=size, meminfo=None)
+            return made._getvalue()
+
+        return array(address, length, dtype), build
+
+    array_at: Any = intrinsic(_array_at)
 
     @kernel
     def table_at(address: int, rows: int, length: int, dtype: Any) -> Any:
