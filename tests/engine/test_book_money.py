@@ -108,3 +108,33 @@ def test_what_an_order_needs_goes_by_the_best_price_that_is_known(rows, act, pri
         settings = settings_with(leverage=1.0, taker_fee=0.0)
         result = BookLane(timeline(*rows, END), ONE, cash=cash, settings=settings).run(strategy)
         assert [pair for pair in reasons(result) if pair[0] == "REJECTED"] == refused
+
+
+@pytest.mark.parametrize(("cash", "accepted"), [(100.0, 0), (101.0, 1), (202.0, 2), (302.0, 2), (303.0, 3)])
+@pytest.mark.parametrize("side", [1, -1])
+def test_what_rests_on_a_side_needs_money_too(side, cash, accepted):
+    """Without leverage each of three orders for one lot, far from the market, needs the middle of 101 once more.
+
+    What rests on the other side needs none, for both cannot add to the position.
+    """
+    rows = [level(0, 1, 99, 9), level(0, -1, 103, 9)]
+    script = {n: lambda desk, _: desk.limit(side, 101 - 40 * side, 1) for n in (1, 2, 3)}
+    if accepted:
+        script[4] = lambda desk, _: desk.limit(-side, 101 + 40 * side, 1)
+    terms = MarginSettings().terms([ONE], {}, 1.0)  # the venue's leverage; the risk gate's is 100
+    lane = BookLane(timeline(*rows, END), ONE, cash=cash, settings=settings_with(taker_fee=0.0), margin=terms)
+    kinds = lane.run(Script(script)).reports["kind"].tolist()
+    assert kinds.count(Report.ACCEPTED) == accepted + (1 if accepted else 0)
+    assert kinds.count(Report.REJECTED) == 3 - accepted
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_equity_is_the_cash_and_what_the_position_has_gained_at_the_middle(side):
+    """10 at 101 or 99, the middle at 100, fee 1.01 or 0.99; then bids and asks come to a middle of 104."""
+    rows = (level(5000, 1, 103, 5), level(5000, -1, 101, 0), level(5000, -1, 102, 0), level(5000, -1, 105, 5))
+    result, _ = run({1: lambda desk, _: desk.market(side, 10)}, *rows, sample_ms=1.0)
+    equity = dict(zip(result.samples["ts"].tolist(), result.samples["equity"].tolist(), strict=True))
+    fee = 1.01 if side > 0 else 0.99
+    assert equity[1000] / result.scale == 1_000_000
+    assert equity[4000] / result.scale == pytest.approx(1_000_000 - fee - 10, abs=1e-6)
+    assert equity[7000] / result.scale == pytest.approx(1_000_000 - fee - 10 + 40 * side, abs=1e-6)

@@ -526,6 +526,18 @@ def test_liquidation_ends_the_exits():
     assert fates(engine)[2] == fates(engine)[3] == (CANCELLED, Reason.LIQUIDATION)
 
 
+@pytest.mark.parametrize(
+    ("cash", "fate"), [(200.0, (FILLED, Reason.NONE)), (199.9, (REJECTED, Reason.INSUFFICIENT_BALANCE))]
+)
+def test_what_is_held_of_another_symbol_has_taken_its_part_of_the_money(cash, fate):
+    """Without leverage 1 AAA at 100 holds 100 of the account: 1 BBB at 100 needs 200 in all."""
+    acts = {1: lambda s: s.buy(1, symbol="AAA"), 3: lambda s: s.buy(1, symbol="BBB")}
+    both = [perpetual("AAA"), perpetual("BBB")]
+    bars = {"AAA": [flat(100)] * 4, "BBB": [flat(100)] * 4}
+    engine = play(bars, acts, cash=cash, leverage=1.0, gate_leverage=1e6, instruments=both)
+    assert fates(engine) == {1: (FILLED, Reason.NONE), 2: fate}
+
+
 # -- what must hold whatever happens ---------------------------------------------------------------------------------
 
 
