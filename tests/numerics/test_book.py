@@ -201,6 +201,12 @@ def test_a_book_counts_in_whole_numbers():
     """Two sides; keys and lots of each in the table beside them: 64 bits, as no float holds all of them."""
     assert [(array.shape, array.dtype) for array in Book(16).arrays[1:]] == [((2, 16), np.int64), ((4, 4096), np.int64)]
     assert len(Book().sides) == 2
+    book = Book(16)
+    book.set(1, 1, 2**60)  # one tick is a price
+    book.set(-1, 3, 1)
+    assert [(column.dtype, column.tolist()) for column in (*book.depth(1), *book.depth(-1))] == [
+        (np.int64, [1]), (np.int64, [2**60]), (np.int64, [3]), (np.int64, [1]),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("ticks", "lots"), [(0, 1), (-5, 1), (100, -1)])
