@@ -57,12 +57,14 @@ class Cross(SignalStrategy):
 
 
 class Bracketed(Cross):
-    """The same, each entry with a stop 2 % and a target 3 % away."""
+    """The same, each entry with a stop 2 % and a target 3 % away, which stay where they are."""
 
     @staticmethod
     def decide(row: Any, position: Position, params: Any) -> Signal:
         if row.slow != row.slow:
             return HOLD
+        if position.side == (1 if row.fast >= row.slow else -1):  # a signal with a nearer stop would move it
+            return _LONG if position.side > 0 else _SHORT
         if row.fast >= row.slow:
             return Signal(Want.LONG, stop=row.close * 0.98, target_1=row.close * 1.03)
         return Signal(Want.SHORT, stop=row.close * 1.02, target_1=row.close * 0.97)

@@ -5,6 +5,7 @@ import io
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,12 @@ from truewind.storage.blobs import open_blobs
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
+@cache
 def code_version() -> str:
-    """The version and a hash of all sources: what ran, whether or not it was committed."""
+    """The version and a hash of all sources: what ran, whether or not it was committed.
+
+    Once in a process: what it has loaded does not change with the files.
+    """
     digest = hashlib.sha256()
     for path in sorted(p for p in _PACKAGE.rglob("*") if p.is_file() and p.suffix != ".pyc"):
         digest.update(path.relative_to(_PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())

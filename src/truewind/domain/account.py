@@ -14,7 +14,7 @@ import numpy as np
 # reckon them anew. owner: the strategy that is speaking. allocation: what of the account's equity it may use (0 … 1).
 # next_rate: row of the table of rates that comes next, and rates_at when. collateral: what other currencies of the
 # account count for. start: equity before the first row. timer: when the last timer was due: what is decided on it is
-# decided no sooner.
+# decided no sooner. unrecorded: nobody reads order events and verdicts, so none are written (a sweep's trials).
 ACCOUNT = np.dtype(
     [
         ("cash", np.int64),
@@ -48,6 +48,7 @@ ACCOUNT = np.dtype(
         ("carry", np.int64),
         ("verdicts", np.int64),
         ("timer", np.int64),
+        ("unrecorded", np.int64),
     ],
     align=True,
 )

@@ -56,7 +56,7 @@ _HIGHEST = 1e15  # no price is as high
 nearer = kernel(inline=True)(signal.nearer)
 
 
-@kernel
+@kernel(inline=True)
 def leg_of(state: int, symbol: int, side: int) -> int:
     """Row of the position of `symbol`; in hedge mode that of `side`, or for 0 of the one held (long if both)."""
     symbols = len(instruments_of(state))
@@ -71,7 +71,7 @@ def share_of(state: int, leg: int) -> Any:
     return heard_of(state)[account_of(state)["owner"] * len(positions_of(state)) + leg]
 
 
-@kernel
+@kernel(inline=True)
 def held_lots(state: int, symbol: int) -> int:
     """Signed lots of `symbol` that the strategy that is speaking holds; in hedge mode of one side.
 
@@ -181,7 +181,7 @@ def move_stop(state: int, k: int, symbol: int, held: int) -> int:
     return DONE if amend(state, found, k, 0, 0, ticks, 0) != FLUSH else FLUSH
 
 
-@kernel
+@kernel(inline=True)
 def moving(state: int, symbol: int) -> bool:
     """Whether an order is still on its way, so that the position will not stay what it is."""
     orders, owner = orders_of(state), account_of(state)["owner"]
@@ -193,7 +193,7 @@ def moving(state: int, symbol: int) -> bool:
     return False
 
 
-@kernel
+@kernel(inline=True)
 def check(state: int, k: int) -> int:
     """What is wrong with the prices of a signal to be long or short; IDLE if nothing is."""
     said = signal_of(state)
@@ -243,6 +243,8 @@ def close(state: int, k: int, symbol: int, tag: int) -> None:
 def note_exit(state: int, k: int, symbol: int, held: int) -> None:
     """Write down that the strategy wants to be out: a verdict like any, but that the gate has no say in it."""
     said, money = signal_of(state), account_of(state)
+    if money["unrecorded"]:
+        return
     verdict = verdicts_of(state)[money["verdicts"]]
     money["verdicts"] += 1
     verdict["ts"], verdict["row"] = time_at(state, k), k
@@ -256,7 +258,7 @@ def note_exit(state: int, k: int, symbol: int, held: int) -> None:
     verdict["confidence"], verdict["signal"] = said["confidence"], 1
 
 
-@kernel
+@kernel(inline=True)
 def enter(state: int, k: int, symbol: int) -> int:
     """Send the entry, which first turns what is held on the other side, and the exits of what it opens."""
     settle(state, k + 1)
@@ -290,18 +292,19 @@ def enter(state: int, k: int, symbol: int) -> int:
         kind, ticks = _LIMIT, to_ticks(entry, instrument["tick_num"], instrument["tick_den"], -side)
     whole = int(lots + 1e-6) + turning
     parent = submit(state, k, symbol, side, kind, whole, ticks, 0, 0, tag, protect, sure, unsized)
-    verdict = verdicts_of(state)[account_of(state)["verdicts"] - 1]
-    verdict["target_1"], verdict["target_2"] = said["target_1"], said["target_2"]
-    verdict["target_3"], verdict["target_4"] = said["target_3"], said["target_4"]
-    verdict["stop"], verdict["entry"] = said["stop"], entry
-    verdict["horizon_us"], verdict["signal"] = said["horizon_us"], 1
+    if not account_of(state)["unrecorded"]:
+        verdict = verdicts_of(state)[account_of(state)["verdicts"] - 1]
+        verdict["target_1"], verdict["target_2"] = said["target_1"], said["target_2"]
+        verdict["target_3"], verdict["target_4"] = said["target_3"], said["target_4"]
+        verdict["stop"], verdict["entry"] = said["stop"], entry
+        verdict["horizon_us"], verdict["signal"] = said["horizon_us"], 1
     opened = sent_lots(state, parent) - turning  # the risk gate may have reduced it
     if opened > 0:
         leave(state, k, symbol, opened, parent)
     return DONE
 
 
-@kernel
+@kernel(inline=True)
 def sized(state: int, k: int, symbol: int, equity: float, price: float) -> tuple[float, int]:
     """Base units that the state's signal is worth, and why there are none; see `strategies.sizing.size`.
 
@@ -392,7 +395,7 @@ def leave(state: int, k: int, symbol: int, lots: int, parent: int) -> None:
         last = nearest
 
 
-@kernel
+@kernel(inline=True)
 def sent_lots(state: int, order: int) -> int:
     """Lots of an order as it went out; 0 if it did not."""
     orders = orders_of(state)

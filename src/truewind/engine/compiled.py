@@ -211,7 +211,8 @@ from truewind.execution.simulated.valuation import settle
 from truewind.numerics.jit import kernel
 from truewind.numerics.memory import row
 from truewind.portfolio.state import (
-    account_of, breakers_of, following_of, marks_of, positions_of, prices_of, received_of, signal_of, times_of,
+    account_of, breakers_of, following_of, marks_of, positions_of, prefetch_row, prices_of, received_of, signal_of,
+    times_of,
 )
 
 Row = namedtuple("Row", "{row_fields}")
@@ -255,6 +256,7 @@ def loop(state, first, last, columns, integers, floats, held, at):
             at[0] = k
             said = decide(Row({row}), position, params)
             if said[0] != side or now >= expiry or nearer(said[3], said[0], position[0], position[3]):
+                prefetch_row(state, k)
                 {signal}
                 done = follow(state, k, symbol)
                 if done < 0:

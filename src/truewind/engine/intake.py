@@ -25,7 +25,6 @@ from truewind.portfolio.state import (
     instruments_of,
     orders_of,
     positions_of,
-    prefetch_row,
     rules_of,
     times_of,
     verdicts_of,
@@ -88,7 +87,7 @@ def submit(
     return send(state, j, k, unsized)
 
 
-@kernel
+@kernel(inline=True)
 def draft(state: int, symbol: int, side: int, kind: int, lots: int) -> int:
     """Write a plain order into the free row of the working table; its row, or FLUSH if there is none.
 
@@ -189,7 +188,7 @@ def send(state: int, j: int, k: int, unsized: int = 0) -> int:
         if refusal != _NONE:
             denied, allowed, opening, reason = True, 0, 0, refusal
     order["lots"] = order["asked"] = allowed
-    if not reduce_only:
+    if not reduce_only and not money["unrecorded"]:
         note_verdict(state, order, k, lots, opening, reason, denied, at)
     if denied:
         change_order(state, j, now, k, _DENY, reason, lots)
@@ -202,13 +201,12 @@ def send(state: int, j: int, k: int, unsized: int = 0) -> int:
     if parent != 0:
         change_order(state, j, now, k, _HOLD, reason, allowed)
     else:
-        prefetch_row(state, k + 1)
         change_order(state, j, now, k, _SUBMIT, reason, allowed)
         positions[symbol]["wake"] = 1
     return int(order["id"])
 
 
-@kernel
+@kernel(inline=True)
 def note_verdict(
     state: int, order: Any, k: int, asked: int, opening: int, reason: int, denied: bool, at: float
 ) -> None:
@@ -235,7 +233,7 @@ def note_verdict(
     verdict["ruling"] = _DENIED if denied else (_APPROVED if reason == _NONE else _REDUCED)
 
 
-@kernel
+@kernel(inline=True)
 def may_trade(positions: Any, order: Any, now: int) -> bool:
     """Whether the venue still takes `order` near the end of its contract: none at the end, before it what reduces."""
     held = positions[order["leg"]]["lots"] * order["side"]
@@ -243,7 +241,7 @@ def may_trade(positions: Any, order: Any, now: int) -> bool:
     return bool(reduces and now < positions[order["symbol"]]["ends_at"])
 
 
-@kernel
+@kernel(inline=True)
 def check_venue(state: int, order: Any, lots: int) -> int:
     """Whether the venue's filters let `lots` of a new order through: NONE, or the Reason."""
     symbol = order["symbol"]

@@ -40,7 +40,7 @@ _FINE = 1440  # fine bars that one coarse bar may have
 _PATIENCE = 64  # rounds of all symbols that are looked back on for the last row of one
 
 
-@kernel
+@kernel(inline=True)
 def limit_order(state: int, order: Any, k: int, lots: int, at: float, barred: int) -> tuple[int, int, int]:
     """Of `lots` of an order those that may be sent, how many of them open, and the Reason if they are fewer.
 
@@ -115,7 +115,7 @@ def position_by(state: int, leg: int, owner: int) -> Any:
     return shares_of(state)[owner * len(positions_of(state)) + leg]
 
 
-@kernel
+@kernel(inline=True)
 def tally(state: int, owner: int) -> None:
     """Add up what the orders of `owner` (or EVERYONE) that are on their way may buy and sell of each leg."""
     legs, orders, positions = ahead_of(state), orders_of(state), positions_of(state)
@@ -182,7 +182,7 @@ def last_row(state: int, k: int, symbol: int) -> int:
 # -- what the rules are told -----------------------------------------------------------------------------------------
 
 
-@kernel
+@kernel(inline=True)
 def own_of(state: int, order: Any, k: int, committed: float, equity: float, owner: int) -> Own:
     """What the rules are told of the order's own symbol; committed: see `Own`."""
     limit, symbol, leg = limits_of(state), order["symbol"], order["leg"]
@@ -208,7 +208,7 @@ def own_of(state: int, order: Any, k: int, committed: float, equity: float, owne
     return Own(committed, at_stop, leverage, volume, math.inf, safe, carried)
 
 
-@kernel
+@kernel(inline=True)
 def leverage_of(state: int, k: int, symbol: int) -> float:
     """The leverage by which the initial margin of `symbol` is reckoned; NaN if its volatility is not known."""
     limit, volatility = limits_of(state), volatility_of(state)
@@ -272,7 +272,7 @@ def maintained(state: int, leg: int, owner: int) -> float:
     return total
 
 
-@kernel
+@kernel(inline=True)
 def portfolio_of(
     state: int, leg: int, side: int, k: int, committed: float, equity: float, barred: int, owner: int
 ) -> Portfolio:  # fmt: skip
@@ -353,7 +353,7 @@ def worst(state: int, k: int, first: int, second: int, one: float, two: float) -
     return abs(one * two) * math.sqrt(together(state, k, first, first)[1] * together(state, k, second, second)[1])
 
 
-@kernel
+@kernel(inline=True)
 def worth_at(order: Any, close: float, instrument: Any) -> float:
     """The price at which an order's notional is judged: the highest at which it is likely to trade.
 

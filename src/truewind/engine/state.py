@@ -38,6 +38,7 @@ SPREAD = "spread"  # a feature that a strategy may read, as a share of the price
 _NO_ROWS = np.zeros(0)
 _LATCHES = 8  # breakers that can trip before they are written down, besides one for each symbol
 BUFFER_ROWS = 16_384  # of fills and order events, before they are drained
+_PLACES = {name: place for place, name in enumerate(ARRAYS)}
 # Index of each int64 field in the account record, for reads through a memoryview (25 ns instead of 130).
 ACCOUNT_FIELD = {name: ACCOUNT.fields[name][1] // 8 for name in ACCOUNT.names or ()} if ACCOUNT.fields else {}
 
@@ -93,9 +94,8 @@ class State:
         start = int(timeline.times[0][0])
         self.account["terms_at"] = refresh_terms(self.margins, self.tiers, self.fees, start)
         self.orders = np.zeros(_FIRST_ORDERS, ORDER)
-        self.fills = np.zeros(buffer_rows or BUFFER_ROWS, FILL)
-        self.events = np.zeros(buffer_rows or BUFFER_ROWS, ORDER_EVENT)
-        self.verdicts = np.zeros(buffer_rows or BUFFER_ROWS, VERDICT)
+        self._room = buffer_rows or BUFFER_ROWS
+        self.fills, self.events, self.verdicts = self._buffers()
         self.breakers, self.pairs = begin_breakers(limits, len(instruments), self.scale)
         self.latches = np.zeros(_LATCHES + len(instruments), LATCH)
         self.ahead = np.zeros(len(self.positions), AHEAD)
@@ -134,8 +134,11 @@ class State:
 
     def measure_by(self, columns: Mapping[str, np.ndarray]) -> None:
         """Take what sizing and risk rules measure by from these columns."""
+        before = self.measures, self.volatility, self.spreads
         self._take_measures(columns)
-        self._publish()
+        now = self.measures, self.volatility, self.spreads
+        if any(one is not other for one, other in zip(now, before, strict=True)):
+            self._publish("measures", "volatility", "spreads")
 
     def lengthen(self, timeline: Timeline) -> None:
         """The timeline has got more rows: take them, wherever its columns lie now."""
@@ -180,15 +183,15 @@ class State:
         """What kernels find this state by; valid as long as it lives."""
         return int(self._words.ctypes.data)
 
-    def _publish(self) -> None:
-        """Write down where the arrays lie now."""
-        found = [getattr(self, name) for name in ARRAYS]
-        for i, array in enumerate(found):
-            if not array.flags.c_contiguous or array.dtype != DTYPES[ARRAYS[i]]:
-                raise ValueError(f"{ARRAYS[i]} is not one piece of memory of {DTYPES[ARRAYS[i]]}, but {array.dtype}")
-            self._words[2 * i : 2 * i + 2] = array.ctypes.data, len(array)
+    def _publish(self, *names: str) -> None:
+        """Write down where the arrays lie now: those of these names, or all."""
+        for name in names or ARRAYS:
+            array, at = getattr(self, name), 2 * _PLACES[name]
+            if not array.flags.c_contiguous or array.dtype != DTYPES[name]:
+                raise ValueError(f"{name} is not one piece of memory of {DTYPES[name]}, but {array.dtype}")
+            self._words[at : at + 2] = array.ctypes.data, len(array)
         if not COMPILED:
-            OPEN[self.handle] = tuple(found)
+            OPEN[self.handle] = tuple(getattr(self, name) for name in ARRAYS)
 
     def separate(self) -> None:
         """From now on what the strategies have heard of their positions is not what the venue knows."""
@@ -205,20 +208,23 @@ class State:
     def drain(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The buffered order events, fills and verdicts; the buffers are empty afterwards.
 
-        A buffer that is well filled is given away and replaced: to copy it would touch its memory twice.
+        What is written is given away as it lies, for to copy it would touch its memory twice; the rest of a buffer is
+        used on, as long as it is half of one.
         """
         money = self.account[0]
         given = []
         for name in ("events", "fills", "verdicts"):
             buffer, used = getattr(self, name), int(money[name])
-            if 2 * used < len(buffer):
-                given.append(buffer[:used].copy())
-            else:
-                given.append(buffer[:used])
-                setattr(self, name, np.zeros(len(buffer), buffer.dtype))
+            given.append(buffer[:used])
+            left = buffer[used:]
+            setattr(self, name, left if 2 * len(left) >= self._room else np.empty(self._room, buffer.dtype))
             money[name] = 0
-        self._publish()
+        self._publish("events", "fills", "verdicts")
         return given[0], given[1], given[2]
+
+    def _buffers(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Room for fills, order events and verdicts. Nothing is read there that was not written before."""
+        return np.empty(self._room, FILL), np.empty(self._room, ORDER_EVENT), np.empty(self._room, VERDICT)
 
     def take_latches(self) -> np.ndarray:
         """The LATCH rows written since this was last asked."""
@@ -228,11 +234,10 @@ class State:
     def make_room(self) -> None:
         """Grow the buffers so that even a full table of orders can act on one bar."""
         need = 8 * (len(self.orders) + MOST_ORDERS) + 2 * len(self.dues) + 128
-        if len(self.fills) < need:
-            self.fills = np.zeros(need, FILL)
-            self.events = np.zeros(need, ORDER_EVENT)
-            self.verdicts = np.zeros(need, VERDICT)
-            self._publish()
+        if min(len(self.fills), len(self.events), len(self.verdicts)) < need:
+            self._room = max(self._room, 2 * need)
+            self.fills, self.events, self.verdicts = self._buffers()
+            self._publish("fills", "events", "verdicts")
 
 
 def _check_currencies(instrument: Instrument, currency: str, rates: Mapping[str, np.ndarray]) -> None:

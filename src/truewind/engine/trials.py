@@ -36,7 +36,8 @@ _CHANGED = (
     *("positions", "account", "following", "margins", "instruments", "assets", "settling"),
     *("breakers", "pairs"),
 )
-_BUFFER_ROWS = 1024  # small enough to stay in the processor's cache
+_BUFFER_ROWS = 256  # small enough to stay in the processor's cache
+_PIECE = 64  # rows whose extremes are looked at before each of them
 _TRADE, _LIQUIDATION, _SETTLEMENT = FillKind.TRADE, FillKind.LIQUIDATION, FillKind.SETTLEMENT
 _EXCHANGE = FillKind.EXCHANGE
 
@@ -143,6 +144,7 @@ class Bench:
         world = instruments, timeline, cash, currency, costs, limits, dues, margin, rates, collateral, settling
         self._state = State(*world, latency=latency, buffer_rows=_BUFFER_ROWS)
         self._state.sizing[:] = sizing.record(self._state.scale, self._state.bars_a_year)
+        self._state.account["unrecorded"] = 1
         self._first = {name: getattr(self._state, name).copy() for name in _CHANGED}
         self._start = float(self._state.account[0]["start"]) / self._state.scale
         self._held = np.zeros(len(instruments), HELD)
@@ -310,15 +312,22 @@ def close_books(state: int, counts: Any, legs: Any) -> None:
 @kernel
 def walk(state: int, moments: Any) -> tuple[float, float]:
     """Deepest drawdown, and mean equity in ledger units, of the rows `moments`."""
-    equity = equity_of(state)
+    equity, alone = equity_of(state), len(moments) == len(equity_of(state))
     peak, fall, total = float(account_of(state)["start"]), 0.0, 0.0
-    for i in range(len(moments)):
-        worth = equity[moments[i]]
-        total += worth
-        if worth > peak:
-            peak = worth
-        elif peak - worth > fall * peak:
-            fall = (peak - worth) / peak
+    for first in range(0, len(moments), _PIECE):
+        last = min(first + _PIECE, len(moments))
+        least, most = math.inf, -math.inf
+        for i in range(first, last):
+            worth = equity[i] if alone else equity[moments[i]]
+            total += worth
+            least, most = min(least, worth), max(most, worth)
+        if most > peak or peak - least > fall * peak:  # a new peak or a deeper fall: one by one
+            for i in range(first, last):
+                worth = equity[moments[i]]
+                if worth > peak:
+                    peak = worth
+                elif peak - worth > fall * peak:
+                    fall = (peak - worth) / peak
     return fall, total / len(moments)
 
 

@@ -108,7 +108,7 @@ class FeaturePipeline:
                     if stage.across:
                         given[symbol].update(made)
 
-                list(pool.map(walk, given))
+                list(pool.map(walk, given) if workers > 1 else map(walk, given))
                 for feature, source in stage.across:
                     for symbol, column in _across(feature, source, times, given, among or {}).items():
                         given[symbol][feature.column] = found[symbol][feature.column] = column

@@ -13,12 +13,7 @@ import numpy as np
 from truewind.domain.position import CROSS
 from truewind.numerics.jit import kernel
 from truewind.portfolio.ledger import RATE_SCALE
-from truewind.portfolio.margin import (
-    cross_equity,
-    cross_maintenance,
-    leg_maintenance,
-    unrealised,
-)
+from truewind.portfolio.margin import leg_maintenance, unrealised
 from truewind.portfolio.worth import coordinate, exposure
 
 _HAIR = 1.0 - 1e-9  # so that rounding never hides a case
@@ -27,12 +22,13 @@ _HAIR = 1.0 - 1e-9  # so that rounding never hides a case
 @kernel(inline=True)
 def cross_share(wallet: float, legs: Any, instruments: Any, margins: Any, tiers: Any) -> float:
     """Ledger units that each cross leg may lose; not positive if the account is in danger where it stands."""
-    held = 0
-    for leg in legs:
+    held, equity, required = 0, float(wallet), 0.0
+    for leg in legs:  # `cross_equity` less `cross_maintenance`, in one pass
         if leg["wallet"] == CROSS and leg["lots"] != 0:
             held += 1
-    slack = cross_equity(wallet, legs, instruments) - cross_maintenance(legs, instruments, margins, tiers)
-    return slack / max(1, held)
+            equity += unrealised(leg, instruments[leg["symbol"]], leg["mark"])
+            required += leg_maintenance(leg, instruments, margins, tiers)
+    return (equity - required) / max(1, held)
 
 
 @kernel(inline=True)

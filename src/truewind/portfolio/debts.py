@@ -10,7 +10,7 @@ from truewind.portfolio.state import account_of, assets_of
 _EXCHANGE = FillKind.EXCHANGE
 
 
-@kernel
+@kernel(inline=True)
 def settle_debt(state: int, ts: int, row: int) -> None:
     """Sell other currencies for a debt that has come to its limit, and book what they bring."""
     assets, money = assets_of(state), account_of(state)

@@ -66,7 +66,7 @@ def divisible(instrument: Instrument) -> Instrument:
     return msgspec.structs.replace(instrument, lot_size=unit, order_step=instrument.lot_size)
 
 
-@kernel
+@kernel(inline=True)
 def takes_base(state: int, symbol: int, side: int) -> bool:
     """Whether the fee of this trade comes out of what is bought."""
     return bool(side > 0 and margins_of(state)[symbol]["received"])
@@ -80,7 +80,7 @@ def book_base_fee(state: int, ts: int, row: int, order: int, leg: int, price: in
         book_fill(state, ts, row, order, leg, _FEE, -1, 0, price, fee, price, RATE_SCALE, 0)
 
 
-@kernel
+@kernel(inline=True)
 def whole_steps(state: int, symbol: int, lots: int) -> int:
     """Of `lots` ≥ 0 those that an order may have."""
     step: Any = instruments_of(state)[symbol]["step"]

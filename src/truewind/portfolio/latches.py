@@ -120,7 +120,7 @@ def watch(state: int, ts: int, row: int) -> None:
         trip_daily_loss(state, ts, row, worth)
 
 
-@kernel
+@kernel(inline=True)
 def safe_move(state: int, equity: float) -> float:
     """Ledger units that `equity` may move, down or up, before a breaker that flattens could trip; else infinite.
 

@@ -65,7 +65,9 @@ def book_fill(
     released = 0
     realised = 0
     if closing > 0:
-        released = mul_div(position["cost"], closing, abs(held))
+        released = int(position["cost"])
+        if closing < abs(held):
+            released = mul_div(released, closing, abs(held))
         proceeds = notional if closing == lots else mul_div(notional, closing, lots)
         # A long is sold for `proceeds`; a short (cost < 0) is bought back for them.
         realised = -gains * proceeds - released
@@ -199,7 +201,7 @@ def charge(state: int, leg: int, fee: int) -> None:
     fill["cash"] -= fee
 
 
-@kernel
+@kernel(inline=True)
 def write_fill(
     state: int,
     position: Any,

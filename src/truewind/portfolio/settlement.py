@@ -58,7 +58,7 @@ def day_of(rows: Any, ts: int) -> int:
     return low
 
 
-@kernel
+@kernel(inline=True)
 def note_sale(state: int, ts: int, amount: int) -> None:
     """Shares were sold for `amount` ledger units, which are still to come."""
     rows = settling_of(state)
@@ -66,7 +66,7 @@ def note_sale(state: int, ts: int, amount: int) -> None:
         rows[day_of(rows, ts)]["amount"] += amount
 
 
-@kernel
+@kernel(inline=True)
 def unsettled(state: int, ts: int) -> int:
     """Ledger units from sales that have not come in yet."""
     rows, total = settling_of(state), 0

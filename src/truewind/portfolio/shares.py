@@ -20,7 +20,7 @@ from truewind.portfolio.state import account_of, fills_of, instruments_of, posit
 from truewind.portfolio.worth import gains_with_price, worth_of
 
 
-@kernel
+@kernel(inline=True)
 def shared(state: int) -> bool:
     """Whether the account has more than one strategy; if not, its positions are the only shares."""
     return len(shares_of(state)) > len(positions_of(state))

@@ -67,10 +67,13 @@ if COMPILED:
 
     @kernel(inline=True)
     def prefetch_row(state: int, k: int) -> None:
-        """Row `k` will happen soon: fetch what of it nobody reads before (its open time and opening price)."""
+        """An order will be sent after row `k`: fetch what nobody has read so far, the close of it and, of the row after
+        it, open time and opening price. Memory takes as long as all that is done with the order until then.
+        """
         w = words_at(state, WORDS)
+        memory.prefetch(w[12] + 8 * k)
         for column in (0, 6):
-            memory.prefetch(w[column] + 8 * k)
+            memory.prefetch(w[column] + 8 * (k + 1))
 
     @kernel(inline=True)
     def prices_of(state: int) -> Any:

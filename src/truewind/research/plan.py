@@ -27,10 +27,12 @@ class Plan:
         self._parts = [i for i, key in enumerate(space.keys) if key.startswith(_PARTS)]
         self._given = [(i, key.removeprefix(PARAMS)) for i, key in enumerate(space.keys) if key.startswith(PARAMS)]
         self.settings = self.settings_of(())
+        self._measures = any(space.keys[i].split(".")[0] in ("sizing", "risk") for i in self._others)
+        self._measured = self.settings.sizing.reads() | self.settings.risk.reads()
         first = self._first()
         self.strategy = compilable(first)
         self._base = dict(self.settings.chosen.params)
-        reads = {tuple(self.reads(trial).values()) for trial in self._valid()}
+        reads = set(self._all_reads())
         self.specs = list(dict.fromkeys(spec for specs in reads for spec in specs))
         self.history: int | None = 0  # bars before the start that features need, None: all
         if self.settings.data.start is not None:
@@ -71,11 +73,15 @@ class Plan:
             data = _assigned(data, self.space.keys[i].split("."), values[i])
         return compilable(parse(StrategySettings, data["strategy"], f"{self._source}: strategy").load())
 
-    def reads(self, values: Sequence[Any]) -> dict[str, str]:
-        """All features that a trial reads, by field; sizing and risk rules measure by some, too. Raises ConfigError."""
-        measures = any(self.space.keys[i].split(".")[0] in ("sizing", "risk") for i in self._others)
-        settings = self.settings_of(values) if measures else self.settings
-        return named(self.strategy_of(values).features()) | settings.sizing.reads() | settings.risk.reads()
+    def reads(self, values: Sequence[Any], strategy: SignalStrategy) -> dict[str, str]:
+        """All features that a trial with this `strategy` reads, by field; sizing and risk rules measure by some, too.
+        Raises ConfigError.
+        """
+        measured = self._measured
+        if self._measures:
+            settings = self.settings_of(values)
+            measured = settings.sizing.reads() | settings.risk.reads()
+        return named(strategy.features()) | measured
 
     def _first(self) -> Strategy:
         """Any trial's strategy: the base's own parameters may be unusable without the varied ones."""
@@ -92,13 +98,13 @@ class Plan:
                 failed = error
         raise failed or ConfigError("The sweep has no trial")
 
-    def _valid(self) -> Iterator[tuple[Any, ...]]:
+    def _all_reads(self) -> Iterator[tuple[str, ...]]:
+        """What each trial reads that can be run at all."""
         for values in self.space:
             try:
-                self.reads(values)
+                yield tuple(self.reads(values, self.strategy_of(values)).values())
             except (ConfigError, FeatureError):
                 continue
-            yield values
 
 
 def _assigned(data: Any, path: Sequence[str], value: Any) -> Any:

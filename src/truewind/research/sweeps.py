@@ -334,7 +334,7 @@ def _run(plan: Plan, market: _Market, waiting: Sequence[int], workers: int) -> I
         try:
             strategy = plan.strategy_of(values)
             bench = bench_of(values)
-            columns = market.columns(plan.reads(values))
+            columns = market.columns(plan.reads(values, strategy))
         except ConfigError as error:
             return trial, None, str(error)
         program = program_of(strategy, tuple(columns))

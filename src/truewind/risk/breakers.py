@@ -124,7 +124,7 @@ def most(value: float | None, scale: float = 1.0) -> float:
     return math.inf if value is None else value * scale
 
 
-@kernel
+@kernel(inline=True)
 def latched(state: int, symbol: int) -> int:
     """The breaker that lets nothing of `symbol` open or add: its Reason, or NONE."""
     breakers = breakers_of(state)
@@ -139,7 +139,7 @@ def latched(state: int, symbol: int) -> int:
     return _LOSING_STREAK if breakers["losing_streak"] else _NONE
 
 
-@kernel
+@kernel(inline=True)
 def refuse(state: int, order: Any, k: int, now: int, at: float) -> int:
     """Why an order that opens or adds may not be sent after row `k`: a Reason, or NONE.
 
@@ -172,14 +172,21 @@ def refuse(state: int, order: Any, k: int, now: int, at: float) -> int:
     return _DUPLICATE if same and now - pair["asked_at"] < limit["duplicate"] else _NONE
 
 
-@kernel
+@kernel(inline=True)
 def refuse_market(state: int, symbol: int, k: int, now: int) -> int:
     """Why the market of `symbol` is not to be traded after row `k`, as it was last seen: a Reason, or NONE."""
-    limit, spreads, volatility = limits_of(state), spreads_of(state), volatility_of(state)
+    limit = limits_of(state)
     quiet = limit["max_spread"] == math.inf and limit["max_volatility"] == math.inf
     timely = limit["max_data_age"] == math.inf and limit["max_latency"] == math.inf
     if quiet and timely and limit["max_bar_move"] == math.inf:
         return _NONE
+    return look_at_market(state, symbol, k, now)
+
+
+@kernel
+def look_at_market(state: int, symbol: int, k: int, now: int) -> int:
+    """`refuse_market` where some limit asks."""
+    limit, spreads, volatility = limits_of(state), spreads_of(state), volatility_of(state)
     times, prices = times_of(state), prices_of(state)
     row = k
     while row >= 0 and times[2][row] != symbol:
@@ -196,13 +203,13 @@ def refuse_market(state: int, symbol: int, k: int, now: int) -> int:
     return _NONE
 
 
-@kernel
+@kernel(inline=True)
 def enters(state: int, order: Any) -> bool:
     """Whether an order enters: it opens where nothing is held, or turns what is; what adds does not."""
     return bool(positions_of(state)[order["leg"]]["lots"] * order["side"] <= 0)
 
 
-@kernel
+@kernel(inline=True)
 def note_sent(state: int, order: Any, now: int) -> None:
     """Remember an order that opens or adds, and was let through."""
     breakers, pair = breakers_of(state), pairs_of(state)[order["symbol"]]

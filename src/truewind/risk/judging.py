@@ -78,7 +78,7 @@ class Portfolio(NamedTuple):
     variance: float = 0.0
 
 
-@kernel
+@kernel(inline=True)
 def judge(limit: Any, asked: Asked, own: Own, portfolio: Portfolio, opening: int) -> tuple[int, int]:
     """How many of `opening` lots may be opened, and the Reason if fewer. limit: a LIMITS record."""
     if opening <= 0:

@@ -38,26 +38,33 @@ _AMEND, _CANCEL, _EXPIRE = int(Event.AMEND), int(Event.CANCEL), int(Event.EXPIRE
 _NONE, _CLOSED, _CORPORATE_ACTION = int(Reason.NONE), int(Reason.CLOSED), int(Reason.CORPORATE_ACTION)
 
 
-@kernel
+@kernel(inline=True)
 def pay_dues(state: int, until: int, row: int, symbol: int) -> None:
     """Let all that falls due for `symbol` at or before `until` happen, in time order."""
+    head = positions_of(state)[symbol]
+    while head["next_due"] < head["last_due"] and dues_of(state)[head["next_due"]]["ts"] <= until:
+        pay_next(state, row, symbol)
+
+
+@kernel
+def pay_next(state: int, row: int, symbol: int) -> None:
+    """Let the next of a symbol's dues happen."""
     dues, positions, instruments = dues_of(state), positions_of(state), instruments_of(state)
     head, instrument = positions[symbol], instruments[symbol]
-    while head["next_due"] < head["last_due"] and dues[head["next_due"]]["ts"] <= until:
-        due = dues[head["next_due"]]
-        head["next_due"] += 1
-        price = int(due["price"])
-        if price == 0:
-            price = max(1, to_ticks(marks_of(state)[0][row], instrument["tick_num"], instrument["tick_den"], 1))
-        if due["kind"] == _SPLIT:
-            split_orders(state, symbol, due, row)
-        elif due["kind"] == _SETTLEMENT:
-            end_orders(state, symbol, due["ts"], row)
-        for leg in range(symbol, len(positions), len(instruments)):
-            if account_of(state)["overflow"] == 0:
-                meet_due(state, leg, due, price, row)
-        if due["kind"] >= _SPLIT:
-            head["changes_at"] = next_change(dues, head["next_due"], head["last_due"])
+    due = dues[head["next_due"]]
+    head["next_due"] += 1
+    price = int(due["price"])
+    if price == 0:
+        price = max(1, to_ticks(marks_of(state)[0][row], instrument["tick_num"], instrument["tick_den"], 1))
+    if due["kind"] == _SPLIT:
+        split_orders(state, symbol, due, row)
+    elif due["kind"] == _SETTLEMENT:
+        end_orders(state, symbol, due["ts"], row)
+    for leg in range(symbol, len(positions), len(instruments)):
+        if account_of(state)["overflow"] == 0:
+            meet_due(state, leg, due, price, row)
+    if due["kind"] >= _SPLIT:
+        head["changes_at"] = next_change(dues, head["next_due"], head["last_due"])
 
 
 @kernel

@@ -69,7 +69,7 @@ def check_leg(state: int, leg: int, lots: int, price: float, tied: int = 0) -> i
         return _LEVERAGE_LIMIT
     required = 0.0
     free = cross_equity(cross_wallet(backing(state), positions), positions, instruments)
-    for other in range(len(positions)):
+    for other in range(len(positions) if len(positions) > 1 else 0):
         position = positions[other]
         if other != leg and position["lots"] != 0 and position["wallet"] == CROSS:
             whose = position["symbol"]
@@ -86,7 +86,7 @@ def check_leg(state: int, leg: int, lots: int, price: float, tied: int = 0) -> i
     return _INSUFFICIENT if required + notional / terms["leverage"] > free else _NONE
 
 
-@kernel
+@kernel(inline=True)
 def slippage(state: int, symbol: int, row: int, reference: int, lots: int) -> int:
     """Ticks by which an order that takes liquidity fares worse than `reference`: half the spread and its impact."""
     costs = costs_of(state)
@@ -193,7 +193,7 @@ def execute(state: int, j: int, reference: int, worst: int, maker: int, ts: int,
     return opening
 
 
-@kernel
+@kernel(inline=True)
 def lots_on_offer(state: int, k: int) -> int:
     """Lots that orders may take of row `k`: a share of its volume, all there are where it is not known or not asked."""
     share, volumes = costs_of(state)["volume_share"], volumes_of(state)

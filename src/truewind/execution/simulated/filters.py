@@ -48,7 +48,7 @@ def check_price(rule: Any, instrument: Any, side: int, price: int, reference: fl
     return _NONE
 
 
-@kernel
+@kernel(inline=True)
 def check_quantity(rule: Any, lots: int, market: bool) -> int:
     """LOT_SIZE, and for market orders MARKET_LOT_SIZE. Returns a Reason."""
     if lots < rule["min_lots"]:
@@ -63,7 +63,7 @@ def check_quantity(rule: Any, lots: int, market: bool) -> int:
     return _NONE
 
 
-@kernel
+@kernel(inline=True)
 def check_notional(rule: Any, instrument: Any, lots: int, price: int, market: bool, reduce_only: bool) -> int:
     """MIN_NOTIONAL and NOTIONAL, reckoned at `price` ticks: the limit, or the reference for a market order.
 
@@ -79,7 +79,7 @@ def check_notional(rule: Any, instrument: Any, lots: int, price: int, market: bo
     return _NONE
 
 
-@kernel
+@kernel(inline=True)
 def check_counts(rule: Any, orders: int, conditional: int, icebergs: int, kind: int) -> int:
     """MAX_NUM_ORDERS, MAX_NUM_ALGO_ORDERS and MAX_NUM_ICEBERG_ORDERS for one more order. Returns a Reason.
 
@@ -95,7 +95,7 @@ def check_counts(rule: Any, orders: int, conditional: int, icebergs: int, kind: 
     return _NONE
 
 
-@kernel
+@kernel(inline=True)
 def check_filters(
     rule: Any,
     instrument: Any,

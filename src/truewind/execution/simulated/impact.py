@@ -19,13 +19,18 @@ WINDOW = 96  # bars looked back on: a day of 15-minute bars, four days of hours
 _TO_DEVIATION = math.sqrt(math.pi / 2.0)  # the deviation of a normal variable over its mean absolute value
 
 
-@kernel
+@kernel(inline=True)
 def impact(state: int, symbol: int, row: int, lots: int) -> float:
     """The fraction of the price by which `lots` move it on bar `row`; 0 where nothing is known of the bars before."""
-    y = costs_of(state)["impact"]
-    volumes = volumes_of(state)
-    if not y > 0.0 or len(volumes) == 0:
+    if not costs_of(state)["impact"] > 0.0 or len(volumes_of(state)) == 0:
         return 0.0
+    return moved_by(state, symbol, row, lots)
+
+
+@kernel
+def moved_by(state: int, symbol: int, row: int, lots: int) -> float:
+    """`impact` where there is some."""
+    y, volumes = costs_of(state)["impact"], volumes_of(state)
     times = times_of(state)
     prices = prices_of(state)
     volume = moved = 0.0

@@ -183,7 +183,7 @@ def check_round_trips(trips: np.ndarray) -> np.ndarray:
     return trips
 
 
-@kernel
+@kernel(inline=True)
 def delay(latency: Any, trips: Any, way: int, ts: int, order: int, purpose: int, rate: float) -> int:
     """µs that a message of `order` sent at `ts` takes. way: ENTRY or REPLY; purpose: which of its messages it is.
 
@@ -199,7 +199,7 @@ def delay(latency: Any, trips: Any, way: int, ts: int, order: int, purpose: int,
     return extra + int(setting["median_us"])
 
 
-@kernel
+@kernel(inline=True)
 def flight(state: int, order_id: int, purpose: int, now: int, k: int) -> int:
     """µs that a message of an order sent at `now`, after row `k`, takes to the venue. purpose: see `delay`."""
     latency = latency_of(state)

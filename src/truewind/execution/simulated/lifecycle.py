@@ -33,20 +33,20 @@ _SIBLING_FILLED, _EXITED = int(Reason.SIBLING_FILLED), int(Reason.EXITED)
 _BY_MARK, _BY_INDEX = int(TriggerSource.MARK), int(TriggerSource.INDEX)
 
 
-@kernel
+@kernel(inline=True)
 def waits(order: Any) -> bool:
     """Whether an order at the venue still waits for its trigger."""
     return bool(order["status"] == _ACCEPTED and order["type"] >= _STOP)
 
 
-@kernel
+@kernel(inline=True)
 def rests(order: Any) -> bool:
     """Whether an order stands at the venue with a limit price."""
     begun = order["status"] in (_TRIGGERED, _PARTIALLY_FILLED)
     return bool((begun and order["price"] > 0) or (order["status"] == _ACCEPTED and order["type"] == _LIMIT))
 
 
-@kernel
+@kernel(inline=True)
 def takes(order: Any) -> bool:
     """Whether an order at the venue is to be executed at market, as soon as there is somebody to trade with."""
     begun = order["status"] in (_TRIGGERED, _PARTIALLY_FILLED)
@@ -88,6 +88,8 @@ def change_order(state: int, j: int, ts: int, row: int, event: int, reason: int,
         money["overflow"] = 2
         return
     order["status"] = following
+    if money["unrecorded"]:
+        return
     report = events[money["events"]]
     report["ts"] = ts
     report["row"] = row
@@ -216,7 +218,7 @@ def wake_children(state: int, j: int, at: int, ts: int, row: int) -> None:
                 change_order(state, i, ts, row, _AMEND, _NONE, grown)
 
 
-@kernel
+@kernel(inline=True)
 def drop_ended(state: int) -> None:
     """Take ended orders out of the working table; the rest keep their order, which is their priority."""
     account = account_of(state)
@@ -231,7 +233,7 @@ def drop_ended(state: int) -> None:
     account["orders"] = kept
 
 
-@kernel
+@kernel(inline=True)
 def tidy(state: int, symbol: int, ts: int, row: int) -> None:
     """End the symbol's reduce-only orders if there is nothing left to reduce, then drop what has ended."""
     positions = positions_of(state)

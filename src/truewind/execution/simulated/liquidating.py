@@ -172,7 +172,7 @@ def liquidate(state: int, leg: int, mark: float, ts: int, row: int) -> None:
     share_liquidation(state, last, max(0, -change))
 
 
-@kernel
+@kernel(inline=True)
 def liquidate_open(state: int, symbol: int, k: int) -> None:
     """Take away what the opening mark of bar `k` has used up, before any order of ours can be executed there."""
     opening, ts = marks_of(state)[0][k], times_of(state)[0][k]

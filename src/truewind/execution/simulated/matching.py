@@ -17,6 +17,7 @@ from truewind.execution.simulated.lifecycle import (
     FLUSH,
     beside,
     change_order,
+    drop_ended,
     end_order,
     follow,
     rests,
@@ -69,7 +70,7 @@ _LIQUIDATIONS = 64  # room for the fills of two legs that are taken down tier by
 _SHORTEST_HORIZON, _LONGEST_HORIZON = 64, 65_536
 
 
-@kernel
+@kernel(inline=True)
 def arrive(state: int, j: int, k: int) -> None:
     """Accept an order at the venue on bar `k`; a post-only order that would take is rejected."""
     prices = prices_of(state)
@@ -85,7 +86,7 @@ def arrive(state: int, j: int, k: int) -> None:
     change_order(state, j, order["ts_arrive"], k, _ACCEPT, _NONE, order["lots"])
 
 
-@kernel
+@kernel(inline=True)
 def match_open(state: int, k: int) -> None:
     """At the bar's open: orders end whose time is up, those that work meet it, then those that arrive, as they come."""
     times = times_of(state)
@@ -126,7 +127,7 @@ def match_open(state: int, k: int) -> None:
                 meet_open(state, i, k)
 
 
-@kernel
+@kernel(inline=True)
 def arrives(order: Any, opened: int, known: int) -> bool:
     """Whether an order on its way comes to the venue during a bar that was open from `opened` to `known`."""
     return bool(order["status"] == _SUBMITTED and order["ts_decided"] <= opened and order["ts_arrive"] < known)
@@ -279,7 +280,7 @@ def act(state: int, j: int, k: int) -> int:
     return opened
 
 
-@kernel
+@kernel(inline=True)
 def trail(state: int, k: int) -> None:
     """After the bar's range: trailing stops follow its best price, and act if it closed beyond where they then stand.
 
@@ -300,7 +301,7 @@ def trail(state: int, k: int) -> None:
                 act(state, j, k)
 
 
-@kernel
+@kernel(inline=True)
 def match_range(state: int, k: int) -> None:
     """Inside the bar: stops and liquidation first, nearest to the open first, then limits and take-profits.
 
@@ -374,6 +375,7 @@ def happen(state: int, k: int) -> int:
     liquidate_open(state, symbol, k)
     if working > 0:
         match_open(state, k)
+        drop_ended(state)  # most are executed at the open: what follows need not look at them
     pay_dues(state, times[1][k] - 1, k, symbol)
     match_range(state, k)
     if position["ends_at"] <= times[1][k]:

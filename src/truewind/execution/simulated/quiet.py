@@ -166,7 +166,7 @@ def set_safe_marks(state: int) -> None:
     set_breaker_marks(state)
 
 
-@kernel
+@kernel(inline=True)
 def set_liquidation_marks(state: int) -> None:
     """Narrow the safe marks to those between which nothing can be liquidated."""
     instruments, margins, tiers = instruments_of(state), margins_of(state), tiers_of(state)
@@ -188,7 +188,7 @@ def set_liquidation_marks(state: int) -> None:
         position["safe_high"] = min(position["safe_high"], high)
 
 
-@kernel
+@kernel(inline=True)
 def set_breaker_marks(state: int) -> None:
     """Narrow the safe marks to those between which equity cannot come to where a breaker flattens.
 

@@ -18,7 +18,7 @@ from truewind.portfolio.state import (
 from truewind.portfolio.worth import coordinate, exposure
 
 
-@kernel
+@kernel(inline=True)
 def time_at(state: int, k: int) -> int:
     """When the strategy is shown bar `k`, or what its clock says; before the first bar (−1), when that opens."""
     clock = account_of(state)["clock"]
@@ -33,7 +33,7 @@ def symbol_at(state: int, k: int) -> int:
     return 0 if len(instruments_of(state)) == 1 else times_of(state)[2][k]
 
 
-@kernel
+@kernel(inline=True)
 def exposure_of(symbol: int, positions: Any, instruments: Any) -> float:
     """Ledger units that all that is held of `symbol` gains per unit of its mark's coordinate."""
     lots = 0
@@ -68,23 +68,28 @@ def equity_now(state: int) -> float:
     return float(owned + worth)
 
 
-@kernel
+@kernel(inline=True)
 def settle(state: int, upto: int) -> None:
     """Value the account at the closing mark of every row before `upto` that is not valued yet."""
-    money = account_of(state)
+    if account_of(state)["settled"] < upto:
+        settle_days(state, upto)
+
+
+@kernel
+def settle_days(state: int, upto: int) -> None:
+    """`settle` where some row is not valued yet: where a limit asks for it, one UTC day after the other."""
+    money, known, breakers = account_of(state), times_of(state)[1], breakers_of(state)
     first = money["settled"]
-    if first < upto:
-        known, breakers = times_of(state)[1], breakers_of(state)
-        while breakers["day_ends"] < known[upto - 1]:  # where a limit asks for it: one UTC day after the other
-            last = first
-            while known[last] <= breakers["day_ends"]:
-                last += 1
-            if last > first:
-                settle_rows(state, first, last)
-            begin_day(state, known[last])
-            first = last
-        settle_rows(state, first, upto)
-        money["settled"] = upto
+    while breakers["day_ends"] < known[upto - 1]:
+        last = first
+        while known[last] <= breakers["day_ends"]:
+            last += 1
+        if last > first:
+            settle_rows(state, first, last)
+        begin_day(state, known[last])
+        first = last
+    settle_rows(state, first, upto)
+    money["settled"] = upto
 
 
 @kernel(inline=True)
