@@ -4,6 +4,10 @@ The EMA cross with many pairs of lengths over one-minute bars, on all cores: bar
 Ours reads the lake, computes each average once, runs every trial with full costs, risk gate and ledger, and writes
 table and picture; vectorbt, with its Rust engine, goes from a series in memory to the total returns. The mean final
 equity of all trials must agree to a millionth. Ten thousand pairs would take vectorbt more memory than the machine has.
+
+What bounds it: a trial takes 2 ns a bar and about 330 an order, of which the fast pairs have one in 16 bars. Of the
+processor time of a hundred pairs half goes into trials; the other half is spent once or in Python: reading, twenty
+averages, figures, the table, the ledger of trials and the picture.
 """
 
 import sys

@@ -37,7 +37,6 @@ _CHANGED = (
     *("breakers", "pairs"),
 )
 _BUFFER_ROWS = 256  # small enough to stay in the processor's cache
-_PIECE = 64  # rows whose extremes are looked at before each of them
 _TRADE, _LIQUIDATION, _SETTLEMENT = FillKind.TRADE, FillKind.LIQUIDATION, FillKind.SETTLEMENT
 _EXCHANGE = FillKind.EXCHANGE
 
@@ -312,23 +311,18 @@ def close_books(state: int, counts: Any, legs: Any) -> None:
 @kernel
 def walk(state: int, moments: Any) -> tuple[float, float]:
     """Deepest drawdown, and mean equity in ledger units, of the rows `moments`."""
-    equity, alone = equity_of(state), len(moments) == len(equity_of(state))
-    peak, fall, total = float(account_of(state)["start"]), 0.0, 0.0
-    for first in range(0, len(moments), _PIECE):
-        last = min(first + _PIECE, len(moments))
-        least, most = math.inf, -math.inf
-        for i in range(first, last):
-            worth = equity[i] if alone else equity[moments[i]]
-            total += worth
-            least, most = min(least, worth), max(most, worth)
-        if most > peak or peak - least > fall * peak:  # a new peak or a deeper fall: one by one
-            for i in range(first, last):
-                worth = equity[moments[i]]
-                if worth > peak:
-                    peak = worth
-                elif peak - worth > fall * peak:
-                    fall = (peak - worth) / peak
-    return fall, total / len(moments)
+    equity = equity_of(state)
+    peak = low = float(account_of(state)["start"])
+    fall = total = 0.0
+    for i in range(len(moments)):
+        worth = equity[moments[i]]
+        total += worth
+        if worth > peak:
+            fall = max(fall, (peak - low) / peak)  # divided once a peak, not at every row of a fall
+            peak = low = worth
+        else:
+            low = min(low, worth)
+    return max(fall, (peak - low) / peak), total / len(moments)
 
 
 @kernel

@@ -161,6 +161,7 @@ def set_safe_marks(state: int) -> None:
     for leg in range(len(positions)):
         if positions[leg]["lots"] != 0 and instruments[positions[leg]["symbol"]]["can_short"]:
             margined = True
+            break
     if margined:
         set_liquidation_marks(state)
     set_breaker_marks(state)
@@ -194,7 +195,9 @@ def set_breaker_marks(state: int) -> None:
 
     Each symbol that is held may move it by an equal part of what there is above that.
     """
-    instruments, positions = instruments_of(state), positions_of(state)
+    instruments, positions, limit = instruments_of(state), positions_of(state), limits_of(state)
+    if limit["on_drawdown"] == 0.0 and limit["on_daily_loss"] == 0.0:
+        return
     move = safe_move(state, equity_now(state))
     if move == np.inf:
         return
