@@ -24,7 +24,7 @@ PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 # What must be covered line by line, measured on the kernels' Python faces. Storage has no kernels: only what fills the lake.
 COVERED := */engine/*,*/execution/simulated/*,*/portfolio/ledger.py,*/storage/lake.py
 COVERED_TESTS := $(addprefix tests/,engine execution portfolio risk strategies/test_base.py \
-	strategies/crypto/test_market_maker.py storage/test_lake.py storage/test_lake_faults.py)
+	strategies/crypto/test_market_maker.py $(addprefix storage/test_,lake.py lake_faults.py ledger.py parts.py))
 # Run by tests/parity and tests/research, which take minutes in plain Python and hold these two to the event lane.
 UNCOVERED := */engine/compiled.py,*/engine/trials.py
 
