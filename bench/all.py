@@ -26,6 +26,7 @@ SCRIPTS = (
     "strategies",
     "risk_gate",
     "sweep",
+    "scaling",
     "order_book",
     "features",
     "trade_bars",
