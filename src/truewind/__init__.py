@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from truewind.research.stress import stress as stress
     from truewind.research.sweeps import sweep as sweep
     from truewind.research.validate import validate as validate
+    from truewind.research.walkforward import walkforward as walkforward
     from truewind.storage.lake import Lake as Lake
     from truewind.strategies.base import Strategy as Strategy
 
@@ -30,6 +31,7 @@ _PUBLIC = {
     "stress": "truewind.research.stress:stress",
     "sweep": "truewind.research.sweeps:sweep",
     "validate": "truewind.research.validate:validate",
+    "walkforward": "truewind.research.walkforward:walkforward",
 }
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "stress",
     "sweep",
     "validate",
+    "walkforward",
 ]
 
 __getattr__, __dir__ = on_first_use(__name__, _PUBLIC)

@@ -5,12 +5,11 @@ import shutil
 import orjson
 import pytest
 
-from hourly import DAYS, config, market
+from hourly import config, market
 from truewind.analytics import luck, report
 from truewind.backtest.settings import load_config
 from truewind.errors import ConfigError
 from truewind.research.validate import validate
-from truewind.research.walkforward import WalkForwardSettings
 
 PARTS = (
     "space",
@@ -31,14 +30,14 @@ PARTS = (
 def validated(tmp_path_factory):
     folder = tmp_path_factory.mktemp("validate")
     lake = market(folder / "lake")
-    windows = WalkForwardSettings(train_us=20 * DAYS, test_us=7 * DAYS)
     grid = {"strategy.params.fast": [3, 5, 8, 12], "strategy.params.slow": [20, 30]}
     given = {
         "lake": lake,
         "runs": folder / "runs",
         "out": folder / "sweeps",
         "workers": 1,
-        "windows": windows,
+        "train": "20d",
+        "test": "7d",
         "quick": True,
     }
     return given, grid, validate(config(), grid, **given)

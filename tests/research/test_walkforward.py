@@ -7,18 +7,18 @@ import truewind
 from hourly import DAYS, HOURS, START, config, market
 from truewind.domain.clock import iso
 from truewind.errors import ConfigError
-from truewind.research.walkforward import WalkForwardSettings, length_us, walkforward
+from truewind.research.walkforward import length_us, walkforward
 from truewind.storage.trials import open_ledger
 
 GRID = {"strategy.params.fast": [3, 8, 14]}
-WALK = WalkForwardSettings(train_us=20 * DAYS, test_us=10 * DAYS)
+WALK = {"train": "20d", "test": "10d"}
 
 
 @pytest.fixture(scope="module")
 def walked(tmp_path_factory):
     folder = tmp_path_factory.mktemp("walk")
     lake = market(folder / "lake")
-    return lake, walkforward(config(), WALK, GRID, lake=lake, out=folder / "sweeps", workers=1)
+    return lake, walkforward(config(), GRID, **WALK, lake=lake, out=folder / "sweeps", workers=1)
 
 
 def test_each_window_is_a_backtest_of_the_best_of_its_training(walked, tmp_path):
@@ -71,7 +71,9 @@ def test_what_comes_later_does_not_change_a_choice(tmp_path):
     """With another market from the last test on, all choices and all earlier results stay as they were."""
     changed = START + 40 * DAYS
     walks = [
-        walkforward(config(), WALK, GRID, lake=market(tmp_path / str(last), last), out=tmp_path / f"s{last}", workers=1)
+        walkforward(
+            config(), GRID, **WALK, lake=market(tmp_path / str(last), last), out=tmp_path / f"s{last}", workers=1
+        )
         for last in (HOURS, 40 * 24)
     ]
     one, other = (walk.steps for walk in walks)
@@ -108,7 +110,7 @@ def test_callbacks_are_walked_in_the_event_lane(tmp_path):
     )
     database = tmp_path / "trials.db"
     grid = {"strategy.params.every": [5, 9]}
-    walk = walkforward(given, WALK, grid, lake=lake, out=tmp_path / "sweeps", database=database, workers=1)
+    walk = walkforward(given, grid, **WALK, lake=lake, out=tmp_path / "sweeps", database=database, workers=1)
     known = open_ledger(database).list(kind="walkforward")
     whole = [trial for trial in known if not trial.parent]
     assert len(whole) == 1
@@ -125,7 +127,7 @@ def test_windows_without_trades_are_stated(tmp_path):
     """Nothing can be chosen where nothing trades: the account stays in cash, and efficiency is not defined."""
     given = config(strategy={"path": "truewind.strategies.crypto.ema_cross:EmaCross", "params": {"slow": 2000}})
     lake = market(tmp_path / "lake")
-    walk = walkforward(given, WALK, GRID, lake=lake, out=tmp_path / "sweeps", workers=1)
+    walk = walkforward(given, GRID, **WALK, lake=lake, out=tmp_path / "sweeps", workers=1)
     assert all(step.chosen == {} and "none traded" in step.note for step in walk.steps)
     assert walk.overall.net_return == 0.0
     assert np.isnan(walk.efficiency)
@@ -140,13 +142,13 @@ def test_too_little_data_is_refused_and_one_window_is_told(tmp_path):
     lake = market(tmp_path / "lake")
     asked = {"lake": lake, "out": tmp_path / "sweeps", "workers": 1}
     with pytest.raises(ConfigError, match=r"no room for one window: 65\.0 days are needed, 50\.0 are there"):
-        walkforward(config(), WalkForwardSettings(train_us=60 * DAYS, test_us=10 * DAYS), GRID, **asked)
-    one = walkforward(config(), WalkForwardSettings(train_us=40 * DAYS, test_us=8 * DAYS, anchored=True), GRID, **asked)
+        walkforward(config(), GRID, train="60d", test="10d", **asked)
+    one = walkforward(config(), GRID, train="40d", test="8d", anchored=True, **asked)
     assert len(one.steps) == 1
     assert any("one window only" in note for note in one.notes)
     assert any("2.0 days of the data are too few" in note for note in one.notes)  # 50 - 40 - 8
     with pytest.raises(ConfigError, match="no figure 'luck'"):
-        walkforward(config(), WalkForwardSettings(train_us=20 * DAYS, test_us=10 * DAYS, metric="luck"), GRID, **asked)
+        walkforward(config(), GRID, **WALK, metric="luck", **asked)
 
 
 def test_lengths_are_written_as_timeframes():

@@ -43,19 +43,15 @@ def validate(
     from truewind.cli import settings
     from truewind.cli.failures import FAILED_CHECK
     from truewind.cli.sweep import ranges_and_values
-    from truewind.errors import ConfigError
     from truewind.research.validate import validate as run
-    from truewind.research.walkforward import WalkForwardSettings, length_us
 
-    if bool(train) != bool(test):
-        raise ConfigError("--train and --test belong together", remedy="Give both, or neither")
-    windows = WalkForwardSettings(train_us=length_us(train), test_us=length_us(test)) if train else None
     grid, overrides = ranges_and_values(assignments or [])
     program = settings.load()
     with progress(compiles=True) as step:
         done = run(
-            target, grid, overrides=overrides, sample=sample, seed=seed, windows=windows, quick=quick,
-            lake=program.lake, runs=program.runs, out=out, database=program.database, workers=workers, progress=step,
+            target, grid, overrides=overrides, sample=sample, seed=seed, train=train, test=test,
+            quick=quick, lake=program.lake, runs=program.runs, out=out, database=program.database, workers=workers,
+            progress=step,
         )  # fmt: skip
     _show(done, json)
     if not done.judgement.passed:

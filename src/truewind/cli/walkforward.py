@@ -44,23 +44,15 @@ def walkforward(
     from truewind.cli import settings
     from truewind.cli.output import console, print_json
     from truewind.cli.sweep import ranges_and_values
-    from truewind.research.walkforward import WalkForwardSettings, length_us
     from truewind.research.walkforward import walkforward as run
 
-    wanted = WalkForwardSettings(
-        train_us=length_us(train),
-        test_us=length_us(test),
-        embargo_us=0 if embargo == "0" else length_us(embargo),
-        anchored=anchored,
-        metric=by,
-        choose=choose,
-    )
     grid, overrides = ranges_and_values(assignments or [])
     program = settings.load()
     with progress(compiles=True) as step:
         done = run(
-            config, wanted, grid, overrides=overrides, sample=sample, seed=seed, lake=program.lake, out=out,
-            database=program.database, workers=workers, progress=step,
+            config, grid, train=train, test=test, embargo=embargo, anchored=anchored, metric=by, choose=choose,
+            overrides=overrides, sample=sample, seed=seed, lake=program.lake, out=out, database=program.database,
+            workers=workers, progress=step,
         )  # fmt: skip
     if json:
         print_json({"folder": done.folder, "report": done.report, **done.plain()})

@@ -63,7 +63,8 @@ def validate(
     overrides: Sequence[str] = (),
     sample: int | None = None,
     seed: int | None = None,
-    windows: WalkForwardSettings | None = None,
+    train: str = "",
+    test: str = "",
     quick: bool = False,
     lake: str | Path | Lake = "data",
     runs: str | Path = "runs",
@@ -75,9 +76,12 @@ def validate(
     """Validate a config (it is run first) or a finished run (by id, folder or "latest"; it is run again, so that
     everything follows from the same data and code).
 
-    windows: of the walk-forward; left out, a third of the data to learn from, and eight tests in the rest. quick:
-    smaller samples, for a first look. Raises as `run` and `sweep` do.
+    train, test: lengths of the walk-forward's spans, 365d; left out, a third of the data to learn from, and eight tests
+    in the rest. quick: smaller samples, for a first look. Raises as `run` and `sweep` do.
     """
+    if bool(train) != bool(test):
+        raise ConfigError("train and test of a walk-forward belong together", remedy="Give both, or neither")
+    windows = WalkForwardSettings.of(train, test) if train else None
     tell = progress or (lambda stage, done, total: None)
     config = _config(target, runs)
     gate = parse(GateSettings, config.pop("gate", None) or {}, "gate")

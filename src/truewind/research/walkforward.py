@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import msgspec
 import numpy as np
@@ -55,6 +55,12 @@ class WalkForwardSettings(msgspec.Struct, frozen=True, kw_only=True):
     anchored: bool = False
     metric: str = "sharpe"
     choose: Choose = "best"
+
+    @classmethod
+    def of(cls, train: str, test: str, embargo: str = "0", **rest: Any) -> Self:
+        """From lengths as people write them, 365d. Raises ConfigError."""
+        left_out = 0 if embargo == "0" else length_us(embargo)
+        return cls(train_us=length_us(train), test_us=length_us(test), embargo_us=left_out, **rest)
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,9 +187,14 @@ def length_us(text: str) -> int:
 
 def walkforward(
     config: str | Path | Mapping[str, Any],
-    settings: WalkForwardSettings,
     grid: Mapping[str, Any] | None = None,
     *,
+    train: str = "365d",
+    test: str = "90d",
+    embargo: str = "0",
+    anchored: bool = False,
+    metric: str = "sharpe",
+    choose: Choose = "best",
     overrides: Sequence[str] = (),
     sample: int | None = None,
     seed: int | None = None,
@@ -196,9 +207,10 @@ def walkforward(
     """Walk `config` forward, with the space of `grid` or of the config's `sweep:` part or, without either, a sample of
     what its strategy's parameters may be. Trainings are sweeps under `out`: a walk that was broken off goes on.
 
-    Page and figures are written there as well, to a folder named by what they follow from. database: where the walk is
-    recorded, with its trials as parts of it (see `backtest.run.run`); they put a choice to the test, and do not count
-    as tries.
+    train, test, embargo: lengths of the spans to choose on, to trade on, and left out between them ("0": nothing); the
+    rest as in `WalkForwardSettings`. database: where the walk is recorded, with its trials as parts of it (see
+    `backtest.run.run`); they put a choice to the test, and do not count as tries. Page and figures are written to a
+    folder under `out`, named by what they follow from.
 
     Raises ConfigError where there is no room for a window or nothing to vary, and as `sweep` and `run` do.
     """
@@ -206,6 +218,7 @@ def walkforward(
         config, grid, overrides=overrides, sample=sample, seed=seed, lake=lake, out=out, database=database,
         workers=workers, progress=progress,
     )  # fmt: skip
+    settings = WalkForwardSettings.of(train, test, embargo, anchored=anchored, metric=metric, choose=choose)
     folder = Path(out) / f"walk-{_id(trier, settings)}"
     done = walk(trier, settings, progress, folder=folder)
     plain = done.plain()
