@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import find, given, settings
 from hypothesis import strategies as st
 
 from truewind.config import parse
@@ -29,7 +29,8 @@ NEEDED: dict[str, dict[str, Any]] = {
 }
 ENTRY = {"threshold": {"of": "trades", "low": -1.0, "high": 1.0, "trade": "momentum"}}
 HOUR_US = 3_600_000_000
-numbers = st.floats(-1e6, 1e6) | st.just(math.nan)
+numbers = st.sampled_from([-1.0, 0.0, 1.0]) | st.floats(0.0, 1.0) | st.floats(-1e6, 1e6) | st.just(math.nan)
+hours = st.integers(1, 300)
 
 
 def part(name: str) -> dict[str, Any]:
@@ -63,9 +64,13 @@ def held(side: int, entry: float = 100.0) -> Position:
     return Position(side, float(side), entry, math.nan, 0, 2.0)
 
 
+def times(data: Any) -> dict[str, Any]:
+    """A bar of one hour, at some time of some day."""
+    end = data.draw(hours) * HOUR_US
+    return {"ts": end - HOUR_US, "ts_event": end}
+
+
 FLAT = Position(0, 0.0, math.nan, math.nan, 0)
-TIMES = {"ts": 0.0, "ts_event": HOUR_US}
-OF_ENTRY = {"trades"}
 
 
 def own_fields(family: type[Choice], name: str) -> set[str]:
@@ -82,12 +87,30 @@ def test_each_part_explains_itself_and_its_settings(family: type[Choice]) -> Non
         assert all(field.description for field in type(chosen).model_fields.values()), name
 
 
+@pytest.mark.parametrize("side", [Want.LONG, Want.SHORT])
+@pytest.mark.parametrize(("family", "name"), [(family, name) for family in FAMILIES for name in family.model_fields])
+def test_each_part_lets_something_be_entered(family: type[Choice], name: str, side: int) -> None:
+    """With its defaults there is a row on which it is entered long, and one on which short."""
+    strategy, fields = made(family, name)
+    near, moved = st.floats(10.0, 20.0), st.sampled_from([-1.0, 0.0, 1.0]) | st.floats(-10.0, 10.0)
+    plain = {"open": near, "close": near, "trades": st.just(2.0 * side), "ts": st.just(0)}
+    plain["ts_event"] = hours.map(HOUR_US.__mul__)
+    plain["threshold_of"] = st.floats(0.0, 100.0)
+    rows = st.fixed_dictionaries({field: plain.get(field, near | moved) for field in fields})
+
+    def enters(row: dict[str, Any]) -> bool:
+        said: Signal = strategy.decide(namedtuple("Row", fields)(**row), FLAT, strategy.values)
+        return said.side == side
+
+    assert find(rows, enters, settings=settings(max_examples=20_000, derandomize=True, database=None))
+
+
 @pytest.mark.parametrize("name", Entry.model_fields)
 @given(data=st.data())
 def test_an_entry_is_a_side_with_a_stop_behind_it_or_nothing(name: str, data: Any) -> None:
     """Whatever the numbers: a side whose stop lies on the side where it loses, and a probability; or HOLD."""
     close = data.draw(st.floats(1.0, 1e6))
-    signal = said(Entry, name, FLAT, data, close=close, **TIMES)
+    signal = said(Entry, name, FLAT, data, close=close, **times(data))
     assert signal.side in (Want.LONG, Want.SHORT, Want.HOLD)
     if signal.side != Want.HOLD:
         assert (close - signal.stop) * signal.side > 0.0
@@ -99,7 +122,7 @@ def test_an_entry_is_a_side_with_a_stop_behind_it_or_nothing(name: str, data: An
 def test_what_an_entry_does_not_know_is_no_side(name: str, data: Any) -> None:
     """With all that it reads missing it says nothing."""
     fields = made(Entry, name)[1]
-    unknown = dict.fromkeys(fields, math.nan) | {"close": data.draw(st.floats(1.0, 1e6))} | TIMES
+    unknown = dict.fromkeys(fields, math.nan) | {"close": data.draw(st.floats(1.0, 1e6))} | times(data)
     assert said(Entry, name, FLAT, data, **unknown).side == Want.HOLD
 
 
@@ -109,7 +132,7 @@ def test_a_filter_that_does_not_know_lets_nothing_be_entered(name: str, data: An
     """With any of its readings missing nothing is entered. A session reads the clock, which is always known."""
     close, trades = data.draw(st.floats(1.0, 1e6)), data.draw(st.sampled_from([-2.0, 2.0]))
     fields = sorted({"volume"} & set(made(Filter, name)[1]) | own_fields(Filter, name))
-    known = {"close": close, "trades": trades, **TIMES}
+    known = {"close": close, "trades": trades, **times(data)}
     if fields:
         known[data.draw(st.sampled_from(fields))] = math.nan
         assert said(Filter, name, FLAT, data, **known).side == Want.HOLD
@@ -122,7 +145,7 @@ def test_a_filter_that_does_not_know_lets_nothing_be_entered(name: str, data: An
 def test_a_filter_lets_pass_or_not_and_never_changes_what_is_entered(name: str, data: Any) -> None:
     """What is entered is what would be without it; a position is left as it would be without it."""
     close, trades = data.draw(st.floats(1.0, 1e6)), data.draw(st.sampled_from([-2.0, 2.0]))
-    known = {"close": close, "trades": trades, **TIMES}
+    known = {"close": close, "trades": trades, **times(data)}
     alone = said(Exit, "fixed_stop", FLAT, data, **known)
     found = said(Filter, name, FLAT, data, **known)
     assert found.side == Want.HOLD or (found.side, found.stop) == (alone.side, alone.stop)
@@ -135,7 +158,7 @@ def test_a_filter_lets_pass_or_not_and_never_changes_what_is_entered(name: str, 
 def test_an_exit_enters_with_a_stop_behind_and_targets_ahead(name: str, data: Any) -> None:
     """Stops lie where the side loses, targets where it gains, whatever the numbers; else nothing is entered."""
     close, trades = data.draw(st.floats(1.0, 1e6)), data.draw(st.sampled_from([-2.0, 2.0]))
-    signal = said(Exit, name, FLAT, data, close=close, trades=trades, **TIMES)
+    signal = said(Exit, name, FLAT, data, close=close, trades=trades, **times(data))
     assert signal.side in (Want.HOLD, 1 if trades > 0 else -1)
     if signal.side != Want.HOLD:
         assert (close - signal.stop) * signal.side > 0.0
@@ -149,7 +172,9 @@ def test_an_exit_stays_with_a_stop_behind_or_leaves(name: str, data: Any) -> Non
     """In a position: its side with a stop behind the close or none, flat, or (where it may turn) the other side."""
     close, trades = data.draw(st.floats(1.0, 1e6)), data.draw(st.sampled_from([-2.0, 0.0, 2.0]))
     side = data.draw(st.sampled_from([-1, 1]))
-    signal = said(Exit, name, held(side, data.draw(st.floats(1.0, 1e6))), data, close=close, trades=trades, **TIMES)
+    signal = said(
+        Exit, name, held(side, data.draw(st.floats(1.0, 1e6))), data, close=close, trades=trades, **times(data)
+    )
     turns = name == "opposite" and trades * side < 0.0
     assert signal.side in ((-side, Want.FLAT, Want.HOLD) if turns else (side, Want.FLAT))
     if signal.side == side:
