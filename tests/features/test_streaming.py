@@ -143,6 +143,29 @@ def test_a_vector_is_the_row_as_an_array_of_its_own() -> None:
         by_vector.vector({"close": 1.0})
 
 
+@pytest.mark.parametrize("spec", ["sma(3)", "macd(3, 6, 2)", "atr(3)"])
+def test_a_stream_of_one_feature_gives_what_columns_give(spec: str) -> None:
+    """One number in, one out; one in, three out; three in, one out: each goes its own way through `update`."""
+    bars = [bar(close) for close in CLOSES] * 3
+    fields = {name: [getattr(one, name) for one in bars] for name in ("high", "low", "close")}
+    whole = np.column_stack(list(columns([spec], fields).values()))
+    np.testing.assert_array_equal(list(map(stream([spec]).update, bars)), whole)
+    np.testing.assert_array_equal(list(map(stream([spec]).vector, bars)), whole)
+
+
+def test_what_is_no_number_does_not_get_into_a_stream_of_one_feature() -> None:
+    one = stream(["sma(2)"])
+    one.update(bar(10.0))
+    before = one.save()
+    for wrong, said in (("cheap", "The bar's close is 'cheap'"), ([1.0], "The bar's close is")):
+        with pytest.raises(FeatureError, match=said):
+            one.update({"close": wrong})
+    with pytest.raises(FeatureError, match="The bar has no 'close'"):
+        one.update({"price": 1.0})
+    assert one.save() == before
+    assert one.update({"close": np.float64(12.0)}) == one.update({"close": 10}) == (11.0,)
+
+
 def test_the_method_may_be_taken_before_the_first_bar() -> None:
     """Preparing happens once, whoever holds the method: the same object is called from then on."""
     one = Stream(SPECS)

@@ -23,7 +23,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from types import FunctionType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from truewind.numerics.jit import COMPILED, compile_entry, generated, kernel
 from truewind.numerics.ring import scratch_in_python
@@ -203,3 +203,9 @@ if COMPILED:
         """Run `count` tasks, one after the other, which lie in this order from address `tasks` on."""
         for number in range(count):
             _run_task(tasks + number * (8 * TASK_WORDS))  # type: ignore[call-arg]  # numba adds the context
+
+    @cache
+    def driver() -> Callable[[int, int], None]:
+        """`drive`, to be called with ints from Python: nobody looks at their types, which is a third of such a call."""
+        compiler: Any = drive
+        return cast("Callable[[int, int], None]", compiler.compile((types.int64, types.int64)))
