@@ -189,7 +189,7 @@ class NaiveVenue:
             there = sum(
                 self.free(other, at) for at in self.prices(other) if order.reaches(at) and before(order.side, at, mine)
             )
-            if min(there, wanted) < order.lots:
+            if there < wanted:
                 self.end(order, "EXPIRED", "NOT_FILLED_AT_ONCE")
                 return
         while True:

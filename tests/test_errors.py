@@ -26,7 +26,7 @@ def test_the_tree_in_the_head_is_the_tree() -> None:
     drawn = {}
     code = ""
     for line in str(errors.__doc__).splitlines():
-        found = re.match(r"[\s│]*[├└]── (\w+Error)\s+(\d?)", line)
+        found = re.match(r"[\s│]*[├└]── (\w+Error)\s*(\d?)", line)
         if found:
             code = found[2] or code
             drawn[found[1]] = int(code)

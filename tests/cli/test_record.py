@@ -48,7 +48,7 @@ def test_it_prints_a_table_for_people(run: Run, exchange: LocalExchange) -> None
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((), "Name a pair"),
+        ((), "Missing option '--pair'"),
         (("--pair", "BTCUSDT", "--venue", "binanse"), "Did you mean 'binance'"),
         (("--pair", "BTCUSDT", "--streams", "candles"), "'candles' cannot be recorded"),
         (("--pair", "BTCUSDT", "--venue", "binance", "--streams", "marks"), "no stream 'btcusdt@markPrice@1s'"),

@@ -179,6 +179,17 @@ def test_fill_or_kill_counts_what_is_there_over_levels():
     assert fills(result) == [(2000, 10, 101, 0), (2000, 15, 102, 0)]
 
 
+def test_fill_or_kill_that_may_only_reduce_asks_for_what_it_may_reduce():
+    """Two are held and ten displayed: of a sale of four the two that close are there, and are sold; none more."""
+    script = {
+        1: lambda desk, _: desk.limit(1, 101, 2),
+        3: lambda desk, _: desk.limit(-1, 99, 4, TimeInForce.FOK, reduce_only=True),
+    }
+    result, _ = run(script)
+    assert [(lots, ticks) for _, lots, ticks, _ in fills(result)] == [(2, 101), (-2, 99)]
+    assert reasons(result)[-1] == ("EXPIRED", "NOTHING_TO_REDUCE")
+
+
 def test_a_cancel_races_the_fill():
     """Cancelled at 3,000, arriving at 4,000: the sale at 3,999 still fills, the cancel finds no order."""
     script = {

@@ -208,7 +208,7 @@ def match(handle: int, i: int, ts: int) -> None:
     limit = _ANY_KEY if order["ticks"] == 0 else order["key"]
     wanted = reducible(handle, order)
     worst = own_best(lane, other) if prevents != _EXPIRE_MAKER else NO_KEY
-    if order["tif"] == _FOK and available(handle, other, limit, worst, wanted) < order["lots"]:
+    if order["tif"] == _FOK and available(handle, other, limit, worst, wanted) < wanted:
         finish(handle, i, _EXPIRE, _EXPIRED, ts, _NOT_WHOLE)
         return
     key = sides[other]["best"]
