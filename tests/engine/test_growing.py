@@ -165,5 +165,7 @@ def test_rows_that_go_back_are_refused():
     part |= {"ts_recv": whole.received, **dict(zip(("open", "high", "low", "close"), whole.prices, strict=True))}
     part |= whole.columns
     growing = GrowingBars(["BTCUSDT"], part, iter([{name: column[:1] for name, column in part.items()}]))
-    with pytest.raises(DataError, match="back in time"):
+    with pytest.raises(
+        DataError, match="BTCUSDT: the live feed hands on a row of 1970-01-01 00:01:00 after later ones"
+    ):
         list(growing.arriving())

@@ -236,8 +236,8 @@ def test_the_end_of_a_contract_closes_every_share():
 
 
 def test_an_error_names_the_strategy():
-    """And a symbol that is not its own is refused by the strategy's name."""
-    with pytest.raises(StrategyError, match="Strategy 1 raised ZeroDivisionError"):
+    """And its bar; and a symbol that is not its own is refused by the strategy's name."""
+    with pytest.raises(StrategyError, match="1 raised ZeroDivisionError on AAA bar 1, known at 1970-01-01"):
         together({"AAA": [flat(100)] * 3}, {}, {1: lambda s: 1 / 0})
     mine = Scripted({0: lambda s: s.buy(1, symbol="BBB")})
     with pytest.raises(StrategyError, match="Strategy mine has no symbol 'BBB'"):

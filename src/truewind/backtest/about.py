@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 
 from truewind.backtest.reads import named
 from truewind.engine.compiled import obstacle
-from truewind.errors import ConfigError
 from truewind.strategies import catalogue
-from truewind.strategies.base import SignalStrategy, Strategy, load, locate
+from truewind.strategies.base import SignalStrategy, Strategy, load, locate, no_strategy
 from truewind.strategies.book import BookStrategy
 from truewind.strategies.parameters import Parameter, parameters_of
 from truewind.strategies.quoting import Quoter
@@ -38,7 +37,7 @@ def about(path: str, params: Mapping[str, Any] | None = None) -> About:
     found = locate(path)
     book = inspect.isclass(found) and issubclass(found, BookStrategy)
     if not (book or inspect.isfunction(found) or (inspect.isclass(found) and issubclass(found, Strategy))):
-        raise ConfigError(f"{path} is neither a strategy class nor a decide function")
+        raise no_strategy(path)
     idea, *text = _paragraphs(found)
     fails = text.pop() if text and text[-1].startswith("Fails") else ""
     strategy: Any = found(**(params or {})) if book else load(path, params or {})

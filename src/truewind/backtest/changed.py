@@ -69,7 +69,9 @@ class Changed(Remembered):
     def read(self, key: SeriesKey, **how: Any) -> pl.DataFrame:
         table = self._change(key, self._lake.read(key, **how))
         if table.is_empty():
-            raise EmptyRangeError(f"{key} has nothing left", series=str(key))
+            raise EmptyRangeError(
+                f"{key} has nothing left after the change", remedy="Read a longer span", series=str(key)
+            )
         return table
 
 

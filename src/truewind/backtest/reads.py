@@ -50,7 +50,12 @@ def fields_of(reads: Mapping[str, str]) -> dict[str, str]:
         for output, column in zip(feature.outputs or ("",), feature.columns, strict=True):
             field = f"{name}_{output}" if output else name
             if field in found or field in Bar.__struct_fields__:
-                raise ConfigError(f"A feature may not be called '{field}': a bar has that field", spec=spec)
+                why = "another feature is" if field in found else "a bar has that field"
+                raise ConfigError(
+                    f"A feature may not be called '{field}': {why}",
+                    remedy="Choose another name",
+                    spec=spec,
+                )
             found[field] = column
     return found
 
@@ -217,7 +222,7 @@ class Inputs:
                 names = list(group)
                 try:
                     if names[0] not in there:
-                        raise UnknownSeriesError(f"{symbol} has no {kind}")
+                        raise UnknownSeriesError(f"{symbol} has no {kind}", remedy="Import it", symbol=symbol)
                     table |= columns_beside(self._lake, key, table["ts"] + key.step_us, names)
                     self._note(there[name] for name in names)
                 except (UnknownSeriesError, EmptyRangeError):

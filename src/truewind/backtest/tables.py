@@ -11,7 +11,7 @@ from truewind.analytics.withheld import TARGETS
 from truewind.domain.clock import iso
 from truewind.domain.fill import FillKind
 from truewind.domain.instrument import Instrument
-from truewind.domain.order import Event, OrderType, Reason, Status
+from truewind.domain.order import TERMINAL, Event, OrderType, Reason, Status
 from truewind.domain.risk import Ruling
 from truewind.engine.engine import Engine
 from truewind.engine.merge import CLOSE, SYMBOL, TS, TS_EVENT, Timeline
@@ -37,9 +37,6 @@ _FILL_KINDS = {
 _RULES = [rule.reason.name.lower() for rule in RULES]
 _RULINGS = {int(ruling): ruling.name.lower() for ruling in Ruling}
 _FILLED = (int(Event.FILL), int(Event.PARTIAL_FILL))
-_TERMINAL = [
-    int(status) for status in (Status.DENIED, Status.REJECTED, Status.FILLED, Status.CANCELLED, Status.EXPIRED)
-]
 
 
 class Units:
@@ -121,7 +118,7 @@ def orders_table(events: np.ndarray, units: Units) -> pl.DataFrame:
                 "symbol", "type", "side", "quantity", "price", "trigger", "parent", "reduce_only", "tag", "owner"
             ).first(),
             pl.col("ts").first().alias("created"),
-            pl.col("ts").filter(pl.col("status").is_in(_TERMINAL)).last().alias("ended"),
+            pl.col("ts").filter(pl.col("status").is_in([int(status) for status in TERMINAL])).last().alias("ended"),
             pl.col("status").last(),
             pl.col("quantity").filter(filled).sum().alias("filled"),
             pl.col("reason").filter(pl.col("reason") != 0).last().fill_null(0),

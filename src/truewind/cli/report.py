@@ -18,7 +18,7 @@ _USUAL = "make"
 class _MakesByDefault(TyperGroup):
     """`truewind report latest` is `truewind report make latest`: what is no command is a run."""
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # its click is one of its own
         known = {*self.commands, *ctx.help_option_names}
         return super().parse_args(ctx, [_USUAL, *args] if args and args[0] not in known else args)
 

@@ -3,6 +3,7 @@
 Prices become ticks, quantities lots, and what else is said of an order fields of ORDER.
 """
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from truewind.domain.calendar import calendar
 from truewind.domain.clock import iso
 from truewind.domain.instrument import Instrument, Kind
 from truewind.domain.order import OrderType, Terms, TimeInForce
-from truewind.errors import StrategyError
+from truewind.errors import StrategyError, suggest
 from truewind.numerics.exact import to_ticks
 from truewind.portfolio.ledger import RATE_SCALE
 
@@ -49,12 +50,18 @@ def steps_of(row: np.void) -> Steps:
     return Steps(*(int(row[name]) for name in Steps._fields))
 
 
+def no_symbol(symbol: object, known: Iterable[str], who: str = "The run") -> StrategyError:
+    """The error for a symbol that `who` does not trade, with the closest that it does."""
+    return StrategyError(f"{who} has no symbol '{symbol}'", remedy=suggest(str(symbol), known), symbol=symbol)
+
+
 def refused(symbol: str, now_us: int, what: str) -> StrategyError:
     """The error for what cannot be an order."""
     return StrategyError(
         f"{symbol} at {iso(now_us)}: {what}",
         remedy="Check what the strategy asks for, and its arithmetic for NaN",
         symbol=symbol,
+        ts=now_us,
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from truewind.domain.clock import iso
 from truewind.engine.merge import PRICES, Tape, Timeline
 from truewind.errors import DataError
 
@@ -56,8 +57,16 @@ class Growing(Timeline):
     def _append(self, rows: Rows) -> None:
         known, more = self._rows, len(rows["ts"])
         last = int(self._room["ts_event"][known - 1]) if known else int(rows["ts_event"][0])
-        if (np.diff(rows["ts_event"], prepend=last) < 0).any():
-            raise DataError("Rows of a live feed go back in time", remedy="Let the feed order them before it hands on")
+        falls = np.diff(rows["ts_event"], prepend=last) < 0
+        if falls.any():
+            row = int(falls.argmax())
+            symbol, ts = self.symbols[int(rows["symbol"][row])], int(rows["ts_event"][row])
+            raise DataError(
+                f"{symbol}: the live feed hands on a row of {iso(ts)} after later ones",
+                remedy="Let the feed order its rows before it hands them on",
+                symbol=symbol,
+                ts=ts,
+            )
         for name, room in self._room.items():
             if known + more > len(room):
                 self._room[name] = np.empty(2 * (known + more), room.dtype)

@@ -18,10 +18,10 @@ from truewind.domain.order import Order, OrderType, Side, Status, Terms, TimeInF
 from truewind.domain.ports import Journal
 from truewind.domain.position import Position
 from truewind.domain.signal import Signal
-from truewind.engine.asked import LIMITED, NO_TERMS, refused, steps_of
+from truewind.engine.asked import LIMITED, NO_TERMS, no_symbol, refused, steps_of
 from truewind.engine.book_face import Desk
 from truewind.engine.timers import timed
-from truewind.errors import ConfigError, StrategyError, suggest
+from truewind.errors import ConfigError, StrategyError
 from truewind.strategies.base import SignalStrategy, Strategy
 from truewind.strategies.book import BookReport, BookStrategy, BookTrade
 
@@ -226,8 +226,7 @@ class Counter:
 
     def _known(self, symbol: str) -> None:
         if symbol != self._instrument.name:
-            remedy = suggest(str(symbol), self.symbols)
-            raise StrategyError(f"The run has no symbol '{symbol}'", remedy=remedy, symbol=symbol)
+            raise no_symbol(symbol, self.symbols)
 
     def _refuse(self, what: str) -> StrategyError:
         return refused(self._instrument.name, self.now_us, what)

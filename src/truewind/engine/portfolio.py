@@ -17,12 +17,13 @@ from truewind.domain.order import Order
 from truewind.domain.position import Position
 from truewind.domain.signal import Signal
 from truewind.engine.acting import position_of
+from truewind.engine.asked import no_symbol
 from truewind.engine.engine import Engine
 from truewind.engine.merge import CLOSE, SYMBOL, Timeline
 from truewind.engine.state import ACCOUNT_FIELD
 from truewind.engine.timers import Timed, timed
 from truewind.engine.wire import WiredEngine
-from truewind.errors import ConfigError, StrategyError, TruewindError, suggest
+from truewind.errors import ConfigError, StrategyError, TruewindError
 from truewind.execution.simulated.valuation import settle
 from truewind.portfolio.worth import coordinate, exposure
 from truewind.strategies.base import Strategy
@@ -110,10 +111,13 @@ class Seat:
         """The account, which all share."""
         return self._engine.account()
 
+    def raised(self, error: Exception) -> StrategyError:
+        """The error for what the strategy raised."""
+        return self._engine.raised(error, self.member.name)
+
     def _known(self, symbol: str) -> str:
         if symbol not in self.member.symbols:
-            remedy = suggest(str(symbol), self.member.symbols)
-            raise StrategyError(f"Strategy {self.member.name} has no symbol '{symbol}'", remedy=remedy)
+            raise no_symbol(symbol, self.member.symbols, f"Strategy {self.member.name}")
         return symbol
 
     def _owns(self, order_id: int) -> bool:
@@ -165,11 +169,7 @@ class Team(Strategy):
         except TruewindError:
             raise
         except Exception as error:
-            raise StrategyError(
-                f"Strategy {seat.member.name} raised {type(error).__name__}: {error}",
-                remedy="The traceback is in the system log; the journal holds everything up to this bar",
-                strategy=seat.member.name,
-            ) from error
+            raise seat.raised(error) from error
 
 
 class PortfolioEngine(WiredEngine):

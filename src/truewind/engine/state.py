@@ -20,14 +20,13 @@ from truewind.engine.acting import MOST_ORDERS
 from truewind.engine.merge import Timeline
 from truewind.errors import ConfigError
 from truewind.execution.simulated.latency import AT_ONCE, Latency
-from truewind.numerics.exact import SAFE_INT64
 from truewind.numerics.jit import COMPILED
 from truewind.portfolio.collateral import Collateral, no_collateral
 from truewind.portfolio.conversion import apply_rates
 from truewind.portfolio.expiry import CLOSE_ONLY_US
 from truewind.portfolio.latches import begin_breakers
 from truewind.portfolio.margin import Margin, MarginSettings, refresh_terms
-from truewind.portfolio.opening import flat_positions, open_account
+from truewind.portfolio.opening import check_bookable, flat_positions, open_account, units_of
 from truewind.portfolio.state import ARRAYS, DTYPES, OPEN, WORDS
 from truewind.risk.gate import VOLATILITY
 from truewind.risk.together import room_for_pairs
@@ -67,7 +66,7 @@ class State:
         for instrument in instruments:
             _check_currencies(instrument, currency, rates or {})
         self.scale = 10 ** currency_precision(currency)
-        units = _units(cash, currency, self.scale)
+        units = units_of(cash, currency, self.scale)
         self.instruments = np.concatenate([instrument_row(instrument, currency) for instrument in instruments])
         self.rules = np.concatenate([filters_row(instrument, currency) for instrument in instruments])
         margin = margin or MarginSettings().terms(instruments, {}, float(costs[0]["leverage"]))
@@ -247,23 +246,7 @@ def _check_currencies(instrument: Instrument, currency: str, rates: Mapping[str,
             f"{instrument.id} is settled in {instrument.currency}, the account is in {currency}",
             remedy="Trade instruments of one settlement currency, or change account.currency",
         )
-    if instrument.currency != instrument.quote and not instrument.inverse:
-        raise ConfigError(
-            f"{instrument.id} is priced in {instrument.quote} but settled in {instrument.currency}: its profit "
-            "is no multiple of its price, and the ledger cannot book it",
-            remedy="Trade linear or inverse instruments",
-        )
-
-
-def _units(cash: float, currency: str, scale: int) -> int:
-    """Cash in ledger units. Raises ConfigError for more than they can count."""
-    units = round(cash * scale)
-    if not 0 < units < SAFE_INT64:
-        raise ConfigError(
-            f"Cash of {cash:g} {currency} does not fit the ledger, which counts {scale} units to one",
-            remedy=f"Start with less than {SAFE_INT64 / scale:g} {currency}, and more than nothing",
-        )
-    return units
+    check_bookable(instrument)
 
 
 def _by_time(

@@ -64,8 +64,8 @@ def _of_symbol(kind: str, tape: Tape, market: Market, unit: Unit) -> dict[type, 
         return {Traded: kline.trade, Beat: kline.beat}
     if (speed := _speed(_DIFF.fullmatch(kind), 1, market)) is not None:
         return {Depth: _Diffs(words, speed)}
-    if (speed := _speed(_PARTIAL.fullmatch(kind), 2, market)) is not None:
-        return {Depth: _Levels(tape, words, int(_PARTIAL.fullmatch(kind)[1]), speed)}  # type: ignore[index]
+    if (partial := _PARTIAL.fullmatch(kind)) and (speed := _speed(partial, 2, market)) is not None:
+        return {Depth: _Levels(tape, words, int(partial[1]), speed)}
     if not market.spot:
         futures: dict[str, dict[type, Take]] = {
             "markPrice": {Marked: lambda event: [words.mark(event)] if event.ts_us % 3_000_000 == 0 else []},

@@ -181,8 +181,8 @@ class PublicRest:
             "lastPrice": numbers.price(close),
             "lastQty": numbers.quantity(int(row["lots"])),
             "openPrice": numbers.price(open_),
-            "highPrice": numbers.price(numbers.ticks(float(bars["high"].max()))),  # type: ignore[arg-type]
-            "lowPrice": numbers.price(numbers.ticks(float(bars["low"].min()))),  # type: ignore[arg-type]
+            "highPrice": numbers.price(numbers.ticks(bars["high"].to_numpy().max())),
+            "lowPrice": numbers.price(numbers.ticks(bars["low"].to_numpy().min())),
             "volume": numbers.quantity(numbers.lots(volume)),
             "quoteVolume": f"{quote:.{numbers.notional_decimals}f}",
             "openTime": begin // _MS,

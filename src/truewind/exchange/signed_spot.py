@@ -56,7 +56,7 @@ class SpotOrders:
             ("GET", "/openOrderList"): self.lists.open_lists,
         }
         found: dict[tuple[str, str], Callable[[Call], Any]] = {
-            (method, f"/api/v3{path}"): lambda call, act=act: act(call.account, call.parameters)  # type: ignore[misc]
+            (method, f"/api/v3{path}"): lambda call, act=act: act(call.account, call.parameters)  # type: ignore[misc]  # bound now
             for (method, path), act in plain.items()
         }
         found["GET", "/api/v3/rateLimit/order"] = lambda call: call.account.order_limits(

@@ -92,7 +92,7 @@ class UsdmOrders:
         rows = _listed(call.parameters, "batchOrders", dict)
         if len(rows) > _MOST_IN_BATCH:
             raise RefusedError(-4082, "Invalid number of batch place orders.")
-        return [_one(lambda row=row: act(call.account, Parameters(_texts(row)))) for row in rows]  # type: ignore[misc]
+        return [_one(lambda row=row: act(call.account, Parameters(_texts(row)))) for row in rows]  # type: ignore[misc]  # bound now
 
     def cancel_several(self, call: Call) -> list[Any]:
         given = call.parameters
@@ -104,7 +104,7 @@ class UsdmOrders:
         if not 1 <= len(keys) <= 10:
             raise replies.invalid("orderIdList")
         return [
-            _one(lambda key=key: self._cancel(call.account, Parameters({"symbol": symbol, **key})))  # type: ignore[misc]
+            _one(lambda key=key: self._cancel(call.account, Parameters({"symbol": symbol, **key})))  # type: ignore[misc]  # bound now
             for key in keys
         ]
 

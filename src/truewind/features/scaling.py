@@ -311,8 +311,8 @@ def _training(table: pl.DataFrame, start: Any, end: Any) -> tuple[pl.DataFrame, 
         rows = rows.filter(pl.col("ts_known").to_physical() <= last if known else pl.col("ts").to_physical() < last)
     if rows.is_empty():
         raise FeatureError(f"No row lies in the training span from {start} to {end}", remedy="Widen it")
-    times = rows["ts"].to_physical()
-    return rows, int(times.min()), int(times.max())  # type: ignore[arg-type]
+    times = rows["ts"].to_physical().to_numpy()
+    return rows, int(times.min()), int(times.max())
 
 
 def _fitted(column: pl.Series, method: Method) -> ColumnFit:

@@ -59,7 +59,7 @@ def _parsed(text: str) -> Feature | Output | None:
             named[key.strip()] = _value(value, text)
         else:
             positional.append(_value(argument, text))
-    feature: Feature = _feature_class(head[1])(*positional, **named)  # type: ignore[arg-type]
+    feature: Feature = _feature_class(head[1])(*positional, **named)  # type: ignore[arg-type]  # it refuses what is out of place
     symbol, timeframe, output = tail.groups()
     if symbol:
         feature = feature.of(symbol.strip())

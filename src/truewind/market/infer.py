@@ -39,7 +39,7 @@ def decimals(values: pl.Series, most: int) -> int:
 def price_decimals(rows: pl.DataFrame) -> int:
     """Decimal places of the finest price in bars, trades or quotes."""
     columns = next(names for names in _PRICED if names[0] in rows.columns)
-    highest = max(float(rows[name].max() or 0) for name in columns)  # type: ignore[arg-type]
+    highest = max(float(rows[name].max() or 0) for name in columns)  # type: ignore[arg-type]  # prices are floats
     whole = len(str(int(highest))) if highest >= 1 else -_leading_zeros(highest)
     most = max(0, MAX_PRICE_DIGITS - whole)
     return max(decimals(rows[name], most) for name in columns)

@@ -3,7 +3,31 @@
 import numpy as np
 
 from truewind.domain.account import ACCOUNT
+from truewind.domain.instrument import Instrument
 from truewind.domain.position import CROSS, POSITION
+from truewind.errors import ConfigError
+from truewind.numerics.exact import SAFE_INT64
+
+
+def check_bookable(instrument: Instrument) -> None:
+    """Raises ConfigError for an instrument whose profit the ledger cannot book."""
+    if instrument.currency != instrument.quote and not instrument.inverse:
+        raise ConfigError(
+            f"{instrument.id} is priced in {instrument.quote} but settled in {instrument.currency}: its profit is no "
+            "multiple of its price, and the ledger cannot book it",
+            remedy="Trade linear or inverse instruments",
+        )
+
+
+def units_of(cash: float, currency: str, scale: int) -> int:
+    """Cash in ledger units. Raises ConfigError for none, and for more than they can count."""
+    units = round(cash * scale)
+    if not 0 < units < SAFE_INT64:
+        raise ConfigError(
+            f"Cash of {cash:g} {currency} does not fit the ledger, which counts {scale} units to one",
+            remedy=f"Start with less than {SAFE_INT64 / scale:g} {currency}, and more than nothing",
+        )
+    return units
 
 
 def open_account(units: int, max_drawdown: float) -> np.ndarray:

@@ -89,9 +89,9 @@ class Space:
             raise ConfigError(f"{key} may be any number in between", remedy="Say how many to try: --sample 500")
         self._combinations = math.prod(lengths)
         whole = not self._endless and (not sample or sample >= self._combinations)
-        self._chosen = range(self._combinations) if whole else None
+        self._chosen: Sequence[int] | None = range(self._combinations) if whole else None
         if not whole and not self._endless:
-            self._chosen = sorted(random.Random(seed).sample(range(self._combinations), sample))  # type: ignore[assignment]
+            self._chosen = sorted(random.Random(seed).sample(range(self._combinations), sample))
         self._count = len(self._chosen) if self._chosen is not None else sample
 
     def __len__(self) -> int:

@@ -148,7 +148,11 @@ class Strategy:
         else:
             trails = "trail" in terms or "trail_percent" in terms
             if sum((trails, stop is not None, touch is not None)) > 1 or (trails and limit is not None):
-                raise StrategyError(f"{symbol}: an order has one of stop, touch and trail", symbol=symbol)
+                raise StrategyError(
+                    f"{symbol}: an order has one of stop, touch and trail, and a trail has no limit",
+                    remedy="Send several orders, each with one of them",
+                    symbol=symbol,
+                )
             kind = _kind(limit, stop, touch, trails)
             trigger = stop if stop is not None else touch
             price = limit if limit is not None else trigger or 0.0
@@ -290,7 +294,15 @@ def load(path: str, params: Mapping[str, Any]) -> Strategy:
         return found(**params)
     if inspect.isfunction(found):
         return _from_function(found, params)
-    raise ConfigError(f"{path} is neither a Strategy class nor a decide function")
+    raise no_strategy(path)
+
+
+def no_strategy(path: str) -> ConfigError:
+    """The error for what stands at `path`, and can decide nothing."""
+    return ConfigError(
+        f"{path} is neither a strategy class nor a decide function",
+        remedy="Name a subclass of truewind.Strategy, or a function of (row, position, params)",
+    )
 
 
 def locate(path: str) -> Any:

@@ -97,7 +97,8 @@ def assemble(parts: PartsSettings) -> SignalStrategy:
         "__doc__": written.decide.__doc__, "__module__": __name__, "decide": staticmethod(written.decide),
         "Params": params, "features": lambda self: written.reads, "fields": written.fields,
     }  # fmt: skip
-    return type("Parts", (SignalStrategy,), members)()  # type: ignore[no-any-return]
+    made: SignalStrategy = type("Parts", (SignalStrategy,), members)()
+    return made
 
 
 class _AnyNumber(Settings):
@@ -262,4 +263,5 @@ def _function(text: str, functions: tuple[tuple[str, FunctionType], ...]) -> Fun
     file = f"<strategy out of {' + '.join(name for name, _ in functions)}>"
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
     exec(compile(text, file, "exec"), space)
-    return space["decide"]  # type: ignore[no-any-return]
+    decide: FunctionType = space["decide"]
+    return decide

@@ -78,9 +78,9 @@ def time_axis(axes: Axes, ts_us: Ints) -> None:
     first, last = float(ts_us[0]) / DAY_US, float(ts_us[-1]) / DAY_US
     pad = 1e-3 * (last - first) if last > first else 0.5
     axes.set_xlim(first - pad, last + pad)
-    locator = AutoDateLocator(minticks=3, maxticks=9)  # type: ignore[no-untyped-call]
+    locator = AutoDateLocator(minticks=3, maxticks=9)  # type: ignore[no-untyped-call]  # matplotlib tells no types
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]  # nor here
     axes.xaxis.get_offset_text().set(color=QUIET, size=7.0)
 
 

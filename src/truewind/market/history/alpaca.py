@@ -129,7 +129,7 @@ class Alpaca(DataProvider):
             if key.kind == "trades":
                 table, last = with_sides(table, last)
             held = pl.concat([held, table], how="diagonal") if held.height else table
-            high = end if not token else min(end, int(held["ts"].to_physical().max() or low))  # type: ignore[arg-type]
+            high = end if not token else min(end, int(held["ts"].to_physical().to_numpy().max(initial=low)))
             if high > low:
                 times = held["ts"].to_physical()
                 yield low, high, held.filter((times >= low) & (times < high))

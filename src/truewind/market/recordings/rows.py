@@ -131,10 +131,10 @@ def _clock(rows: pl.DataFrame, name: str, base_latency_us: int | None) -> tuple[
             f"{name}: no message tells when it happened", remedy="Record trades or depth updates as well"
         )
     late = told["recv_us"] - told["event_us"]
-    least = int(late.min())  # type: ignore[arg-type]
+    least = int(late.min())  # type: ignore[arg-type]  # of integers
     if base_latency_us is not None:
         return base_latency_us - least, least
-    if least < 0 and (late < 0).mean() > _FEW:  # type: ignore[operator]
+    if least < 0 and (late < 0).mean() > _FEW:  # type: ignore[operator]  # a share
         row = told.row(int(late.arg_min() or 0), named=True)
         raise ValidationError(
             f"{name}: received {-least / 1000:g} ms before it happened, at {iso(row['event_us'])} "

@@ -174,11 +174,12 @@ class TradeLine(NumberedLine):
     """Aggregate trades of a symbol, which its ids number without holes."""
 
     def number(self, event: Trade | Bar) -> int:
-        return event.sequence  # type: ignore[union-attr]
+        return event.sequence  # type: ignore[union-attr]  # a line of trades takes trades only
 
     def take(self, event: Trade | Bar, repaired: bool = False) -> None:
         holes = self.holes
-        if event.sequence == holes.high + 1 and not self._resumed and not self._waiting and not holes:  # type: ignore[union-attr]
+        number: int = event.sequence  # type: ignore[union-attr]  # as above; a call more would be felt
+        if number == holes.high + 1 and not self._resumed and not self._waiting and not holes:
             holes.high += 1
             if event.ts_event > self.last_ts:
                 self.last_ts = event.ts_event

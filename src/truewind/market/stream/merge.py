@@ -123,7 +123,7 @@ def conflated(events: deque[StreamEvent]) -> deque[StreamEvent]:
             name = (kind, event.symbol, "")
             at = later.get(name)
             if at is not None:
-                joined = _joined(event, kept[at])  # type: ignore[arg-type]
+                joined = _joined(event, kept[at])  # type: ignore[arg-type]  # by its name a Depth
                 if joined is not None:
                     kept[at] = joined
                     continue

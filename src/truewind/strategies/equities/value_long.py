@@ -75,7 +75,9 @@ def read_fundamentals(path: Path) -> dict[str, tuple[list[int], list[float]]]:
             f"No fundamentals {path}", remedy="Check strategy.params.fundamentals", path=path
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}", path=path) from None
+        raise ConfigError(
+            f"{path} cannot be read: {error}", remedy="Give a CSV in UTF-8 that may be read", path=path
+        ) from None
     table = csv.DictReader(text.splitlines())
     if missing := [name for name in _COLUMNS if name not in (table.fieldnames or ())]:
         raise ConfigError(f"{path} has no column {missing[0]}", remedy=f"It needs {', '.join(_COLUMNS)}", path=path)

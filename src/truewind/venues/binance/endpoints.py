@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Any
 
 import msgspec
 
@@ -136,14 +137,14 @@ _DEPTH_USDM = _steps((50, 2), (100, 5), (500, 10), (1000, 20), default=500)
 _KLINES_USDM = _steps((99, 1), (499, 2), (1000, 5), (1500, 10), default=500)
 
 
-def _endpoints(prefix: str, *lines: tuple[object, ...], budget: Budget = Budget.WEIGHT) -> Iterator[Endpoint]:
+def _endpoints(prefix: str, *lines: tuple[Any, ...], budget: Budget = Budget.WEIGHT) -> Iterator[Endpoint]:
     """Of lines (methods, path, weight[, security[, orders]])."""
     for methods, path, weight, *rest in lines:
         security = rest[0] if rest else Security.NONE
         orders = rest[1] if len(rest) > 1 else 0
         for method in str(methods).split():
             fixed = _flat(weight) if isinstance(weight, int) else weight
-            yield Endpoint(method, f"{prefix}{path}", fixed, security, budget, orders)  # type: ignore[arg-type]
+            yield Endpoint(method, f"{prefix}{path}", fixed, security, budget, orders)
 
 
 _SPOT_TABLE = (

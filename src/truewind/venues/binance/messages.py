@@ -246,7 +246,7 @@ def message_decoder(stream: Stream, *, combined: bool = True) -> Callable[[bytes
     if stream.levels and stream.market == "spot":
         about = PartialDepth
     if stream.name.endswith("@arr") or "@arr@" in stream.name:
-        about = ForceOrder if stream.channel == "forceOrder" else list[about]  # type: ignore[valid-type]
+        about = ForceOrder if stream.channel == "forceOrder" else list[about]  # type: ignore[valid-type]  # chosen as it runs
     if combined:
         about = msgspec.defstruct("Frame", [("data", about)], gc=False)
     decode = msgspec.json.Decoder(about, strict=False).decode
