@@ -99,15 +99,41 @@ def test_isolated_margin_is_all_that_can_be_lost():
         ([level(0, 1, 99, 9), level(0, -1, 103, 9)], lambda desk, lots: desk.limit(-1, 50, lots), 101),  # the middle
         ([level(0, 1, 99, 9), level(0, -1, 103, 9)], lambda desk, lots: desk.limit(1, 102, lots), 102),  # a worse limit
         ([level(0, 1, 99, 9), level(0, -1, 103, 9)], lambda desk, lots: desk.limit(1, 60, lots), 101),  # a better one
+        ([level(0, 1, 99, 9), level(1, 1, 99, 0)], lambda desk, lots: desk.limit(-1, 50, lots), 50),  # its own alone
     ],
 )
-def test_what_an_order_needs_goes_by_the_best_price_that_is_known(rows, act, price):
-    """Without leverage two lots need two times the price: one unit of money less is not enough."""
-    for cash, refused in ((2.0 * price, []), (2.0 * price - 1e-8, [("REJECTED", "INSUFFICIENT_BALANCE")])):
-        strategy = Script({1: lambda desk, _: act(desk, 2)})
+@pytest.mark.parametrize("lots", [1, 2])
+def test_what_an_order_needs_goes_by_the_best_price_that_is_known(rows, act, price, lots):
+    """Without leverage lots need so many times the price: one unit of money less is not enough."""
+    need = float(lots * price)
+    for cash, refused in ((need, []), (need - 1e-8, [("REJECTED", "INSUFFICIENT_BALANCE")])):
+        strategy = Script({1: lambda desk, _: act(desk, lots)})
         settings = settings_with(leverage=1.0, taker_fee=0.0)
         result = BookLane(timeline(*rows, END), ONE, cash=cash, settings=settings).run(strategy)
         assert [pair for pair in reasons(result) if pair[0] == "REJECTED"] == refused
+
+
+@pytest.mark.parametrize(("cash", "refused"), [(222.0, 0), (221.9, 1)])
+def test_what_an_order_needs_goes_by_the_book_of_the_moment_also_where_there_are_marks(cash, refused):
+    """Marked at 101, the middle comes to 111 before two are asked for far below: they need two times 111."""
+    rows = (
+        level(0, 1, 99, 9), level(0, -1, 103, 9), level(500, -1, 103, 0), level(500, -1, 113, 9), level(500, 1, 109, 9),
+    )  # fmt: skip
+    terms = MarginSettings().terms([ONE], {}, 1.0)
+    given = {"margin": terms} | marks((0, 101.0), (600, 101.0))
+    lane = BookLane(timeline(*rows, END), ONE, cash=cash, settings=settings_with(taker_fee=0.0), **given)
+    result = lane.run(Script({1: lambda desk, _: desk.limit(1, 50, 2)}))
+    assert reasons(result).count(("REJECTED", "INSUFFICIENT_BALANCE")) == refused
+
+
+@pytest.mark.parametrize(("lots", "kind"), [(0, Report.AMENDED), (5, Report.AMEND_REJECTED)])
+def test_an_amendment_needs_money_for_what_is_left(lots, kind):
+    """2 of 4 bought at 100 with 400: the 2 that are held and the 2 that are left need all of it, one more too much."""
+    script = {1: lambda desk, _: desk.limit(1, 100, 4), 5: lambda desk, me: desk.amend(me.ids[1], 99, lots)}
+    given = {"margin": MarginSettings().terms([ONE], {}, 1.0)}
+    result, _ = run(script, trade(3000, -1, 100, 2), cash=400.0, given=given, taker_fee=0.0)
+    assert fills(result) == [(3000, 2, 100, 1)]
+    assert kind in result.reports["kind"].tolist()
 
 
 @pytest.mark.parametrize(("cash", "accepted"), [(100.0, 0), (101.0, 1), (202.0, 2), (302.0, 2), (303.0, 3)])
@@ -128,13 +154,14 @@ def test_what_rests_on_a_side_needs_money_too(side, cash, accepted):
     assert kinds.count(Report.REJECTED) == 3 - accepted
 
 
+@pytest.mark.parametrize("lots", [10, 1])
 @pytest.mark.parametrize("side", [1, -1])
-def test_equity_is_the_cash_and_what_the_position_has_gained_at_the_middle(side):
-    """10 at 101 or 99, the middle at 100, fee 1.01 or 0.99; then bids and asks come to a middle of 104."""
+def test_equity_is_the_cash_and_what_the_position_has_gained_at_the_middle(side, lots):
+    """Bought at 101 or sold at 99, the middle at 100, fee 0.1 %; then bids and asks come to a middle of 104."""
     rows = (level(5000, 1, 103, 5), level(5000, -1, 101, 0), level(5000, -1, 102, 0), level(5000, -1, 105, 5))
-    result, _ = run({1: lambda desk, _: desk.market(side, 10)}, *rows, sample_ms=1.0)
+    result, _ = run({1: lambda desk, _: desk.market(side, lots)}, *rows, sample_ms=1.0)
     equity = dict(zip(result.samples["ts"].tolist(), result.samples["equity"].tolist(), strict=True))
-    fee = 1.01 if side > 0 else 0.99
+    spent = lots * (1 + 0.001 * (100 + side))  # half the spread of 2, and the fee
     assert equity[1000] / result.scale == 1_000_000
-    assert equity[4000] / result.scale == pytest.approx(1_000_000 - fee - 10, abs=1e-6)
-    assert equity[7000] / result.scale == pytest.approx(1_000_000 - fee - 10 + 40 * side, abs=1e-6)
+    assert equity[4000] / result.scale == pytest.approx(1_000_000 - spent, abs=1e-6)
+    assert equity[7000] / result.scale == pytest.approx(1_000_000 - spent + 4 * lots * side, abs=1e-6)

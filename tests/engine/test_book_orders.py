@@ -92,6 +92,19 @@ def test_a_resting_order_that_reduces_ends_when_there_is_nothing_left():
     assert ended(result) == [("EXPIRED", "NOTHING_TO_REDUCE")]
 
 
+@pytest.mark.parametrize(("limit", "end"), [(99, "NOTHING_TO_REDUCE"), (100, "NOT_FILLED_AT_ONCE")])
+@pytest.mark.parametrize("shown", [4, 10])
+def test_fill_or_kill_that_only_reduces_is_all_of_what_there_is_to_reduce(limit, end, shown):
+    """Of 4 held and 6 asked for it sells 4 or none, and never depends on how many more are bid for."""
+    script = {
+        1: lambda desk, _: desk.market(1, 4),
+        4: lambda desk, _: desk.limit(-1, limit, 6, TimeInForce.FOK, reduce_only=True),
+    }
+    result, _ = run(script, level(3000, 1, 99, shown))
+    assert fills(result)[1:] == ([(5000, -4, 99, 0)] if limit == 99 else [])
+    assert ended(result) == [("EXPIRED", end)]
+
+
 @pytest.mark.parametrize(
     ("mode", "bought", "ends"),
     [
@@ -139,12 +152,28 @@ def test_futures_know_no_icebergs():
     assert ended(result) == [("REJECTED", "ICEBERG_PARTS")]
 
 
+def test_a_request_about_an_order_that_is_gone_is_refused_without_lots_or_price():
+    """Filled at 5,500, known at 6,500; the cancel, sent at 6,000, and the amendment with it find nothing."""
+    script = {
+        1: lambda desk, _: desk.limit(1, 100, 4),
+        6: lambda desk, me: (desk.amend(me.ids[1], 99, 3), desk.cancel(me.ids[1])),
+    }
+    result, strategy = run(script, trade(5500, -1, 100, 9))
+    assert strategy.heard[2:] == [("AMEND_REJECTED", 7000, 8000, 0, 0), ("CANCEL_REJECTED", 7000, 8000, 0, 0)]
+    assert result.reports["order"].tolist() == 5 * [strategy.ids[1]]
+    last = result.reports[-2:]
+    assert ended(result) == [("AMEND_REJECTED", "UNKNOWN_ORDER"), ("CANCEL_REJECTED", "UNKNOWN_ORDER")]
+    for name, value in (("order", strategy.ids[1]), ("maker", 0), ("filled", 0), ("side", 0), ("type", 0), ("tag", 0)):
+        assert last[name].tolist() == [value, value]
+
+
 def test_an_order_good_till_a_date_ends_then():
     """Until 5,000 µs: the sale at 4,999 fills 1 of 4, that at 5,001 comes too late."""
     script = {1: lambda desk, _: desk.limit(1, 100, 4, TimeInForce.GTD, expires_us=5000)}
     result, strategy = run(script, trade(4999, -1, 100, 1), trade(5001, -1, 100, 9))
     assert fills(result) == [(4999, 1, 100, 1)]
     assert names(strategy) == ["ACCEPTED", "PARTIALLY_FILLED", "EXPIRED"]
+    assert strategy.heard[-1] == ("EXPIRED", 5000, 6000, 100, 3)
     late, _ = run({1: lambda desk, _: desk.limit(1, 100, 4, TimeInForce.GTD, expires_us=1500)})
     assert ended(late) == [("REJECTED", "TIME_IN_FORCE")]
 

@@ -177,6 +177,29 @@ def test_a_trailing_purchase_follows_the_lowest_trade_and_can_be_tightened():
     assert names(strategy) == ["ACCEPTED", "AMENDED", "TRIGGERED", "FILLED"]
 
 
+def test_a_trailing_purchase_begins_at_its_activation():
+    """Buy 4 above the lowest, once 95 was traded: 97 means nothing; of 92 it is 96, of 89 it is 93."""
+    script = {1: lambda desk, _: desk.trailing_stop(1, 4, trail=4, activation=95)}
+    rows = trade(3000, -1, 97, 1), trade(4000, -1, 92, 1), trade(5000, 1, 95, 1), trade(6000, -1, 89, 1)
+    result, _ = run(script, *rows, trade(7000, 1, 92, 1), trade(8000, 1, 93, 1))
+    assert fills(result) == [(8000, 4, 101, 0)]
+
+
+def test_a_stop_may_wait_at_the_very_first_tick():
+    """A sale at 1 sleeps through a trade at 2."""
+    script = {1: lambda desk, _: desk.stop(-1, 1, 4)}
+    result, _ = run(script, trade(5000, -1, 2, 1), trade(6000, -1, 1, 1))
+    assert fills(result) == [(6000, -4, 99, 0)]
+
+
+def test_one_mark_is_a_mark():
+    """No trade stands in for it: not the one at 90."""
+    script = {1: lambda desk, _: desk.stop(-1, 97, 4, trigger_by=TriggerSource.MARK)}
+    result, _ = run(script, trade(3000, -1, 90, 1), given={"marks": prices((6000, 97.0))})
+    assert fills(result) == [(6000, -4, 99, 0)]
+    assert result.stood_in == 0
+
+
 @pytest.mark.parametrize(("source", "name"), [(TriggerSource.MARK, "marks"), (TriggerSource.INDEX, "indices")])
 def test_a_trigger_waits_for_the_price_that_it_is_told_to(source, name):
     """A trade at 90 does not wake it, a mark (or index) of 97.3 neither, one of 97.0 does."""

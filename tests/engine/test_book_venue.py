@@ -14,6 +14,7 @@ from contracts import inverse
 from truewind.domain.due import DueKind, due_rows
 from truewind.domain.fill import FillKind
 from truewind.domain.filters import Filters
+from truewind.domain.instrument import Kind
 from truewind.domain.terms import Tier, TierTable
 from truewind.engine.book_lane import BookLane
 from truewind.execution.simulated.book_state import MARK
@@ -75,6 +76,72 @@ def test_market_orders_have_quantities_of_their_own():
     script = {1: lambda desk, _: desk.market(1, 6), 2: lambda desk, _: desk.limit(1, 95, 6)}
     result, _ = run(script, instrument=ruled(market_max_quantity=Decimal(5)))
     assert ended(result) == [("REJECTED", "MARKET_QUANTITY")]
+
+
+def test_where_nobody_trades_a_market_order_keeps_to_its_quantities_too():
+    """An empty book: 6 are more than the 5 of a market order; 5 are taken, and find nobody."""
+    venue = ruled(market_max_quantity=Decimal(5))
+    for lots, end in ((6, ("REJECTED", "MARKET_QUANTITY")), (5, ("EXPIRED", "NO_LIQUIDITY"))):
+        strategy = Script({1: lambda desk, _, n=lots: desk.market(1, n)})
+        rows = (level(0, 1, 99, 9), level(1, 1, 99, 0), END)
+        assert ended(BookLane(timeline(*rows), venue, cash=1e6, settings=settings_with()).run(strategy)) == [end]
+
+
+def test_what_reduces_may_be_worth_little():
+    """At least 150 USDT, but for what takes off (Binance −4164): of 2 bought each is sold alone, then no more."""
+    venue = msgspec.structs.replace(ONE, min_notional=Decimal(150))
+    script = {
+        1: lambda desk, _: desk.market(1, 2),
+        4: lambda desk, _: desk.market(1, 1),  # adds
+        5: lambda desk, _: desk.market(-1, 1),
+        8: lambda desk, _: desk.market(-1, 1),
+        11: lambda desk, _: desk.market(-1, 1),  # opens
+        12: lambda desk, _: desk.limit(-1, 99, 1),
+    }
+    result, _ = run(script, instrument=venue)
+    assert fills(result) == [(2000, 2, 101, 0), (6000, -1, 99, 0), (9000, -1, 99, 0)]
+    assert ended(result) == 3 * [("REJECTED", "BELOW_MIN_NOTIONAL")]
+
+
+def test_what_only_reduces_may_be_worth_little_whatever_it_says():
+    """2 long: a reduce-only sale of 5 at 20 is worth 100, and takes off the 2."""
+    venue = msgspec.structs.replace(ONE, min_notional=Decimal(150))
+    script = {1: lambda desk, _: desk.market(1, 2), 4: lambda desk, _: desk.limit(-1, 20, 5, reduce_only=True)}
+    assert fills(run(script, instrument=venue)[0])[1:] == [(5000, -2, 99, 0)]
+
+
+SPOT = msgspec.structs.replace(ONE, kind=Kind.SPOT)
+
+
+def test_what_is_held_and_on_order_to_be_bought_is_bounded():
+    """At most 5 (spot's MAX_POSITION): 2 held and 2 on order leave 1; what is for sale does not matter."""
+    venue = msgspec.structs.replace(SPOT, filters=Filters(max_position=Decimal(5)))
+    script = {
+        1: lambda desk, _: desk.market(1, 2),
+        3: lambda desk, _: desk.limit(1, 95, 2),
+        4: lambda desk, _: desk.limit(-1, 110, 2),
+        6: lambda desk, _: desk.limit(1, 95, 2),
+        7: lambda desk, _: desk.limit(1, 95, 1),
+    }
+    result, strategy = run(script, instrument=venue, leverage=1.0)
+    assert ended(result) == [("REJECTED", "POSITION_LIMIT")]
+    assert [order.id for order in strategy.desk.working()] == [strategy.ids[n] for n in (3, 4, 7)]
+
+
+def test_icebergs_are_counted_and_have_so_many_parts():
+    """Two at a time, of three parts at most; what shows all of itself, and what waits, is none."""
+    venue = msgspec.structs.replace(SPOT, filters=Filters(max_icebergs=2, iceberg_parts=3))
+    script = {
+        1: lambda desk, _: desk.limit(1, 95, 7, shown=2),  # four parts
+        2: lambda desk, _: desk.limit(1, 95, 6, shown=2),
+        3: lambda desk, _: desk.limit(1, 95, 6, shown=3),
+        4: lambda desk, _: desk.limit(1, 95, 6, shown=3),  # the third
+        5: lambda desk, _: desk.limit(1, 95, 1),
+        6: lambda desk, _: desk.stop(1, 110, 1),
+    }
+    result, strategy = run(script, instrument=venue, leverage=1.0)
+    assert ended(result) == [("REJECTED", "ICEBERG_PARTS"), ("REJECTED", "TOO_MANY_ICEBERGS")]
+    assert [order.id for order in strategy.desk.working()] == [strategy.ids[n] for n in (2, 3, 5, 6)]
 
 
 def test_hedge_mode_holds_both_sides():

@@ -15,14 +15,7 @@ from truewind.execution.simulated.book_resting import (
     take_level,
     withdraw,
 )
-from truewind.execution.simulated.book_state import (
-    Request,
-    book_at,
-    lane_at,
-    money_at,
-    orders_at,
-    rules_at,
-)
+from truewind.execution.simulated.book_state import book_at, lane_at, money_at, orders_at, rules_at
 from truewind.execution.simulated.filling import check_leg
 from truewind.execution.simulated.filters import check_counts, check_filters, check_iceberg, check_quantity
 from truewind.numerics.book import NO_KEY, next_key
@@ -32,30 +25,14 @@ from truewind.portfolio.state import instruments_of, rules_of
 from truewind.portfolio.worth import coordinate, exposure
 
 _STOP = int(OrderType.STOP)
-_IOC, _FOK, _GTD = int(TimeInForce.IOC), int(TimeInForce.FOK), int(TimeInForce.GTD)
+_IOC, _FOK = int(TimeInForce.IOC), int(TimeInForce.FOK)
 _ACCEPTED_STATUS, _PARTIAL_STATUS = int(Status.ACCEPTED), int(Status.PARTIALLY_FILLED)
 _TRIGGERED_STATUS = int(Status.TRIGGERED)
-_REJECT, _ACCEPT, _CANCEL, _EXPIRE = int(Event.REJECT), int(Event.ACCEPT), int(Event.CANCEL), int(Event.EXPIRE)
-_TRIGGER, _TRIGGERED = int(Event.TRIGGER), int(Report.TRIGGERED)
-_ACCEPTED, _REJECTED = int(Report.ACCEPTED), int(Report.REJECTED)
-_CANCELLED, _EXPIRED, _AMENDED = int(Report.CANCELLED), int(Report.EXPIRED), int(Report.AMENDED)
-_CANCEL_REJECTED, _AMEND_REJECTED = int(Report.CANCEL_REJECTED), int(Report.AMEND_REJECTED)
+_EXPIRE, _EXPIRED = int(Event.EXPIRE), int(Report.EXPIRED)
 _NONE, _WOULD_TAKE, _NOT_WHOLE = int(Reason.NONE), int(Reason.WOULD_TAKE), int(Reason.NOT_FILLED_AT_ONCE)
-_NO_LIQUIDITY, _SELF_TRADE, _WOULD_TRIGGER = (
-    int(Reason.NO_LIQUIDITY),
-    int(Reason.SELF_TRADE),
-    int(Reason.WOULD_TRIGGER),
-)
-_NO_SHORT, _NO_FUNDS = int(Reason.NO_SHORT), int(Reason.INSUFFICIENT_BALANCE)
+_NO_LIQUIDITY, _SELF_TRADE = int(Reason.NO_LIQUIDITY), int(Reason.SELF_TRADE)
+_NO_SHORT, _NO_ICEBERG, _IMMEDIATE = int(Reason.NO_SHORT), int(Reason.ICEBERG_PARTS), int(Reason.TIME_IN_FORCE)
 _REDUCE_ONLY, _NOTHING_TO_REDUCE = int(Reason.REDUCE_ONLY), int(Reason.NOTHING_TO_REDUCE)
-_NO_ICEBERG = int(Reason.ICEBERG_PARTS)
-_TOO_FEW, _TOO_MANY = int(Reason.BELOW_MIN_QUANTITY), int(Reason.ABOVE_MAX_QUANTITY)
-_TOO_SMALL, _BY_STRATEGY, _IMMEDIATE = (
-    int(Reason.BELOW_MIN_NOTIONAL),
-    int(Reason.BY_STRATEGY),
-    int(Reason.TIME_IN_FORCE),
-)
-_COME, _EXPIRY = int(Request.COME), int(Request.EXPIRY)
 _EXPIRE_TAKER, _EXPIRE_MAKER = int(SelfTrade.EXPIRE_TAKER), int(SelfTrade.EXPIRE_MAKER)
 _ANY_KEY = 1 << 61  # of an order without a limit: every price is good enough
 
@@ -137,7 +114,6 @@ def refused_by_funds(handle: int, i: int) -> int:
 @kernel
 def refused_by_filters(handle: int, i: int) -> int:
     """Which of the venue's filters the order breaks, or NONE. Price bands are around the mark price."""
-    _sides, _, _ = book_at(handle)
     orders, _, _ = orders_at(handle)
     instruments, positions, _, _, _ = money_at(handle)
     order, instrument, rule = orders[i], instruments[0], rules_of(handle)[0]
@@ -158,14 +134,14 @@ def refused_by_filters(handle: int, i: int) -> int:
 
 @kernel
 def refused_by_counts(handle: int, i: int) -> int:
-    """Whether the venue has as many orders of ours as it takes: NONE, or the Reason."""
+    """Whether the venue has as many orders of ours as it takes before it has this one: NONE, or the Reason."""
     lane = lane_at(handle)[0]
     orders, _, rows = orders_at(handle)
     order = orders[i]
     working = conditional = icebergs = 0
     for j in range(lane["working"]):
         other = orders[rows[j]]
-        if rows[j] != i and other["status"] in (_ACCEPTED_STATUS, _PARTIAL_STATUS, _TRIGGERED_STATUS):
+        if other["status"] in (_ACCEPTED_STATUS, _PARTIAL_STATUS, _TRIGGERED_STATUS):
             working += 1
             conditional += int(other["type"] >= _STOP)
             icebergs += int(other["shown"] > 0)

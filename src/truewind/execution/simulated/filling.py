@@ -157,7 +157,6 @@ def execute(state: int, j: int, reference: int, worst: int, maker: int, ts: int,
             return 0
     opening = lots - min(lots, reducible)
     if opening > 0:
-        refusal = _NONE
         if not instrument["can_short"] and held + side * lots < 0:
             refusal = _NO_SHORT
         else:
