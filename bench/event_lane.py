@@ -7,8 +7,11 @@ disk. Outside every watch: making and loading the data, imports and first-use co
 whole process with its input data.
 
 With declared fields the strategy says that it reads the close only, and its bars have nothing else; its averages are
-still Python's. Skipping bars is a row of its own, too: there the averages are a compiled feature, computed inside our
-watch, and Python is called only where they cross. The peers' figures are those of the first row.
+still Python's. What bounds it is Python: of a bar's 300 ns its `on_bar` takes four tenths, the bar as an object a
+tenth; the rest is the loop around them and one order in 27 bars, from Python through gate and venue to the journal.
+
+Skipping bars is a row of its own, too: there the averages are a compiled feature, computed inside our watch, and Python
+is called only where they cross. The peers' figures are those of the first row.
 
 Same work means: the same number of signed target changes, the same final position and, to a millionth, the same final
 money as a plain Python reference that shares no code with any engine. backtesting.py and NautilusTrader close and

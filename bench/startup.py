@@ -4,6 +4,12 @@ Wall time of a whole fresh process, from its start to its end, median of nine af
 `import truewind` and `truewind --help` are what every user waits for each time. truewind imports its heavy parts on
 first use, so the fair comparison with the peers is the last row: importing what a backtest needs, ours with polars,
 numba and the compiled kernels' modules.
+
+A small backtest, `truewind backtest configs/demo.yaml` with its kernels in the disk cache, takes 2.3 s of processor
+time. Two fifths are libraries: numba 0.5 (two thirds of it are registries that it fills before the first kernel runs),
+polars, pydantic and SQLAlchemy 0.4. Our own modules take 0.4, the run 0.9, of which the report is half, bars and orders
+a fifth, and machine code from the disk a tenth. Where Python may not keep bytecode (PYTHONDONTWRITEBYTECODE), compiling
+three hundred modules takes 0.45 more.
 """
 
 import shutil

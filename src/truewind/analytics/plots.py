@@ -24,14 +24,16 @@ def keep_extremes(columns: Sequence[Floats], limit: int) -> Ints:
     if rows <= limit:
         return np.arange(rows)
     edges = np.linspace(0, rows, max(1, (limit - 2) // each) + 1).astype(np.int64)
+    lows = [np.where(np.isnan(column), np.inf, column) for column in columns]
+    highs = [np.where(np.isnan(column), -np.inf, column) for column in columns]
     kept = {0, rows - 1}
     for start, end in itertools.pairwise(edges.tolist()):
-        part = {start + int(np.argmin(np.where(np.isnan(c), np.inf, c))) for c in (c[start:end] for c in columns)}
-        part |= {start + int(np.argmax(np.where(np.isnan(c), -np.inf, c))) for c in (c[start:end] for c in columns)}
-        for row in np.linspace(start, end - 1, each).astype(np.int64).tolist():
+        part = {start + int(low[start:end].argmin()) for low in lows}
+        part |= {start + int(high[start:end].argmax()) for high in highs}
+        for i in range(each):
             if len(part) >= each:
                 break
-            part.add(row)
+            part.add(start + i * (end - 1 - start) // (each - 1))
         kept |= part
     return np.array(sorted(kept), np.int64)
 
