@@ -65,7 +65,8 @@ class Book:
         return int(self.positions[symbol]["lots"]), int(self.positions[symbol]["cost"])
 
     def prove(self):
-        prove([self.fills], self.positions, self.account, self.state.instruments)
+        names = [f"S{number}" for number in range(len(self.state.instruments))]
+        prove([self.fills], self.positions, self.account, self.state.instruments, names)
 
 
 def test_a_round_trip_by_hand():
@@ -470,8 +471,8 @@ def test_a_lost_trip_is_counted_when_it_closes():
     ("table", "name", "value", "message"),
     [
         ("account", "cash", 1, "Cash is 1 units but the fills add up to 99950000"),
-        ("positions", "lots", 3, "Position 0 is 3 lots but its fills add up to 1000"),
-        ("positions", "cost", 3, "Position 0 cost 3 units but its fills say 100000000"),
+        ("positions", "lots", 3, "S0: a position is 3 lots but its fills add up to 1000"),
+        ("positions", "cost", 3, "S0: a position cost 3 units but its fills say 100000000"),
     ],
 )
 def test_the_proof_says_what_does_not_add_up(table, name, value, message):
@@ -481,7 +482,16 @@ def test_the_proof_says_what_does_not_add_up(table, name, value, message):
     getattr(book.state, table)[name][0] = value
     with pytest.raises(LedgerError) as failed:
         book.prove()
-    assert str(failed.value) == message
+    assert failed.value.message == message
+    assert "report it" in failed.value.remedy
+
+
+def test_the_proof_knows_of_an_order_that_left_its_life_cycle():
+    """What kernels have marked by a 2 is no overflow."""
+    book = Book(BTC)
+    book.account["overflow"] = 2
+    with pytest.raises(LedgerError, match=r"An order left its life cycle\. .*report it"):
+        book.prove()
 
 
 def test_the_proof_knows_what_to_do_about_an_overflow():

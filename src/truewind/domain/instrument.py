@@ -201,7 +201,11 @@ def instrument_row(instrument: Instrument, currency: str = "") -> "np.ndarray":
     }
     for name, value in values.items():
         if abs(value) > np.iinfo(np.int64).max:
-            raise InstrumentError(f"{instrument.id}: {name} = {value} does not fit 64 bits")
+            raise InstrumentError(
+                f"{instrument.id}: {name} = {value} does not fit 64 bits",
+                remedy="Mend the instrument: its steps are too fine, or its bounds too wide",
+                value=value,
+            )
         row[0][name] = value
     row[0]["worth"] = float(unit * tick if instrument.inverse else unit / tick)
     row[0]["own_worth"], row[0]["rate"] = row[0]["worth"], 1.0

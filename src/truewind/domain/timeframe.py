@@ -38,4 +38,6 @@ def timeframe_name(length_us: int) -> str:
     for unit in "wdhms":
         if length_us > 0 and length_us % _UNITS[unit] == 0:
             return f"{length_us // _UNITS[unit]}{unit}"
-    raise ConfigError(f"{length_us} µs is no whole number of seconds", length_us=length_us)
+    raise ConfigError(
+        f"{length_us} µs is no whole number of seconds", remedy="Give at least one second", length_us=length_us
+    )

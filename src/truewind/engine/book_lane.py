@@ -25,17 +25,18 @@ from truewind.domain.risk import VERDICT
 from truewind.engine import book_desk
 from truewind.engine.book_face import Desk
 from truewind.engine.book_loop import END, ON_BOOK, ON_REPORT, ON_TIMER, ON_TRADE, advance, tidy
-from truewind.errors import ConfigError, LedgerError, StrategyError, TruewindError, ValidationError
+from truewind.engine.raised import raised
+from truewind.errors import TruewindError, ValidationError
 from truewind.execution.simulated.book_matching import equity_now
 from truewind.execution.simulated.book_orders import note
 from truewind.execution.simulated.book_resting import lift
 from truewind.execution.simulated.book_state import MARK, REPORT, VENUE, BookState, Tape
 from truewind.execution.simulated.latency import ROUND_TRIP, FeedSettings, LatencySettings, check_round_trips
 from truewind.execution.simulated.queue import QueueSettings
-from truewind.numerics.exact import SAFE_INT64
 from truewind.numerics.jit import generated
 from truewind.portfolio.ledger import RATE_SCALE, prove
 from truewind.portfolio.margin import Margin, MarginSettings
+from truewind.portfolio.opening import check_bookable, units_of
 from truewind.risk.gate import RiskSettings
 from truewind.strategies.book import BookStrategy
 
@@ -172,16 +173,9 @@ class BookLane:
         self.settings = settings or BookSettings()
         self.instrument = instrument
         check_events(events, instrument)
-        if instrument.currency != instrument.quote and not instrument.inverse:
-            raise ConfigError(
-                f"{instrument.id} is priced in {instrument.quote} but settled in {instrument.currency}: its profit is "
-                "no multiple of its price, and the ledger cannot book it",
-                remedy="Trade linear or inverse instruments",
-            )
+        check_bookable(instrument)
         self.scale = 10 ** currency_precision(instrument.currency)
-        self._cash = round(cash * self.scale)
-        if not 0 < self._cash < SAFE_INT64:
-            raise ConfigError(f"Cash of {cash:g} does not fit the ledger", remedy="Start with more than 0, and less")
+        self._cash = units_of(cash, instrument.currency, self.scale)
         trips = np.zeros(1, ROUND_TRIP)
         if self.settings.latency.model == "recorded":
             trips = check_round_trips(np.zeros(0, ROUND_TRIP) if round_trips is None else round_trips)
@@ -236,11 +230,7 @@ class BookLane:
             raise
         except Exception as error:
             store.drain()
-            raise StrategyError(
-                f"{kind.__name__} raised {type(error).__name__} at {iso(desk.now_us)}: {error}",
-                remedy="The traceback is in the system log",
-                strategy=kind.__name__,
-            ) from error
+            raise raised(kind.__name__, error, f"at {iso(desk.now_us)}", ts=desk.now_us) from error
         return self._finish(state, store)
 
     def run_compiled(
@@ -305,9 +295,7 @@ class BookLane:
         store.drain()
         fills, reports = _joined(store.fills, FILL), _joined(store.reports, REPORT)
         account, positions = state.arrays["account"], state.arrays["positions"]
-        if account[0]["overflow"] == 2:
-            raise LedgerError("An order left its life cycle: a bug in the matching kernels")
-        prove([fills], positions, account, instrument_row(self.instrument))
+        prove([fills], positions, account, instrument_row(self.instrument), [self.instrument.name])
         samples = state.arrays["samples"][: lane["samples"]].copy()
         return BookResult(
             instrument=self.instrument,

@@ -22,7 +22,7 @@ from truewind.engine.merge import CHUNK, SYMBOL, Timeline
 from truewind.engine.raised import raised
 from truewind.engine.state import ACCOUNT_FIELD, State
 from truewind.engine.timers import Timed, Timers, timed
-from truewind.errors import ConfigError, LedgerError, StrategyError, TruewindError, suggest
+from truewind.errors import ConfigError, StrategyError, TruewindError, suggest
 from truewind.execution.simulated.latency import AT_ONCE, Latency
 from truewind.execution.simulated.lifecycle import FLUSH
 from truewind.execution.simulated.matching import process
@@ -276,6 +276,5 @@ class Engine(Desk):
 
     def _prove(self) -> None:
         state = self.state
-        if state.account[0]["overflow"] == 2:
-            raise LedgerError("An order left its life cycle: a bug in the matching kernels")
-        prove([fills for _, fills, _ in self._parts], state.positions, state.account, state.instruments)
+        fills = [fills for _, fills, _ in self._parts]
+        prove(fills, state.positions, state.account, state.instruments, self.symbols)

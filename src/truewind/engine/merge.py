@@ -219,7 +219,12 @@ def merge(
             raise DataError(f"{symbol} has no bars", remedy="Choose another period or symbol", symbol=symbol)
         if unordered(ts, 1):
             row = int(np.argmax(np.diff(ts) <= 0)) + 1
-            raise DataError(f"{symbol}: bar times do not rise at row {row}", remedy="Sort and de-duplicate", row=row)
+            raise DataError(
+                f"{symbol}: the bar in row {row}, of {iso(int(ts[row]))}, does not come after the one before",
+                remedy="Sort by ts and leave double rows out",
+                symbol=symbol,
+                row=row,
+            )
         _check_prices(symbol, columns)
         names += [name for name in columns if name not in (*PRICES, "ts", "ts_recv", *names)]
     names.sort(key=lambda name: _OPTIONAL.index(name) if name in _OPTIONAL else len(_OPTIONAL))

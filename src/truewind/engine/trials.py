@@ -21,13 +21,14 @@ from truewind.engine.compiled import HELD, Inputs, Program
 from truewind.engine.late import is_late
 from truewind.engine.merge import CLOSE, SYMBOL, TS_EVENT, Timeline
 from truewind.engine.state import State
-from truewind.errors import ConfigError, LedgerError
+from truewind.errors import ConfigError
 from truewind.execution.simulated.latency import AT_ONCE, Latency
 from truewind.execution.simulated.lifecycle import FLUSH
 from truewind.numerics import performance
 from truewind.numerics.jit import kernel
 from truewind.numerics.measures import annualised, spread
 from truewind.portfolio.collateral import Collateral
+from truewind.portfolio.ledger import check_account
 from truewind.portfolio.margin import Margin
 from truewind.portfolio.state import account_of, breakers_of, equity_of, fills_of, instruments_of, times_of
 
@@ -177,8 +178,7 @@ class Bench:
             signal = Signal(*state.signal[0].item())
             symbol = timeline.symbols[int(timeline.times[SYMBOL][row])]
             raise fault(done, symbol, int(timeline.times[TS_EVENT][row]), float(timeline.prices[CLOSE][row]), signal)
-        if state.account[0]["overflow"]:
-            raise LedgerError("An amount does not fit 64 bits in the account's smallest unit")
+        check_account(state.account)
         figures = self._figures()
         return figures, self._returns.astype(np.float32)
 

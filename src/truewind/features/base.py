@@ -148,7 +148,7 @@ class Feature:
             first = next(
                 (i for i, value in enumerate(values) if isinstance(value, str | Feature | Output)), len(values)
             )
-            values, sources = values[:first], list(values[first:])  # type: ignore[arg-type]
+            values, sources = values[:first], list(values[first:])  # type: ignore[arg-type]  # from `first` on sources
         if len(values) > len(names):
             takes = f"{len(names)} parameters: {', '.join(names)}" if names else "no parameters"
             raise FeatureError(

@@ -240,7 +240,7 @@ def make_time_bars(
         closes = int(one["ts"]) + length
         is_last = i + 1 == len(ends)  # every other piece ends where a bar ends
         if not is_last or (one["trades"] > 0.0 and until is not None and closes <= until):
-            put.py_func(one, *bars, end)  # type: ignore[attr-defined]
+            put.py_func(one, *bars, end)  # type: ignore[attr-defined]  # every kernel has it
             one["known"] = closes
             end += 1
         if starts[i] > count:

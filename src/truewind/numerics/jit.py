@@ -69,7 +69,7 @@ def kernel(
 
 def _compiled(function: F, inline: bool, raises: bool, kept: bool) -> F:
     if not COMPILED:
-        function.py_func = function  # type: ignore[attr-defined]
+        function.py_func = function  # type: ignore[attr-defined]  # as a dispatcher has it
         return function
     import numba
 

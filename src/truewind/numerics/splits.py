@@ -69,11 +69,6 @@ def group_edges(count: int, groups: int) -> Ints:
     return np.concatenate((np.zeros(1, np.int64), np.cumsum(sizes)))
 
 
-def split_count(groups: int, tested: int) -> int:
-    """How many ways there are to test `tested` of `groups` groups: C(N, k)."""
-    return comb(groups, tested)
-
-
 def path_count(groups: int, tested: int) -> int:
     """How often each group is tested, and so how many whole paths the splits make: φ = C(N, k) · k / N."""
     return comb(groups, tested) * tested // groups

@@ -48,7 +48,7 @@ def with_fees(
     parts, rows = [], 0
     for terms, instrument in zip(margin.margins, instruments, strict=True):
         if instrument.id not in tables:
-            raise ConfigError(f"No fees of {instrument.id}", remedy="Set costs.fees to fixed")
+            raise ConfigError(f"No fees of {instrument.id} are known", remedy="Set costs.fees to fixed")
         parts.append(tables[instrument.id])
         terms["first_fee"], terms["last_fee"] = rows, rows + len(parts[-1])
         terms["received"] = received and instrument.kind is Kind.SPOT

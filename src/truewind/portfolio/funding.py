@@ -15,22 +15,16 @@ from truewind.numerics.jit import kernel
 JITTER_US = MINUTE_US  # farther than a minute from the hour it is no late settlement but something else
 LONGEST_US = DAY_US
 
-# What is wrong with a row; 0: nothing.
+# A row is good, not on a whole hour, earlier than the row before, its repetition, or another rate for its hour.
 OK, OFF_HOUR, BACKWARDS, REPEATED, CONTRADICTED = range(5)
-PROBLEMS = {
-    OFF_HOUR: "not on a whole hour",
-    BACKWARDS: "earlier than the row before",
-    REPEATED: "repeats the row before",
-    CONTRADICTED: "another rate for the hour of the row before",
-}
 
 
 class FundingTimes(NamedTuple):
     """Settlements on their hours; all arrays as long as the input.
 
     due_us: the hour that the row belongs to. interval_us: time since the last good row before it, 0 for the first and
-    for rows with a problem, -1 where that is no interval. problem: a key of PROBLEMS, or OK. missing: how many
-    settlements are lacking before this row, if the interval of the row before went on.
+    for rows with a problem, -1 where that is no interval. problem: OK, or what is wrong. missing: how many settlements
+    are lacking before this row, if the interval of the row before went on.
     """
 
     due_us: np.ndarray

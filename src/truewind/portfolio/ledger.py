@@ -7,7 +7,7 @@ is lost however often a position is cut.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from truewind.portfolio.state import account_of, fills_of, instruments_of, margi
 from truewind.portfolio.worth import gains_with_price, worth_of
 
 RATE_SCALE = 100_000_000  # rates are integers of 1e-8: 0.05 % is 50_000
+_REPORT = "This is a bug: please report it, with the run's config and journal"
 _FUNDING, _INSURANCE, _SPLIT, _EXCHANGE = FillKind.FUNDING, FillKind.INSURANCE, FillKind.SPLIT, FillKind.EXCHANGE
 
 
@@ -97,25 +98,9 @@ def book_fill(
         leverage = margins_of(state)[position["symbol"]]["leverage"]
         position["wallet"] += math.ceil(abs(opened) / leverage)
     write_fill(
-        state,
-        position,
-        money,
-        ts,
-        row,
-        order,
-        leg,
-        kind,
-        side,
-        maker,
-        price,
-        lots,
-        notional,
-        released,
-        realised,
-        fee,
-        slippage,
-        tag,
-    )
+        state, position, money, ts, row, order, leg, kind, side, maker, price, lots,
+        notional, released, realised, fee, slippage, tag,
+    )  # fmt: skip
     if closing > 0 and (after == 0 or lots > closing):
         close_trip(state, leg, ts, row)
     return True
@@ -168,25 +153,9 @@ def book_split(state: int, ts: int, row: int, leg: int, price: int, lots: int, r
         position["opened_ts"] = 0
     side = 1 if change > 0 else -1
     write_fill(
-        state,
-        position,
-        money,
-        ts,
-        row,
-        0,
-        leg,
-        _SPLIT,
-        side,
-        0,
-        price,
-        abs(change),
-        abs(paid),
-        released,
-        paid - released,
-        0,
-        0,
-        0,
-    )
+        state, position, money, ts, row, 0, leg, _SPLIT, side, 0, price, abs(change),
+        abs(paid), released, paid - released, 0, 0, 0,
+    )  # fmt: skip
 
 
 @kernel
@@ -286,29 +255,43 @@ def postings(fills: np.ndarray, instruments: np.ndarray) -> pl.DataFrame:
     return pl.concat(parts).sort("fill", maintain_order=True).select("fill", "account", "symbol", "amount")
 
 
-def prove(
-    parts: Iterable[np.ndarray], positions: np.ndarray, account: np.ndarray, instruments: np.ndarray
-) -> None:  # fmt: skip
-    """Check that the books balance: what all FILL rows (in `parts`) add up to equals the kernels' running state.
-
-    Raises LedgerError: that is a bug or an overflow, never bad input.
-    """
+def check_account(account: np.ndarray) -> None:
+    """Raises LedgerError if a kernel has met an order or an amount with which it could not go on."""
+    if account[0]["overflow"] == 2:
+        raise LedgerError("An order left its life cycle", remedy=_REPORT)
     if account[0]["overflow"]:
         raise LedgerError(
             "An amount does not fit 64 bits in the account's smallest unit",
             remedy="Trade smaller quantities or a coarser currency precision",
         )
+
+
+def prove(
+    parts: Iterable[np.ndarray],
+    positions: np.ndarray,
+    account: np.ndarray,
+    instruments: np.ndarray,
+    symbols: Sequence[str],
+) -> None:
+    """Check that the books balance: what all FILL rows (in `parts`) add up to equals the kernels' running state.
+
+    symbols: names, as in the records. Raises LedgerError: that is a bug or an overflow, never bad input.
+    """
+    check_account(account)
     held, paid = np.zeros((2, len(positions)), np.int64)
     cash = int(account[0]["initial"])
     for fills in parts:
         cash += add_up(fills, instruments, held, paid)
     if cash != int(account[0]["cash"]):
-        raise LedgerError(f"Cash is {account[0]['cash']} units but the fills add up to {cash}")
+        raise LedgerError(f"Cash is {account[0]['cash']} units but the fills add up to {cash}", remedy=_REPORT)
     for leg, position in enumerate(positions):
-        if held[leg] != position["lots"]:
-            raise LedgerError(f"Position {leg} is {position['lots']} lots but its fills add up to {held[leg]}")
-        if paid[leg] != position["cost"]:
-            raise LedgerError(f"Position {leg} cost {position['cost']} units but its fills say {paid[leg]}")
+        symbol, lots, cost = symbols[position["symbol"]], position["lots"], position["cost"]
+        if held[leg] != lots:
+            message = f"{symbol}: a position is {lots} lots but its fills add up to {held[leg]}"
+            raise LedgerError(message, remedy=_REPORT, symbol=symbol, leg=leg)
+        if paid[leg] != cost:
+            message = f"{symbol}: a position cost {cost} units but its fills say {paid[leg]}"
+            raise LedgerError(message, remedy=_REPORT, symbol=symbol, leg=leg)
 
 
 @kernel

@@ -81,7 +81,7 @@ def _exchanged(value: Any, done: dict[int, Any]) -> Any:
     if isinstance(value, IntEnum):
         return int(value)
     if inspect.isclass(value) and issubclass(value, IntEnum):
-        members: Any = namedtuple(value.__name__, value.__members__)  # type: ignore[misc]
+        members: Any = namedtuple(value.__name__, value.__members__)  # type: ignore[misc]  # its names are known now only
         return members._make(map(int, value))
     if isinstance(value, types.FunctionType):
         return _compiled(value, done)

@@ -46,10 +46,18 @@ def test_recorded_latency_is_interpolated(ts, entry, reply):
     assert delay(record, TRIPS, REPLY, ts, 1, 0, 0.0) == reply
 
 
-@pytest.mark.parametrize("trips", [TRIPS[::-1], TRIPS[:0], np.array([(1, -5, 3)], ROUND_TRIP)])
-def test_unusable_round_trips_are_refused(trips):
-    """Unsorted, absent or negative measurements raise."""
-    with pytest.raises(ValidationError):
+@pytest.mark.parametrize(
+    ("trips", "message"),
+    [
+        (TRIPS[::-1], "row 1, of 1970-01-01 00:00:00.002000, does not come after the one before"),
+        (TRIPS[:0], "No measured round trips"),
+        (np.array([(1, 5, 3), (2, 5, 0), (3, -5, 3)], ROUND_TRIP), "row 2, of .*, took less than no time"),
+        (np.array([(1, 5, -3)], ROUND_TRIP), "row 0, of .*, took less than no time"),
+    ],
+)
+def test_unusable_round_trips_are_refused(trips, message):
+    """Unsorted, absent or negative measurements raise, with the first such row and its time."""
+    with pytest.raises(ValidationError, match=message):
         check_round_trips(trips)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from truewind.config import Settings
+from truewind.domain.clock import iso
 from truewind.domain.latency import ENTRY, FEED, LATENCY, REPLY, ROUND_TRIP
 from truewind.errors import ValidationError
 from truewind.numerics.draws import normal, uniform
@@ -176,10 +177,17 @@ def check_round_trips(trips: np.ndarray) -> np.ndarray:
     """ROUND_TRIP rows, sorted and not negative. Raises ValidationError."""
     if trips.dtype != ROUND_TRIP or not len(trips):
         raise ValidationError("No measured round trips are given", remedy="Give ROUND_TRIP rows, or another model")
-    if (np.diff(trips["ts"]) <= 0).any():
-        raise ValidationError("Measured round trips are not sorted by ts, or come twice", remedy="Sort them")
-    if (trips["entry_us"] < 0).any() or (trips["reply_us"] < 0).any():
-        raise ValidationError("A measured latency is negative", remedy="Correct the clocks that it was measured by")
+    falls = np.diff(trips["ts"], prepend=trips["ts"][0] - 1) <= 0
+    negative = (trips["entry_us"] < 0) | (trips["reply_us"] < 0)
+    for bad, what, remedy in (
+        (falls, "does not come after the one before", "Sort them by ts and leave double rows out"),
+        (negative, "took less than no time", "Correct the clocks that it was measured by"),
+    ):
+        if bad.any():
+            row = int(bad.argmax())
+            raise ValidationError(
+                f"The measured round trip in row {row}, of {iso(int(trips['ts'][row]))}, {what}", remedy=remedy, row=row
+            )
     return trips
 
 
