@@ -1,34 +1,32 @@
-"""A trial's figures that are added up in one pass, beside the same of whole columns."""
+"""A trial's deepest fall, found in blocks of rows, beside the same of the whole column."""
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanes import account, world
 from profiles import examples
-from truewind.engine.state import State
-from truewind.engine.trials import walk
+from truewind.engine.trials import deepest_fall
 from truewind.numerics import performance
 
-ROWS = 120
-WORTHS = st.lists(st.floats(-5e11, 5e12, allow_nan=False), min_size=ROWS, max_size=ROWS)
+ROWS = 200  # some blocks of rows that are compared together, and part of one
+WORTHS = st.lists(st.floats(-5e11, 5e12, allow_nan=False), min_size=1, max_size=ROWS)
+START = 1e12
 
 
-def state_of(rows):
-    timeline, instruments, dues = world(2, 1, count=rows)
-    given = account()
-    return State(
-        instruments, timeline, given["cash"], given["currency"], given["costs"], given["limits"], dues, buffer_rows=16
-    )
+@examples(200)
+@given(WORTHS)
+def test_the_deepest_fall_is_the_largest_drawdown(worths):
+    """To the last bit, whatever equity does, also where it owes money."""
+    equity = np.array(worths)
+    assert deepest_fall(equity, START) == performance.max_drawdown(equity, START)
 
 
-@examples(100)
-@given(WORTHS, st.sets(st.integers(0, ROWS - 1), min_size=1))
-def test_the_deepest_fall_is_the_largest_drawdown_of_all_moments(worths, moments):
-    """To the last bit, whatever equity does, also where it owes money; the mean to a billionth."""
-    state = state_of(ROWS)
-    state.equity[:] = worths
-    at = np.array(sorted(moments), np.int64)
-    fall, mean = walk(state.handle, at)
-    assert fall == performance.max_drawdown(state.equity[at], float(state.account[0]["start"]))
-    np.testing.assert_allclose(mean, np.mean(state.equity[at]), rtol=1e-9, atol=1e-3)
+@examples(50)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 400))
+def test_long_calm_stretches_hide_no_fall(seed, calm):
+    """Equity that stands still for longer than a block, and now and then is beyond all that it has been."""
+    random = np.random.default_rng(seed)
+    equity = np.repeat(START * np.exp(np.cumsum(random.normal(0.0, 0.01, 40))), calm)
+    for row in random.integers(0, len(equity), 3):
+        equity[row] *= np.exp(random.normal(0.0, 0.1))
+    assert deepest_fall(equity, START) == performance.max_drawdown(equity, START)

@@ -38,6 +38,7 @@ _CHANGED = (
     *("breakers", "pairs"),
 )
 _BUFFER_ROWS = 256  # small enough to stay in the processor's cache
+_BLOCK = 64  # rows of equity that are compared together
 _TRADE, _LIQUIDATION, _SETTLEMENT = FillKind.TRADE, FillKind.LIQUIDATION, FillKind.SETTLEMENT
 _EXCHANGE = FillKind.EXCHANGE
 
@@ -186,7 +187,8 @@ class Bench:
         state, elapsed, scale = self._state, self._days.elapsed, self._state.scale
         handle, days = state.handle, self._days
         close_books(handle, self._tally, self._legs)
-        fall, worth = walk(handle, days.moments)
+        equity = state.equity if len(days.moments) == len(state.equity) else state.equity[days.moments]
+        fall, worth = deepest_fall(equity, float(state.account[0]["start"])), float(np.mean(equity))
         day_returns(handle, days.closes, days.numbers, self._returns)
         found = spread(self._returns)
         volatility, sharpe, sortino = annualised(found, float(self._year))
@@ -309,20 +311,25 @@ def close_books(state: int, counts: Any, legs: Any) -> None:
 
 
 @kernel
-def walk(state: int, moments: Any) -> tuple[float, float]:
-    """Deepest drawdown, and mean equity in ledger units, of the rows `moments`."""
-    equity = equity_of(state)
-    peak = low = float(account_of(state)["start"])
-    fall = total = 0.0
-    for i in range(len(moments)):
-        worth = equity[moments[i]]
-        total += worth
-        if worth > peak:
-            fall = max(fall, (peak - low) / peak)  # divided once a peak, not at every row of a fall
-            peak = low = worth
-        else:
-            low = min(low, worth)
-    return max(fall, (peak - low) / peak), total / len(moments)
+def deepest_fall(equity: Any, start: float) -> float:
+    """Deepest drawdown from the highest so far, as a fraction. Only rows beyond peak and low are looked at one by one:
+    whether a block has some is asked of all its rows at once.
+    """
+    peak = low = start
+    fall = 0.0
+    for begin in range(0, len(equity), _BLOCK):
+        part = equity[begin : begin + _BLOCK]
+        beyond = False
+        for i in range(len(part)):
+            beyond |= (part[i] > peak) | (part[i] < low)
+        if beyond:
+            for i in range(len(part)):
+                if part[i] > peak:
+                    fall = max(fall, (peak - low) / peak)  # divided once a peak, not at every row of a fall
+                    peak = low = part[i]
+                else:
+                    low = min(low, part[i])
+    return max(fall, (peak - low) / peak)
 
 
 @kernel

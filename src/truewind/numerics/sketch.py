@@ -16,6 +16,7 @@ from truewind.numerics.performance import NO_VARIATION, Floats, Ints
 
 DIRECTIONS = 128
 _SEED = 0x7157  # part of what a sketch means: another seed, and old sketches compare with no new one
+_SCALE = DIRECTIONS**0.5
 _TOGETHER = 1024  # series that are standardised at a time: memory
 
 
@@ -44,7 +45,7 @@ def sketches(days: Ints, returns: NDArray[np.floating]) -> NDArray[np.float32]:
         varies = norm > NO_VARIATION * np.sqrt(np.maximum(count, 1))
         np.divide(part, norm, out=part, where=varies)
         part[~varies[:, 0]] = 0.0
-        made[start : start + _TOGETHER] = part @ signs / np.sqrt(DIRECTIONS)
+        _project(part, signs, made[start : start + _TOGETHER])
     return made
 
 
@@ -52,6 +53,20 @@ def _signs(days: Ints) -> Floats:
     signs = np.empty((len(days), DIRECTIONS))
     _draw(days, signs)
     return signs
+
+
+@kernel
+def _project(series: Floats, signs: Floats, made: NDArray[np.float32]) -> None:
+    """`series` @ `signs`, scaled; in the order of the days, where a library's product has another on each machine."""
+    sums = np.empty(DIRECTIONS)
+    for row in range(len(series)):
+        sums[:] = 0.0
+        for day in range(len(signs)):
+            part = series[row, day]
+            for i in range(DIRECTIONS):
+                sums[i] += part * signs[day, i]
+        for i in range(DIRECTIONS):
+            made[row, i] = sums[i] / _SCALE
 
 
 @kernel

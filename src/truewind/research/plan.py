@@ -18,7 +18,7 @@ _NOT_GIVEN = object()
 
 
 class Plan:
-    """What each trial is: its settings and its strategy."""
+    """What each trial is: its settings and its strategy. read: the specs that some trial reads together, each once."""
 
     def __init__(self, data: Mapping[str, Any], source: str, space: Space) -> None:
         self.space = space
@@ -32,11 +32,11 @@ class Plan:
         first = self._first()
         self.strategy = compilable(first)
         self._base = dict(self.settings.chosen.params)
-        reads = set(self._all_reads())
-        self.specs = list(dict.fromkeys(spec for specs in reads for spec in specs))
+        self.read = list(dict.fromkeys(self._all_reads()))
+        self.specs = list(dict.fromkeys(spec for specs in self.read for spec in specs))
         self.history: int | None = 0  # bars before the start that features need, None: all
         if self.settings.data.start is not None:
-            needed = [features.history(specs, self.settings.data.timeframe) for specs in reads]
+            needed = [features.history(specs, self.settings.data.timeframe) for specs in self.read]
             self.history = None if None in needed else max(rows or 0 for rows in needed)
 
     def settings_without_varied(self) -> BacktestSettings:

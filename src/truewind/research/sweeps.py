@@ -237,10 +237,7 @@ class _Market:
 
     def columns(self, reads: Mapping[str, str]) -> dict[str, np.ndarray]:
         """The timeline's columns and the features `reads` by field, each computed as a backtest alone would."""
-        origin = 0
-        if self._start is not None:
-            needed = features.history(list(reads.values()), self._timeframe)
-            origin = 0 if needed is None else self._start - needed * self._length
+        origin = self._origin(list(reads.values()))
         found = dict(self.timeline.columns)
         for field, spec in reads.items():
             for name, values in self._feature(spec, origin).items():
@@ -265,27 +262,62 @@ class _Market:
         first = None if self._start is None else int(self._wide.times[TS].min())
         return Inputs(lake, bars, rows, start_us=first, find=data.key, exchange=data.exchange)
 
+    def compute(self, read: Sequence[Sequence[str]], workers: int) -> None:
+        """Compute what trials read, `read` being what some read together, if there is room to keep all of it: features
+        that share a pass over the rows take a fraction of what each alone does.
+        """
+        groups: dict[int, dict[str, None]] = {}
+        for specs in read:
+            groups.setdefault(self._origin(specs), {}).update(dict.fromkeys(specs))
+        columns = [[name for spec in specs for name in features.parse_spec(spec).columns] for specs in groups.values()]
+        shared = any(len(set(names)) < len(names) for names in columns)  # which no pipeline takes
+        if shared or 8 * self.rows * sum(map(len, columns)) > _COLUMN_BYTES:
+            return
+        parts = [(list(specs)[i::workers], origin) for origin, specs in groups.items() for i in range(workers)]
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(lambda part: self._computed(*part), [part for part in parts if part[0]]))
+
+    def _origin(self, specs: Sequence[str]) -> int:
+        """The time from which on a backtest that reads `specs` has bars, 0 for all."""
+        if self._start is None:
+            return 0
+        needed = features.history(specs, self._timeframe)
+        return 0 if needed is None else self._start - needed * self._length
+
     def _feature(self, spec: str, origin: int) -> dict[str, np.ndarray]:
         """The outputs of one feature on the timeline's rows, by the name of the output ("" if it has one only)."""
-        key = (spec, origin)
         with self._lock:
-            if key in self._columns:
-                self._columns.move_to_end(key)
-                return self._columns[key]
-        feature = features.parse_spec(spec)
-        outputs = {column: np.full(len(self._wide), np.nan) for column in feature.columns}
-        computed = self._inputs.compute([spec], origin if self._start is not None else None)
-        for rows, found in zip(self._symbols, computed.values(), strict=True):
-            for column, values in found.items():
-                outputs[column][rows[len(rows) - len(values) :]] = values
-        inside: Any = slice(None) if self._inside.all() else self._inside
-        named_outputs = zip(feature.outputs or ("",), outputs.values(), strict=True)
-        made = {output: values[inside] for output, values in named_outputs}
+            if (spec, origin) in self._columns:
+                self._columns.move_to_end((spec, origin))
+                return self._columns[spec, origin]
+        return self._computed([spec], origin)[spec]
+
+    def _computed(self, specs: Sequence[str], origin: int) -> dict[str, dict[str, np.ndarray]]:
+        """The outputs of features on the timeline's rows, by spec, now also kept."""
+        computed = self._inputs.compute(specs, origin if self._start is not None else None)
+        found = {}
+        for spec in specs:
+            feature = features.parse_spec(spec)
+            named_outputs = zip(feature.outputs or ("",), feature.columns, strict=True)
+            found[spec] = {
+                output: self._laid([columns[column] for columns in computed.values()])
+                for output, column in named_outputs
+            }
         with self._lock:
-            self._columns[key] = made
+            for spec, made in found.items():
+                self._columns[spec, origin] = made
             while len(self._columns) > 8 and sum(_bytes(made) for made in self._columns.values()) > _COLUMN_BYTES:
                 self._columns.popitem(last=False)
-        return made
+        return found
+
+    def _laid(self, parts: Sequence[np.ndarray]) -> np.ndarray:
+        """A column of each symbol, its last rows, on the timeline's rows."""
+        if len(parts) == 1 and len(parts[0]) == self.rows:
+            return parts[0]
+        wide = np.full(len(self._wide), np.nan)
+        for rows, values in zip(self._symbols, parts, strict=True):
+            wide[rows[len(rows) - len(values) :]] = values
+        return wide if self._inside.all() else wide[self._inside]
 
 
 def _run(plan: Plan, market: _Market, waiting: Sequence[int], workers: int) -> Iterator[tuple[int, Found, str]]:
@@ -346,6 +378,8 @@ def _run(plan: Plan, market: _Market, waiting: Sequence[int], workers: int) -> I
     def many(trials: Sequence[int]) -> list[tuple[int, Found, str]]:
         return [one(trial) for trial in trials]
 
+    if waiting:
+        market.compute(plan.read, workers)
     each = max(1, min(64, len(waiting) // (4 * workers)))
     parts = (waiting[i : i + each] for i in range(0, len(waiting), each))
     with ThreadPoolExecutor(workers) as pool:

@@ -10,6 +10,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -146,7 +147,9 @@ def _url(wanted: str | Path) -> "tuple[URL, Path | None]":
     return url.set(drivername="postgresql+psycopg"), None
 
 
+@cache
 def _engine(url: "URL") -> "Engine":
+    """The engine of a database, one in a process: it keeps the SQL that it has compiled, and no connection."""
     from sqlalchemy import create_engine, event
     from sqlalchemy.pool import NullPool
 

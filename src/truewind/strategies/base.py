@@ -267,8 +267,8 @@ class SignalStrategy(Strategy, ABC):
         signal = self.decide(bar, position, self.values)
         side, expiry = self._followed.get(bar.symbol, _NOTHING)
         # Most bars say nothing new; asking the desk costs more than these comparisons.
-        wanted, held = signal[0], position[0]
-        moves = wanted == held and nearer(signal[3], wanted, held, position[3])
+        wanted, stop, held = signal[0], signal[3], position[0]
+        moves = stop == stop and wanted == held and nearer(stop, wanted, held, position[3])
         if moves or wanted != side or bar.ts_event >= expiry:
             self._followed[bar.symbol] = wanted, self.desk.follow(bar.symbol, signal)
 
