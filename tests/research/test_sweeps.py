@@ -8,7 +8,7 @@ import truewind
 from scripted import perpetual
 from truewind.errors import ConfigError, StrategyError
 from truewind.numerics.performance import daily_returns
-from truewind.research import sweep
+from truewind.research import sweep, sweeps
 from truewind.research.kept import Kept
 from truewind.storage.lake import Lake
 from truewind.storage.schema import SeriesKey
@@ -67,6 +67,18 @@ def test_every_trial_has_the_figures_of_a_backtest_with_its_settings(lake, tmp_p
         )
         assert [trial[name] for name in near] == pytest.approx([alone[name] for name in near], rel=1e-9)
         assert trial["trades"] > 10
+
+
+def test_features_that_there_is_no_room_for_are_computed_when_asked_for(lake, tmp_path, monkeypatch):
+    """One by one, to the same bits as all together; of one symbol and of two that have other warm-ups."""
+    for number, symbols in enumerate((["BTCUSDT"], ["BTCUSDT", "ETHUSDT"])):
+        given = config(data={**config()["data"], "symbols": symbols})
+        together = sweep(given, GRID, lake=lake, out=tmp_path / f"together{number}", workers=2).table
+        with monkeypatch.context() as patched:
+            patched.setattr(sweeps, "_COLUMN_BYTES", 0)
+            alone = sweep(given, GRID, lake=lake, out=tmp_path / f"alone{number}", workers=2).table
+        assert alone.equals(together, null_equal=True)
+        assert together["trades"].sum() > 10
 
 
 def test_daily_returns_of_trials_are_kept(lake, tmp_path):
