@@ -107,6 +107,39 @@ def test_a_tier_table_lies_anywhere_among_the_tiers() -> None:
     assert lots_to_liquidate(-1.0, 0.0, book.legs[0], PRICE, 0.0, *terms) == 0
 
 
+def test_where_closing_frees_no_more_than_it_costs_all_is_closed() -> None:
+    """20 BTC at 50,000 need 1 % of a million less 1,300: 8,700. At a loss of 1 %, as at 3 %, each part closed takes as
+    much of the equity as of the margin, or more.
+    """
+    book = Book((linear(), TIERS)).hold(0, "20", str(PRICE))
+    terms = (book.instruments[0], book.margins[0], TIERS)
+    for loss in (0.01, 0.03):
+        assert lots_to_liquidate(8_699.0 * UNIT, 0.0, book.legs[0], PRICE, loss, *terms) == 20_000
+        assert lots_to_liquidate(8_700.0 * UNIT, 0.0, book.legs[0], PRICE, loss, *terms) == 0
+
+
+def test_the_tiers_of_another_symbol_do_not_help() -> None:
+    """400 BTC, 20 million, at 5 % in any size: 3 % of them are 600,000, so with 599,900 not even nothing can be kept.
+
+    The table before theirs asks, of 10 million and more, for less than 3 %.
+    """
+    book = Book((linear(), TIERS), (linear("ETHUSDT"), table((10**9, "0.05", 20)))).hold(1, "400", str(PRICE))
+    terms = (book.instruments[1], book.margins[1], book.tiers)
+    assert lots_to_liquidate(599_900.0 * UNIT, 0.0, book.legs[0], PRICE, 0.03, *terms) == 400_000
+
+
+def test_one_lot_is_the_least_that_is_closed() -> None:
+    """Ten millions need 233,700. With half a dollar less 20 of them must go: a lot of 50; so with next to nothing less.
+
+    With 8,700, which is the margin of a million, where two tiers meet, 20 BTC are kept.
+    """
+    book = Book((linear(), TIERS)).hold(0, "200", str(PRICE))
+    terms = (book.instruments[0], book.margins[0], TIERS)
+    for equity in (233_699.5, 233_699.9999):
+        assert lots_to_liquidate(equity * UNIT, 0.0, book.legs[0], PRICE, 0.0, *terms) == 1
+    assert lots_to_liquidate(8_700.0 * UNIT, 0.0, book.legs[0], PRICE, 0.0, *terms) == 180_000
+
+
 @given(st.integers(-(10**15), 10**15), st.integers(0, 10**12))
 def test_clearing_creates_and_loses_nothing(balance: int, fee: int) -> None:
     """Account and insurance fund together keep the balance; the account never ends below zero."""
@@ -129,6 +162,7 @@ def test_the_rank_by_hand() -> None:
     assert adl_score(2.0, 0.5, 0.25, 1.0) == pytest.approx(0.2)
     assert adl_score(0.25, 0.25, 0.1, 0.1) == pytest.approx(0.2)
     assert adl_score(1.0, -1.0, 0.1, 1.0) == adl_score(-0.5, 1.0, 0.1, 1.0) == 0.0
+    assert adl_score(1.0, -2.0, 0.1, 1.0) == 0.0
 
 
 @given(st.floats(0, 1e6), st.floats(1, 1e6), st.floats(0.01, 1e5), st.floats(1.01, 10))

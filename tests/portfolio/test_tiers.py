@@ -128,3 +128,20 @@ def test_tables_are_ordered_by_their_dates() -> None:
     assert flat_tier(0.05, 3).tolist() == [(0, 0, np.iinfo(np.int64).max, 5_000_000, 0, 3)]
     with pytest.raises(ConfigError, match=r"^XUSDT: "):
         flat_tier(1.5, 3, "XUSDT")
+    with pytest.raises(ConfigError, match=r"^tiers: "):
+        flat_tier(1.5, 3)
+
+
+def test_rates_and_leverages_may_stay_as_they_are() -> None:
+    """From tier to tier; a rate may be 1, a leverage 1. A cap beyond 64 bits is the most that these hold."""
+    lines = [Tier(Decimal(10), Decimal(1), 1), Tier(Decimal(10**18), Decimal(1), 1)]
+    rows = tier_rows([TierTable(0, lines)], SCALE)
+    most = np.iinfo(np.int64).max
+    assert rows.tolist() == [(0, 0, 10 * SCALE, SCALE, 0, 1), (0, 10 * SCALE, most, SCALE, 0, 1)]
+
+
+def test_what_may_be_opened_at_a_cap_and_beyond_the_last() -> None:
+    """20 up to 50, 10 up to 250: 250 with 10, a hair more with nothing; nothing with 21."""
+    rows = tier_rows([TierTable(0, [Tier(Decimal(50), Decimal(0), 20), Tier(Decimal(250), Decimal(0), 10)])], 1)
+    assert [leverage_allowed(rows, 0, 2, size) for size in (50.0, 50.5, 250.0, 250.5)] == [20, 10, 10, 0]
+    assert [notional_allowed(rows, 0, 2, leverage) for leverage in (10, 10.5, 20, 21)] == [250, 50, 50, 0]

@@ -48,6 +48,28 @@ def test_what_does_not_fit_is_refused() -> None:
     assert worth_of(0, 1, turned) == -1
 
 
+def test_the_most_that_fits() -> None:
+    """100 dollars at a tick of 0.1 are 1,000 BTC, 1e11 units: 45 million are half of 9e18, one more is too much.
+
+    A price of 9e18 / 2048 ticks is one too many. In another currency 6e18 units at 1.5 are just 9e18; of nothing, 0.
+    """
+    turned, row = instrument_row(inverse())[0], instrument_row(linear())
+    assert worth_of(1, 1, turned) == 10**11
+    assert worth_of(1, 45_000_000, turned) == 45 * 10**17
+    assert worth_of(1, 45_000_001, turned) == -1
+    most = 9 * 10**18 // 2048
+    assert (worth_of(most - 1, 10**7, turned), worth_of(most, 10**7, turned)) == (228, -1)
+    row["rate"] = 1.5
+    assert worth_of(10**9, 6 * 10**6, row[0]) == 9 * 10**18
+    assert worth_of(10**9, 0, row[0]) == 0
+
+
+def test_half_a_unit() -> None:
+    """0.0001 × 0.00005 is half of 1e-8: three of them are 1.5 units, 2 when rounded; four are 2."""
+    row = instrument_row(linear(tick="0.0001", lot="0.00005"))[0]
+    assert [worth_of(1, lots, row) for lots in (1, 3, 4)] == [1, 2, 2]
+
+
 @given(st.sampled_from([1, -1]), st.integers(1, 10**6), st.integers(1, 10**6), st.integers(1, 10**5))
 def test_the_side_on_which_cost_is_booked(side: int, entry: int, exit_price: int, lots: int) -> None:
     """Booking worth with `gains_with_price` as its sign gives the published profit, linear and inverse.

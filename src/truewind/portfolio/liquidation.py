@@ -37,22 +37,15 @@ def lots_to_liquidate(
     first, last = terms["first_tier"], terms["last_tier"]
     if held == 0 or equity >= others + maintenance_margin(tiers, first, last, whole):
         return 0
-    for row in range(last - 1, first - 1, -1):
+    for row in range(tier_of(tiers, first, last, whole), first - 1, -1):
         tier = tiers[row]
-        kept = min(whole, float(tier["cap"]))
-        floor = float(tier["floor"])
-        if floor >= whole:
-            continue
         rate = tier["rate"] / RATE_SCALE
-        # Kept notional k in (floor, kept]: equity − (whole − k)·loss ≥ others + k·rate − cum.
-        spare = equity - whole * loss - others + tier["cum"]
-        if rate > loss:
-            kept = min(kept, spare / (rate - loss))
-        elif spare - kept * (rate - loss) < 0.0:
-            continue
-        if kept > floor:
-            lots = held - int(kept / whole * held)
-            return max(1, min(held, lots))
+        if rate <= loss:
+            break  # what is closed costs more than it frees, and in lower tiers all the more
+        # The most that may be kept: equity − (whole − kept)·loss = others + kept·rate − cum.
+        kept = (equity - whole * loss - others + tier["cum"]) / (rate - loss)
+        if kept >= tier["floor"]:
+            return max(1, held - int(kept / whole * held))
     return held
 
 
