@@ -445,6 +445,15 @@ def test_the_most_that_fits():
     assert tiny.held() == (1, 0)
 
 
+def test_the_rate_of_an_entry_is_that_of_its_leg():
+    """Two units of its own currency at ½ are one of the account's: entered at ½, and no other leg with it."""
+    book = Book(perpetual("UNITUSDT", tick="0.0001", lot="0.0001"), BTC)
+    book.state.instruments["rate"] = 0.5
+    assert book.fill(1, 2, 1)
+    assert book.held() == (2, 1)
+    assert book.positions["entry_rate"].tolist() == [0.5, 1.0]
+
+
 def test_payments_add_up():
     """One lot: dividends of 5 and 3 and a swap of −1 are 7 of carry, written on the side that is held."""
     for side in (1, -1):

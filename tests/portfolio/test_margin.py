@@ -218,6 +218,29 @@ def test_a_table_of_one_tier() -> None:
     assert math.isnan(isolated_liquidation_price(book.legs[0], *book.terms()))
 
 
+def test_a_hedge_that_only_the_highest_tier_uses_up() -> None:
+    """Long 1, short 0.95 at 50,000 with 1,000: above, 5 % of 1.95x less 2 · 266,300 outgrow the 0.05x that are gained.
+
+    1,000 + 0.05 (x − 50,000) = 0.0975x − 532,600 at x = 531,100 / 0.0475; below, 1,500 / (0.05 − 0.0078).
+    """
+    book = Book((linear(), TIERS)).hold(0, "1", "50000", "50000").hold(0, "-0.95", "50000", "50000")
+    found = liquidation_prices(1_000 * UNIT, 0, book.legs, *book.terms())
+    assert found == pytest.approx((1_500 / 0.0422, 531_100 / 0.0475), rel=1e-9)
+
+
+def test_a_hedge_that_no_price_moves() -> None:
+    """Long from 50,000, short as much from 40,000: 10,000 are lost at any price, and 5,000 never save it."""
+    book = Book((linear(), table((10**9, "0", 20)))).hold(0, "1", "50000", "50000").hold(0, "-1", "40000", "50000")
+    assert all(math.isnan(price) for price in liquidation_prices(5_000 * UNIT, 0, book.legs, *book.terms()))
+
+
+def test_the_smallest_position() -> None:
+    """1e-8 BTC gains one unit a dollar: bought for 50,000 units with 10,000, it lasts to 40,000 / 0.995."""
+    book = Book((linear(lot="0.00000001"), table((10**9, "0.005", 20))))
+    book.hold(0, "0.00000001", "50000", "50000", wallet=10_000)
+    assert isolated_liquidation_price(book.legs[0], *book.terms()) == pytest.approx(40_000 / 0.995, rel=1e-12)
+
+
 def test_small_figures() -> None:
     """Half a unit is an equity like any other; an order that is not born losing costs its margin and nothing more."""
     assert margin_ratio(1.0, 0.5) == 2.0
@@ -296,8 +319,18 @@ def test_the_terms_of_a_run_row_by_row() -> None:
     assert cross.margins.tolist() == [(0, 1, 0, 1, 7.0, 0, 1_250_000, 1, 0, 0, 0, 0, 0)]
     assert not cross.hedge
     assert len(MarginSettings().terms([], {}, 1.0).tiers) == 0
-    with pytest.raises(ConfigError, match=r"Set margin\.tiers to flat, with a maintenance_rate"):
+    with pytest.raises(ConfigError, match=r"No margin tiers of BTCUSDT\.binance_usdm") as refused:
         MarginSettings(tiers="venue").terms([linear()], {}, 5.0)
+    assert refused.value.remedy == "Set margin.tiers to flat, with a maintenance_rate"
+
+
+def test_tiers_in_the_currency_of_the_contract() -> None:
+    """A dollar is 100 cents, a tether 1e8 units: a cap of 50,000 is 5 million. Bad tables say whose they are."""
+    dollars = replace(linear(), quote="USD", settle="USD")
+    table = TierTable(0, [Tier(Decimal(50_000), Decimal("0.004"), 125)])
+    assert MarginSettings().terms([dollars], {dollars.id: [table]}, 1.0).tiers["cap"].tolist() == [5_000_000]
+    with pytest.raises(ConfigError, match=r"^BTCUSDT\.binance_usdm: two tables begin at the same time"):
+        MarginSettings().terms([linear()], {linear().id: [table, table]}, 1.0)
 
 
 def test_fees_change_with_time() -> None:

@@ -122,12 +122,10 @@ def test_two_tables_of_one_date_are_refused() -> None:
 
 
 def test_tables_are_ordered_by_their_dates() -> None:
-    """And a flat one has no end; a rate that cannot be is refused by the name of what it was for."""
+    """And a flat one has no end; a rate that cannot be is refused."""
     first, second = (TierTable(day, [Tier(Decimal(10), Decimal("0.01"), day)]) for day in (5, 9))
     assert tier_rows([second, first], SCALE)["since"].tolist() == [5, 9]
     assert flat_tier(0.05, 3).tolist() == [(0, 0, np.iinfo(np.int64).max, 5_000_000, 0, 3)]
-    with pytest.raises(ConfigError, match=r"^XUSDT: "):
-        flat_tier(1.5, 3, "XUSDT")
     with pytest.raises(ConfigError, match=r"^tiers: "):
         flat_tier(1.5, 3)
 

@@ -98,7 +98,7 @@ class MarginSettings(Settings):
             if self.tiers != "flat" and instrument.can_short and instrument.id in tables:
                 part = tier_rows(tables[instrument.id], 10 ** currency_precision(instrument.currency), instrument.id)
             elif self.tiers != "venue" or not instrument.can_short:
-                part = flat_tier(self.maintenance_rate, _ANY_LEVERAGE, instrument.id)
+                part = flat_tier(self.maintenance_rate, _ANY_LEVERAGE)
             else:
                 raise ConfigError(
                     f"No margin tiers of {instrument.id}", remedy="Set margin.tiers to flat, with a maintenance_rate"
@@ -108,9 +108,9 @@ class MarginSettings(Settings):
             margins[i] = (rows, rows + len(part), rows, rows + len(part), leverage, alone, fee, self.partial, *_NO_FEES)
             parts.append(part)
             rows += len(part)
-        tiers = np.concatenate([*parts, np.zeros(0, TIER)])
-        refresh_terms(margins, tiers, np.zeros(0, FEE), 0)
-        return Margin(margins, tiers, self.position_mode == "hedge")
+        found = Margin(margins, np.concatenate([*parts, np.zeros(0, TIER)]), self.position_mode == "hedge")
+        refresh_terms(found.margins, found.tiers, found.fees, 0)
+        return found
 
     def assumptions(self) -> list[str]:
         """What these settings take for granted, in words, for the report."""

@@ -56,10 +56,10 @@ def tier_rows(tables: Sequence[TierTable], scale: int, what: str = "tiers") -> n
     return np.array(rows, TIER)
 
 
-def flat_tier(rate: float, leverage: int, what: str = "tiers") -> np.ndarray:
+def flat_tier(rate: float, leverage: int) -> np.ndarray:
     """One tier without end: the same rate for every size."""
     unlimited = Decimal(int(np.iinfo(np.int64).max))
-    return tier_rows([TierTable(0, [Tier(unlimited, Decimal(str(rate)), leverage)])], 1, what)
+    return tier_rows([TierTable(0, [Tier(unlimited, Decimal(str(rate)), leverage)])], 1)
 
 
 @kernel
