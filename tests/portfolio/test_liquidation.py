@@ -118,6 +118,16 @@ def test_where_closing_frees_no_more_than_it_costs_all_is_closed() -> None:
         assert lots_to_liquidate(8_700.0 * UNIT, 0.0, book.legs[0], PRICE, loss, *terms) == 0
 
 
+def test_what_is_kept_may_be_all_of_the_lower_tier() -> None:
+    """2 BTC, 100,000, at 25 % up to 50,000 and 50 % above, need 37,500. One of them, at the cap, needs 12,500, and to
+    close the other at a loss of 37.5 % costs 18,750: with 31,250 it may be kept, and less would be worse.
+    """
+    halves = table((50_000, "0.25", 2), (5_000_000, "0.5", 2))
+    book = Book((linear(), halves)).hold(0, "2", str(PRICE))
+    terms = (book.instruments[0], book.margins[0], halves)
+    assert lots_to_liquidate(31_250.0 * UNIT, 0.0, book.legs[0], PRICE, 0.375, *terms) == 1_000
+
+
 def test_the_tiers_of_another_symbol_do_not_help() -> None:
     """400 BTC, 20 million, at 5 % in any size: 3 % of them are 600,000, so with 599,900 not even nothing can be kept.
 

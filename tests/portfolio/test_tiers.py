@@ -143,3 +143,4 @@ def test_what_may_be_opened_at_a_cap_and_beyond_the_last() -> None:
     rows = tier_rows([TierTable(0, [Tier(Decimal(50), Decimal(0), 20), Tier(Decimal(250), Decimal(0), 10)])], 1)
     assert [leverage_allowed(rows, 0, 2, size) for size in (50.0, 50.5, 250.0, 250.5)] == [20, 10, 10, 0]
     assert [notional_allowed(rows, 0, 2, leverage) for leverage in (10, 10.5, 20, 21)] == [250, 50, 50, 0]
+    assert notional_allowed(np.concatenate([flat_tier(0.0, 30), rows]), 1, 3, 21) == 0

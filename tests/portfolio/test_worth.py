@@ -28,7 +28,7 @@ def test_linear_worth(ticks: int, lots: int) -> None:
     st.integers(1_000, 10**7),
     st.integers(0, 10**8),
     st.sampled_from(["1", "10", "100"]),
-    st.sampled_from(["0.1", "0.5", "0.001"]),
+    st.sampled_from(["0.1", "0.5", "0.001", "0.3"]),
 )
 def test_inverse_worth(ticks: int, lots: int, multiplier: str, tick: str) -> None:
     """Size ÷ price, rounded once to the ledger unit of the coin."""
