@@ -200,14 +200,12 @@ from collections import namedtuple
 from math import nan
 
 from truewind.domain.position import Position
-from truewind.engine.acting import DONE, follow, nearer, position_of
-from truewind.engine.flatten import flatten
+from truewind.engine.acting import DONE, nearer, position_of
+from truewind.engine.linked import flatten, follow, happen, settle
 from truewind.engine.trials import tally
 from truewind.execution.simulated.latency import AT_ONCE
 from truewind.execution.simulated.lifecycle import FLUSH
-from truewind.execution.simulated.matching import happen
 from truewind.execution.simulated.quiet import bounds_of, stirs
-from truewind.execution.simulated.valuation import settle
 from truewind.numerics.jit import kernel
 from truewind.numerics.memory import row
 from truewind.portfolio.state import (

@@ -172,6 +172,29 @@ def compile_entry(function: Callable[..., None], signature: Any) -> Any:
         return numba.cfunc(signature, cache=cached, error_model="numpy")(function)
 
 
+_by_name: dict[str, Any] = {}  # what the linker knows by name must stay
+
+
+def by_name(function: F, integers: int) -> F:
+    """A kernel of so many int64 that returns one, for other kernels to call by its name.
+
+    What calls a kernel is otherwise compiled together with all that this calls in turn, each caller anew. The name is
+    made known to the linker in every process, so code from the disk finds it as well. Raises KernelError.
+    """
+    if not COMPILED:
+        return function
+    from llvmlite import binding
+    from numba import types
+
+    python: Any = function.py_func  # type: ignore[attr-defined]
+    signature = types.int64(*(integers * [types.int64]))
+    name = f"{python.__module__}.{python.__qualname__}"
+    if name not in _by_name:
+        _by_name[name] = compile_entry(python, signature)
+        binding.add_symbol(name, _by_name[name].address)
+    return cast("F", types.ExternalFunction(name, signature))
+
+
 @cache
 def sources_digest(folder: Path) -> str:
     """Hash of all kernel sources below `folder`: files that mention a kernel, and the constants they use."""
