@@ -226,3 +226,12 @@ def test_a_server_that_lacks_the_database_is_told(postgres: str) -> None:
     url = new_database(postgres, "known").replace("known", "unknown")
     with pytest.raises(StorageError, match='database "unknown" does not exist'):
         open_database(url)
+
+
+def test_one_name_in_two_folders_is_two_databases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file is looked for in the folder that one works in now."""
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        assert open_database("trials.db") is not None
+        assert (tmp_path / name / "trials.db").is_file()

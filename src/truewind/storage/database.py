@@ -126,7 +126,7 @@ def _url(wanted: str | Path) -> "tuple[URL, Path | None]":
 
     if isinstance(wanted, Path) or "://" not in wanted:
         file = Path(wanted).expanduser()
-        return URL.create("sqlite", database=str(file)), file
+        return URL.create("sqlite", database=str(file.absolute())), file
     try:
         url = make_url(wanted)
     except (ArgumentError, ValueError):  # their messages may hold the password
@@ -136,7 +136,7 @@ def _url(wanted: str | Path) -> "tuple[URL, Path | None]":
     kind = url.drivername.partition("+")[0]
     if kind == "sqlite" and url.database and url.database != ":memory:":
         file = Path(url.database)
-        return URL.create("sqlite", database=str(file)), file
+        return URL.create("sqlite", database=str(file.absolute())), file
     if kind not in ("postgresql", "postgres"):
         raise ConfigError(
             f"Trials cannot be kept at {url.render_as_string(hide_password=True)}",
@@ -149,7 +149,9 @@ def _url(wanted: str | Path) -> "tuple[URL, Path | None]":
 
 @cache
 def _engine(url: "URL") -> "Engine":
-    """The engine of a database, one in a process: it keeps the SQL that it has compiled, and no connection."""
+    """The engine of a database, one in a process: it keeps the SQL that it has compiled, and no connection. The URL of
+    a file says its whole path, for the library would look for it in the folder where the first engine was made.
+    """
     from sqlalchemy import create_engine, event
     from sqlalchemy.pool import NullPool
 
