@@ -166,8 +166,8 @@ def test_a_text_file_is_no_database(tmp_path: Path) -> None:
 
 def test_another_writer_is_waited_for_and_then_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "trials.db"
+    monkeypatch.setattr(module, "BUSY_S", 0.2)  # before the file is first opened: its engine keeps it
     open_database(file)
-    monkeypatch.setattr(module, "BUSY_S", 0.2)
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         opened = open_database(file)  # reading goes on

@@ -108,7 +108,7 @@ class BacktestSettings(Settings):
         default=BookVenueSettings(), description="how orders fill in a run on an order book (data.kind)"
     )
     lane: Literal["auto", "event", "compiled"] = Field(
-        default="auto", description="in Python (event), as machine code (compiled), or as repays; results are the same"
+        default="auto", description="in Python (event), as machine code (compiled), or what takes less time (auto)"
     )
     seed: int = Field(default=42, description="of all draws")
 

@@ -92,12 +92,8 @@ class Counter:
     the account is the venue's."""
 
     def __init__(self, desk: Desk, instrument: Instrument, scale: int) -> None:
-        self._desk, self._instrument, self._steps, self._scale = (
-            desk,
-            instrument,
-            steps_of(instrument_row(instrument)[0]),
-            scale,
-        )
+        self._desk, self._instrument, self._scale = desk, instrument, scale
+        self.steps = steps_of(instrument_row(instrument)[0])
         self.entry, self.opened = float("nan"), 0
 
     @property
@@ -129,21 +125,21 @@ class Counter:
             raise self._refuse(f"quantity {quantity} at {price} is no order's")
         if said.close_position or said.self_trade or said.tif == TimeInForce.DAY:
             raise self._refuse("on a book orders have no close_position, self_trade or DAY")
-        lots, way = self._steps.lots(quantity), int(side)
-        limit = self._steps.ticks(price, -way) if type in LIMITED else 0
-        trigger = self._steps.ticks(said.trigger or price, way)
+        lots, way = self.steps.lots(quantity), int(side)
+        limit = self.steps.ticks(price, -way) if type in LIMITED else 0
+        trigger = self.steps.ticks(said.trigger or price, way)
         ties: dict[str, Any] = {"reduce_only": reduce_only, "parent": parent, "group": said.group, "tag": tag}
         if type == OrderType.MARKET:
             return self._desk.market(way, lots, **ties)
         if type == OrderType.LIMIT:
             return self._desk.limit(
-                way, limit, lots, said.tif, post_only=said.post_only, shown=self._steps.lots(said.shown),
+                way, limit, lots, said.tif, post_only=said.post_only, shown=self.steps.lots(said.shown),
                 expires_us=said.expires_us, **ties,
             )  # fmt: skip
         if type == OrderType.TRAILING_STOP:
             return self._desk.trailing_stop(
-                way, lots, trail=self._steps.ticks(said.trail, 1), trail_percent=said.trail_percent,
-                activation=self._steps.ticks(said.activation, way), trigger_by=said.trigger_by, **ties,
+                way, lots, trail=self.steps.ticks(said.trail, 1), trail_percent=said.trail_percent,
+                activation=self.steps.ticks(said.activation, way), trigger_by=said.trigger_by, **ties,
             )  # fmt: skip
         send = self._desk.stop if type in (OrderType.STOP, OrderType.STOP_LIMIT) else self._desk.take_profit
         return send(way, trigger, lots, limit, trigger_by=said.trigger_by, **ties)
@@ -156,8 +152,8 @@ class Counter:
         if order is None:
             return False
         return self._desk.amend(
-            order_id, self._steps.ticks(price, -order.side), self._steps.lots(quantity),
-            trigger=self._steps.ticks(trigger, order.side), trail=self._steps.ticks(trail, 1),
+            order_id, self.steps.ticks(price, -order.side), self.steps.lots(quantity),
+            trigger=self.steps.ticks(trigger, order.side), trail=self.steps.ticks(trail, 1),
         )  # fmt: skip
 
     def follow(self, symbol: str, signal: Signal) -> int:
@@ -179,7 +175,7 @@ class Counter:
         lots = self._desk.held(side) if side else self._desk.position
         if lots == 0:
             return Position(0, 0.0, float("nan"), float("nan"), 0)
-        return Position(1 if lots > 0 else -1, self._steps.quantity(lots), self.entry, self._stop(), self.opened)
+        return Position(1 if lots > 0 else -1, self.steps.quantity(lots), self.entry, self._stop(), self.opened)
 
     def account(self) -> Account:
         """See `ports.Desk.account`."""
@@ -191,7 +187,7 @@ class Counter:
         """A fill was heard of: keep the average price of what is held. The desk's position has it already."""
         after = self._desk.position
         before = after - report.side * report.lots
-        price, sign = self._steps.price(report.ticks), 1 if after > 0 else -1
+        price, sign = self.steps.price(report.ticks), 1 if after > 0 else -1
         if after == 0:
             self.entry, self.opened = float("nan"), 0
         elif before * sign <= 0:
@@ -211,9 +207,9 @@ class Counter:
             lots=int(row["lots"]),
             filled=int(row["known_filled"]),
             price_ticks=ticks,
-            quantity=self._steps.quantity(int(row["lots"])),
-            price=self._steps.price(ticks),
-            trigger=self._steps.price(wakes_at),
+            quantity=self.steps.quantity(int(row["lots"])),
+            price=self.steps.price(ticks),
+            trigger=self.steps.price(wakes_at),
             reduce_only=bool(row["reduce_only"]),
             parent=int(row["parent"]),
             tag=int(row["tag"]),
@@ -222,7 +218,7 @@ class Counter:
     def _stop(self) -> float:
         """The price of a working protective stop, NaN if there is none."""
         stops = (row for row in self._desk.rows() if row["type"] == OrderType.STOP and row["reduce_only"])
-        return next((self._steps.price(int(row["trigger"])) for row in stops if row["known"] != Status.HELD), np.nan)
+        return next((self.steps.price(int(row["trigger"])) for row in stops if row["known"] != Status.HELD), np.nan)
 
     def _known(self, symbol: str) -> None:
         if symbol != self._instrument.name:
@@ -267,7 +263,7 @@ class OnBook(BookStrategy):
         self.strategy.on_book(self._book)
 
     def on_trade(self, trade: BookTrade) -> None:
-        steps = self._counter._steps
+        steps = self._counter.steps
         told = Trade(
             self._instrument.name, trade.ts_event, self._counter.now_us, steps.price(trade.ticks),
             steps.quantity(trade.lots), trade.side,
@@ -289,4 +285,4 @@ class OnBook(BookStrategy):
     def _fill(self, report: BookReport) -> Fill:
         """The fill that a report tells of, with its fee as it was booked."""
         desk: Any = self.desk
-        return read_fill(desk.fill_of(report), self._instrument.name, self._counter._steps, self._scale)
+        return read_fill(desk.fill_of(report), self._instrument.name, self._counter.steps, self._scale)
