@@ -4,6 +4,7 @@ import datetime
 import hashlib
 import io
 import itertools
+import os
 import struct
 from decimal import Decimal
 
@@ -310,6 +311,8 @@ def test_series_are_listed_and_filtered(store, bars):
         SeriesKey("bars", "kraken", "BTCUSDT", "1d"),
         SeriesKey("mark_bars", "binance", "BTCUSDT", "1d"),
         SeriesKey("bars", "binance", "ETHUSDT", "1d", "curated"),
+        SeriesKey("bars", "binance", "BTC", "1d"),
+        SeriesKey("bars", "kraken", "BTC/USD", "1d"),
     ]
     for key in reversed(keys):
         lake.write(key, bars([JAN]))
@@ -320,9 +323,42 @@ def test_series_are_listed_and_filtered(store, bars):
     store.put("raw/bars/notes.txt", b"a stray file")
     store.put("raw/bars/stray/_manifest.json", b"of no series")
     assert [info.key for info in lake.series()] == sorted([*keys, funding])
-    assert [info.key for info in lake.series(kind="bars", venue="binance", timeframe="1d")] == [keys[0], keys[4]]
+    names = ("kind", "venue", "symbol", "timeframe")
+    for parts in itertools.chain.from_iterable(itertools.combinations(names, n) for n in range(5)):
+        for wanted in [{name: getattr(key, name) for name in parts} for key in keys]:
+            matching = [key for key in (*keys, funding) if all(getattr(key, n) == v for n, v in wanted.items())]
+            assert [info.key for info in lake.series(**wanted)] == sorted(matching), wanted
     assert [info.key for info in lake.series(symbol="BTCUSDT", kind="funding")] == [funding]
     assert lake.series(venue="nowhere") == []
+
+
+def test_the_series_of_a_symbol_are_listed_without_a_look_at_the_others(tmp_path, bars, monkeypatch):
+    """A run of many symbols asks for each one's series: were all of them looked at, time would grow by their square."""
+    lake, looked = Lake(tmp_path), []
+    for symbol in ("BTCUSDT", "ETHUSDT"):
+        lake.write(SeriesKey("bars", "binance", symbol, "1d"), bars([JAN]))
+    real = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: looked.append(str(path)) or real(path))
+    assert len(lake.series(kind="bars", venue="binance", symbol="ETHUSDT")) == 1
+    assert lake.find(SeriesKey("funding", "binance", "ETHUSDT")) is None
+    assert looked
+    assert not [path for path in looked if "BTCUSDT" in path]
+
+
+def test_what_may_be_missing_is_found_or_none(store, bars):
+    """`find` is `read` for what one can do without: damage and nonsense are errors there, too."""
+    lake = Lake(store.url)
+    lake.write(KEY, bars([JAN, JAN + DAY_US]))
+    assert lake.find(KEY, start_us=JAN + DAY_US, columns=["ts", "close"]).equals(
+        lake.read(KEY, start_us=JAN + DAY_US, columns=["ts", "close"])
+    )
+    assert lake.find(KEY, start_us=JAN + 2 * DAY_US) is None
+    assert lake.find(SeriesKey("bars", "binance", "OTHER", "1d")) is None
+    with pytest.raises(ConfigError):
+        lake.find(KEY, start_us=JAN, end_us=JAN)
+    store.put(f"{KEY.path}/_manifest.json", b"no manifest")
+    with pytest.raises(CorruptError):
+        lake.find(KEY)
 
 
 def test_the_gap_ledger_by_hand(store, bars):

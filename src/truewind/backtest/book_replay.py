@@ -1,6 +1,5 @@
 """Replay of an order book: the lake's rows of one symbol as events, cut to the period, with what belongs to them."""
 
-from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +10,7 @@ from truewind.domain.clock import iso
 from truewind.domain.due import DUE
 from truewind.domain.instrument import Instrument, Kind
 from truewind.domain.timeframe import DAY_US, SECOND_US
-from truewind.errors import ConfigError, EmptyRangeError, UnknownSeriesError
+from truewind.errors import ConfigError, EmptyRangeError
 from truewind.execution.simulated.book_state import MARK
 from truewind.market.book.assemble import BookEvents, assemble, from_moment
 from truewind.market.book.quotes import quote_events
@@ -74,9 +73,9 @@ def replay_book(lake: Lake, data: DataSettings) -> BookReplay:
 def _quotes(lake: Lake, key: SeriesKey, instrument: Instrument, end: int | None, keys: list[SeriesKey]) -> BookEvents:
     """Best prices as a book of one level, with the trades that the lake has of the symbol; adds to keys."""
     quotes = lake.read(key, end_us=end)
-    trades, beside = None, SeriesKey("trades", key.venue, key.symbol)
-    with suppress(UnknownSeriesError, EmptyRangeError):
-        trades = lake.read(beside, start_us=int(quotes["ts"].to_physical()[0]), end_us=end)
+    beside = SeriesKey("trades", key.venue, key.symbol)
+    trades = lake.find(beside, start_us=int(quotes["ts"].to_physical()[0]), end_us=end)
+    if trades is not None:
         keys.append(beside)
     events = quote_events(quotes, trades, instrument)
     return BookEvents(events, np.zeros(len(events), np.int64), [], 0, 0)
@@ -89,9 +88,8 @@ def _funding(
     if instrument.kind is not Kind.PERPETUAL:
         return np.zeros(0, DUE)
     key = SeriesKey("funding", instrument.venue, instrument.symbol)
-    try:
-        rows = funding_dues(lake, key, instrument, first, last + 1)
-    except (UnknownSeriesError, EmptyRangeError):
+    rows = funding_dues(lake, key, instrument, first, last + 1)
+    if rows is None:
         if last - first > DAY_US:
             warnings.append(f"{instrument.symbol}: no funding rates for this period in the lake; none are charged")
         return np.zeros(0, DUE)
@@ -107,9 +105,8 @@ def _references(
     known = lake.series(kind=kind, venue=instrument.venue, symbol=instrument.symbol)
     for info in sorted(known, key=lambda info: info.key.step_us):
         length = info.key.step_us
-        try:
-            table = lake.read(info.key, start_us=first - length, end_us=last, columns=["ts", "open", "close"])
-        except EmptyRangeError:
+        table = lake.find(info.key, start_us=first - length, end_us=last, columns=["ts", "open", "close"])
+        if table is None:
             continue
         keys.append(info.key)
         ts = table["ts"].to_physical().to_numpy()

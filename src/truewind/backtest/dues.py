@@ -15,7 +15,6 @@ from truewind.domain.clock import iso
 from truewind.domain.due import DUE, SWAP_SCALE, DueKind, due_rows, in_order
 from truewind.domain.instrument import Instrument, Kind, currency_precision
 from truewind.domain.timeframe import DAY_US, SECOND_US
-from truewind.errors import EmptyRangeError, UnknownSeriesError
 from truewind.portfolio.expiry import settlement_price
 from truewind.portfolio.financing import WEDNESDAY, nights_charged
 from truewind.portfolio.funding import CONTRADICTED, REPEATED, due_times
@@ -95,9 +94,8 @@ def falling_due(
 
 def _funding(lake: Lake, instrument: Instrument, first: int, last: int, found: Dues) -> np.ndarray:
     key, symbol = SeriesKey("funding", instrument.venue, instrument.symbol), instrument.name
-    try:
-        rows = funding_dues(lake, key, instrument, first, last)
-    except (UnknownSeriesError, EmptyRangeError):
+    rows = funding_dues(lake, key, instrument, first, last)
+    if rows is None:
         found.warnings.append(f"{symbol}: no funding rates for this period in the lake; no funding is charged")
         return np.zeros(0, DUE)
     found.keys.append(key)
@@ -120,11 +118,9 @@ def _funding(lake: Lake, instrument: Instrument, first: int, last: int, found: D
 def _read(lake: Lake, kind: str, instrument: Instrument, first: int, last: int, found: Dues) -> pl.DataFrame | None:
     """The rows in (first, last) of a series that may not be there: at the first open nothing is held yet."""
     key = SeriesKey(kind, instrument.venue, instrument.symbol)
-    try:
-        table = lake.read(key, start_us=first + 1, end_us=last)
-    except (UnknownSeriesError, EmptyRangeError):
-        return None
-    found.keys.append(key)
+    table = lake.find(key, start_us=first + 1, end_us=last)
+    if table is not None:
+        found.keys.append(key)
     return table
 
 
@@ -196,9 +192,8 @@ def _settlement(
     known = lake.series(kind="index_bars", venue=instrument.venue, symbol=instrument.symbol)
     for info in sorted(known, key=lambda info: info.key.step_us):
         step = info.key.step_us
-        try:
-            table = lake.read(info.key, start_us=at - window - step, end_us=at, columns=["ts", "close"])
-        except EmptyRangeError:
+        table = lake.find(info.key, start_us=at - window - step, end_us=at, columns=["ts", "close"])
+        if table is None:
             continue
         price = settlement_price(
             table["ts"].to_physical().to_numpy() + step, table["close"].to_numpy(), at, window
@@ -215,9 +210,11 @@ def _settlement(
     return due_rows(DueKind.SETTLEMENT, at, _TAKERS_RATE, price=ticks)
 
 
-def funding_dues(lake: Lake, key: SeriesKey, instrument: Instrument, first: int, last: int) -> np.ndarray:
-    """DUE rows of the funding in (first, last): at the first bar's open nothing is held yet."""
-    table = lake.read(key, start_us=first, end_us=last)
+def funding_dues(lake: Lake, key: SeriesKey, instrument: Instrument, first: int, last: int) -> np.ndarray | None:
+    """DUE rows of the funding in (first, last): at the first bar's open nothing is held yet; None if none is known."""
+    table = lake.find(key, start_us=first, end_us=last)
+    if table is None:
+        return None
     ts = table["ts"].dt.epoch("us").to_numpy()
     late = ts % (60 * SECOND_US)
     due = np.where(late <= FUNDING_JITTER_US, ts - late, ts)

@@ -21,7 +21,7 @@ from truewind.domain.instrument import Instrument, Kind
 from truewind.domain.timeframe import DAY_US, timeframe_us
 from truewind.engine.merge import Timeline, merge, merge_trades
 from truewind.engine.nested import nest
-from truewind.errors import ConfigError, EmptyRangeError, UnknownSeriesError
+from truewind.errors import ConfigError, EmptyRangeError
 from truewind.market.universe import Specifications
 from truewind.portfolio.collateral import Collateral, no_collateral
 from truewind.portfolio.settlement import settling_days
@@ -263,10 +263,9 @@ class _Reading:
         for symbol, bars in rows.items():
             ts = bars["ts"]
             key = self.data.key(symbol, f"{which}_bars", self.data.inner_timeframe or self.data.timeframe)
-            try:
-                span = {"start_us": int(ts[0]), "end_us": int(ts[-1]) + 1}
-                table = self.lake.read(key, **span, columns=["ts", *_PRICE_COLUMNS])
-            except (UnknownSeriesError, EmptyRangeError):
+            columns = ["ts", *_PRICE_COLUMNS]
+            table = self.lake.find(key, start_us=int(ts[0]), end_us=int(ts[-1]) + 1, columns=columns)
+            if table is None:
                 continue
             self.keys.append(key)
             at = _numpy(table["ts"])

@@ -252,20 +252,13 @@ def _lay(rows: Mapping[str, Columns], name: str, order: np.ndarray | None) -> np
     """The column `name` of all symbols on the timeline; NaN (of integers 0) where a symbol has none."""
     missing = 0 if name in _INTEGERS else math.nan
     parts = [columns[name] if name in columns else np.full(len(columns["ts"]), missing) for columns in rows.values()]
-    if order is None:
-        return parts[0]
-    laid = np.empty(len(order), parts[0].dtype)
-    laid[order] = np.concatenate(parts)
-    return laid
+    return parts[0] if order is None else np.concatenate(parts)[order]
 
 
 def _symbols(rows: Mapping[str, Columns], order: np.ndarray | None) -> np.ndarray:
     """Index of each row's symbol on the timeline; of a single symbol zeros, which cost no memory until written to."""
     counts = [len(columns["ts"]) for columns in rows.values()]
-    found = np.zeros(sum(counts), np.int64)
-    if order is not None:
-        found[order] = np.repeat(np.arange(len(counts)), counts)
-    return found
+    return np.zeros(sum(counts), np.int64) if order is None else np.repeat(np.arange(len(counts)), counts)[order]
 
 
 @kernel
@@ -303,11 +296,12 @@ def _beside(
 ) -> list[np.ndarray]:
     """`prices` of the timeline, with those of `layer` in their place wherever it has a bar."""
     found = [column.copy() for column in prices]
+    place = np.arange(len(prices[0]))  # on the timeline, of each row of the symbols laid end to end
+    if order is not None:
+        place[order] = place.copy()
     start = 0
     for symbol, columns in bars.items():
-        rows = (
-            np.arange(start, start + len(columns["ts"])) if order is None else order[start : start + len(columns["ts"])]
-        )
+        rows = place[start : start + len(columns["ts"])]
         start += len(rows)
         if symbol in layer:
             known = ~np.isnan([layer[symbol][name] for name in PRICES]).any(axis=0)
@@ -334,12 +328,13 @@ def _check_prices(symbol: str, columns: Columns) -> None:
 
 
 def _event_order(bars: Mapping[str, Columns], lengths_us: Mapping[str, int]) -> np.ndarray | None:
-    """Where each row of the symbols laid end to end goes on the timeline; None if they are in order already."""
+    """Which of the rows of the symbols laid end to end comes next on the timeline; None if they are in order already.
+
+    Rows are fetched in this order, and not sent to their places: writes that jump cost ten times as much as such reads.
+    """
     if len(bars) == 1:
         return None
     event = np.concatenate([columns["ts"] + lengths_us[symbol] for symbol, columns in bars.items()])
     length = np.concatenate([np.full(len(columns["ts"]), -lengths_us[symbol]) for symbol, columns in bars.items()])
-    source = np.lexsort((length, event))  # stable: symbols keep their order at equal keys
-    target = np.empty_like(source)
-    target[source] = np.arange(len(source))
-    return target
+    found: np.ndarray = np.lexsort((length, event))  # stable: symbols keep their order at equal keys
+    return found

@@ -37,7 +37,7 @@ class AccountConfig(Settings):
     )
     spot: dict[str, Decimal] = Field(default_factory=_SPOT.copy, description="amount by asset in the spot wallet")
     usdm: dict[str, Decimal] = Field(default_factory=_USDM.copy, description="amount by asset in the futures wallet")
-    vip: int = Field(default=0, ge=0, le=9, description="level of its fees")
+    vip_level: int = Field(default=0, ge=0, le=9, description="level of its fees")
 
     @field_validator("key")
     @classmethod
@@ -104,7 +104,7 @@ class Account:
     def __init__(self, number: int, config: AccountConfig) -> None:
         self.number = number
         self.key = config.key
-        self.vip = config.vip
+        self.vip_level = config.vip_level
         self.signer: Signer = signing_key(Secret(config.secret.get_secret_value()))
         self.is_ed25519 = isinstance(self.signer, PairKey) and self.signer.is_ed25519
         self.wallet = Wallet({asset: units(amount) for asset, amount in config.spot.items()})

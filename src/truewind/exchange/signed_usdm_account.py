@@ -58,7 +58,7 @@ class UsdmAccounts:
         row: dict[str, Any] = {}
         if version < 3:
             row |= {
-                "feeTier": account.vip,
+                "feeTier": account.vip_level,
                 "feeBurn": False,
                 "canTrade": True,
                 "canDeposit": True,
@@ -201,7 +201,7 @@ class UsdmAccounts:
 
     def config(self, call: Call) -> dict[str, Any]:
         return {
-            "feeTier": call.account.vip,
+            "feeTier": call.account.vip_level,
             "canTrade": True,
             "canDeposit": True,
             "canWithdraw": True,

@@ -32,7 +32,7 @@ class SpotVenue(Venue):
 
     def rates(self, account: Account) -> tuple[int, int]:
         """Fees of maker and taker in 1e-8."""
-        table = fee_tables(SPOT, account.vip)[-1]
+        table = fee_tables(SPOT, account.vip_level)[-1]
         return round(table.maker * RATE_SCALE), round(table.taker * RATE_SCALE)
 
     def open_desk(self, account: Account, symbol: str) -> Desk:

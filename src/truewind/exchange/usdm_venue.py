@@ -66,7 +66,7 @@ class UsdmVenue(Venue):
         return account.futures.leverage.get(symbol, LEVERAGE)
 
     def rates(self, account: Account) -> tuple[int, int]:
-        table = fee_tables(USDM, account.vip)[-1]
+        table = fee_tables(USDM, account.vip_level)[-1]
         return round(table.maker * RATE_SCALE), round(table.taker * RATE_SCALE)
 
     def open_desk(self, account: Account, symbol: str) -> Desk:

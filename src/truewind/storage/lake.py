@@ -16,14 +16,14 @@ import msgspec
 import polars as pl
 
 from truewind.domain.instrument import Instrument
-from truewind.errors import ConfigError, CorruptError, MissingFileError, UnknownSeriesError, suggest
+from truewind.errors import ConfigError, CorruptError, EmptyRangeError, MissingFileError, UnknownSeriesError, suggest
 from truewind.storage import instruments, ledger, quarantine, reading, records, writing
 from truewind.storage import manifest as manifests
 from truewind.storage.blobs import open_blobs
 from truewind.storage.content import content_hash
 from truewind.storage.ledger import Span
 from truewind.storage.manifest import Manifest, Partition
-from truewind.storage.schema import LAYERS, SeriesKey, key_of, validate
+from truewind.storage.schema import LAYERS, SeriesKey, key_of, place, validate
 from truewind.storage.snapshot import SeriesInfo, Snapshot, series_info, snapshot_of
 from truewind.storage.writing import Written
 
@@ -120,6 +120,25 @@ class Lake:
             raise reading.nothing_there(manifest, start_us, end_us)
         return table
 
+    def find(
+        self,
+        key: SeriesKey,
+        *,
+        start_us: int | None = None,
+        end_us: int | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pl.DataFrame | None:
+        """Like `read`, but None where there is no such series, or no row of it between start and end.
+
+        For what one can do without: the error of `read` goes through the whole lake to say what there is instead.
+        """
+        if self._load(key) is None:
+            return None
+        try:
+            return self.read(key, start_us=start_us, end_us=end_us, columns=columns)
+        except EmptyRangeError:
+            return None
+
     def series(
         self,
         *,
@@ -133,7 +152,7 @@ class Lake:
         wanted = {"kind": kind, "venue": venue, "symbol": symbol, "timeframe": timeframe}
         keys = sorted(
             key
-            for key in self._keys()
+            for key in self._keys(below=place(kind, venue, symbol))
             if all(value is None or getattr(key, name) == value for name, value in wanted.items())
         )
         return [series_info(manifest) for manifest in self._load_many(keys) if manifest]
@@ -295,10 +314,10 @@ class Lake:
             manifest = manifest.replacing({month: (work.whole,)})
         return series_info(manifest)
 
-    def _keys(self, start: str = manifests.NAME) -> Iterator[SeriesKey]:
-        """Keys of all folders with something whose name starts so."""
+    def _keys(self, start: str = manifests.NAME, below: str = "") -> Iterator[SeriesKey]:
+        """Keys of all folders with something whose name starts so; below: of a layer only this folder."""
         for layer in LAYERS:
-            for folder in self._blobs.folders_with(start, layer):
+            for folder in self._blobs.folders_with(start, layer + below):
                 key = key_of(folder)
                 if key is not None:
                     yield key

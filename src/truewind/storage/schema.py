@@ -209,6 +209,17 @@ def segment(name: str, value: str) -> str:
     return f"{name}={quote(value, safe='')}"
 
 
+def place(kind: str | None, venue: str | None, symbol: str | None) -> str:
+    """Where in a layer all series lie of which this is known, as deep as that leads: "/bars/venue=binance"; "" is all
+    of it. A list of one symbol's series shall not take longer the more others there are."""
+    found = ""
+    for known in (kind, venue and segment("venue", venue), symbol and segment("symbol", symbol)):
+        if not known:
+            break
+        found += f"/{known}"
+    return found
+
+
 def segment_value(text: str) -> str | None:
     """The value of a hive path segment; None if `text` is not one."""
     _, equals, value = text.partition("=")
