@@ -4,9 +4,9 @@ Batch: whole columns of a million bars, arrays in and arrays out, beside TA-Lib'
 arrays. Stream: one `update` a bar over 50,000 bars that exist already, beside talipp's `add`, which keeps its state
 as ours does; "all four" is one `update` of a stream with four features against four `add`; "a row of 100 states" is one
 call that gives a hundred features, as a tuple (`update`) or as an array (`vector`). polars computes the same by
-expressions, on all cores. Same work means that the
-last values agree to a part in 10⁹. Our kernels run the same resumable step in batch, stream and live, bit for bit;
-TA-Lib's have no state to resume.
+expressions, on all cores. Same work means that the last values agree to a part in 10⁹. Our kernels run the same
+resumable step in batch, stream and live, bit for bit; TA-Lib's have no state to resume, and need no test a row whether
+enough of them have been seen.
 
 What bounds a stream is the way between Python and machine code, not the feature: of the 320 ns of a feature that reads
 one number, the call itself takes 100, reading the bar's field and handing it over 45, the named tuple with its number

@@ -7,9 +7,10 @@ logarithms: 1 is proportional, more would be worse. Fixed costs (a tenth of a se
 
 ![Time and memory of growing work](scaling.svg)
 
-*Bars*: one symbol. *Symbols*: 20,000 bars each, on one account, with orders of all. *Trials*: of a sweep on 50,000
-bars, on all cores. *Trades*: a tape through `on_trade`. *Orders*: the same million bars, traded ever more often, so
-that what does not depend on orders is the left end of the line.
+*Bars*: one symbol. *Symbols*: 20,000 bars each, on one account that holds all of them nearly always: each order is
+judged, and each fill valued, beside everything else that is held, which costs a tenth of a microsecond a position.
+*Trials*: of a sweep on 50,000 bars, on all cores. *Trades*: a tape through `on_trade`. *Orders*: the same million bars,
+traded ever more often, on plain axes: they come on top of a work that is there without them.
 """
 
 import math
@@ -24,6 +25,7 @@ from harness import BENCH, LOGS, Answer, Row, main, row, run, size_name
 
 PICTURE = BENCH.parent / "docs" / "scaling.svg"
 MILLION = 1_000_000
+BESIDE_ALL_ELSE = "orders"
 # Averages of these lengths send ever more orders in a million bars.
 LENGTHS = (1_920, 960, 480, 240, 120, 60, 30)
 
@@ -79,7 +81,11 @@ def rows(quick: bool) -> Iterator[Row]:
         memory = [answer["rss_mb"] for answer in answers]
         drawn.append((curve, amounts, seconds, memory))
         span = f"{size_name(amounts[0])} to {size_name(amounts[-1])}"
-        note = f"exponent {exponent(amounts, seconds):.2f}; {memory[0]:,.0f} to {memory[-1]:,.0f} MB"
+        note = f"exponent {exponent(amounts, seconds):.2f}"
+        if curve.counted == BESIDE_ALL_ELSE:
+            each, alone = np.polyfit(amounts, seconds, 1)
+            note = f"{each * 1e9:,.0f} ns each, on top of {alone * 1e3:,.0f} ms"
+        note = f"{note}; {memory[0]:,.0f} to {memory[-1]:,.0f} MB"
         yield row(f"{curve.title} {span}", curve.unit, {**answers[-1], "note": note, "orders": None}, {})
     draw(drawn, LOGS / PICTURE.name if quick else PICTURE)
 
@@ -89,11 +95,14 @@ def exponent(amounts: list[int], seconds: list[float]) -> float:
 
 
 def draw(drawn: list[tuple[Curve, list[int], list[float], list[float]]], path: Path) -> None:
-    """Above the time over the amount, with what is proportional to it dashed; below the memory."""
+    """Above the time over the amount, with what is proportional to it dashed; below the memory. Of orders, which come
+    on top of a work that is there without them, the dashed line is straight, on plain axes.
+    """
     import matplotlib
 
     matplotlib.use("svg")
     from matplotlib import pyplot as plt
+    from matplotlib.ticker import FuncFormatter, LogLocator
 
     ink = "#7a7a7a"  # to be read on white and on black
     plt.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "truewind", "font.size": 8, "text.color": ink})
@@ -105,12 +114,24 @@ def draw(drawn: list[tuple[Curve, list[int], list[float], list[float]]], path: P
         above, below = axes[:, panels.index(curve.counted)]
         name = curve.title.partition(",")[0]
         colour = colours[name.partition(" ")[0]]
-        above.loglog(amounts, seconds, "o-", color=colour, markersize=3, linewidth=1.2, label=name)
-        middle = len(amounts) // 2
-        proportional = [seconds[middle] * amount / amounts[middle] for amount in amounts]
-        above.loglog(amounts, proportional, "--", color=colour, linewidth=0.7, alpha=0.6)
-        below.semilogx(amounts, memory, "o-", color=colour, markersize=3, linewidth=1.2)
+        above.plot(amounts, seconds, "o-", color=colour, markersize=3, linewidth=1.2, label=name)
+        below.plot(amounts, memory, "o-", color=colour, markersize=3, linewidth=1.2)
         above.set_title(curve.counted, color=ink)
+        if curve.counted == BESIDE_ALL_ELSE:
+            each, alone = np.polyfit(amounts, seconds, 1)
+            above.plot(amounts, alone + each * np.array(amounts), "--", color=colour, linewidth=0.7, alpha=0.6)
+            above.set_ylim(bottom=0)
+            shown = amounts[:: len(amounts) - 1]
+        else:
+            middle = len(amounts) // 2
+            proportional = [seconds[middle] * amount / amounts[middle] for amount in amounts]
+            above.loglog(amounts, proportional, "--", color=colour, linewidth=0.7, alpha=0.6)
+            above.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            above.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            below.set_xscale("log")
+            shown = amounts[:: max(1, (len(amounts) - 1) // 2)]
+        for axis in (above, below):
+            axis.set_xticks(shown, [size_name(amount) for amount in shown])
     for above, below in axes.T:
         above.legend(frameon=False, fontsize=7, labelcolor=ink)
         below.set_ylim(bottom=0)

@@ -182,7 +182,8 @@ def each(works: dict[str, Callable[[], float]], n: int, version: str, repeats: i
         work()
 
         def run(work: Callable[[], float] = work) -> tuple[float, float]:
-            work()  # what was done since, the garbage collection among it, has emptied the caches
+            for _ in range(3):  # what was done since, the garbage collection among it, has emptied the caches
+                work()
             start = time.perf_counter()
             last = work()
             return time.perf_counter() - start, last
