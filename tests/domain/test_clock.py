@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from truewind.domain import clock
-from truewind.domain.clock import SimulatedClock, WallClock, iso, parse_ts_us
+from truewind.domain.clock import WallClock, iso, parse_ts_us
 from truewind.errors import ConfigError
 
 moments = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1))
@@ -22,21 +22,6 @@ def test_the_wall_clock_tells_the_systems_time() -> None:
     before = time.time_ns() // 1000
     now = WallClock().now_us()
     assert before <= now <= time.time_ns() // 1000
-
-
-@given(st.lists(st.integers(0, 10**15), min_size=1))
-def test_simulated_time_never_goes_back(moves: list[int]) -> None:
-    """It stands where it was moved; a move into the past is refused and changes nothing."""
-    simulated = SimulatedClock()
-    for ts_us in moves:
-        before = simulated.now_us()
-        if ts_us >= before:
-            simulated.move_to(ts_us)
-            assert simulated.now_us() == ts_us
-        else:
-            with pytest.raises(ValueError, match="cannot go back"):
-                simulated.move_to(ts_us)
-            assert simulated.now_us() == before
 
 
 @given(moments)

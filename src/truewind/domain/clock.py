@@ -32,21 +32,6 @@ class VenueClock:
         return self._venue_us + int((time.time_ns() // 1000 - self._wall_us) * self.speed)
 
 
-class SimulatedClock:
-    """Backtest: stands still until moved, never goes back."""
-
-    def __init__(self, start_us: int = 0) -> None:
-        self._now_us = start_us
-
-    def now_us(self) -> int:
-        return self._now_us
-
-    def move_to(self, ts_us: int) -> None:
-        if ts_us < self._now_us:
-            raise ValueError(f"time cannot go back from {iso(self._now_us)} to {iso(ts_us)}")
-        self._now_us = ts_us
-
-
 def iso(ts_us: int) -> str:
     """UTC time as people read it: "2024-01-01 00:00:00", with microseconds only where there are any."""
     seconds, micros = divmod(ts_us, SECOND_US)

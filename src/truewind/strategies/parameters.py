@@ -28,11 +28,6 @@ class Parameter(NamedTuple):
     description: str
 
     @property
-    def bounded(self) -> bool:
-        """Whether what it may be is known: it has bounds on both sides, or choices."""
-        return bool(self.choices) or self.bounds.finite
-
-    @property
     def allowed(self) -> str:
         """What it may be, in words."""
         return ", ".join(map(str, self.choices)) if self.choices else str(self.bounds)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from truewind.domain.clock import SimulatedClock
+from clocks import StandingClock
 from truewind.domain.market import Bar, Quote, Trade
 from truewind.errors import ConfigError, ProtocolError
 from truewind.market.stream.binance import BinanceStreams, series_of
@@ -103,7 +103,7 @@ EXAMPLES: dict[tuple[str, str], object] = {
 
 
 def streams(market: str, names: list[str], heard: list[StreamEvent]) -> BinanceStreams:
-    clock = SimulatedClock(NOW)
+    clock = StandingClock(NOW)
     return BinanceStreams(MAINNET, market, names, clock=clock, emit=heard.append, in_order=False)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from truewind.domain.clock import SimulatedClock
+from clocks import StandingClock
 from truewind.domain.instrument import Instrument, Kind
 from truewind.domain.market import Bar, Quote, Trade
 from truewind.errors import ProtocolError
@@ -79,14 +79,14 @@ def test_recordings_are_read_whole_and_books_agree_with_best_prices(shared: Path
                 agreed += 1
 
     async def scene() -> BinanceStreams:
-        clock, history = SimulatedClock(), Snapshots()
+        clock, history = StandingClock(), Snapshots()
         speed = "100ms" if market == "spot" else "0ms"
         names = [f"{symbol.lower()}@{what}" for what in (f"depth@{speed}", "bookTicker", "trade")]
         streams = BinanceStreams(MAINNET, market, names, clock=clock, emit=take)
         streams.repairs.history = history
         streams.opened(names, again=False)
         for now, payload in lines(shared / "hftbacktest" / f"{name}.gz"):
-            clock.move_to(max(now, clock.now_us()))
+            clock.now = max(now, clock.now)
             if payload.startswith(b'{"stream"'):
                 said[payload[11 : payload.index(b'"', 11)].decode().split("@")[1]] += 1
                 streams.text(payload)
@@ -124,13 +124,13 @@ def test_frames_of_cryptofeed_become_events(shared: Path, file: str, market: str
     heard: list[StreamEvent] = []
 
     async def scene() -> BinanceStreams:
-        clock, history = SimulatedClock(), Snapshots()
+        clock, history = StandingClock(), Snapshots()
         streams = BinanceStreams(MAINNET, market, names, clock=clock, emit=heard.append)
         streams.repairs.history = history
         streams.opened(names, again=False)
         for line in filter(None, frames):
             stamp, _, payload = line.partition(": ")
-            clock.move_to(max(clock.now_us(), int(float(stamp) * 1e6)))
+            clock.now = max(clock.now, int(float(stamp) * 1e6))
             streams.text(payload.encode())
             for symbol in [s for s, snapshot in snapshots.items() if snapshot.ts_recv <= clock.now_us()]:
                 history.given[symbol] = snapshots.pop(symbol)
