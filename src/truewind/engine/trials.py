@@ -146,7 +146,8 @@ class Bench:
         self._state = State(*world, latency=latency, buffer_rows=_BUFFER_ROWS)
         self._state.sizing[:] = sizing.record(self._state.scale, self._state.bars_a_year)
         self._state.account["unrecorded"] = 1
-        self._first = {name: getattr(self._state, name).copy() for name in _CHANGED}
+        changed = [getattr(self._state, name).view(np.uint8) for name in _CHANGED]  # as bytes: no field is looked at
+        self._first = [(array, array.copy()) for array in changed]
         self._start = float(self._state.account[0]["start"]) / self._state.scale
         self._held = np.zeros(len(instruments), HELD)
         self._at = np.zeros(1, np.int64)
@@ -225,8 +226,8 @@ class Bench:
         )
 
     def _reset(self) -> None:
-        for name, first in self._first.items():
-            getattr(self._state, name)[:] = first
+        for array, first in self._first:
+            array[:] = first
         self._tally[:] = 0
         self._legs[:] = 0
 
