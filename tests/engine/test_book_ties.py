@@ -95,6 +95,28 @@ def test_exits_work_for_as_much_as_the_entry_has_filled():
     assert ended(result) == [("CANCELLED", "EXITED")]
 
 
+def test_a_stop_that_is_moved_goes_on_growing_with_its_entry():
+    """Of a bid of 5 at 100, 2 fill; the stop for 2 is moved from 97 to 98; 3 more fill: at 98 all 5 are sold."""
+    script = {
+        1: lambda desk, _: desk.limit(1, 100, 5, stop_loss=97),
+        6: lambda desk, me: desk.amend(me.ids[1] + 1, trigger=98),
+    }
+    result, _ = run(script, trade(5000, -1, 100, 2), trade(8000, -1, 100, 3), trade(9000, -1, 98, 1))
+    assert fills(result) == [(5000, 2, 100, 1), (8000, 3, 100, 1), (9000, -5, 99, 0)]
+
+
+def test_a_target_that_is_moved_goes_on_growing_with_its_entry():
+    """The same of a target, from 104 to 103; one that is amended to 3 grows to 3 and no further."""
+    rows = trade(5000, -1, 100, 2), trade(8000, -1, 100, 3), trade(9000, 1, 103, 9)
+    for lots, sold in ((0, 5), (3, 3)):
+        script = {
+            1: lambda desk, _: desk.limit(1, 100, 5, take_profit=104),
+            6: lambda desk, me, n=lots: desk.amend(me.ids[1] + 1, 103, n),
+        }
+        result, _ = run(script, *rows)
+        assert fills(result)[2:] == [(9000, -sold, 103, 1)]
+
+
 def test_children_of_an_order_that_ends_without_a_fill_end_too():
     """Cancelled at 3 ms, never filled."""
     script = {

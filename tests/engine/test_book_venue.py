@@ -51,6 +51,19 @@ def test_price_bands_are_around_the_mark():
     assert ended(result) == 2 * [("REJECTED", "BELOW_PRICE_BAND")]
 
 
+def test_an_amendment_that_is_refused_leaves_the_order_as_it_is():
+    """Binance: "the order will stay as it is". A target at 104 for 2 of the entry's 6, asked to be 1 at 106 (beyond
+    the band): it grows to 5 with the entry, and sells them at 104."""
+    script = {
+        1: lambda desk, _: desk.limit(1, 100, 6, take_profit=104),
+        6: lambda desk, me: desk.amend(me.ids[1] + 1, 106, 1),
+    }
+    rows = trade(5000, -1, 100, 2), trade(8000, -1, 100, 3), trade(9000, 1, 104, 9)
+    result, _ = run(script, *rows, instrument=BAND)
+    assert fills(result) == [(5000, 2, 100, 1), (8000, 3, 100, 1), (9000, -5, 104, 1)]
+    assert ended(result)[0] == ("AMEND_REJECTED", "ABOVE_PRICE_BAND")
+
+
 def test_the_venue_takes_so_many_orders_and_no_more():
     """Three in all, one of them conditional; what has ended counts no more."""
     script = {

@@ -272,6 +272,7 @@ def arrive_amend(handle: int, order_id: int, ticks: int, lots: int, move: int, t
         refuse_unknown(handle, order_id, _AMEND_REJECTED, ts)
         return
     order = orders_at(handle)[0][i]
+    asked = lots if lots > 0 else order["asked"]  # an exit that is only moved goes on growing with its entry
     lots = lots if lots > 0 else order["lots"]
     ticks = ticks if ticks > 0 else order["ticks"]
     if lots <= order["filled"]:
@@ -282,12 +283,11 @@ def arrive_amend(handle: int, order_id: int, ticks: int, lots: int, move: int, t
     if order["place"] == WAITS or order["place"] == HOLDS:
         if order["ticks"] > 0:
             order["ticks"], order["key"] = ticks, key
-        order["lots"] = order["asked"] = lots
+        order["lots"], order["asked"] = lots, asked
         move_trigger(handle, i, move, trail, ts)
         return
-    order["asked"] = lots
     if ticks == order["ticks"] and lots <= order["lots"]:
-        order["lots"] = lots
+        order["lots"], order["asked"] = lots, asked
         tell(handle, i, _AMENDED, ts, ticks, lots, 0, _NONE)
         return
     old_ticks, old_key, old_lots = order["ticks"], order["key"], order["lots"]
@@ -298,7 +298,7 @@ def arrive_amend(handle: int, order_id: int, ticks: int, lots: int, move: int, t
         tell(handle, i, _AMEND_REJECTED, ts, ticks, lots, 0, reason)
         return
     lift(handle, i)
-    order["ticks"], order["key"], order["lots"] = ticks, key, lots
+    order["ticks"], order["key"], order["lots"], order["asked"] = ticks, key, lots, asked
     tell(handle, i, _AMENDED, ts, ticks, lots, 0, _NONE)
     match(handle, i, ts)
 
