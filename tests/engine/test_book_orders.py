@@ -183,3 +183,21 @@ def test_a_triggered_order_that_the_account_cannot_carry_is_refused():
     result, strategy = run({1: lambda desk, _: desk.stop(-1, 98, 4)}, trade(5000, -1, 98, 1), instrument=SPOT)
     assert names(strategy) == ["ACCEPTED", "TRIGGERED", "REJECTED"]
     assert ended(result) == [("REJECTED", "NO_SHORT")]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        {4: lambda desk, _: desk.market(1, 300)},
+        {1: lambda desk, _: desk.stop(1, 103, 300)},
+        {1: lambda desk, _: desk.limit(1, 90, 300), 4: lambda desk, me: desk.amend(me.ids[1], 500)},
+        {1: lambda desk, _: desk.limit(1, 100, 1), 2: lambda desk, me: desk.market(1, 300, parent=me.ids[1])},
+    ],
+    ids=["market", "stop", "amended", "woken"],
+)
+def test_what_takes_walks_as_many_levels_as_it_needs_however_it_came_to_the_market(script):
+    """300 bought of 10 at 101, 20 at 102 and one at each price from 103 on, displayed since 3,500 µs: of 272 levels."""
+    levels = [level(3500, -1, ticks, 1) for ticks in range(103, 500)]
+    result, _ = run(script, *levels, trade(5000, -1, 100, 1), trade(5000, 1, 103, 1))
+    taken = [(lots, ticks) for ts, lots, ticks, maker in fills(result) if not maker]
+    assert taken == [(10, 101), (20, 102), *((1, ticks) for ticks in range(103, 373))]

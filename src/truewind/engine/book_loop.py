@@ -304,7 +304,9 @@ def advance(handle: int) -> int:
         if lane["first_request"] < lane["last_request"]:
             request = requests[lane["first_request"]]
             if request["ts"] <= limit:
-                if not room_for(handle, min(deep, request["lots"])):
+                # The lots that a new order may take bound the levels it walks. Other requests do not say how many.
+                takes = request["kind"] in (_AMEND, _COME, _WAKE)
+                if not room_for(handle, deep if takes else min(deep, request["lots"])):
                     return MORE_ROOM
                 lane["first_request"] += 1
                 if request["kind"] == _NEW:
