@@ -65,6 +65,8 @@ def run(script, *rows, cash=1_000_000.0, instrument=ONE, given=None, **changes):
         timeline(*START, *rows, END), instrument, cash=cash, settings=settings_with(**changes), **(given or {})
     )
     result = lane.run(strategy)
+    nothing_filled = ~np.isin(result.reports["kind"], (Report.FILLED, Report.PARTIALLY_FILLED, Report.LIQUIDATED))
+    assert not result.reports["maker"][nothing_filled].any()
     return result, strategy
 
 

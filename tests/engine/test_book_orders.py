@@ -174,8 +174,9 @@ def test_an_order_good_till_a_date_ends_then():
     assert fills(result) == [(4999, 1, 100, 1)]
     assert names(strategy) == ["ACCEPTED", "PARTIALLY_FILLED", "EXPIRED"]
     assert strategy.heard[-1] == ("EXPIRED", 5000, 6000, 100, 3)
-    late, _ = run({1: lambda desk, _: desk.limit(1, 100, 4, TimeInForce.GTD, expires_us=1500)})
-    assert ended(late) == [("REJECTED", "TIME_IN_FORCE")]
+    for until in (1500, 2000):  # it arrives at 2,000 µs
+        late, _ = run({1: lambda desk, _, at=until: desk.limit(1, 101, 4, TimeInForce.GTD, expires_us=at)})
+        assert (fills(late), ended(late)) == ([], [("REJECTED", "TIME_IN_FORCE")])
 
 
 def test_a_triggered_order_that_the_account_cannot_carry_is_refused():
@@ -183,6 +184,27 @@ def test_a_triggered_order_that_the_account_cannot_carry_is_refused():
     result, strategy = run({1: lambda desk, _: desk.stop(-1, 98, 4)}, trade(5000, -1, 98, 1), instrument=SPOT)
     assert names(strategy) == ["ACCEPTED", "TRIGGERED", "REJECTED"]
     assert ended(result) == [("REJECTED", "NO_SHORT")]
+
+
+def test_an_order_can_be_moved_to_the_first_tick_and_shrunk_to_one_lot():
+    """A bid of 4 at 97: moved to 1 a sale at 2 leaves it, one at 1 fills the single lot that was asked for."""
+    script = {1: lambda desk, _: desk.limit(1, 97, 4), 3: lambda desk, me: desk.amend(me.ids[1], 1, 1)}
+    result, _ = run(script, trade(6000, -1, 2, 9), trade(7000, -1, 1, 9))
+    assert fills(result) == [(7000, 1, 1, 1)]
+
+
+def test_a_stop_limit_at_the_first_tick_can_be_moved():
+    """Sell at 98, limit 1, moved to a limit of 100: it rests there once it is triggered."""
+    script = {1: lambda desk, _: desk.stop(-1, 98, 4, 1), 3: lambda desk, me: desk.amend(me.ids[1], 100)}
+    result, _ = run(script, trade(6000, -1, 98, 1), trade(7000, 1, 100, 9))
+    assert fills(result) == [(7000, -4, 100, 1)]
+
+
+def test_an_amendment_that_changes_nothing_keeps_the_place_in_the_queue():
+    """Behind 10 at 99; 8 more come behind us; asked for the same price and lots again: 11 sold at 99 give us one."""
+    script = {1: lambda desk, _: desk.limit(1, 99, 4), 4: lambda desk, me: desk.amend(me.ids[1], 99, 4)}
+    result, _ = run(script, level(3000, 1, 99, 18), trade(6000, -1, 99, 11))
+    assert fills(result) == [(6000, 1, 99, 1)]
 
 
 @pytest.mark.parametrize(

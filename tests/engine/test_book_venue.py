@@ -64,6 +64,30 @@ def test_an_amendment_that_is_refused_leaves_the_order_as_it_is():
     assert ended(result)[0] == ("AMEND_REJECTED", "ABOVE_PRICE_BAND")
 
 
+@pytest.mark.parametrize(
+    ("side", "percent", "taken"),
+    [
+        *((-1, 0.99, False), (-1, 1, True), (-1, 4, True), (-1, 4.01, False)),
+        *((1, 4.99, False), (1, 5, True), (1, 9, True), (1, 9.01, False)),
+    ],
+)
+def test_the_distance_of_a_trailing_stop_is_bounded(side, percent, taken):
+    """TRAILING_DELTA: of a sale, whose trigger lies below the market, 1 to 4 %; of a purchase 5 to 9 %."""
+    venue = ruled(trailing_below=(100, 400), trailing_above=(500, 900))
+    result, _ = run({1: lambda desk, _: desk.trailing_stop(side, 1, trail_percent=percent)}, instrument=venue)
+    assert ended(result) == ([] if taken else [("REJECTED", "TRAILING_DISTANCE")])
+
+
+def test_of_a_trailing_stop_the_first_rule_that_it_breaks_is_named_and_ticks_are_no_percentage():
+    """One conditional order is taken: one that trails by 3 ticks; the next, 2 % away as it may be, is one too many."""
+    script = {
+        1: lambda desk, _: desk.trailing_stop(-1, 1, trail=3),
+        2: lambda desk, _: desk.trailing_stop(-1, 1, trail_percent=2.0),
+    }
+    result, _ = run(script, instrument=ruled(trailing_below=(100, 400), max_conditional=1))
+    assert ended(result) == [("REJECTED", "TOO_MANY_CONDITIONAL")]
+
+
 def test_the_venue_takes_so_many_orders_and_no_more():
     """Three in all, one of them conditional; what has ended counts no more."""
     script = {
