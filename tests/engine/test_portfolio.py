@@ -117,6 +117,22 @@ def test_a_liquidation_takes_from_those_on_its_side():
     assert sum(nets(engine)) == pytest.approx(engine.equity[-1] - 50.0, abs=1e-8)
 
 
+def test_a_liquidation_of_one_of_two_positions_is_divided_to_the_last_unit():
+    """A long 2 and B long 1 of AAA, B long 1 of BBB too, with 50. At 83.8 AAA goes (1.4 against 0.5 % of 351.4), for a
+    fee of 0.1 % of 251.4; A bears two thirds of it, and 1.1486 hold BBB."""
+    engine = together(
+        {"AAA": [flat(100), flat(100), flat(83.8), flat(83.8)], "BBB": [flat(100)] * 4},
+        {1: lambda s: s.buy(2, symbol="AAA")},
+        {1: lambda s: (s.buy(1, symbol="AAA"), s.buy(1, symbol="BBB"))},
+        cash=50.0, margin=MarginSettings(liquidation_fee=0.001, partial=False),
+    )  # fmt: skip
+    shares, unit = engine.state.shares, engine.state.scale
+    assert engine.state.positions["lots"].tolist() == [0, 1_000]
+    assert shares["lots"].tolist() == [0, 0, 0, 1_000]
+    assert shares["fees"].tolist() == [unit * 1_676 // 10_000, 0, unit * 838 // 10_000, 0]
+    assert shares["realised"].tolist() == [-unit * 324 // 10, 0, -unit * 162 // 10, 0]
+
+
 class Sided(SignalStrategy):
     """Long above a level, else short."""
 

@@ -353,6 +353,7 @@ def test_what_a_liquidation_takes_and_what_it_costs(lots, side, other, moved, mo
     assert fill["fee"] == charged * UNIT
     assert account["cash"] == (deposit + gained - charged + paid) * UNIT
     assert account["fills"] == 1 + (paid > 0)
+    assert books.state.positions["fees"].tolist() == [charged * UNIT, 0]
     if paid > 0:
         insured = books.state.fills[1]
         assert (insured["kind"], insured["realised"], insured["notional"]) == (FillKind.INSURANCE, paid * UNIT, 0)
@@ -393,6 +394,46 @@ def test_who_is_liquidated_first_and_where(held, wallets, money, symbol, opening
     assert abs(mark - near[first]) <= 0.1 + 1e-9
 
 
+@pytest.mark.parametrize(("lots", "end"), [(1, Fraction(90, 1) / Fraction(99, 100)), (-1, 110 / Fraction(101, 100))])
+@pytest.mark.parametrize("wallet", [-1, 10])
+def test_a_single_lot_is_liquidated_too(lots, end, wallet):
+    """1 at 100 with 10: 10 ± (x − 100) = 0.01 x at 90.909…, or short at 108.910…"""
+    state = Accounts([lots, 0], [wallet, -1], 10).state.handle
+    for beyond, first in ((-0.001, -1), (0.001, 0)):
+        at = float(end) - lots * beyond
+        assert in_danger(state, 0, at) == (first == 0)
+        leg, mark = danger_ahead(state, 0, 100.0, max(100.0, at), min(100.0, at))
+        assert leg == first
+    assert mark == pytest.approx(float(end))
+
+
+@pytest.mark.parametrize("wallet", [-1, 10])
+@pytest.mark.parametrize("side", [-1, 1])
+def test_what_is_left_must_be_more_than_the_maintenance_margin(side, wallet):
+    """10 at 100, maintenance 1 % of 1,000: 10 left are not enough, a cent more is."""
+    for more, first in ((0, 0), (Decimal("0.01"), -1)):
+        books = Accounts([10 * side, 0], [wallet, -1], 10 + more)
+        if wallet > 0:
+            books.state.positions[0]["wallet"] = (wallet + more) * UNIT
+        assert in_danger(books.state.handle, 0, 100.0) == (first == 0)
+        assert danger_ahead(books.state.handle, 0, 100.0, 100.0, 100.0)[0] == first
+
+
+def test_the_wallet_of_others_is_no_danger():
+    """AAA lies in a wallet of its own, with plenty; that BBB is to be taken away does not matter to it."""
+    state = Accounts([1, 60], [50, -1], 51).state.handle
+    assert not in_danger(state, 0, 100.0)
+    assert in_danger(state, 1, 100.0)
+
+
+def test_an_account_that_no_price_can_save_is_liquidated_at_the_open():
+    """Long and short 1 AAA: whatever its price, 60 BBB with 51 are beyond their margin of 270."""
+    state = Accounts([1, 60, -1, 0], [-1, -1, -1, -1], 51, hedge=True).state.handle
+    leg, mark = danger_ahead(state, 0, 104.0, 120.0, 90.0)
+    assert leg in (0, 2)
+    assert mark == 104.0
+
+
 @pytest.mark.parametrize("mode", ["cross", "isolated"])
 def test_orders_of_the_wallet_are_withdrawn(mode):
     """10 AAA at 100 with 100 go at 90.45…: the orders in AAA with them, those in BBB where they share the wallet."""
@@ -419,4 +460,63 @@ def test_slippage_of_a_liquidation():
     assert done(engine)[1:3] == [Done(2, "liquidation", -1, 49.5, 10_000), Done(2, "insurance", -1, 49.5, 0)]
     assert engine.fills["slippage"][1] == 5 * UNIT
     assert engine.fills["realised"][1:].tolist() == [-515 * UNIT, 405 * UNIT]
+    assert final_cash(engine) == 0.0
+
+
+@pytest.mark.parametrize(("cash", "collateral"), [(213, 0), (13, 200)])
+def test_slippage_counts_when_it_is_reckoned_how_much_must_go(cash, collateral):
+    """20 at 100 with 213, marked at 90: equity 13 against 10 + 2 % of 800. Sold at 89.5 (50 bps, up to a tick) each
+    costs half a dollar: 12 leave 7.0 against 1 % of 720, 13 leave 6.5 against 6.3."""
+    books = Accounts([20, 0], [-1, -1], cash, fee=Fraction(0), costs=free(half_spread_bps=50.0))
+    books.state.account[0]["collateral"] = collateral * UNIT
+    liquidate(books.state.handle, 0, 90.0, 7, 2)
+    fill = books.state.fills[0]
+    assert (fill["lots"], fill["price"], fill["slippage"]) == (13, 895, 13 * UNIT // 2)
+
+
+def test_the_balance_that_a_fee_is_taken_from_is_that_of_all_assets():
+    """10 at 100 with 5 in cash and 100 beside it: at 90 5 are left, all of the fee of 9 that there is."""
+    books = Accounts([10, 0], [-1, -1], 5, partial=False)
+    books.state.account[0]["collateral"] = 100 * UNIT
+    liquidate(books.state.handle, 0, 90.0, 7, 2)
+    assert books.state.fills["fee"][0] == 5 * UNIT
+    assert books.state.account[0]["fills"] == 1
+    assert books.state.account[0]["cash"] == -100 * UNIT
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_a_liquidation_of_one_lot_goes_the_other_way(side):
+    """A long one is sold, a short one bought."""
+    books = Accounts([side, 0], [-1, -1], 5)
+    liquidate(books.state.handle, 0, 100.0, 7, 2)
+    assert (books.state.fills["side"][0], books.state.positions["lots"][0]) == (-side, 0)
+
+
+def test_nothing_is_sold_below_the_first_tick():
+    """Bought at 100, worth 0.1 at the next open, a spread of 1 %: sold at 0.1, the fund pays the rest."""
+    bars = [flat(100), flat(100), flat(0.1), flat(0.1)]
+    engine = play(bars, {0: lambda s: s.buy(1)}, cash=50.0, gate_leverage=1e6, costs=free(half_spread_bps=100.0))
+    assert done(engine)[1] == Done(2, "liquidation", -1, 0.1, 1_000)
+    assert final_cash(engine) == 0.0
+
+
+def test_what_the_open_has_used_up_is_gone_before_an_order_that_arrives_there():
+    """Opened at 80 and back at 100 by its end: the close that was sent before comes too late."""
+    bars = [flat(100), flat(100), (80, 100, 80, 100), flat(100)]
+    engine = play(bars, {0: lambda s: s.buy(10), 1: lambda s: s.close()}, cash=100.0, gate_leverage=1e6)
+    assert [(fill.row, fill.kind, fill.price) for fill in done(engine)][1] == (2, "liquidation", 80.0)
+    assert fates(engine)[2] == (Status.CANCELLED, Reason.LIQUIDATION)
+
+
+def test_an_account_under_water_loses_both_its_sides_at_the_open():
+    """3 long, 2 short, 30: at 60 the long side leaves −90, the short side 80 less; the fund pays 10."""
+    engine = play(
+        [flat(100), flat(100), (60, 100, 60, 100), flat(100)], {0: lambda s: (s.buy(3), s.sell(2))},
+        margin=MarginSettings(position_mode="hedge", liquidation_fee=0.0, partial=False), cash=30.0, gate_leverage=1e6,
+    )  # fmt: skip
+    assert [(fill.row, fill.kind, fill.side, fill.price, fill.lots) for fill in done(engine)[2:4]] == [
+        (2, "liquidation", -1, 60.0, 3_000), (2, "liquidation", 1, 60.0, 2_000)
+    ]  # fmt: skip
+    assert done(engine)[4].kind == "insurance"
+    assert engine.fills["realised"][4] == 10 * UNIT
     assert final_cash(engine) == 0.0
