@@ -115,6 +115,7 @@ def test_a_resting_limit_fills_at_its_price_when_traded_through(low, how, fills)
         costs=free(limit_fill=how, half_spread_bps=50),
     )
     assert done(engine) == [Done(1, "trade", 1, 95.0, 1000, True)][:fills]
+    assert engine.fills["ts"].tolist() == [2 * MINUTE][:fills]  # when in the bar it was is not known: by its end
 
 
 @pytest.mark.parametrize(
@@ -136,6 +137,7 @@ def test_an_open_at_the_limit_touches_it(side, how, fills):
     bars = [flat(away), flat(away), (100, max(100, away), min(100, away), 100), flat(away)]
     engine = play(bars, {0: lambda s: getattr(s, side)(1, limit=100)}, costs=free(limit_fill=how))
     assert done(engine) == [Done(2, "trade", 1 if side == "buy" else -1, 100.0, 1000, True)][:fills]
+    assert (engine.fills["ts"].tolist(), engine.fills["maker"].tolist()) == ([2 * MINUTE][:fills], [1][:fills])
 
 
 def test_a_limit_that_is_marketable_on_arrival_takes_the_open():
@@ -149,6 +151,30 @@ def test_slippage_never_takes_a_limit_beyond_its_price():
     """Limit 100.3, open 100, half spread 1: it pays 100.3, no more."""
     engine = play([flat(100)] * 3, {0: lambda s: s.buy(1, limit=100.3)}, costs=free(half_spread_bps=100))
     assert done(engine) == [Done(1, "trade", 1, 100.3, 1000)]
+
+
+def test_a_target_that_the_market_is_beyond_is_sold_there_but_not_below_its_limit():
+    """Half a spread of 2 %: bought at 107.1 at an open of 105. The target of 104 would get 102.9; it takes no less."""
+    engine = play(
+        [flat(100), flat(105), flat(105)], {0: lambda s: bracketed(s, s.buy(1), -1, stop=50, target=104)},
+        costs=free(half_spread_bps=200),
+    )  # fmt: skip
+    assert done(engine) == [Done(1, "trade", 1, 107.1, 1000), Done(1, "trade", -1, 104.0, 1000)]
+
+
+def test_of_two_limits_a_tick_apart_the_nearer_one_is_first():
+    """95.1 before 95.0, though that is older."""
+    engine = play(
+        [flat(100), (100, 100, 94, 100), flat(100)], {0: lambda s: (s.buy(1, limit=95), s.buy(2, limit=95.1))}
+    )
+    assert [(fill.price, fill.lots) for fill in done(engine)] == [(95.1, 2000), (95.0, 1000)]
+
+
+@pytest.mark.parametrize("bar", [flat(0.1), (1.0, 1.0, 0.1, 1.0)])
+def test_a_stop_may_wait_at_the_very_first_tick(bar):
+    """Bought at 1, sold at 0.1: at the open, or where the bar comes to it."""
+    engine = play([flat(1), flat(1), bar, flat(1)], {0: lambda s: s.buy(1), 1: lambda s: s.sell(1, stop=0.1)})
+    assert done(engine)[1] == Done(2, "trade", -1, 0.1, 1000)
 
 
 def test_a_resting_limit_that_is_gapped_through_fills_at_the_open():

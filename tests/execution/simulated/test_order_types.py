@@ -166,6 +166,15 @@ def test_a_post_only_order_that_would_take_is_rejected():
     assert fates(engine) == {1: (REJECTED, Reason.WOULD_TAKE)}
 
 
+@pytest.mark.parametrize(("side", "opened", "taken"), [(1, 98.9, 0), (1, 99, 1), (-1, 101.1, 0), (-1, 101, 1)])
+def test_post_only_goes_by_the_open_that_it_arrives_at(side, opened, taken):
+    """A bid of 99 may come to an open of 99, an ask of 101 to one of 101; whatever the bar does later fills it."""
+    bars = [flat(100), (opened, 102, 98, 100), flat(100)]
+    engine = play(bars, {0: lambda s: s.order(side, 1, limit=100 - side, post_only=True)})
+    assert [(fill.price, fill.maker) for fill in done(engine)] == [(100.0 - side, True)] * taken
+    assert fates(engine)[1] == ((Status.FILLED, Reason.NONE) if taken else (REJECTED, Reason.WOULD_TAKE))
+
+
 def test_a_post_only_order_below_the_market_rests_and_is_maker():
     """At 99 under an open of 100 it waits, and the fall to 98 fills it."""
     engine = play([flat(100), (100, 100, 98, 99), flat(99)], {0: lambda s: s.buy(1, limit=99, post_only=True)})

@@ -127,6 +127,18 @@ def test_a_price_that_is_only_touched_takes_what_an_iceberg_shows():
     assert all(fill.maker for fill in done(engine))
 
 
+def test_an_iceberg_that_sells_is_the_mirror():
+    """Two bars that touch 101 take 2 each, one that goes to 102 the last; each as maker."""
+    touch = (100, 101, 100, 100)
+    acts = {0: lambda s: s.buy(5), 1: lambda s: s.sell(5, limit=101, shown=2.0)}
+    engine = iceberg([CALM, CALM, touch, touch, (100, 102, 100, 100), CALM], "touch", acts=acts)
+    assert [(fill.row, fill.lots, fill.price) for fill in done(engine)[1:]] == [
+        (2, 2000, 101.0), (3, 2000, 101.0), (4, 1000, 101.0)
+    ]  # fmt: skip
+    engine = iceberg([CALM, CALM, (100, 102, 100, 100), CALM], "touch", acts=acts)
+    assert [(fill.row, fill.lots) for fill in done(engine)[1:]] == [(2, 5000)]
+
+
 def test_a_price_that_opens_at_its_limit_takes_what_it_shows_once():
     """The same bar falls back to 99 later: still the same bar."""
     engine = iceberg([CALM, (99, 100, 99, 100), CALM], "touch")
