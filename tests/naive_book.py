@@ -171,7 +171,11 @@ class NaiveVenue:
             return
         before = order.ticks, order.lots
         order.ticks, order.lots = ticks, lots
-        if self.refusal(order):
+        reason = self.refusal(order)
+        if reason == "WOULD_TAKE":
+            self.end(order, "CANCELLED", reason)
+            return
+        if reason:
             order.ticks, order.lots = before
             return
         if order in self.resting:

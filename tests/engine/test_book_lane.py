@@ -238,6 +238,19 @@ def test_an_amended_price_takes_what_it_crosses_and_less_than_filled_cancels():
     assert [name for name, *_ in strategy.heard][-1] == "CANCELLED"
 
 
+def test_a_post_only_order_that_is_moved_to_where_it_would_take_is_cancelled():
+    """Binance USD-M, Modify Order: a GTX order whose new price would have it executed at once is cancelled. One tick
+    below the best ask of 101 it rests."""
+    for ticks, told in ((100, ("EXPIRED", "END_OF_DATA")), (101, ("CANCELLED", "WOULD_TAKE"))):
+        script = {
+            1: lambda desk, _: desk.limit(1, 99, 4, post_only=True),
+            5: lambda desk, me, at=ticks: desk.amend(me.ids[1], at, 4),
+        }
+        result, _ = run(script)
+        assert fills(result) == []
+        assert reasons(result) == [told]
+
+
 def test_we_never_trade_with_ourselves():
     """Our ask rests at 100; a bid of ours at 101 would meet it before the others': it expires."""
     script = {1: lambda desk, _: desk.limit(-1, 100, 2), 3: lambda desk, _: desk.limit(1, 101, 5)}

@@ -162,6 +162,19 @@ def test_several_orders_at_once(trade: Trade) -> None:
     trade(test)
 
 
+def test_a_gtx_order_that_is_moved_to_where_it_would_take_is_cancelled(trade: Trade) -> None:
+    """Modify Order: "if the order is GTX and the new price will cause it to be executed immediately"."""
+
+    async def test(client: Client) -> None:
+        made = await client.do("POST", ORDER, **limit("BUY", 40_000) | {"timeInForce": "GTX"})
+        ask = f"{max(await client.best(market='usdm')):.1f}"
+        which = {"symbol": "BTCUSDT", "orderId": made["orderId"]}
+        changed = await client.do("PUT", ORDER, **which, side="BUY", price=ask, quantity=made["origQty"])
+        assert changed["status"] == (await client.do("GET", ORDER, **which))["status"] == "CANCELED"
+
+    trade(test)
+
+
 def test_a_conditional_order_s_life(trade: Trade) -> None:
     """NEW → TRIGGERING → TRIGGERED → FINISHED ("Event: Algo Order Update"); what it becomes is an order of its own."""
 

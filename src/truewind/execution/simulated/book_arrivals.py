@@ -48,7 +48,7 @@ _ACCEPTED, _REJECTED, _SENT = int(Report.ACCEPTED), int(Report.REJECTED), int(Re
 _CANCELLED, _EXPIRED, _AMENDED = int(Report.CANCELLED), int(Report.EXPIRED), int(Report.AMENDED)
 _CANCEL_REJECTED, _AMEND_REJECTED = int(Report.CANCEL_REJECTED), int(Report.AMEND_REJECTED)
 _TRIGGERED = int(Report.TRIGGERED)
-_NONE, _WOULD_TRIGGER = int(Reason.NONE), int(Reason.WOULD_TRIGGER)
+_NONE, _WOULD_TRIGGER, _WOULD_TAKE = int(Reason.NONE), int(Reason.WOULD_TRIGGER), int(Reason.WOULD_TAKE)
 _BY_STRATEGY, _TIME_IN_FORCE = int(Reason.BY_STRATEGY), int(Reason.TIME_IN_FORCE)
 _PARENT_ENDED, _NOTHING_TO_REDUCE = int(Reason.PARENT_ENDED), int(Reason.NOTHING_TO_REDUCE)
 _COME, _EXPIRY, _WAKE = int(Request.COME), int(Request.EXPIRY), int(Request.WAKE)
@@ -265,7 +265,8 @@ def arrive_amend(handle: int, order_id: int, ticks: int, lots: int, move: int, t
     """An amendment reaches the venue. Less quantity keeps the place in the queue, everything else loses it.
 
     ticks, lots, move (of the trigger), trail: 0 keeps what the order has.
-    An amendment to no more than has filled cancels the rest, as on USD-M futures.
+    As on USD-M futures an amendment to no more than has filled cancels the rest, and one that would let a post-only
+    order take cancels it.
     """
     i = find(handle, order_id)
     if not is_known(handle, i):
@@ -294,6 +295,10 @@ def arrive_amend(handle: int, order_id: int, ticks: int, lots: int, move: int, t
     order["ticks"], order["key"], order["lots"] = ticks, key, lots
     reason = refused(handle, i)
     order["ticks"], order["key"], order["lots"] = old_ticks, old_key, old_lots
+    if reason == _WOULD_TAKE:
+        lift(handle, i)
+        finish(handle, i, _CANCEL, _CANCELLED, ts, reason)
+        return
     if reason != _NONE:
         tell(handle, i, _AMEND_REJECTED, ts, ticks, lots, 0, reason)
         return
