@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from truewind.backtest.run import run
@@ -66,6 +66,7 @@ def test_who_is_no_member_or_has_no_history_is_not_ranked():
 numbers = st.one_of(st.floats(-0.99, 20.0), st.just(math.nan))
 
 
+@example({"A": (1.0, 2e-313, True), "B": (0.0, 1.0, True)}, 0.5, False, "inverse_volatility")
 @given(
     st.dictionaries(
         st.text("ABCDEFGH", min_size=1, max_size=2), st.tuples(numbers, numbers, st.booleans()), max_size=40
@@ -85,7 +86,9 @@ def test_two_equal_halves_of_the_best_and_the_worst(drawn, share, short, weighti
     assert all(bars[symbol].member for symbol in weights)
     assert math.isclose(sum(long.values()), 0.75 if short else 1.5)
     assert math.isclose(-sum(shorts.values()), 0.75 if short else 0.0, abs_tol=1e-12)
-    others = [b.past for s, b in bars.items() if s not in long and b.member and b.past == b.past and b.deviation > 0.0]
+    others = [
+        b.past for s, b in bars.items() if s not in long and b.member and b.past == b.past and b.deviation > 1e-12
+    ]
     assert not others or min(bars[symbol].past for symbol in long) >= max(others)
 
 

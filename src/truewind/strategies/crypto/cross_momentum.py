@@ -17,6 +17,8 @@ from pydantic import Field, model_validator
 
 from truewind.strategies.weights import WeightStrategy, inverse, is_member
 
+_STILL = 1e-12  # a deviation that is a rounding error, and has no inverse to weigh by
+
 
 class CrossMomentum(WeightStrategy):
     """Long the best share of the universe by past return, short the worst, or long only."""
@@ -44,7 +46,8 @@ class CrossMomentum(WeightStrategy):
 
     def weights(self, section: Mapping[str, Any]) -> Mapping[str, float] | None:
         params = self.params
-        scores = {symbol: self._score(bar) for symbol, bar in section.items() if is_member(bar) and bar.deviation > 0.0}
+        moving = {symbol: bar for symbol, bar in section.items() if is_member(bar) and bar.deviation > _STILL}
+        scores = {symbol: self._score(bar) for symbol, bar in moving.items()}
         ranked = sorted((score, symbol) for symbol, score in scores.items() if score == score)
         count = int(len(ranked) * params.share)
         if count == 0:  # too few to rank: still warming up, or an empty market
