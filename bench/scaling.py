@@ -25,7 +25,7 @@ from harness import BENCH, LOGS, Answer, Row, main, row, run, size_name
 
 PICTURE = BENCH.parent / "docs" / "scaling.svg"
 MILLION = 1_000_000
-BESIDE_ALL_ELSE = "orders"
+ON_TOP = "orders"  # counted on top of a work that is there without them: straight lines on plain axes
 # Averages of these lengths send ever more orders in a million bars.
 LENGTHS = (1_920, 960, 480, 240, 120, 60, 30)
 
@@ -82,8 +82,8 @@ def rows(quick: bool) -> Iterator[Row]:
         drawn.append((curve, amounts, seconds, memory))
         span = f"{size_name(amounts[0])} to {size_name(amounts[-1])}"
         note = f"exponent {exponent(amounts, seconds):.2f}"
-        if curve.counted == BESIDE_ALL_ELSE:
-            each, alone = np.polyfit(amounts, seconds, 1)
+        if curve.counted == ON_TOP:
+            each, alone = straight(amounts, seconds)
             note = f"{each * 1e9:,.0f} ns each, on top of {alone * 1e3:,.0f} ms"
         note = f"{note}; {memory[0]:,.0f} to {memory[-1]:,.0f} MB"
         yield row(f"{curve.title} {span}", curve.unit, {**answers[-1], "note": note, "orders": None}, {})
@@ -94,10 +94,14 @@ def exponent(amounts: list[int], seconds: list[float]) -> float:
     return float(np.polyfit(np.log(amounts), np.log(seconds), 1)[0])
 
 
+def straight(amounts: list[int], seconds: list[float]) -> tuple[float, float]:
+    """Seconds of each, and of all else, by least squares."""
+    each, alone = np.polyfit(amounts, seconds, 1)
+    return float(each), float(alone)
+
+
 def draw(drawn: list[tuple[Curve, list[int], list[float], list[float]]], path: Path) -> None:
-    """Above the time over the amount, with what is proportional to it dashed; below the memory. Of orders, which come
-    on top of a work that is there without them, the dashed line is straight, on plain axes.
-    """
+    """Above the time over the amount, dashed what is proportional to it (ON_TOP: a straight line); below the memory."""
     import matplotlib
 
     matplotlib.use("svg")
@@ -117,8 +121,8 @@ def draw(drawn: list[tuple[Curve, list[int], list[float], list[float]]], path: P
         above.plot(amounts, seconds, "o-", color=colour, markersize=3, linewidth=1.2, label=name)
         below.plot(amounts, memory, "o-", color=colour, markersize=3, linewidth=1.2)
         above.set_title(curve.counted, color=ink)
-        if curve.counted == BESIDE_ALL_ELSE:
-            each, alone = np.polyfit(amounts, seconds, 1)
+        if curve.counted == ON_TOP:
+            each, alone = straight(amounts, seconds)
             above.plot(amounts, alone + each * np.array(amounts), "--", color=colour, linewidth=0.7, alpha=0.6)
             above.set_ylim(bottom=0)
             shown = amounts[:: len(amounts) - 1]
